@@ -1,0 +1,83 @@
+"""Getting the files of the data set's videos, with one recorded outcome a video.
+
+Belongs here: fetching, checksums and looking into the container. Decoding pictures is told in ``assets/features``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import polars as pl
+
+from assets.features.decode import DecodeError, probe
+from assets.sources.protocol import SourceError, VideoSource
+
+_SCHEMA = {
+    "shard": pl.String,
+    "video_id": pl.String,
+    "uri": pl.String,
+    "bytes": pl.Int64,
+    "sha256": pl.String,
+    "width": pl.Int64,
+    "height": pl.Int64,
+    "frame_rate": pl.Float64,
+    "duration_s": pl.Float64,
+    "status": pl.String,
+    "error": pl.String,
+}
+
+
+def fetch_files(
+    source: VideoSource,
+    video_ids: Iterable[str],
+    shard: str,
+    media_root: Path,
+    progress: Callable[[str], None] | None = None,
+    workers: int = 2,
+) -> pl.DataFrame:
+    """Fetch each video's file into ``media_root``, or record why there is none (columns of ``video_files``)."""
+    media_root.mkdir(parents=True, exist_ok=True)
+
+    def fetch(video_id: str) -> dict[str, object]:
+        row = {"shard": shard, "video_id": video_id, **_describe(source, video_id, media_root)}
+        if progress:
+            progress(video_id)
+        return row
+
+    with ThreadPoolExecutor(workers) as pool:
+        rows = list(pool.map(fetch, video_ids))
+    return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
+
+
+def locate(uri: str, media_root: Path) -> Path:
+    """The file that a ``uri`` of ``video_files`` names."""
+    return media_root / uri
+
+
+def _describe(source: VideoSource, video_id: str, media_root: Path) -> dict[str, object]:
+    try:
+        path = source.media(video_id, media_root)
+    except (SourceError, OSError) as error:
+        return {"status": "failed", "error": str(error)}
+    uri = str(path.relative_to(media_root)) if path.is_relative_to(media_root) else str(path)
+    row: dict[str, object] = {"uri": uri, "bytes": path.stat().st_size, "sha256": _sha256(path)}
+    try:
+        info = probe(path)
+    except DecodeError as error:
+        return {**row, "status": "failed", "error": str(error)}
+    return {
+        **row,
+        "width": info.width,
+        "height": info.height,
+        "frame_rate": info.frame_rate,
+        "duration_s": info.duration_s,
+        "status": "ok",
+    }
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

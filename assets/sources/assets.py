@@ -1,0 +1,44 @@
+"""Assets where data comes in: what the sources are, and what had to be set aside."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+import polars as pl
+
+from assets.sources.protocol import VideoSource
+from assets.sources.retail import RetailSource
+
+
+def _state(name: str, version: str) -> pl.DataFrame:
+    return pl.DataFrame({"source": [name], "version": [version], "listed_at": [datetime.now(UTC)]})
+
+
+@dg.asset(group_name="sources", code_version="1", kinds={"duckdb"})
+def video_source(source: dg.ResourceParam[VideoSource]) -> pl.DataFrame:
+    """The source of videos as it stands. Materialise it to notice what changed there."""
+    return _state(source.name, source.version())
+
+
+@dg.asset(group_name="sources", code_version="1", kinds={"duckdb"}, deps=[video_source])
+def source_problems(source: dg.ResourceParam[VideoSource]) -> pl.DataFrame:
+    """Entries of the video source that were set aside, each with its reason."""
+    rows = [(source.name, problem.name, problem.problem) for problem in source.problems()]
+    return pl.DataFrame(rows, schema={"source": pl.String, "name": pl.String, "problem": pl.String}, orient="row")
+
+
+@dg.asset(group_name="sources", code_version="1", kinds={"duckdb"})
+def retail_source(retail: dg.ResourceParam[RetailSource]) -> pl.DataFrame:
+    """The source of transactions as it stands. Materialise it to notice what changed there."""
+    return _state(retail.name, retail.version())
+
+
+@dg.asset(group_name="graph", code_version="1", kinds={"polars"}, deps=[retail_source])
+def retail_baskets(retail: dg.ResourceParam[RetailSource]) -> pl.LazyFrame:
+    """Transaction lines. The packaged default is simulated data for education, not for research or publication."""
+    return retail.transactions().with_row_index("line").with_columns(source=pl.lit(retail.name))
+
+
+@dg.asset(group_name="graph", code_version="1", kinds={"polars"}, deps=[retail_source])
+def products(retail: dg.ResourceParam[RetailSource]) -> pl.LazyFrame:
+    """Products with their hierarchy, from the same source as the transactions."""
+    return retail.products().with_row_index("line").with_columns(source=pl.lit(retail.name))

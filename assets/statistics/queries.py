@@ -1,0 +1,36 @@
+"""Running the queries of ``sql/statistics`` over the lake.
+
+Belongs here: the way from any such query to rows of ``dataset_statistics``. The statistics themselves are SQL files.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from assets.lake import Lake
+from assets.lake.tables import SQL_ROOT
+
+QUERIES = SQL_ROOT / "statistics"
+
+
+def compute(lake: Lake, path: Path) -> pl.DataFrame:
+    """One query's result in long form: its first column names the item, each further column is a measure."""
+    result = lake.sql(path.read_text(encoding="utf-8")).pl()
+    item, *measures = result.columns
+    return (
+        result.with_row_index("position")
+        .select(
+            pl.lit(path.stem).alias("statistic"),
+            pl.col("position").cast(pl.Int64),
+            pl.col(item).cast(pl.String).alias("item"),
+            *(pl.col(measure).cast(pl.Float64) for measure in measures),
+        )
+        .unpivot(measures, index=["statistic", "position", "item"], variable_name="measure", value_name="value")
+    )
+
+
+def compute_all(lake: Lake) -> pl.DataFrame:
+    """Every statistic, in the files' order."""
+    return pl.concat([compute(lake, path) for path in sorted(QUERIES.glob("*.sql"))])

@@ -1,0 +1,82 @@
+"""The video filters of HowTo100M section 3.1, each a verdict with its reason.
+
+Belongs here: pure functions from a frame to the same frame with ``kept`` and ``reason``. Unknown is not zero: a video
+whose views or length are unknown passes that limit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Thresholds; the defaults are the paper's."""
+
+    top_results: int = 200
+    min_views: int = 100
+    max_duration_s: float = 2000
+    min_words: int = 100
+
+
+def candidate_verdicts(results: pl.DataFrame, tasks: pl.DataFrame, limits: Limits) -> pl.DataFrame:
+    """Filters that need no captions: rank, views, length, then duplicates by id (best rank wins, then task id).
+
+    Args:
+        results: rows of ``search_results``; tasks: rows of ``tasks``.
+
+    Returns:
+        The columns of ``candidate_videos``.
+    """
+    rows = results.join(tasks.select("task_id", "category_2"), on="task_id", how="left")
+    limit_reason = (
+        pl.when(pl.col("rank") > limits.top_results)
+        .then(pl.lit(f"rank above {limits.top_results}"))
+        .when(pl.col("view_count") < limits.min_views)
+        .then(pl.lit(f"fewer than {limits.min_views} views"))
+        .when(pl.col("duration_s") > limits.max_duration_s)
+        .then(pl.lit(f"longer than {limits.max_duration_s:g} s"))
+    )
+    rows = rows.unique(["video_id", "task_id"], keep="first", maintain_order=True).with_columns(reason=limit_reason)
+    best_first = rows.sort(pl.col("reason").is_not_null(), "rank", "task_id")
+    is_first = pl.int_range(pl.len()).over("video_id") == 0
+    duplicate = pl.lit("found at a better rank for another task")
+    verdicts = best_first.with_columns(
+        reason=pl.when(pl.col("reason").is_null() & ~is_first).then(duplicate).otherwise("reason")
+    )
+    return verdicts.select(
+        "video_id",
+        "task_id",
+        "rank",
+        "category_1",
+        "category_2",
+        "title",
+        "channel",
+        "duration_s",
+        "view_count",
+        "source",
+        pl.col("reason").is_null().alias("kept"),
+        "reason",
+    )
+
+
+def video_verdicts(candidates: pl.DataFrame, fetches: pl.DataFrame, limits: Limits) -> pl.DataFrame:
+    """Filters on captions, for the candidates that were kept (columns of ``videos``)."""
+    rows = candidates.filter("kept").drop("kept", "reason")
+    outcome = fetches.select("video_id", "status", "word_count", pl.col("source").alias("caption_source"))
+    reason = (
+        pl.when(pl.col("status").is_null())
+        .then(pl.lit("captions not fetched yet"))
+        .when(pl.col("status") != "ok")
+        .then(pl.format("captions: {}", "status"))
+        .when(pl.col("word_count") < limits.min_words)
+        .then(pl.lit(f"fewer than {limits.min_words} words"))
+    )
+    return (
+        rows.join(outcome, on="video_id", how="left")
+        .with_columns(reason=reason, word_count=pl.col("word_count").fill_null(0))
+        .with_columns(kept=pl.col("reason").is_null())
+        .drop("status")
+    )

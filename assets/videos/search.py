@@ -1,0 +1,50 @@
+"""Asking a source for each task's videos.
+
+Belongs here: the query and the rows of its answer. Which of them stay is decided in ``filters``.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import polars as pl
+
+from assets.sources.protocol import VideoSource
+
+_SCHEMA = {
+    "category_1": pl.String,
+    "task_id": pl.String,
+    "rank": pl.Int64,
+    "video_id": pl.String,
+    "title": pl.String,
+    "channel": pl.String,
+    "duration_s": pl.Float64,
+    "view_count": pl.Int64,
+    "query": pl.String,
+    "source": pl.String,
+    "searched_at": pl.Datetime(time_zone="UTC"),
+}
+
+
+def search_tasks(source: VideoSource, tasks: pl.DataFrame, limit: int) -> pl.DataFrame:
+    """The first ``limit`` answers to "how to <title>" for each kept task (columns of ``search_results``)."""
+    rows = []
+    for task_id, title, category_1 in tasks.filter("kept").select("task_id", "title", "category_1").iter_rows():
+        query = f"how to {title.lower()}"
+        rows.extend(
+            (
+                category_1,
+                task_id,
+                rank,
+                found.video_id,
+                found.title,
+                found.channel,
+                found.duration_s,
+                found.view_count,
+                query,
+                source.name,
+                datetime.now(UTC),
+            )
+            for rank, found in enumerate(source.search(query, limit), start=1)
+        )
+    return pl.DataFrame(rows, schema=_SCHEMA, orient="row")

@@ -1,0 +1,25 @@
+"""Which shard a video belongs to. A shard, never a video, is the unit of a run."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Sharding:
+    """Videos spread over ``count`` shards by the CRC-32 of their id."""
+
+    count: int
+
+    @property
+    def keys(self) -> list[str]:
+        return [f"shard-{index:04d}" for index in range(self.count)]
+
+    def shard_of(self, video_id: str) -> str:
+        return f"shard-{zlib.crc32(video_id.encode()) % self.count:04d}"
+
+    def members(self, video_ids: Iterable[str], shard: str) -> list[str]:
+        """The videos of one shard, sorted."""
+        return sorted(video_id for video_id in video_ids if self.shard_of(video_id) == shard)

@@ -1,0 +1,118 @@
+"""The one entry point: ``build_defs(settings)`` is what the UI, the command line, the tests and a deployment call.
+
+Belongs here: putting assets, checks, jobs, schedules and resources together, and what all assets have in common.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+import assets.captions.assets
+import assets.evaluation.assets
+import assets.features.assets
+import assets.graph.assets
+import assets.media.assets
+import assets.sources.assets
+import assets.sources.synthetic.assets
+import assets.statistics.assets
+import assets.tasks.assets
+import assets.training.assets
+import assets.videos.assets
+from assets.lake import load_tables
+from orchestration.automation import EAGER, jobs, schedules
+from orchestration.checks import schema_check
+from orchestration.io_manager import PART, column_schema, table_of
+from orchestration.partitions import partitions_by_column
+from orchestration.resources import build_resources, fingerprint
+from orchestration.settings import Settings, load_settings
+
+STAGES = (
+    assets.sources.assets,
+    assets.tasks.assets,
+    assets.videos.assets,
+    assets.captions.assets,
+    assets.media.assets,
+    assets.features.assets,
+    assets.graph.assets,
+    assets.training.assets,
+    assets.evaluation.assets,
+    assets.statistics.assets,
+)
+OWNERS = {"training": "team:models", "evaluation": "team:models"}
+
+
+def is_table(spec: Any) -> bool:
+    """True for an asset that is a table of the lake; features and models are not."""
+    return table_of(spec.key, dict(spec.metadata)) in load_tables()
+
+
+def stored_version(defs: dg.Definitions, key: dg.AssetKey, partition: str | None) -> str | None:
+    """The content version of what is really stored for an asset, or None if nothing is.
+
+    Compared with the version that Dagster recorded, it tells that somebody changed or deleted what an asset had made.
+    """
+    spec = defs.resolve_asset_graph().get(key)
+    metadata, resources = dict(spec.metadata), defs.resources or {}
+    if is_table(spec):
+        lake, table = resources["lake"], table_of(key, metadata)
+        return lake.version(table, partition or metadata.get(PART)) if lake.has(table) else None
+    return None
+
+
+def _dress(
+    definition: dg.AssetsDefinition, settings: Settings, resources: Mapping[str, Any]
+) -> dg.AssetsDefinition:
+    """Give an asset what follows from its table's contract and from the options that it uses."""
+    options = fingerprint(dict(resources), set(definition.required_resource_keys))
+    contracts = [load_tables()[table_of(spec.key, dict(spec.metadata))] for spec in definition.specs if is_table(spec)]
+    partitions = partitions_by_column(settings)
+    columns = {contract.partition_column for contract in contracts}
+    partitioned = next((partitions[column] for column in columns if column in partitions), None)
+
+    def dressed(spec: dg.AssetSpec) -> dg.AssetSpec:
+        metadata = dict(spec.metadata)
+        if is_table(spec):
+            metadata["dagster/column_schema"] = column_schema(table_of(spec.key, metadata))
+        return spec.replace_attributes(
+            code_version="-".join(filter(None, [spec.code_version, options])),
+            owners=[OWNERS.get(spec.group_name or "", "team:data")],
+            automation_condition=EAGER if list(spec.deps) else None,
+            partitions_def=partitioned if PART not in metadata else None,
+            metadata=metadata,
+        )
+
+    return definition.map_asset_specs(dressed)
+
+
+def build_defs(settings: Settings, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
+    """All definitions under the given settings.
+
+    Args:
+        resources: by name, instead of those that follow from the settings.
+    """
+    in_force = {**build_resources(settings), **(resources or {})}
+    stages = [*STAGES, *([assets.sources.synthetic.assets] if settings.source == "synthetic" else [])]
+    loaded = [
+        _dress(definition, settings, in_force)
+        for definition in dg.load_assets_from_modules(stages)
+        if isinstance(definition, dg.AssetsDefinition)
+    ]
+    specs = [spec for definition in loaded for spec in definition.specs]
+    return dg.Definitions(
+        assets=loaded,
+        asset_checks=[schema_check(spec) for spec in specs if is_table(spec)],
+        jobs=jobs(),
+        schedules=schedules(),
+        resources=in_force,
+        executor=dg.in_process_executor if settings.compute == "in_process" else dg.multiprocess_executor,
+        metadata={"settings": dg.MetadataValue.md(settings.describe())},
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What Dagster loads: the definitions under the settings in force."""
+    return build_defs(load_settings())

@@ -1,0 +1,90 @@
+"""The one IO manager: an asset's frame is a table of the lake, or one partition of it.
+
+Belongs here: which table and partition an asset means, and what Dagster is told of a write. Storing is ``assets.lake``.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+import duckdb
+import polars as pl
+
+from assets.lake import Lake, load_tables
+
+TABLE = "howto/table"
+"""Metadata key: the table an asset writes, where it is not named like the asset."""
+PART = "howto/part"
+"""Metadata key: the fixed partition of that table which the asset owns."""
+
+
+def table_of(key: dg.AssetKey, metadata: dict) -> str:
+    """The lake table of an asset."""
+    return str(metadata.get(TABLE, key.path[-1]))
+
+
+def column_schema(table: str) -> dg.TableSchema:
+    """A table's contract, as the UI shows it."""
+    contract = load_tables()[table]
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                column.name,
+                column.type,
+                description=column.description,
+                constraints=dg.TableColumnConstraints(
+                    nullable=column.nullable, unique=contract.primary_key == (column.name,)
+                ),
+            )
+            for column in contract.columns
+        ]
+    )
+
+
+class LakeIOManager(dg.IOManager):
+    """Frames in, frames out. The annotation of an asset's input says as what it is read.
+
+    ``pl.LazyFrame`` and ``duckdb.DuckDBPyRelation`` read only the columns and rows that the asset goes on to use;
+    ``pl.DataFrame`` reads all. An input with all partitions is one frame.
+    """
+
+    def __init__(self, lake: Lake) -> None:
+        self.lake = lake
+
+    def handle_output(
+        self, context: dg.OutputContext, obj: pl.DataFrame | pl.LazyFrame | duckdb.DuckDBPyRelation
+    ) -> None:
+        metadata = context.definition_metadata
+        table = table_of(context.asset_key, dict(metadata))
+        partition = context.partition_key if context.has_partition_key else metadata.get(PART)
+        written = self.lake.write(table, obj, partition)
+        # The content's own version, so that a rerun that changes nothing leaves everything downstream fresh.
+        context.step_context.set_data_version(context.asset_key, dg.DataVersion(written.version))
+        rows = "dagster/partition_row_count" if partition else "dagster/row_count"
+        context.add_output_metadata(
+            {
+                rows: written.rows,
+                "dagster/table_name": table,
+                "dagster/column_schema": column_schema(table),
+                "snapshot": written.snapshot,
+                "table_bytes": self.lake.bytes(table),
+                "changed": written.changed,
+            }
+        )
+
+    def load_input(self, context: dg.InputContext) -> pl.DataFrame | pl.LazyFrame | duckdb.DuckDBPyRelation:
+        upstream = context.upstream_output
+        metadata = dict(upstream.definition_metadata) if upstream else {}
+        relation = self.lake.read(
+            table_of(context.asset_key, metadata),
+            list(context.asset_partition_keys) if context.has_asset_partitions else None,
+        )
+        wanted = context.dagster_type.typing_type
+        if wanted is duckdb.DuckDBPyRelation:
+            return relation
+        if wanted is pl.LazyFrame:
+            return relation.pl(lazy=True)
+        if wanted is pl.DataFrame:
+            return relation.pl()
+        raise TypeError(
+            f"input {context.name}: annotate it as pl.LazyFrame, pl.DataFrame or duckdb.DuckDBPyRelation, not {wanted}"
+        )

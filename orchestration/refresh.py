@@ -1,0 +1,232 @@
+"""Bring assets up to date from the command line: run what is missing, out of date or damaged, and nothing else.
+
+    python -m orchestration.refresh [--select SELECTION]
+
+Belongs here: deciding what has to run, in which order, and saying so. It runs in this process, one partition a run, on
+the instance that the UI shows. What "out of date" means is Dagster's own rule (code and data versions of the inputs);
+what "damaged" means is that the lake no longer holds the content that was recorded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.events import DagsterEventType
+from dagster._core.loader import LoadingContextForTest
+
+from assets.lake import Lake
+from orchestration.definitions import build_defs, stored_version
+from orchestration.settings import SettingsError, load_settings
+
+_PID_TAG = "howto/pid"
+_MANY_PARTITIONS = 100
+"""From so many upstream partitions on Dagster compares no data versions; then the order of events decides."""
+
+
+class RefreshError(Exception):
+    """Nothing can be refreshed now; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Assets that one computation makes together, and one partition of them."""
+
+    keys: tuple[dg.AssetKey, ...]
+    partition: str | None
+
+    def __str__(self) -> str:
+        names = " + ".join(key.to_user_string() for key in self.keys)
+        return f"{names} [{self.partition}]" if self.partition else names
+
+
+class Refresh:
+    """One pass over the asset graph."""
+
+    def __init__(self, defs: dg.Definitions, instance: dg.DagsterInstance) -> None:
+        self.defs = defs
+        self.instance = instance
+        self.graph = defs.resolve_asset_graph()
+        self.job = defs.resolve_implicit_global_asset_job_def()
+        self.lake: Lake = defs.resources["lake"]  # type: ignore[index,assignment]
+        self.ran: list[Step] = []
+        self.unchanged: list[Step] = []
+        self.failed: dict[Step, str] = {}
+        self.skipped: list[Step] = []
+
+    def run(self, selection: str = "*") -> bool:
+        """Visit every selected asset after its inputs; True if nothing failed."""
+        chosen = dg.AssetSelection.from_string(selection).resolve(self.graph)
+        broken: set[dg.AssetKey] = set()
+        for keys in self._computations(chosen):
+            if any(self.graph.get(key).parent_keys & broken for key in keys):
+                broken |= set(keys)
+                self.skipped.append(Step(keys, None))
+                self._say("skipped", Step(keys, None), "an input failed")
+                continue
+            for partition in self._partitions(keys[0]):
+                if not self._visit(Step(keys, partition)):
+                    broken |= set(keys)
+        return not self.failed
+
+    def _computations(self, chosen: set[dg.AssetKey]) -> Iterator[tuple[dg.AssetKey, ...]]:
+        seen: set[dg.AssetKey] = set()
+        for key in self.graph.toposorted_asset_keys:
+            if key in chosen and key not in seen:
+                keys = tuple(sorted(self.graph.get(key).execution_set_asset_keys or {key}))
+                seen |= set(keys)
+                yield keys
+
+    def _partitions(self, key: dg.AssetKey) -> list[str | None]:
+        definition = self.graph.get(key).partitions_def
+        return list(definition.get_partition_keys()) if definition else [None]
+
+    def _visit(self, step: Step) -> bool:
+        reason = self._why(step)
+        if reason is None:
+            self.unchanged.append(step)
+            return True
+        started = time.monotonic()
+        versions = [self._recorded_version(key, step.partition) for key in step.keys]
+        result = self.job.execute_in_process(
+            instance=self.instance,
+            asset_selection=list(step.keys),
+            partition_key=step.partition,
+            raise_on_error=False,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            tags={_PID_TAG: str(os.getpid())},
+        )
+        seconds = time.monotonic() - started
+        if not result.success:
+            self.failed[step] = _what_failed(result)
+            self._say("FAILED", step, self.failed[step])
+            return False
+        self.ran.append(step)
+        same = versions == [self._recorded_version(key, step.partition) for key in step.keys]
+        outcome = "same content as before" if same else self._rows(result)
+        self._say("made", step, f"{reason}; {outcome}; {seconds:.1f} s")
+        return True
+
+    def _why(self, step: Step) -> str | None:
+        """Why a step has to run, or None if what is stored is what it would make."""
+        if not any(self.graph.get(key).parent_keys for key in step.keys):
+            return "sources are always looked at"
+        resolver = CachingStaleStatusResolver(
+            self.instance, self.graph, LoadingContextForTest(self.instance)
+        )
+        for key in step.keys:
+            status = resolver.get_status(key, step.partition)
+            if status == StaleStatus.MISSING:
+                return "not made yet"
+            if status == StaleStatus.STALE:
+                causes = resolver.get_stale_causes(key, step.partition)
+                return "; ".join(sorted({f"{cause.key.to_user_string()}: {cause.reason}" for cause in causes}))
+            newer = self._newer_inputs(key)
+            if newer:
+                return f"{newer} is newer"
+            stored = stored_version(self.defs, key, step.partition)
+            if stored != self._recorded_version(key, step.partition):
+                return f"{key.to_user_string()}: the lake holds other content than was recorded"
+        return None
+
+    def _newer_inputs(self, key: dg.AssetKey) -> str | None:
+        """An input of many partitions of which one was made after ``key``."""
+        made = self.instance.get_latest_materialization_event(key)
+        for parent in self.graph.get(key).parent_keys:
+            if self.graph.get(key).partitions_def or len(self._partitions(parent)) < _MANY_PARTITIONS:
+                continue
+            latest = self.instance.get_latest_storage_id_by_partition(parent, DagsterEventType.ASSET_MATERIALIZATION)
+            if made and max(latest.values(), default=0) > made.storage_id:
+                return parent.to_user_string()
+        return None
+
+    def _recorded_version(self, key: dg.AssetKey, partition: str | None) -> str | None:
+        records = self.instance.fetch_materializations(
+            dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition] if partition else None), limit=1
+        ).records
+        tags = records[0].asset_materialization.tags if records and records[0].asset_materialization else {}
+        return (tags or {}).get("dagster/data_version")
+
+    def _rows(self, result: dg.ExecuteInProcessResult) -> str:
+        counts = []
+        for event in result.get_asset_materialization_events():
+            metadata = event.materialization.metadata
+            rows = metadata.get("dagster/row_count") or metadata.get("dagster/partition_row_count")
+            if rows is not None:
+                counts.append(f"{rows.value:,} rows")
+        return ", ".join(counts) or "done"
+
+    def _say(self, what: str, step: Step, why: str) -> None:
+        print(f"  {what:8} {step}  ({why})", flush=True)
+
+
+def _what_failed(result: dg.ExecuteInProcessResult) -> str:
+    for event in result.get_asset_check_evaluations():
+        if not event.passed:
+            return f"check {event.check_name}: {event.description}"
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            while error and error.cause:
+                error = error.cause
+            return error.message.strip() if error else "unknown error"
+    return "the run failed; see the UI"
+
+
+def _close_killed_runs(instance: dg.DagsterInstance) -> None:
+    """Runs whose process was killed cannot say so themselves."""
+    under_way = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED]
+    for run in instance.get_runs(dg.RunsFilter(statuses=under_way)):
+        pid = run.tags.get(_PID_TAG)
+        if pid and not Path(f"/proc/{pid}").exists():
+            instance.report_run_failed(run, f"process {pid} was killed")
+
+
+@contextmanager
+def _only_one(root: Path) -> Iterator[None]:
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / "refresh.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RefreshError(f"{root}: another refresh of this lake is running; wait for it or stop it") from None
+        yield
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Refresh, then print what was made; exit code 1 if something failed, 2 if nothing could start."""
+    parser = argparse.ArgumentParser(prog="python -m orchestration.refresh", description=__doc__.splitlines()[0])
+    parser.add_argument("--select", default="*", help="Dagster asset selection, e.g. 'group:graph' or '+key:clips'")
+    options = parser.parse_args(arguments)
+    logging.getLogger("dagster").setLevel(logging.ERROR)
+    try:
+        settings = load_settings()
+        os.environ.setdefault("DAGSTER_STATE", str(settings.lake.absolute() / "dagster"))
+        os.environ.setdefault("DAGSTER_HOME", str(Path(__file__).resolve().parents[1]))
+        print(f"Refreshing {settings.lake} from the {settings.source} source:", flush=True)
+        with _only_one(settings.lake), dg.DagsterInstance.get() as instance:
+            _close_killed_runs(instance)
+            refresh = Refresh(build_defs(settings), instance)
+            whole = refresh.run(options.select)
+    except (SettingsError, RefreshError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(
+        f"{len(refresh.ran)} made, {len(refresh.unchanged)} up to date and left alone,"
+        f" {len(refresh.failed)} failed, {len(refresh.skipped)} skipped."
+    )
+    return 0 if whole else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

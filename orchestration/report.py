@@ -1,0 +1,88 @@
+"""What the lake holds, as the table that ``make demo`` ends with.
+
+    python -m orchestration.report
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from assets.lake import Lake, load_tables
+from orchestration.settings import Settings, SettingsError, load_settings
+
+
+def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
+    """Lines of a table with aligned columns; numbers stand on the right."""
+    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    for row in (header, *rows):
+        yield "  " + "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+
+
+def contents(lake: Lake) -> Iterator[str]:
+    """Rows and bytes of every table that was made."""
+    made = [name for name in load_tables() if lake.has(name)]
+    rows = [(name, lake.sql(f"SELECT count(*) FROM {name}").fetchall()[0][0], lake.bytes(name)) for name in made]
+    yield from table(("table", "rows", "KiB"), [(n, f"{count:,}", f"{size / 1024:,.0f}") for n, count, size in rows])
+
+
+def size(lake: Lake) -> str:
+    """Videos, clips and hours in one line."""
+    videos, clips, hours = lake.sql(
+        "SELECT (SELECT count(*) FROM videos WHERE kept), count(*), coalesce(sum(end_s - start_s), 0) / 3600 FROM clips"
+    ).fetchall()[0]
+    return f"{videos:,} videos, {clips:,} clips, {hours:.2f} hours of clips"
+
+
+def results(lake: Lake) -> Iterator[str]:
+    """Every evaluation: a row a method, its baselines beside it."""
+    metrics = {
+        "retrieval": ("R@1", "R@5", "R@10", "median_rank"),
+        "classification": ("accuracy", "macro_f1"),
+    }
+    for wanted in metrics.values():
+        columns = ", ".join(f"max(value) FILTER (metric = '{metric}')" for metric in wanted)
+        found = lake.sql(
+            f"SELECT model || ' / ' || benchmark || ' ' || split, method, max(queries), {columns} FROM evaluations"
+            f" WHERE metric IN {wanted} GROUP BY ALL ORDER BY 1, {columns.split(', ')[0]} DESC"
+        ).fetchall()
+        if found:
+            rows = [(f"{name}: {method}", f"{n:,}", *(_figure(value) for value in values)) for name, method, n, *values in found]
+            yield from table(("model / benchmark: method", "queries", *wanted), rows)
+
+
+def _figure(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if value <= 1 else f"{value:,.1f}"
+
+
+def where_to_look(settings: Settings) -> Iterator[str]:
+    yield "Where to look:"
+    yield "  make ui                                   the asset graph in the Dagster UI, http://127.0.0.1:3000"
+    yield f"  {settings.lake}/models/                   the trained models"
+    yield f"  {settings.lake}/media/                    the videos"
+    yield "  README.md, 'SQL over the data set'        how to open the tables"
+
+
+def main() -> int:
+    """Print the report; exit code 2 if there is nothing to report on."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    lake = Lake(settings.lake, settings.catalog, settings.data_path)
+    print("\n".join(["", f"In the lake ({settings.lake}, {settings.source} source):", *contents(lake), ""]))
+    if lake.has("clips") and lake.has("videos"):
+        print(size(lake) + "\n")
+    if lake.has("evaluations"):
+        print("\n".join(["Results on held-out data:", *results(lake), ""]))
+    print("\n".join(where_to_look(settings)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,186 @@
+"""Every knob of the system, typed, from the environment (prefix ``HOWTO_``) or a ``.env`` file.
+
+Belongs here: names, defaults, presets and limits of settings. Does not belong here: what any of them does.
+"""
+
+from __future__ import annotations
+
+import os
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+WIKIHOW_CATEGORIES = (
+    "Food and Entertaining",
+    "Home and Garden",
+    "Hobbies and Crafts",
+    "Cars & Other Vehicles",
+    "Pets and Animals",
+    "Holidays and Traditions",
+    "Personal Care and Style",
+    "Sports and Fitness",
+    "Health",
+    "Education and Communications",
+    "Arts and Entertainment",
+    "Computers and Electronics",
+)
+"""The 12 top-level categories of physical tasks (HowTo100M section 3.1)."""
+
+UNCATEGORISED = "Uncategorised"
+"""Top category of a video whose source names no WikiHow category."""
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "demo": {},
+    "paper": {
+        "shards": 1200,
+        "synthetic_tasks": 23611,
+        "synthetic_videos_per_task": 200,
+        "embedding_dim": 4096,
+        "embedding_epochs": 15,
+        "embedding_videos_per_batch": 32,
+        "embedding_pairs_per_video": 64,
+        "gcn_hidden_dim": 400,
+        "gcn_clusters": 15000,
+        "gcn_clusters_per_batch": 10,
+    },
+}
+"""What a preset changes. ``paper``: HowTo100M section 4 and the Amazon2M column of Cluster-GCN's tables."""
+
+
+class SettingsError(ValueError):
+    """A setting is wrong; each line names the variable, its value and what is allowed."""
+
+
+class Settings(BaseSettings):
+    """The settings in force. A variable that is not set takes the preset's value, then the default."""
+
+    model_config = SettingsConfigDict(env_prefix="HOWTO_", env_file=".env", extra="forbid", frozen=True)
+
+    preset: Literal["demo", "paper"] = Field("demo", description="defaults for a laptop, or the published values")
+    seed: int = Field(0, ge=0, description="seed of every random choice")
+
+    lake: Path = Field(Path("lake"), description="folder of the lake: tables, arrays, models, media")
+    catalog: str | None = Field(None, description="DuckLake catalog other than the embedded SQLite one")
+    data_path: str | None = Field(None, description="where Parquet files go, if not into the lake's folder")
+    retention_days: int = Field(30, ge=1, description="days for which old snapshots stay readable")
+
+    source: Literal["synthetic", "folder"] = Field("synthetic", description="where videos come from")
+    folder: Path | None = Field(None, description="folder of videos in yt-dlp's naming, for the source folder")
+    synthetic_tasks: int = Field(36, ge=1, description="articles that the synthetic world holds")
+    synthetic_videos_per_task: int = Field(5, ge=1, description="search results a synthetic task has")
+    categories: Annotated[tuple[str, ...], NoDecode] = Field(
+        (*WIKIHOW_CATEGORIES, UNCATEGORISED), min_length=1, description="top categories that are kept, with commas"
+    )
+    transactions: Path | None = Field(None, description="Parquet or CSV of transactions instead of the packaged ones")
+    products: Path | None = Field(None, description="Parquet or CSV of products, beside HOWTO_TRANSACTIONS")
+
+    shards: int = Field(4, ge=1, le=100_000, description="video shards")
+    top_results: int = Field(200, ge=1, description="search results kept a task")
+    min_views: int = Field(100, ge=0, description="views below which a video is dropped")
+    max_duration_s: float = Field(2000, gt=0, description="seconds above which a video is dropped")
+    min_words: int = Field(100, ge=0, description="caption words below which a video is dropped")
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where networks run")
+    compute: Literal["in_process", "multiprocess"] = Field("in_process", description="how the steps of a run execute")
+
+    backbone: str = Field("efficientnet_lite0", description="network that makes the 2D features")
+    word_dim: int = Field(300, ge=1, description="length of a word vector")
+    embedding_dim: int = Field(256, ge=1, description="length of the joint embedding")
+    embedding_epochs: int = Field(60, ge=1, description="passes over the training videos")
+    embedding_videos_per_batch: int = Field(16, ge=2, description="videos a batch (B)")
+    embedding_pairs_per_video: int = Field(16, ge=1, description="clip-caption pairs a video in a batch (K)")
+    held_out_share: float = Field(0.2, gt=0, lt=0.5, description="share of videos for testing, and again for validation")
+
+    min_baskets: int = Field(2, ge=1, description="baskets below which a pair of products is no co-purchase")
+    max_basket_items: int = Field(300, ge=2, description="products above which a basket says nothing of pairs")
+    neighbours: int = Field(20, ge=1, description="strongest edges that a product keeps")
+    gcn_clusters: int = Field(50, ge=1, description="METIS clusters of the graph")
+    gcn_clusters_per_batch: int = Field(5, ge=1, description="clusters joined into one batch")
+    gcn_hidden_dim: int = Field(128, ge=1, description="width of a Cluster-GCN layer")
+    gcn_layers: int = Field(2, ge=1, description="layers of the Cluster-GCN")
+    gcn_epochs: int = Field(60, ge=1, description="passes over the graph")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _apply_preset(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return {**PRESETS.get(values.get("preset", "demo"), {}), **values}
+
+    @field_validator("categories", mode="before")
+    @classmethod
+    def _split_at_commas(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("folder", "transactions", "products")
+    @classmethod
+    def _must_exist(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        if path is not None and not path.exists():
+            raise ValueError("no such folder" if info.field_name == "folder" else "no such file")
+        return path
+
+    @model_validator(mode="after")
+    def _must_fit_together(self) -> Settings:
+        if self.source == "folder" and self.folder is None:
+            raise ValueError("HOWTO_SOURCE=folder: set HOWTO_FOLDER to the folder of videos")
+        if (self.transactions is None) != (self.products is None):
+            raise ValueError("HOWTO_TRANSACTIONS and HOWTO_PRODUCTS: set both or neither")
+        return self
+
+    def describe(self) -> str:
+        """The settings in force as a Markdown table; those that are not the default are bold."""
+        rows = ["| variable | value | meaning |", "|---|---|---|"]
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            shown = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            shown = shown if value == field.default else f"**{shown}**"
+            rows.append(f"| `HOWTO_{name.upper()}` | {shown} | {field.description} |")
+        return "\n".join(rows)
+
+
+def _allowed(name: str) -> str:
+    """What a field takes, in words: from its own schema, so that it cannot go stale."""
+    schema = Settings.model_json_schema()["properties"].get(name, {})
+    if "enum" in schema:
+        return "must be one of " + ", ".join(schema["enum"])
+    bounds = [
+        f"{words} {schema[key]}"
+        for key, words in (
+            ("minimum", "at least"),
+            ("exclusiveMinimum", "above"),
+            ("maximum", "at most"),
+            ("exclusiveMaximum", "below"),
+        )
+        if key in schema
+    ]
+    return "must be " + " and ".join(filter(None, [schema.get("type", ""), *bounds]))
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from the environment and ``.env``, with overrides by name.
+
+    Raises:
+        SettingsError: naming each wrong variable, its value and what is allowed.
+    """
+    known = {f"HOWTO_{name.upper()}" for name in Settings.model_fields}
+    unknown = sorted(name for name in os.environ if name.startswith("HOWTO_") and name not in known)
+    if unknown:
+        near = [match for name in unknown for match in get_close_matches(name, known, n=2)]
+        hint = f"did you mean {' or '.join(near)}?" if near else "the README lists them"
+        raise SettingsError(f"{', '.join(unknown)}: no such setting; {hint}")
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            if not problem["loc"]:
+                lines.append(str(problem["msg"]).removeprefix("Value error, "))
+                continue
+            name = str(problem["loc"][0])
+            custom = problem["type"] == "value_error"
+            said = str(problem["msg"]).removeprefix("Value error, ") if custom else _allowed(name)
+            lines.append(f"HOWTO_{name.upper()}={problem['input']}: {said}")
+        raise SettingsError("\n".join(lines)) from error
+
+

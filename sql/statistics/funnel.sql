@@ -1,0 +1,32 @@
+-- How many rows each filter kept and dropped, with the reason: nothing disappears silently.
+SELECT
+    stage || ': ' || coalesce(reason, 'kept') AS item,
+    count(*) AS row_count
+FROM (
+    SELECT
+        '1 tasks' AS stage,
+        reason
+    FROM tasks
+    UNION ALL
+    SELECT
+        '2 candidate videos' AS stage,
+        reason
+    FROM candidate_videos
+    UNION ALL
+    SELECT
+        '3 videos' AS stage,
+        reason
+    FROM videos
+    UNION ALL
+    SELECT
+        '4 video files' AS stage,
+        error AS reason
+    FROM video_files
+    UNION ALL
+    SELECT
+        '5 features' AS stage,
+        error AS reason
+    FROM feature_index
+) AS verdicts
+GROUP BY ALL
+ORDER BY stage, row_count DESC, item

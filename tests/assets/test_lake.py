@@ -1,0 +1,190 @@
+"""The lake: contracts, replacing partitions, content versions, snapshots, concurrent and killed writers."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+from random import Random
+
+import duckdb
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assets.lake import Lake, LakeError, load_tables
+from assets.lake.tables import parse_tables
+
+
+def clips(shard: str, rows: int, start_s: float = 0.0) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "shard": [shard] * rows,
+            "video_id": [f"video-{i // 10}" for i in range(rows)],
+            "clip_index": list(range(rows)),
+            "start_s": [start_s + i for i in range(rows)],
+            "end_s": [start_s + i + 1.0 for i in range(rows)],
+            "caption": ["stir the bowl"] * rows,
+            "caption_clean": ["stir bowl"] * rows,
+            "word_count": [3] * rows,
+        }
+    )
+
+
+def test_a_partition_is_replaced_and_its_neighbour_is_left_alone(lake: Lake) -> None:
+    lake.write("clips", clips("shard-0000", 30), "shard-0000")
+    other = lake.write("clips", clips("shard-0001", 20), "shard-0001")
+    lake.write("clips", clips("shard-0000", 5), "shard-0000")
+
+    counts = lake.sql("SELECT shard, count(*) FROM clips GROUP BY shard ORDER BY shard").fetchall()
+    assert counts == [("shard-0000", 5), ("shard-0001", 20)]
+    assert lake.version("clips", "shard-0001") == other.version
+
+
+def test_an_earlier_snapshot_can_be_read_in_sql(lake: Lake) -> None:
+    before = lake.write("clips", clips("shard-0000", 30), "shard-0000").snapshot
+    lake.write("clips", clips("shard-0000", 5), "shard-0000")
+    assert lake.sql(f"SELECT count(*) FROM clips AT (VERSION => {before})").fetchall() == [(30,)]
+
+
+def test_a_relation_read_before_a_write_shows_what_was_there(lake: Lake) -> None:
+    lake.write("clips", clips("shard-0000", 30), "shard-0000")
+    read = lake.read("clips").pl(lazy=True)
+    lake.write("clips", clips("shard-0000", 5), "shard-0000")
+    assert read.select(pl.len()).collect().item() == 30
+
+
+@pytest.mark.parametrize("kind", ["eager", "lazy", "relation"])
+def test_every_kind_of_frame_is_written_alike(lake: Lake, kind: str) -> None:
+    frame = clips("shard-0000", 30)
+    expected = lake.write("clips", frame, "shard-0000").version
+    lake.write("clips", frame.head(3), "shard-0000")
+    made = {
+        "eager": lambda: frame,
+        "lazy": frame.lazy,
+        "relation": lambda: lake.connection.from_arrow(frame.to_arrow()).filter("clip_index >= 0"),
+    }[kind]()
+    assert lake.write("clips", made, "shard-0000").version == expected
+
+
+def test_the_same_content_makes_no_new_snapshot(lake: Lake) -> None:
+    first = lake.write("clips", clips("shard-0000", 30), "shard-0000")
+    second = lake.write("clips", clips("shard-0000", 30).sample(fraction=1, shuffle=True, seed=1), "shard-0000")
+    assert first.changed and not second.changed
+    assert (first.version, first.snapshot) == (second.version, second.snapshot)
+
+
+@pytest.fixture(scope="module")
+def one_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    return Lake(tmp_path_factory.mktemp("lake"))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.tuples(st.text(), st.floats(allow_nan=False)), max_size=8), st.randoms())
+def test_versions_tell_contents_apart_and_nothing_else(one_lake: Lake, rows: list, random: Random) -> None:
+    def write(pairs: list[tuple[str, float]]) -> str:
+        frame = pl.DataFrame(
+            {
+                "statistic": ["s"] * len(pairs),
+                "position": list(range(len(pairs))),
+                "item": [item for item, _ in pairs],
+                "measure": ["m"] * len(pairs),
+                "value": [value for _, value in pairs],
+            },
+            schema={"statistic": pl.String, "position": pl.Int64, "item": pl.String, "measure": pl.String}
+            | {"value": pl.Float64},
+        )
+        shuffled = frame.sample(fraction=1, shuffle=True, seed=random.randint(0, 9))
+        return one_lake.write("dataset_statistics", shuffled).version
+
+    version = write(rows)
+    assert write(rows) == version
+    assert write([*rows, ("one more", 1.0)]) != version
+
+
+def test_times_of_making_are_not_content(lake: Lake) -> None:
+    def problems(listed_at: str) -> pl.DataFrame:
+        frame = pl.DataFrame({"source": ["folder"], "version": ["1"], "listed_at": [listed_at]})
+        return frame.with_columns(pl.col("listed_at").str.to_datetime(time_zone="UTC"))
+
+    first = lake.write("video_source", problems("2026-01-01T00:00:00"))
+    assert not lake.write("video_source", problems("2026-02-02T00:00:00")).changed
+    assert lake.version("video_source") == first.version
+
+
+def test_wrong_frames_are_refused_by_name(lake: Lake) -> None:
+    frame = clips("shard-0000", 3)
+    with pytest.raises(LakeError, match=r"clips: columns differ.*missing \['caption'\], unknown \['capton'\]"):
+        lake.write("clips", frame.rename({"caption": "capton"}), "shard-0000")
+    with pytest.raises(LakeError, match="rows of shard .*shard-0000.* in the frame for shard-0001"):
+        lake.write("clips", frame, "shard-0001")
+    with pytest.raises(LakeError, match="clips: not in the lake yet; materialise the asset clips first"):
+        lake.read("clips")
+    with pytest.raises(LakeError, match=r"nothing: no contract sql/tables/nothing.sql"):
+        lake.write("nothing", frame)
+
+
+def test_lazy_reads_take_only_the_columns_and_rows_they_use(lake: Lake) -> None:
+    lake.write("clips", clips("shard-0000", 30), "shard-0000")
+    plan = lake.read("clips").pl(lazy=True).filter(pl.col("clip_index") == 3).select("caption").explain()
+    assert "PROJECT 2/8" in plan and "SELECTION" in plan
+
+
+def _write_shard(root: Path, shard: str, times: int) -> None:
+    lake = Lake(root)
+    for attempt in range(1, times + 1):
+        lake.write("clips", clips(shard, 200, start_s=float(attempt)), shard)
+
+
+def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    shards = [f"shard-{index:04d}" for index in range(3)]
+    writers = [context.Process(target=_write_shard, args=(tmp_path, shard, 3)) for shard in shards]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert [writer.exitcode for writer in writers] == [0, 0, 0]
+    found = Lake(tmp_path).sql("SELECT shard, count(*), min(start_s) FROM clips GROUP BY shard ORDER BY shard")
+    assert found.fetchall() == [(shard, 200, 3.0) for shard in shards]
+
+
+def test_a_killed_writer_leaves_whole_partitions(tmp_path: Path) -> None:
+    Lake(tmp_path).write("clips", clips("shard-0000", 200), "shard-0000")
+    writer = multiprocessing.get_context("spawn").Process(target=_write_shard, args=(tmp_path, "shard-0000", 1000))
+    writer.start()
+    time.sleep(2.5)
+    os.kill(writer.pid, signal.SIGKILL)
+    writer.join()
+    lake = Lake(tmp_path)
+    assert lake.sql("SELECT count(*), max(start_s) - min(start_s) FROM clips").fetchall() == [(200, 199.0)]
+    assert lake.write("clips", clips("shard-0000", 7), "shard-0000").rows == 7
+
+
+def test_maintenance_keeps_what_is_current(lake: Lake) -> None:
+    for rows in (30, 20, 10):
+        lake.write("clips", clips("shard-0000", rows), "shard-0000")
+    with pytest.raises(LakeError, match="at least 1"):
+        lake.maintain(retention_days=0)
+    assert lake.maintain(retention_days=1)["snapshots_expired"] == 0
+    assert lake.sql("SELECT count(*) FROM clips").fetchall() == [(10,)]
+
+
+def test_contracts_carry_descriptions_keys_and_checks() -> None:
+    table = load_tables()["clips"]
+    assert table.partition_column == "shard"
+    assert table.primary_key == ("shard", "video_id", "clip_index")
+    assert "(end_s > start_s)" in table.checks
+    assert all(column.description for contract in load_tables().values() for column in contract.columns)
+
+
+def test_a_contract_without_key_or_description_is_refused() -> None:
+    with pytest.raises(ValueError, match="sql/tables/t.sql: must create table t with a PRIMARY KEY"):
+        parse_tables({"t": "CREATE TABLE t (\n    a BIGINT -- a number\n)"})
+    with pytest.raises(ValueError, match="no description .* on the line of a"):
+        parse_tables({"t": "CREATE TABLE t (\n    a BIGINT,\n    PRIMARY KEY (a)\n)"})
+    with pytest.raises(duckdb.ParserException):
+        parse_tables({"t": "CREATE TABEL t"})

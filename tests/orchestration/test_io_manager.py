@@ -1,0 +1,76 @@
+"""Frames in and out of assets through the lake."""
+
+import dagster as dg
+import duckdb
+import polars as pl
+
+from assets.lake import Lake
+from orchestration.io_manager import LakeIOManager
+
+SHARDS = dg.StaticPartitionsDefinition(["shard-0000", "shard-0001"])
+
+
+def fetches(shard: str, words: int) -> pl.DataFrame:
+    frame = pl.DataFrame({"shard": [shard], "video_id": [f"v-{shard}"], "status": ["ok"], "word_count": [words]})
+    unknown = [pl.lit(None, dtype=pl.String).alias(name) for name in ("source", "language", "error")]
+    return frame.with_columns(*unknown, pl.lit("2026-01-01").str.to_datetime(time_zone="UTC").alias("fetched_at"))
+
+
+@dg.asset(partitions_def=SHARDS)
+def caption_fetches(context: dg.AssetExecutionContext) -> pl.DataFrame:
+    return fetches(context.partition_key, words=5)
+
+
+@dg.asset(partitions_def=SHARDS)
+def same_shard(caption_fetches: duckdb.DuckDBPyRelation) -> None:
+    assert caption_fetches.aggregate("count(*)").fetchall() == [(1,)]
+
+
+@dg.asset
+def all_shards(caption_fetches: pl.LazyFrame) -> None:
+    assert isinstance(caption_fetches, pl.LazyFrame)
+    assert caption_fetches.select("shard").collect()["shard"].sort().to_list() == ["shard-0000", "shard-0001"]
+
+
+@dg.asset
+def wrong_annotation(caption_fetches: list) -> None:
+    raise AssertionError("never reached")
+
+
+ASSETS = [caption_fetches, same_shard, all_shards, wrong_annotation]
+
+
+def materialize(lake: Lake, instance: dg.DagsterInstance, name: str, shard: str | None = None, **options: object):
+    resources = {"io_manager": LakeIOManager(lake)}
+    return dg.materialize(
+        ASSETS, selection=name, partition_key=shard, instance=instance, resources=resources, **options
+    )
+
+
+def test_partitions_go_in_and_out_one_by_one_or_all_as_one_frame(lake: Lake) -> None:
+    instance = dg.DagsterInstance.ephemeral()
+    for shard in SHARDS.get_partition_keys():
+        assert materialize(lake, instance, "caption_fetches", shard).success
+    assert materialize(lake, instance, "same_shard", "shard-0001").success
+    assert materialize(lake, instance, "all_shards").success
+
+
+def test_dagster_is_told_rows_schema_snapshot_and_content_version(lake: Lake) -> None:
+    instance = dg.DagsterInstance.ephemeral()
+    result = materialize(lake, instance, "caption_fetches", "shard-0000")
+    [made] = result.asset_materializations_for_node("caption_fetches")
+    assert made.metadata["dagster/partition_row_count"].value == 1
+    assert made.metadata["snapshot"].value == lake.snapshot()
+    assert made.metadata["table_bytes"].value > 0
+    columns = {column.name: column for column in made.metadata["dagster/column_schema"].schema.columns}
+    assert columns["word_count"].type == "BIGINT" and "words in the track" in columns["word_count"].description
+    assert made.tags["dagster/data_version"] == lake.version("caption_fetches", "shard-0000")
+
+
+def test_another_annotation_is_refused_with_what_is_allowed(lake: Lake) -> None:
+    instance = dg.DagsterInstance.ephemeral()
+    for shard in SHARDS.get_partition_keys():
+        materialize(lake, instance, "caption_fetches", shard)
+    result = materialize(lake, instance, "wrong_annotation", raise_on_error=False)
+    [failure] = [event for event in result.all_events if event.is_step_failure]
+    assert "annotate it as pl.LazyFrame, pl.DataFrame" in str(failure.step_failure_data.error)

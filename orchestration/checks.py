@@ -27,7 +27,9 @@ def broken_rules(lake: Lake, table: Table, partition: str | None) -> dict[str, i
     """The rules that rows of a table, or of one partition of it, break: rule → number of rows."""
     stored = lake.read(table.name, None if partition is None else [partition])
     actual = dict(zip(stored.columns, map(str, stored.types), strict=True))
-    wrong = {f"{c.name} is {c.type}, not {actual.get(c.name)}": 1 for c in table.columns if actual.get(c.name) != c.type}
+    wrong = {
+        f"{c.name} is {c.type}, not {actual.get(c.name)}": 1 for c in table.columns if actual.get(c.name) != c.type
+    }
     if wrong:
         return wrong
     counts = {}

@@ -21,7 +21,9 @@ import assets.statistics.assets
 import assets.tasks.assets
 import assets.training.assets
 import assets.videos.assets
+from assets.features.index import index_version
 from assets.lake import load_tables
+from assets.training.models import MODEL, model_version
 from orchestration.automation import EAGER, jobs, schedules
 from orchestration.checks import schema_check
 from orchestration.io_manager import PART, column_schema, table_of
@@ -59,12 +61,13 @@ def stored_version(defs: dg.Definitions, key: dg.AssetKey, partition: str | None
     if is_table(spec):
         lake, table = resources["lake"], table_of(key, metadata)
         return lake.version(table, partition or metadata.get(PART)) if lake.has(table) else None
-    return None
+    if MODEL in metadata:
+        return model_version(resources["model_root"] / metadata[MODEL])
+    assert partition is not None
+    return index_version(resources["features"].array(resources["backbone_options"].name, partition))
 
 
-def _dress(
-    definition: dg.AssetsDefinition, settings: Settings, resources: Mapping[str, Any]
-) -> dg.AssetsDefinition:
+def _dress(definition: dg.AssetsDefinition, settings: Settings, resources: Mapping[str, Any]) -> dg.AssetsDefinition:
     """Give an asset what follows from its table's contract and from the options that it uses."""
     options = fingerprint(dict(resources), set(definition.required_resource_keys))
     contracts = [load_tables()[table_of(spec.key, dict(spec.metadata))] for spec in definition.specs if is_table(spec)]

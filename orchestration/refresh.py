@@ -58,7 +58,7 @@ class Refresh:
         self.instance = instance
         self.graph = defs.resolve_asset_graph()
         self.job = defs.resolve_implicit_global_asset_job_def()
-        self.lake: Lake = defs.resources["lake"]  # type: ignore[index,assignment]
+        self.lake: Lake = defs.resources["lake"]  # type: ignore[index]
         self.ran: list[Step] = []
         self.unchanged: list[Step] = []
         self.failed: dict[Step, str] = {}
@@ -66,7 +66,7 @@ class Refresh:
 
     def run(self, selection: str = "*") -> bool:
         """Visit every selected asset after its inputs; True if nothing failed."""
-        chosen = dg.AssetSelection.from_string(selection).resolve(self.graph)
+        chosen = set(dg.AssetSelection.from_string(selection).resolve(self.graph))
         broken: set[dg.AssetKey] = set()
         for keys in self._computations(chosen):
             if any(self.graph.get(key).parent_keys & broken for key in keys):
@@ -121,16 +121,14 @@ class Refresh:
         """Why a step has to run, or None if what is stored is what it would make."""
         if not any(self.graph.get(key).parent_keys for key in step.keys):
             return "sources are always looked at"
-        resolver = CachingStaleStatusResolver(
-            self.instance, self.graph, LoadingContextForTest(self.instance)
-        )
+        resolver = CachingStaleStatusResolver(self.instance, self.graph, LoadingContextForTest(self.instance))
         for key in step.keys:
             status = resolver.get_status(key, step.partition)
             if status == StaleStatus.MISSING:
                 return "not made yet"
             if status == StaleStatus.STALE:
                 causes = resolver.get_stale_causes(key, step.partition)
-                return "; ".join(sorted({f"{cause.key.to_user_string()}: {cause.reason}" for cause in causes}))
+                return "; ".join(sorted({f"{cause.asset_key.to_user_string()}: {cause.reason}" for cause in causes}))
             newer = self._newer_inputs(key)
             if newer:
                 return f"{newer} is newer"
@@ -141,14 +139,18 @@ class Refresh:
 
     def _newer_inputs(self, key: dg.AssetKey) -> str | None:
         """An input of many partitions of which one was made after ``key``."""
-        made = self.instance.get_latest_materialization_event(key)
+        made = self._latest_event(key)
         for parent in self.graph.get(key).parent_keys:
             if self.graph.get(key).partitions_def or len(self._partitions(parent)) < _MANY_PARTITIONS:
                 continue
             latest = self.instance.get_latest_storage_id_by_partition(parent, DagsterEventType.ASSET_MATERIALIZATION)
-            if made and max(latest.values(), default=0) > made.storage_id:
+            if made and max(latest.values(), default=0) > made:
                 return parent.to_user_string()
         return None
+
+    def _latest_event(self, key: dg.AssetKey) -> int | None:
+        records = self.instance.fetch_materializations(key, limit=1).records
+        return records[0].storage_id if records else None
 
     def _recorded_version(self, key: dg.AssetKey, partition: str | None) -> str | None:
         records = self.instance.fetch_materializations(
@@ -171,9 +173,9 @@ class Refresh:
 
 
 def _what_failed(result: dg.ExecuteInProcessResult) -> str:
-    for event in result.get_asset_check_evaluations():
-        if not event.passed:
-            return f"check {event.check_name}: {event.description}"
+    for evaluation in result.get_asset_check_evaluations():
+        if not evaluation.passed:
+            return f"check {evaluation.check_name}: {evaluation.description}"
     for event in result.all_events:
         if event.is_step_failure:
             error = event.step_failure_data.error
@@ -181,6 +183,12 @@ def _what_failed(result: dg.ExecuteInProcessResult) -> str:
                 error = error.cause
             return error.message.strip() if error else "unknown error"
     return "the run failed; see the UI"
+
+
+def _remove_unfinished_files(media_root: Path) -> None:
+    """What a killed process was about to rename; nobody else writes while this refresh holds the lock."""
+    for part in media_root.rglob("*.part"):
+        part.unlink()
 
 
 def _close_killed_runs(instance: dg.DagsterInstance) -> None:
@@ -216,6 +224,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"Refreshing {settings.lake} from the {settings.source} source:", flush=True)
         with _only_one(settings.lake), dg.DagsterInstance.get() as instance:
             _close_killed_runs(instance)
+            _remove_unfinished_files(settings.lake / "media")
             refresh = Refresh(build_defs(settings), instance)
             whole = refresh.run(options.select)
     except (SettingsError, RefreshError) as error:

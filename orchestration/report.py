@@ -1,6 +1,6 @@
 """What the lake holds, as the table that ``make demo`` ends with.
 
-    python -m orchestration.report
+python -m orchestration.report
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
     for row in (header, *rows):
         yield "  " + "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
 
 
@@ -49,7 +50,10 @@ def results(lake: Lake) -> Iterator[str]:
             f" WHERE metric IN {wanted} GROUP BY ALL ORDER BY 1, {columns.split(', ')[0]} DESC"
         ).fetchall()
         if found:
-            rows = [(f"{name}: {method}", f"{n:,}", *(_figure(value) for value in values)) for name, method, n, *values in found]
+            rows = [
+                (f"{name}: {method}", f"{n:,}", *(_figure(value) for value in values))
+                for name, method, n, *values in found
+            ]
             yield from table(("model / benchmark: method", "queries", *wanted), rows)
 
 

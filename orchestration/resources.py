@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from pathlib import Path
 from typing import Any
 
+from assets.features.index import BackboneOptions
 from assets.features.store import FeatureStore
+from assets.graph.options import GraphOptions
 from assets.lake import Lake
 from assets.sources.folder import FolderSource
 from assets.sources.protocol import VideoSource
 from assets.sources.retail import CompleteJourney, RetailFiles, RetailSource
 from assets.sources.synthetic import SyntheticSource
 from assets.tasks.verbs import TaskRules
+from assets.training.options import ClusterGCNOptions, EmbeddingOptions, SplitOptions
 from assets.videos.filters import Limits
 from assets.videos.sharding import Sharding
 from orchestration.io_manager import LakeIOManager
@@ -53,15 +55,39 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "model_root": root / "models",
         "features": FeatureStore(root / "arrays"),
         "device": settings.device,
+        "backbone_options": BackboneOptions(settings.backbone),
         "task_rules": TaskRules(settings.categories, UNCATEGORISED),
         "limits": Limits(settings.top_results, settings.min_views, settings.max_duration_s, settings.min_words),
         "sharding": Sharding(settings.shards),
+        "split": SplitOptions(settings.seed, settings.held_out_share),
+        "graph_options": GraphOptions(
+            min_baskets=settings.min_baskets,
+            max_basket_items=settings.max_basket_items,
+            neighbours=settings.neighbours,
+            clusters=settings.gcn_clusters,
+            seed=settings.seed,
+        ),
+        "embedding_options": EmbeddingOptions(
+            seed=settings.seed,
+            word_dim=settings.word_dim,
+            embedding_dim=settings.embedding_dim,
+            epochs=settings.embedding_epochs,
+            videos_per_batch=settings.embedding_videos_per_batch,
+            pairs_per_video=settings.embedding_pairs_per_video,
+            learning_rate=settings.embedding_learning_rate,
+            lr_decay=settings.embedding_lr_decay,
+        ),
+        "gcn_options": ClusterGCNOptions(
+            seed=settings.seed,
+            hidden_dim=settings.gcn_hidden_dim,
+            layers=settings.gcn_layers,
+            epochs=settings.gcn_epochs,
+            clusters_per_batch=settings.gcn_clusters_per_batch,
+        ),
     }
 
 
 def fingerprint(resources: dict[str, Any], names: set[str]) -> str:
     """Hash of the options among the named resources; empty where there are none."""
-    options = sorted(
-        (name, repr(resources[name])) for name in names if dataclasses.is_dataclass(resources.get(name))
-    )
+    options = sorted((name, repr(resources[name])) for name in names if dataclasses.is_dataclass(resources.get(name)))
     return hashlib.sha256(repr(options).encode()).hexdigest()[:8] if options else ""

@@ -42,6 +42,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "embedding_epochs": 15,
         "embedding_videos_per_batch": 32,
         "embedding_pairs_per_video": 64,
+        "embedding_learning_rate": 1e-4,
+        "embedding_lr_decay": 0.9,
         "gcn_hidden_dim": 400,
         "gcn_clusters": 15000,
         "gcn_clusters_per_batch": 10,
@@ -72,7 +74,9 @@ class Settings(BaseSettings):
     synthetic_tasks: int = Field(36, ge=1, description="articles that the synthetic world holds")
     synthetic_videos_per_task: int = Field(5, ge=1, description="search results a synthetic task has")
     categories: Annotated[tuple[str, ...], NoDecode] = Field(
-        (*WIKIHOW_CATEGORIES, UNCATEGORISED), min_length=1, description="top categories that are kept, with commas"
+        (*WIKIHOW_CATEGORIES, UNCATEGORISED),
+        min_length=1,
+        description="top categories that are kept, with commas",
     )
     transactions: Path | None = Field(None, description="Parquet or CSV of transactions instead of the packaged ones")
     products: Path | None = Field(None, description="Parquet or CSV of products, beside HOWTO_TRANSACTIONS")
@@ -92,7 +96,11 @@ class Settings(BaseSettings):
     embedding_epochs: int = Field(60, ge=1, description="passes over the training videos")
     embedding_videos_per_batch: int = Field(16, ge=2, description="videos a batch (B)")
     embedding_pairs_per_video: int = Field(16, ge=1, description="clip-caption pairs a video in a batch (K)")
-    held_out_share: float = Field(0.2, gt=0, lt=0.5, description="share of videos for testing, and again for validation")
+    embedding_learning_rate: float = Field(1e-3, gt=0, description="step size of Adam")
+    embedding_lr_decay: float = Field(0.97, gt=0, le=1, description="factor of the step size after each epoch")
+    held_out_share: float = Field(
+        0.2, gt=0, lt=0.5, description="share of videos for testing, and again for validation"
+    )
 
     min_baskets: int = Field(2, ge=1, description="baskets below which a pair of products is no co-purchase")
     max_basket_items: int = Field(300, ge=2, description="products above which a basket says nothing of pairs")
@@ -182,5 +190,3 @@ def load_settings(**overrides: Any) -> Settings:
             said = str(problem["msg"]).removeprefix("Value error, ") if custom else _allowed(name)
             lines.append(f"HOWTO_{name.upper()}={problem['input']}: {said}")
         raise SettingsError("\n".join(lines)) from error
-
-

@@ -10,27 +10,9 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from assets.lake import load_tables
 from assets.sources.protocol import VideoSource
 from ml.text.tokens import tokenize
-
-_LINES = {
-    "shard": pl.String,
-    "video_id": pl.String,
-    "line_index": pl.Int64,
-    "start_s": pl.Float64,
-    "end_s": pl.Float64,
-    "text": pl.String,
-}
-_FETCHES = {
-    "shard": pl.String,
-    "video_id": pl.String,
-    "status": pl.String,
-    "source": pl.String,
-    "language": pl.String,
-    "word_count": pl.Int64,
-    "fetched_at": pl.Datetime(time_zone="UTC"),
-    "error": pl.String,
-}
 
 
 def fetch_captions(source: VideoSource, video_ids: Iterable[str], shard: str) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -41,10 +23,17 @@ def fetch_captions(source: VideoSource, video_ids: Iterable[str], shard: str) ->
         track = source.captions(video_id)
         words = sum(len(tokenize(line.text)) for line in track.lines)
         fetches.append(
-            (shard, video_id, track.status, track.source, track.language, words, datetime.now(UTC), track.error)
+            (
+                shard,
+                video_id,
+                track.status,
+                track.source,
+                track.language,
+                words,
+                datetime.now(UTC),
+                track.error,
+            )
         )
         lines.extend((shard, video_id, i, line.start_s, line.end_s, line.text) for i, line in enumerate(track.lines))
-    return (
-        pl.DataFrame(lines, schema=_LINES, orient="row"),
-        pl.DataFrame(fetches, schema=_FETCHES, orient="row"),
-    )
+    tables = load_tables()
+    return tables["captions"].frame(lines), tables["caption_fetches"].frame(fetches)

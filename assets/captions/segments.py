@@ -47,7 +47,5 @@ def clips(lines: pl.DataFrame) -> pl.DataFrame:
         "end_s",
         pl.col("text").alias("caption"),
         pl.col("text").map_elements(clean, return_dtype=pl.String).alias("caption_clean"),
-        pl.col("text")
-        .map_elements(lambda text: len(tokenize(text)), return_dtype=pl.Int64)
-        .alias("word_count"),
+        pl.col("text").map_elements(lambda text: len(tokenize(text)), return_dtype=pl.Int64).alias("word_count"),
     )

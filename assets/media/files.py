@@ -13,21 +13,8 @@ from pathlib import Path
 import polars as pl
 
 from assets.features.decode import DecodeError, probe
+from assets.lake import load_tables
 from assets.sources.protocol import SourceError, VideoSource
-
-_SCHEMA = {
-    "shard": pl.String,
-    "video_id": pl.String,
-    "uri": pl.String,
-    "bytes": pl.Int64,
-    "sha256": pl.String,
-    "width": pl.Int64,
-    "height": pl.Int64,
-    "frame_rate": pl.Float64,
-    "duration_s": pl.Float64,
-    "status": pl.String,
-    "error": pl.String,
-}
 
 
 def fetch_files(
@@ -41,20 +28,16 @@ def fetch_files(
     """Fetch each video's file into ``media_root``, or record why there is none (columns of ``video_files``)."""
     media_root.mkdir(parents=True, exist_ok=True)
 
-    def fetch(video_id: str) -> dict[str, object]:
+    contract = load_tables()["video_files"]
+
+    def fetch(video_id: str) -> tuple[object, ...]:
         row = {"shard": shard, "video_id": video_id, **_describe(source, video_id, media_root)}
         if progress:
             progress(video_id)
-        return row
+        return tuple(row.get(column.name) for column in contract.columns)
 
     with ThreadPoolExecutor(workers) as pool:
-        rows = list(pool.map(fetch, video_ids))
-    return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
-
-
-def locate(uri: str, media_root: Path) -> Path:
-    """The file that a ``uri`` of ``video_files`` names."""
-    return media_root / uri
+        return contract.frame(pool.map(fetch, video_ids))
 
 
 def _describe(source: VideoSource, video_id: str, media_root: Path) -> dict[str, object]:

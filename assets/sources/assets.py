@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import dagster as dg
 import polars as pl
 
+from assets.lake import load_tables
 from assets.sources.protocol import VideoSource
 from assets.sources.retail import RetailSource
 
@@ -22,8 +23,8 @@ def video_source(source: dg.ResourceParam[VideoSource]) -> pl.DataFrame:
 @dg.asset(group_name="sources", code_version="1", kinds={"duckdb"}, deps=[video_source])
 def source_problems(source: dg.ResourceParam[VideoSource]) -> pl.DataFrame:
     """Entries of the video source that were set aside, each with its reason."""
-    rows = [(source.name, problem.name, problem.problem) for problem in source.problems()]
-    return pl.DataFrame(rows, schema={"source": pl.String, "name": pl.String, "problem": pl.String}, orient="row")
+    rows = ((source.name, problem.name, problem.problem) for problem in source.problems())
+    return load_tables()["source_problems"].frame(rows)
 
 
 @dg.asset(group_name="sources", code_version="1", kinds={"duckdb"})

@@ -22,7 +22,6 @@ SAFE_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}")
 
 _WORD = re.compile(r"[\w']+")
 _HOW_TO = re.compile(r"^\s*how\s+to\s+", re.IGNORECASE)
-_CATEGORY_KEYS = ("wikihow_categories", "categories")
 
 
 @dataclass(frozen=True)
@@ -68,8 +67,8 @@ class FolderSource:
     def articles(self) -> Iterator[Article]:
         titles = {_HOW_TO.sub("", entry.title).strip(): entry for entry in reversed(list(self._entries.values()))}
         for title, entry in sorted(titles.items()):
-            named = next((entry.info[key] for key in _CATEGORY_KEYS if entry.info.get(key)), [])
-            known = tuple(str(name) for name in named if name in self.categories) if isinstance(named, list) else ()
+            named = entry.info.get("categories")
+            known = tuple(name for name in named if name in self.categories) if isinstance(named, list) else ()
             digest = hashlib.sha256(title.encode()).hexdigest()[:12]
             yield Article(f"folder-{digest}", title, None, known)
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import dagster as dg
 import polars as pl
 
+from assets.lake import load_tables
 from assets.sources.assets import video_source
 from assets.sources.protocol import VideoSource
 from assets.tasks.verbs import TaskRules, verdicts
@@ -13,10 +14,9 @@ from assets.tasks.verbs import TaskRules, verdicts
 @dg.asset(group_name="tasks", code_version="1", kinds={"polars"}, deps=[video_source])
 def wikihow_articles(source: dg.ResourceParam[VideoSource]) -> pl.DataFrame:
     """How-to articles with their WikiHow categories, top level first."""
-    rows = [(a.article_id, a.title, a.url, list(a.categories), source.name) for a in source.articles()]
-    columns = {"article_id": pl.String, "title": pl.String, "url": pl.String, "categories": pl.List(pl.String)}
-    frame = pl.DataFrame(rows, schema={**columns, "source": pl.String}, orient="row")
-    return frame.with_columns(crawled_at=pl.lit(datetime.now(UTC)))
+    now = datetime.now(UTC)
+    rows = ((a.article_id, a.title, a.url, list(a.categories), source.name, now) for a in source.articles())
+    return load_tables()["wikihow_articles"].frame(rows)
 
 
 @dg.asset(group_name="tasks", code_version="1", kinds={"polars"})

@@ -8,45 +8,44 @@ from __future__ import annotations
 
 import hashlib
 
+import duckdb
 import polars as pl
 
+from assets.training.options import SplitOptions
 
-def split_of(video_id: str, seed: int, held_out_share: float) -> str:
+
+def split_of(video_id: str, options: SplitOptions) -> str:
     """The split of a video: a hash of its id alone, so that it stays when the data set grows."""
-    digest = hashlib.blake2b(f"{seed}:{video_id}".encode(), digest_size=8).digest()
+    digest = hashlib.blake2b(f"{options.seed}:{video_id}".encode(), digest_size=8).digest()
     position = int.from_bytes(digest, "big") / 2**64
-    if position < held_out_share:
+    if position < options.held_out_share:
         return "test"
-    return "validation" if position < 2 * held_out_share else "train"
+    return "validation" if position < 2 * options.held_out_share else "train"
 
 
-def manifest(clips: pl.LazyFrame, feature_index: pl.LazyFrame, seed: int, held_out_share: float) -> pl.DataFrame:
+def manifest(
+    clips: duckdb.DuckDBPyRelation, feature_index: duckdb.DuckDBPyRelation, options: SplitOptions
+) -> pl.DataFrame:
     """One row a video that has both clips and features (columns of ``training_manifest``).
 
-    With very few videos a split could stay empty; then the last videos by hash go to testing and validation, so that
-    something is always held out of two videos or more.
+    With very few videos a split could stay empty; then the last videos by id fill testing, validation and training, in
+    this order, so that something is held out of two videos or more.
     """
-    clip_versions = clips.group_by("video_id").agg(
-        pl.len().cast(pl.Int64).alias("clips"),
-        pl.struct("start_s", "end_s", "caption", "caption_clean")
-        .sort_by("clip_index")
-        .map_elements(_digest, return_dtype=pl.String, returns_scalar=True)
-        .alias("clips_version"),
+    rows_of_video = clips.query(
+        "clips",
+        "SELECT video_id, count(*) AS clips,"
+        " to_hex(md5_number(string_agg(row_hash, '' ORDER BY clip_index))) AS clips_version"
+        " FROM (SELECT *, hash(start_s, end_s, caption, caption_clean)::VARCHAR AS row_hash FROM clips)"
+        " GROUP BY video_id",
+    ).pl()
+    features = feature_index.filter("status = 'ok' AND rows > 0").project(
+        "video_id, shard, rows AS feature_rows, content_hash AS features_version"
     )
-    features = (
-        feature_index.filter(pl.col("status") == "ok")
-        .select("video_id", "shard", pl.col("rows").alias("feature_rows"), pl.col("content_hash").alias("features_version"))
-        .filter(pl.col("feature_rows") > 0)
-    )
-    rows = clip_versions.join(features, on="video_id").sort("video_id").collect(engine="streaming")
-    splits = [split_of(video_id, seed, held_out_share) for video_id in rows["video_id"]]
+    rows = rows_of_video.join(features.pl(), on="video_id").sort("video_id")
+    splits = [split_of(video_id, options) for video_id in rows["video_id"]]
     for index, wanted in ((-1, "test"), (-2, "validation"), (-3, "train")):
         if wanted not in splits and len(splits) >= -index:
             splits[index] = wanted
     return rows.with_columns(pl.Series("split", splits, dtype=pl.String)).select(
         "video_id", "shard", "split", "clips", "feature_rows", "clips_version", "features_version"
     )
-
-
-def _digest(rows: pl.Series) -> str:
-    return hashlib.sha256(repr(rows.to_list()).encode()).hexdigest()[:16]

@@ -9,26 +9,13 @@ from datetime import UTC, datetime
 
 import polars as pl
 
+from assets.lake import load_tables
 from assets.sources.protocol import VideoSource
-
-_SCHEMA = {
-    "category_1": pl.String,
-    "task_id": pl.String,
-    "rank": pl.Int64,
-    "video_id": pl.String,
-    "title": pl.String,
-    "channel": pl.String,
-    "duration_s": pl.Float64,
-    "view_count": pl.Int64,
-    "query": pl.String,
-    "source": pl.String,
-    "searched_at": pl.Datetime(time_zone="UTC"),
-}
 
 
 def search_tasks(source: VideoSource, tasks: pl.DataFrame, limit: int) -> pl.DataFrame:
     """The first ``limit`` answers to "how to <title>" for each kept task (columns of ``search_results``)."""
-    rows = []
+    rows: list[tuple] = []
     for task_id, title, category_1 in tasks.filter("kept").select("task_id", "title", "category_1").iter_rows():
         query = f"how to {title.lower()}"
         rows.extend(
@@ -47,4 +34,4 @@ def search_tasks(source: VideoSource, tasks: pl.DataFrame, limit: int) -> pl.Dat
             )
             for rank, found in enumerate(source.search(query, limit), start=1)
         )
-    return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
+    return load_tables()["search_results"].frame(rows)

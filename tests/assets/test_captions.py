@@ -10,7 +10,13 @@ from assets.captions.fetch import fetch_captions
 from assets.captions.segments import clips, follow_each_other
 from assets.sources.protocol import CaptionLine, CaptionTrack
 
-COLUMNS = {"shard": pl.String, "video_id": pl.String, "start_s": pl.Float64, "end_s": pl.Float64, "text": pl.String}
+COLUMNS = {
+    "shard": pl.String,
+    "video_id": pl.String,
+    "start_s": pl.Float64,
+    "end_s": pl.Float64,
+    "text": pl.String,
+}
 
 
 def lines(*rows: tuple[float, float, str], duration_s: float | None = None) -> pl.DataFrame:
@@ -62,7 +68,10 @@ class OneVideo:
 
 def test_every_video_gets_an_outcome() -> None:
     fetched, outcomes = fetch_captions(OneVideo(), ["spoken", "silent"], "shard-0000")  # type: ignore[arg-type]
-    assert fetched.select("video_id", "line_index", "text").rows() == [("spoken", 0, "it's a bowl"), ("spoken", 1, "stir")]
+    assert fetched.select("video_id", "line_index", "text").rows() == [
+        ("spoken", 0, "it's a bowl"),
+        ("spoken", 1, "stir"),
+    ]
     assert outcomes.select("video_id", "status", "word_count", "error").rows() == [
         ("spoken", "ok", 4, None),
         ("silent", "no_captions", 0, "none"),

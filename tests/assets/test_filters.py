@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import duckdb
 import polars as pl
 import pytest
 
 from assets.tasks.verbs import TaskRules, primary_verb, verdicts
 from assets.training.manifest import manifest, split_of
+from assets.training.options import SplitOptions
 from assets.videos.filters import Limits, candidate_verdicts, video_verdicts
 from assets.videos.sharding import Sharding
 
 
 @pytest.mark.parametrize(
     ("title", "verb"),
-    [("Paint a Chair", "paint"), ("How to Re-Grout Tile", "re-grout"), ("how to be Happy", "be"), ("123", None)],
+    [
+        ("Paint a Chair", "paint"),
+        ("How to Re-Grout Tile", "re-grout"),
+        ("how to be Happy", "be"),
+        ("123", None),
+    ],
 )
 def test_the_primary_verb_starts_the_title(title: str, verb: str | None) -> None:
     assert primary_verb(title) == verb
@@ -95,15 +102,18 @@ def test_videos_need_captions_and_words() -> None:
     }
 
 
+SPLIT = SplitOptions(seed=0, held_out_share=0.2)
+
+
 def test_a_split_is_of_the_video_alone_and_has_the_asked_for_shares() -> None:
-    splits = [split_of(f"video-{i}", seed=0, held_out_share=0.2) for i in range(5000)]
-    assert split_of("video-7", 0, 0.2) == splits[7]
+    splits = [split_of(f"video-{i}", SPLIT) for i in range(5000)]
+    assert split_of("video-7", SPLIT) == splits[7]
     assert splits.count("test") / 5000 == pytest.approx(0.2, abs=0.02)
     assert splits.count("train") / 5000 == pytest.approx(0.6, abs=0.02)
 
 
 def test_the_manifest_notices_every_change_of_a_video() -> None:
-    clips = pl.LazyFrame(
+    clips = pl.DataFrame(
         {
             "video_id": ["a", "a", "b", "no features"],
             "clip_index": [0, 1, 0, 0],
@@ -113,7 +123,7 @@ def test_the_manifest_notices_every_change_of_a_video() -> None:
             "caption_clean": ["stir", "pour", "fold", "cut"],
         }
     )
-    index = pl.LazyFrame(
+    index = pl.DataFrame(
         {
             "video_id": ["a", "b", "failed"],
             "shard": ["shard-0000"] * 3,
@@ -122,9 +132,13 @@ def test_the_manifest_notices_every_change_of_a_video() -> None:
             "content_hash": ["x", "y", None],
         }
     )
-    before = manifest(clips, index, 0, 0.2)
+
+    def made(clips: pl.DataFrame) -> pl.DataFrame:
+        return manifest(duckdb.from_arrow(clips.to_arrow()), duckdb.from_arrow(index.to_arrow()), SPLIT)
+
+    before = made(clips)
     assert before["video_id"].to_list() == ["a", "b"] and set(before["split"]) == {"test", "validation"}
-    after = manifest(clips.with_columns(pl.col("caption").replace("fold", "bend")), index, 0, 0.2)
+    after = made(clips.with_columns(pl.col("caption").replace("fold", "bend")))
     changed = before["clips_version"] != after["clips_version"]
     assert changed.to_list() == [False, True]
 

@@ -28,7 +28,11 @@ def source(folder: Path) -> FolderSource:
 
 
 def test_titles_become_tasks_and_are_found_by_words(tmp_path: Path) -> None:
-    video(tmp_path, "a", {"title": "How to Paint a Chair", "categories": ["Home and Garden"], "view_count": None})
+    video(
+        tmp_path,
+        "a",
+        {"title": "How to Paint a Chair", "categories": ["Home and Garden"], "view_count": None},
+    )
     video(tmp_path, "b", {"title": "How to Paint a Wall", "view_count": 7, "duration": 61.5})
     found = {article.title: article.categories for article in source(tmp_path).articles()}
     assert found == {"Paint a Chair": ("Home and Garden",), "Paint a Wall": ()}

@@ -119,7 +119,7 @@ def test_wrong_frames_are_refused_by_name(lake: Lake) -> None:
     frame = clips("shard-0000", 3)
     with pytest.raises(LakeError, match=r"clips: columns differ.*missing \['caption'\], unknown \['capton'\]"):
         lake.write("clips", frame.rename({"caption": "capton"}), "shard-0000")
-    with pytest.raises(LakeError, match="rows of shard .*shard-0000.* in the frame for shard-0001"):
+    with pytest.raises(LakeError, match=r"rows of shard .*shard-0000.* in the frame for shard-0001"):
         lake.write("clips", frame, "shard-0001")
     with pytest.raises(LakeError, match="clips: not in the lake yet; materialise the asset clips first"):
         lake.read("clips")
@@ -182,9 +182,9 @@ def test_contracts_carry_descriptions_keys_and_checks() -> None:
 
 
 def test_a_contract_without_key_or_description_is_refused() -> None:
-    with pytest.raises(ValueError, match="sql/tables/t.sql: must create table t with a PRIMARY KEY"):
+    with pytest.raises(ValueError, match=r"sql/tables/t.sql: must create table t with a PRIMARY KEY"):
         parse_tables({"t": "CREATE TABLE t (\n    a BIGINT -- a number\n)"})
-    with pytest.raises(ValueError, match="no description .* on the line of a"):
+    with pytest.raises(ValueError, match=r"no description .* on the line of a"):
         parse_tables({"t": "CREATE TABLE t (\n    a BIGINT,\n    PRIMARY KEY (a)\n)"})
     with pytest.raises(duckdb.ParserException):
         parse_tables({"t": "CREATE TABEL t"})

@@ -107,9 +107,7 @@ def track(world: World, video: Video) -> CaptionTrack:
     if not spoken:
         return CaptionTrack("no_captions")
     if video.speech in ("manual", "translated"):
-        written = tuple(
-            CaptionLine(_ms(line.start_s), _ms(line.end_s), _punctuated(line.text)) for line in spoken
-        )
+        written = tuple(CaptionLine(_ms(line.start_s), _ms(line.end_s), _punctuated(line.text)) for line in spoken)
         return CaptionTrack("ok", video.speech, "en", written)
     gone = [line.start_s for line in spoken[2:]] + [video.duration_s] * 2
     rolling = tuple(

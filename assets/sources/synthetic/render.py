@@ -30,9 +30,7 @@ WIDTH, HEIGHT = 256, 192
 MARGIN = 24  # the background is larger than the frame by this much on each side
 
 # ITU-R BT.601, studio range.
-YUV_FROM_RGB = np.array(
-    [[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]], np.float32
-)
+YUV_FROM_RGB = np.array([[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]], np.float32)
 YUV_ZERO = np.array([16, 128, 128], np.float32)
 WATER = (150, 205, 255)
 
@@ -143,15 +141,10 @@ def _host(seed: int, light: float) -> list[tuple[int, int, Sprite]]:
     rng = np.random.default_rng(seed)
     skin = np.array([236, 188, 150]) * rng.uniform(0.45, 1.0)
     shirt, hair = rng.uniform(50, 190, 3), rng.uniform(20, 110) * np.array([1.0, 0.75, 0.5])
-    palette = np.stack([np.zeros(3), skin, shirt, hair, np.array([120, 30, 40])]).astype(
-        np.float32
-    ) * np.float32(light)
+    palette = np.stack([np.zeros(3), skin, shirt, hair, np.array([120, 30, 40])]).astype(np.float32) * np.float32(light)
     closed, opened = (_sprite(sprites.host(mouth), palette) for mouth in (False, True))
     left, top = (WIDTH - 128) // 2, HEIGHT - 160 + 4
-    return [
-        (left, top - 4 + _even(3 * math.sin(math.pi * k / 6)), opened if k % 4 < 2 else closed)
-        for k in range(12)
-    ]
+    return [(left, top - 4 + _even(3 * math.sin(math.pi * k / 6)), opened if k % 4 < 2 else closed) for k in range(12)]
 
 
 def _sprite(paint: sprites.Paint, palette: Rgb) -> Sprite:

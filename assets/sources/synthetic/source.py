@@ -41,9 +41,7 @@ class SyntheticSource:
             return []
         videos = map(self.world.video, self.world.found(number)[:limit])
         return [
-            SearchResult(
-                video.video_id, video.title, video.channel, video.listed_duration_s, video.view_count
-            )
+            SearchResult(video.video_id, video.title, video.channel, video.listed_duration_s, video.view_count)
             for video in videos
         ]
 
@@ -55,14 +53,15 @@ class SyntheticSource:
         return narration.track(self.world, self.world.video(number))
 
     def media(self, video_id: str, folder: Path) -> Path:
-        """Render the video into ``folder`` unless it is there."""
+        """Render the video into this world's own place in ``folder`` unless it is there."""
         number = self.world.video_number(video_id)
         if number is None:
             raise SourceError(f"{video_id}: no such synthetic video")
         # The codec library takes longer to import than everything else here together.
         from assets.sources.synthetic import render
 
-        return render.file(self.world, self.world.video(number), folder)
+        # Worlds use the same ids, so each has its own folder.
+        return render.file(self.world, self.world.video(number), folder / f"synthetic-{self.version()}")
 
     def problems(self) -> list[Problem]:
         """Nothing is ever set aside."""

@@ -89,9 +89,7 @@ def _mug(x: Axis, y: Axis) -> Mask:
 def _fork(x: Axis, y: Axis) -> Mask:
     tines = (np.abs(np.abs(x) - 0.3) < 0.09) | (np.abs(x) < 0.09)
     return (
-        (tines & _box(x, y, -1, 1, -0.92, -0.2))
-        | _box(x, y, -0.39, 0.39, -0.3, 0)
-        | _box(x, y, -0.1, 0.1, -0.1, 0.97)
+        (tines & _box(x, y, -1, 1, -0.92, -0.2)) | _box(x, y, -0.39, 0.39, -0.3, 0) | _box(x, y, -0.1, 0.1, -0.1, 0.97)
     )
 
 
@@ -106,9 +104,7 @@ SILHOUETTES: dict[str, Callable[[Axis, Axis], Mask]] = {
     "bowl": lambda x, y: _disc(x, y, 0, -0.4, 0.9) & (y > -0.4),
     "box": lambda x, y: _box(x, y, -0.68, 0.68, -0.68, 0.68),
     "plank": lambda x, y: _box(x, y, -0.96, 0.96, -0.25, 0.25),
-    "tent": lambda x, y: _polygon(
-        x, y, (0, -0.9), (0.82, 0.52), (0.12, 0.52), (0, 0.1), (-0.12, 0.52), (-0.82, 0.52)
-    ),
+    "tent": lambda x, y: _polygon(x, y, (0, -0.9), (0.82, 0.52), (0.12, 0.52), (0, 0.1), (-0.12, 0.52), (-0.82, 0.52)),
     "kite": lambda x, y: _polygon(x, y, (0, -0.97), (0.62, -0.25), (0, 0.97), (-0.62, -0.25)),
     "star": _star,
     "croissant": lambda x, y: _disc(x, y, 0, 0, 0.95) & ~_disc(x, y, 0, -0.45, 0.75),
@@ -120,9 +116,7 @@ SILHOUETTES: dict[str, Callable[[Axis, Axis], Mask]] = {
         _box(x, y, -0.42, 0.42, -0.2, 0.88) | _disc(x, y, 0, -0.2, 0.42) | _box(x, y, -0.15, 0.15, -0.96, 0)
     ),
     "mug": _mug,
-    "leaf": lambda x, y: (
-        _disc(x, y, -0.55, 0, 1.05) & _disc(x, y, 0.55, 0, 1.05) | _box(x, y, -0.05, 0.05, 0.6, 0.99)
-    ),
+    "leaf": lambda x, y: _disc(x, y, -0.55, 0, 1.05) & _disc(x, y, 0.55, 0, 1.05) | _box(x, y, -0.05, 0.05, 0.6, 0.99),
     "mushroom": lambda x, y: (_disc(x, y, 0, 0.05, 0.9) & (y < 0.05)) | _box(x, y, -0.28, 0.28, 0, 0.85),
     "hammer": lambda x, y: _box(x, y, -0.66, 0.66, -0.72, -0.25) | _box(x, y, -0.14, 0.14, -0.3, 0.97),
     "key": _key,

@@ -187,7 +187,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_rendering_is_reproducible_to_the_byte(rendered: Path, tmp_path: Path) -> None:
     again = SyntheticSource(tasks=60, videos_per_task=5, seed=3).media("synthetic-00042", tmp_path)
     assert hashlib.sha256(again.read_bytes()).digest() == hashlib.sha256(rendered.read_bytes()).digest()
-    files = sorted(path.name for path in tmp_path.iterdir())
+    files = sorted(path.name for path in again.parent.iterdir())
     assert files == ["synthetic-00042.info.json", "synthetic-00042.mp4"]
     written = again.stat().st_mtime_ns
     assert SOURCE.media("synthetic-00042", tmp_path).stat().st_mtime_ns == written
@@ -197,7 +197,12 @@ def test_an_interrupted_rendering_leaves_no_video(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(render, "frames", lambda world, video: iter([np.zeros((1, 1), np.uint8)]))
     with pytest.raises(ValueError):
         SOURCE.media("synthetic-00043", tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["synthetic-00043.info.json"]
+    assert [path.name for path in tmp_path.rglob("*.*")] == ["synthetic-00043.info.json"]
+
+
+def test_worlds_that_share_ids_do_not_share_files(rendered: Path) -> None:
+    other = SyntheticSource(tasks=60, videos_per_task=5, seed=4).media("synthetic-00042", rendered.parents[1])
+    assert other != rendered and other.read_bytes() != rendered.read_bytes()
 
 
 def test_the_file_is_what_it_says_and_shows_each_step_in_its_colour(rendered: Path) -> None:

@@ -1,0 +1,79 @@
+"""Assets that measure models on held-out data; each owns its part of the table ``evaluations``."""
+
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+
+from assets.evaluation.results import evaluation_rows
+from assets.features.index import BackboneOptions
+from assets.features.store import FeatureStore
+from assets.graph.arrays import graph_data
+from assets.lake import Lake
+from assets.sources.protocol import VideoSource
+from assets.sources.retail import RetailSource
+from assets.training.assets import cluster_gcn, joint_embedding
+from assets.training.pairs import LakePairs
+
+SPLIT = "test"
+
+
+def _part(model: str) -> dict[str, str]:
+    return {"howto/table": "evaluations", "howto/part": model}
+
+
+@dg.asset(
+    group_name="evaluation",
+    code_version="1",
+    kinds={"pytorch"},
+    pool="gpu",
+    deps=[joint_embedding],
+    metadata=_part("joint_embedding"),
+)
+def joint_embedding_evaluation(
+    context: dg.AssetExecutionContext,
+    training_manifest: pl.DataFrame,
+    lake: dg.ResourceParam[Lake],
+    features: dg.ResourceParam[FeatureStore],
+    source: dg.ResourceParam[VideoSource],
+    backbone_options: dg.ResourceParam[BackboneOptions],
+    device: dg.ResourceParam[str],
+    model_root: dg.ResourceParam[Path],
+) -> pl.DataFrame:
+    """Text-to-video retrieval among the clips of held-out videos: R@1, R@5, R@10, median rank, beside chance."""
+    from assets.evaluation.retrieval import held_out_retrieval
+
+    pairs = LakePairs(lake, features, backbone_options.name, model_root / "word_vectors")
+    metrics = held_out_retrieval(model_root / "joint_embedding", pairs, training_manifest, SPLIT, device)
+    context.add_output_metadata(metrics["joint_embedding"])
+    benchmark = f"held-out clips ({source.name})"
+    return evaluation_rows("joint_embedding", benchmark, SPLIT, metrics, lake.snapshot())
+
+
+@dg.asset(
+    group_name="evaluation",
+    code_version="1",
+    kinds={"pytorch", "scikitlearn"},
+    pool="gpu",
+    deps=[cluster_gcn],
+    metadata=_part("cluster_gcn"),
+)
+def cluster_gcn_evaluation(
+    context: dg.AssetExecutionContext,
+    graph_nodes: pl.DataFrame,
+    graph_edges: pl.DataFrame,
+    graph_node_features: pl.DataFrame,
+    graph_clusters: pl.DataFrame,
+    lake: dg.ResourceParam[Lake],
+    retail: dg.ResourceParam[RetailSource],
+    device: dg.ResourceParam[str],
+    model_root: dg.ResourceParam[Path],
+) -> pl.DataFrame:
+    """Accuracy and macro-F1 on held-out products, beside the majority class and logistic regression."""
+    from assets.evaluation.classification import held_out_classification
+
+    graph = graph_data(graph_nodes, graph_edges, graph_node_features, graph_clusters)
+    metrics = held_out_classification(model_root / "cluster_gcn", graph, SPLIT, device)
+    context.add_output_metadata(metrics["cluster_gcn"])
+    benchmark = f"held-out products ({retail.name})"
+    return evaluation_rows("cluster_gcn", benchmark, SPLIT, metrics, lake.snapshot())

@@ -1,0 +1,46 @@
+"""Text-to-video retrieval on the lake's own held-out videos. Imports torch.
+
+Belongs here: from a trained model and a split to metrics. The scorer is ``ml.metrics.retrieval``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import torch
+
+from assets.training.embedding import load_joint_embedding
+from assets.training.pairs import LakePairs
+from ml.joint_embedding.sampling import spread_pairs
+from ml.joint_embedding.train import evaluate
+from ml.metrics.retrieval import chance
+from ml.training import pick_device
+
+MOST_PAIRS = 20_000
+"""Pairs that are ranked against each other at most, spread over the videos."""
+
+
+class NothingToEvaluateError(Exception):
+    """The split holds no pair; the message says what to do."""
+
+
+def held_out_retrieval(
+    folder: Path, pairs: LakePairs, manifest: pl.DataFrame, split: str, device: str
+) -> dict[str, dict[str, float]]:
+    """Metrics of the model, and of guessing beside it, by method.
+
+    Raises:
+        NothingToEvaluateError: no video of the split has a usable pair.
+    """
+    words = pairs.words()
+    held_out = pairs.read(manifest.filter(pl.col("split") == split), words)
+    if not len(held_out):
+        raise NothingToEvaluateError(
+            f"no {split} video has a clip with features and known words; add videos or lower HOWTO_MIN_WORDS"
+        )
+    target = pick_device(device)
+    model = load_joint_embedding(folder).to(target)
+    clips, ids = spread_pairs(held_out, MOST_PAIRS)
+    table = torch.from_numpy(words.padded).to(target)
+    return {"joint_embedding": evaluate(model, clips, ids, table), "chance": chance(len(clips))}

@@ -1,0 +1,46 @@
+"""From the tables of the graph to the arrays that a graph learner takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from scipy import sparse
+
+if TYPE_CHECKING:
+    from ml.cluster_gcn.data import GraphData
+
+
+def adjacency(nodes: pl.DataFrame, edges: pl.DataFrame) -> sparse.csr_array:
+    """Symmetric weighted adjacency ``[nodes, nodes]`` float32 of rows of ``graph_nodes`` and ``graph_edges``."""
+    a, b = edges["node_a"].to_numpy(), edges["node_b"].to_numpy()
+    weights = edges["weight"].to_numpy().astype(np.float32)
+    both = np.concatenate([weights, weights]), (np.concatenate([a, b]), np.concatenate([b, a]))
+    return sparse.csr_array(both, shape=(len(nodes), len(nodes)))
+
+
+def feature_matrix(nodes: pl.DataFrame, features: pl.DataFrame) -> tuple[np.ndarray, list[str]]:
+    """Features ``[nodes, names]`` float32 from their long form; an absent one is 0. Names in order."""
+    names = features["feature"].unique().sort()
+    column = features["feature"].replace_strict(names, pl.int_range(len(names), eager=True), return_dtype=pl.Int64)
+    matrix = np.zeros((len(nodes), len(names)), np.float32)
+    matrix[features["node_id"].to_numpy(), column.to_numpy()] = features["value"].to_numpy()
+    return matrix, names.to_list()
+
+
+def graph_data(nodes: pl.DataFrame, edges: pl.DataFrame, features: pl.DataFrame, clusters: pl.DataFrame) -> GraphData:
+    """The graph as ``ml.cluster_gcn`` takes it, from rows of the tables of the same names."""
+    from ml.cluster_gcn.data import UNLABELLED, GraphData
+
+    nodes = nodes.sort("node_id")
+    classes = nodes["label"].drop_nulls().unique().sort()
+    labels = nodes["label"].replace_strict(classes, pl.int_range(len(classes), eager=True), default=UNLABELLED)
+    return GraphData(
+        adjacency=adjacency(nodes, edges),
+        features=feature_matrix(nodes, features)[0],
+        labels=labels.cast(pl.Int64).to_numpy(),
+        splits=nodes["split"].to_numpy(),
+        clusters=clusters.sort("node_id")["cluster_id"].to_numpy(),
+        classes=tuple(classes),
+    )

@@ -1,0 +1,34 @@
+"""Pictures for the metadata of assets.
+
+Belongs here: drawing curves as Markdown that the Dagster UI shows. Numbers come from those who made them.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+
+
+def curves(history: Sequence[dict[str, float]], panels: Sequence[tuple[str, Sequence[str]]], x: str = "epoch") -> str:
+    """Curves of a training, one panel beside the other, as a PNG inside Markdown.
+
+    Args:
+        history: one record an epoch.
+        panels: title and the names of the records' numbers that it shows.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.2 * len(panels), 3.0), dpi=80, layout="constrained")
+    for axes, (title, names) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        for name in names:
+            points = [(record[x], record[name]) for record in history if record.get(name) is not None]
+            axes.plot(*zip(*points, strict=True), label=name, marker="." if len(points) < 20 else None)
+        axes.set_title(title)
+        axes.set_xlabel(x)
+        axes.grid(alpha=0.3)
+        if len(names) > 1:
+            axes.legend()
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png")
+    return f"![training](data:image/png;base64,{base64.b64encode(picture.getvalue()).decode()})"

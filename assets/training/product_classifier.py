@@ -1,0 +1,60 @@
+"""Training the Cluster-GCN on the co-purchase graph.
+
+Belongs here: from arrays to a model folder. The learning itself is ``ml.cluster_gcn``. Imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from assets.training.options import ClusterGCNOptions
+from ml.cluster_gcn.data import GraphData
+from ml.cluster_gcn.train import Config, build, predict, train
+from ml.training import pick_device, read_model_folder, write_model_folder
+
+
+def train_cluster_gcn(
+    folder: Path,
+    graph: GraphData,
+    options: ClusterGCNOptions,
+    lake_snapshot: int,
+    device: str,
+    progress: Callable[[dict[str, float]], None],
+) -> tuple[list[dict[str, float]], dict[str, float]]:
+    """Learn from the training products, choose the epoch by the validation products, write the model folder.
+
+    Returns:
+        One entry an epoch, and the entry of the chosen epoch.
+    """
+    config = Config(
+        seed=options.seed,
+        hidden_dim=options.hidden_dim,
+        layers=options.layers,
+        epochs=options.epochs,
+        clusters_per_batch=options.clusters_per_batch,
+    )
+    model, history = train(graph, config, pick_device(device), progress)
+    chosen = max(history, key=lambda entry: entry["validation_accuracy"])
+    write_model_folder(
+        folder,
+        model.state_dict(),
+        config={**asdict(config), "classes": list(graph.classes), "features": graph.features.shape[1]},
+        metrics=chosen,
+        history=history,
+        inputs={"lake_snapshot": lake_snapshot, "nodes": len(graph.labels), "edges": graph.adjacency.nnz // 2},
+    )
+    return history, chosen
+
+
+def predicted_classes(folder: Path, graph: GraphData, device: str) -> np.ndarray:
+    """``predicted[nodes]`` of the trained model, from all edges of the whole graph."""
+    stored = read_model_folder(folder)
+    config = Config(**{name: stored.config[name] for name in Config.__dataclass_fields__})
+    target = pick_device(device)
+    model = build(graph, config).to(target)
+    model.load_state_dict(stored.state)
+    return predict(model, graph, config, target).argmax(axis=1)

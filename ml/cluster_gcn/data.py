@@ -1,0 +1,31 @@
+"""What a graph learner is given. Belongs here: the arrays of one attributed graph. Not here: any computation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+UNLABELLED = -1
+"""Label of a node whose class is not known."""
+
+
+@dataclass(frozen=True)
+class GraphData:
+    """An attributed graph of N nodes.
+
+    ``adjacency[N, N]`` is symmetric, without loops; ``features[N, F]`` are not yet standardised; ``labels[N]`` index
+    ``classes``; ``splits[N]`` are train, validation, test or anything else; ``clusters[N]`` number the batches' parts.
+    """
+
+    adjacency: sparse.csr_array
+    features: np.ndarray
+    labels: np.ndarray
+    splits: np.ndarray
+    clusters: np.ndarray
+    classes: tuple[str, ...]
+
+    def nodes(self, split: str) -> np.ndarray:
+        """The labelled nodes of a split, in order."""
+        return np.flatnonzero((self.splits == split) & (self.labels != UNLABELLED))

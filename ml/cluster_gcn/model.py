@@ -1,0 +1,90 @@
+"""The Cluster-GCN network (arXiv 1905.07953, sections 3.3 and 4). No training code in it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from ml.cluster_gcn.propagation import Propagation
+
+LAYER_NORM_EPS = 1e-9
+"""As in the authors' code."""
+
+
+class Layer(nn.Module):
+    """X' = σ(norm([P X ‖ X] W)), or σ(norm(P X W)) without ``concat``; no bias, as in the authors' code."""
+
+    def __init__(self, in_dim: int, out_dim: int, dropout: float, layer_norm: bool, concat: bool) -> None:
+        super().__init__()
+        self.concat = concat
+        self.dropout = nn.Dropout(dropout)
+        self.weight = nn.Linear((2 if concat else 1) * in_dim, out_dim, bias=False)
+        self.norm = nn.LayerNorm(out_dim, eps=LAYER_NORM_EPS) if layer_norm else nn.Identity()
+        nn.init.xavier_uniform_(self.weight.weight)
+
+    def forward(self, propagated: Tensor, features: Tensor) -> Tensor:
+        """``(P X)[n, in_dim]``, ``X[n, in_dim]`` → ``[n, out_dim]``, before σ."""
+        inputs = torch.cat([propagated, features], dim=1) if self.concat else propagated
+        return self.norm(self.weight(self.dropout(inputs)))
+
+
+class ClusterGCN(nn.Module):
+    """``layers`` graph convolutions, ReLU after each but the last; scores ``[n, classes]``.
+
+    With ``residual`` (eq 8), a layer whose width does not change adds its input: X' = σ(…) + X. The features are
+    standardised inside, so that a stored model needs nothing but its weights.
+    """
+
+    feature_mean: Tensor
+    feature_scale: Tensor
+
+    def __init__(
+        self,
+        in_dim: int,
+        hidden_dim: int,
+        classes: int,
+        layers: int,
+        dropout: float = 0.2,
+        residual: bool = False,
+        layer_norm: bool = True,
+        concat: bool = True,
+    ) -> None:
+        if layers < 1:
+            raise ValueError(f"{layers} layers: must be at least 1")
+        super().__init__()
+        self.residual = residual
+        widths = [in_dim, *[hidden_dim] * (layers - 1), classes]
+        self.layers = nn.ModuleList(
+            Layer(width, next_width, dropout, layer_norm and index < layers - 1, concat)
+            for index, (width, next_width) in enumerate(pairwise(widths))
+        )
+        self.register_buffer("feature_mean", torch.zeros(in_dim))
+        self.register_buffer("feature_scale", torch.ones(in_dim))
+
+    def standardize_on(self, features: Tensor) -> None:
+        """Let these nodes' ``features[n, in_dim]`` have mean 0 and deviation 1; a constant feature becomes 0."""
+        deviation = features.std(dim=0, correction=0)
+        self.feature_mean.copy_(features.mean(dim=0))
+        self.feature_scale.copy_(torch.where(deviation > 0, 1 / deviation, 0))
+
+    def inputs(self, features: Tensor) -> Tensor:
+        """The standardised X of the first layer, ``[n, in_dim]``."""
+        return (features - self.feature_mean) * self.feature_scale
+
+    def forward(self, propagation: Propagation, inputs: Tensor, propagated: Tensor | None = None) -> Tensor:
+        """Scores ``[n, classes]``.
+
+        Args:
+            inputs: ``X[n, in_dim]``, standardised; propagated: P X where it is known already (section 6.2).
+        """
+        hidden = inputs
+        for index, layer in enumerate(self.layers):
+            around = propagated if index == 0 and propagated is not None else propagation(hidden)
+            output = layer(around, hidden)
+            if index == len(self.layers) - 1:
+                return output
+            output = torch.relu(output)
+            hidden = output + hidden if self.residual and output.shape == hidden.shape else output
+        return hidden

@@ -1,0 +1,78 @@
+"""The joint text–video embedding (HowTo100M section 4.2)."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+class GatedEmbedding(nn.Module):
+    """``y = W1 x + b1``, ``z = y ∘ σ(W2 y + b2)``, ``f(x) = z / ‖z‖``: ``[n, in] -> [n, out]``."""
+
+    def __init__(self, in_dim: int, out_dim: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(in_dim, out_dim)
+        self.gate = nn.Linear(out_dim, out_dim)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.project(x)
+        return functional.normalize(y * torch.sigmoid(self.gate(y)), dim=-1)
+
+
+class SentenceEncoder(nn.Module):
+    """Maximum over the words of ``ReLU(W w + b)``: ``words[n, words, word_dim] -> [n, sentence_dim]``.
+
+    Slots without a word are zero vectors. As in the published model they take part in the maximum as ReLU(b);
+    ``mask_padding`` leaves them out, which changes the scores of published weights.
+    """
+
+    def __init__(self, word_dim: int, sentence_dim: int, mask_padding: bool = False) -> None:
+        super().__init__()
+        self.word = nn.Linear(word_dim, sentence_dim)
+        self.mask_padding = mask_padding
+
+    def forward(self, words: torch.Tensor) -> torch.Tensor:
+        hidden = functional.relu(self.word(words))  # [n, words, sentence_dim]
+        if self.mask_padding:
+            # Hidden values are at least 0, so a slot of zeros never wins against a word.
+            hidden = hidden * words.any(-1, keepdim=True)
+        return hidden.amax(1)
+
+
+class JointEmbedding(nn.Module):
+    """Clips and captions on one unit sphere; their score is the cosine ``s(v, c) = ⟨f(v), g(c)⟩`` (eq. 1 to 3).
+
+    Args:
+        video_dim: numbers of a clip vector.
+        word_dim: numbers of a word vector.
+        embedding_dim: numbers of an embedding.
+        sentence_dim: width of the word layer; None for that of the embedding.
+        mask_padding: see ``SentenceEncoder``.
+    """
+
+    def __init__(
+        self,
+        video_dim: int = 4096,
+        word_dim: int = 300,
+        embedding_dim: int = 4096,
+        sentence_dim: int | None = None,
+        mask_padding: bool = False,
+    ) -> None:
+        super().__init__()
+        sentence_dim = sentence_dim or embedding_dim
+        self.video = GatedEmbedding(video_dim, embedding_dim)
+        self.sentence = SentenceEncoder(word_dim, sentence_dim, mask_padding)
+        self.text = GatedEmbedding(sentence_dim, embedding_dim)
+
+    def encode_video(self, video: torch.Tensor) -> torch.Tensor:
+        """``video[clips, video_dim] -> [clips, embedding_dim]``, of length 1."""
+        return self.video(video)
+
+    def encode_text(self, words: torch.Tensor) -> torch.Tensor:
+        """``words[captions, words, word_dim] -> [captions, embedding_dim]``, of length 1."""
+        return self.text(self.sentence(words))
+
+    def forward(self, video: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
+        """``scores[text, video]`` of all captions with all clips."""
+        return self.encode_text(words) @ self.encode_video(video).T

@@ -1,0 +1,37 @@
+"""Metrics of classification, one function a metric. Belongs here: comparing labels. Not here: making predictions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Share of ``truth[item]`` that ``predicted[item]`` meets.
+
+    Raises:
+        ValueError: nothing to score, or two different numbers of items.
+    """
+    _check(truth, predicted)
+    return float(np.mean(truth == predicted))
+
+
+def macro_f1(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Mean over the classes of F1 = 2 TP / (2 TP + FP + FN), each class alike however rare.
+
+    The classes are those that occur in ``truth[item]`` or ``predicted[item]``.
+
+    Raises:
+        ValueError: nothing to score, or two different numbers of items.
+    """
+    _check(truth, predicted)
+    _, codes = np.unique(np.concatenate([truth, predicted]), return_inverse=True)
+    expected, given = np.split(codes, 2)
+    classes = codes.max() + 1
+    hits = np.bincount(expected[expected == given], minlength=classes)
+    said = np.bincount(expected, minlength=classes) + np.bincount(given, minlength=classes)
+    return float(np.mean(2 * hits / said))
+
+
+def _check(truth: np.ndarray, predicted: np.ndarray) -> None:
+    if not len(truth) or truth.shape != predicted.shape:
+        raise ValueError(f"{len(truth)} labels and {len(predicted)} predictions: need equally many, at least one")

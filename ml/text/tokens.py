@@ -1,0 +1,29 @@
+"""From captions to words: tokens and stop words (HowTo100M sections 3.2 and 4.1).
+
+Belongs here: splitting and filtering of words. The list ``stop_words.txt`` is plain text that a person may edit.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+_TOKEN = re.compile(r"[\w']+")
+
+
+def tokenize(text: str) -> list[str]:
+    """The words of a text, ``[\\w']+`` with case kept; typographic apostrophes count as plain ones."""
+    return _TOKEN.findall(text.replace("’", "'"))
+
+
+@cache
+def stop_words() -> frozenset[str]:
+    """English words that name nothing one could see, in lower case."""
+    text = (Path(__file__).parent / "stop_words.txt").read_text(encoding="utf-8")
+    return frozenset(line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#"))
+
+
+def clean(text: str) -> str:
+    """The text without stop words, its other words joined by blanks; empty if it has no other."""
+    return " ".join(word for word in tokenize(text) if word.lower() not in stop_words())

@@ -1,0 +1,112 @@
+"""What the training of every model shares: seeds, devices and model folders.
+
+Belongs here: what no model is special about. Losses, batches and schedules lie beside their model.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A trained model: its parameters, how and from what it was trained, what it scores, and one entry an epoch."""
+
+    state: dict[str, torch.Tensor]
+    config: dict[str, Any]
+    metrics: dict[str, Any]
+    history: list[dict[str, Any]]
+    inputs: dict[str, Any]
+
+
+def seed_everything(seed: int) -> None:
+    """Start the generators of Python, numpy and torch from one seed."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device of that name (cpu, cuda, mps); ``auto`` takes an accelerator if there is one.
+
+    Raises:
+        ValueError: this machine has no such device.
+    """
+    available = ["cpu"]
+    available += ["mps"] if torch.backends.mps.is_available() else []
+    available += ["cuda"] if torch.cuda.is_available() else []
+    if name == "auto":
+        return torch.device(available[-1])
+    if name.split(":")[0] not in available:
+        raise ValueError(f"device {name!r}: not on this machine; here are {', '.join(available)}")
+    return torch.device(name)
+
+
+def write_model_folder(
+    path: Path,
+    model_state: Mapping[str, torch.Tensor],
+    config: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    history: Sequence[Mapping[str, Any]],
+    inputs: Mapping[str, Any],
+) -> None:
+    """Write a model beside ``path`` and rename it when whole, in place of an older one.
+
+    A model is at ``path`` before and after, whatever interrupts this; it is never a mixture of two.
+    """
+    new, old = _beside(path)
+    _recover(path)
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    save_file(
+        {name: tensor.detach().cpu().contiguous() for name, tensor in model_state.items()},
+        new / "model.safetensors",
+    )
+    for name, content in (("config", config), ("metrics", metrics), ("inputs", inputs)):
+        (new / f"{name}.json").write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    lines = (json.dumps(entry) + "\n" for entry in history)
+    (new / "training.jsonl").write_text("".join(lines), encoding="utf-8")
+    if path.exists():
+        path.rename(old)
+    new.rename(path)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def read_model_folder(path: Path) -> ModelFolder:
+    """What ``write_model_folder`` wrote, tensors on the CPU.
+
+    Raises:
+        FileNotFoundError: there is no model.
+    """
+    _recover(path)
+    if not path.is_dir():
+        raise FileNotFoundError(f"{path}: no model is there; train it first")
+    config, metrics, inputs = (
+        json.loads((path / f"{name}.json").read_text(encoding="utf-8")) for name in ("config", "metrics", "inputs")
+    )
+    lines = (path / "training.jsonl").read_text(encoding="utf-8").splitlines()
+    state = load_file(path / "model.safetensors")
+    return ModelFolder(state, config, metrics, [json.loads(line) for line in lines], inputs)
+
+
+def _beside(path: Path) -> tuple[Path, Path]:
+    return path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
+
+
+def _recover(path: Path) -> None:
+    """Undo the first of the two renames if an interruption came before the second."""
+    _, old = _beside(path)
+    if path.exists():
+        shutil.rmtree(old, ignore_errors=True)
+    elif old.exists():
+        old.rename(path)

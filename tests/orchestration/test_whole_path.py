@@ -1,0 +1,182 @@
+"""From the sources to evaluated models, as ``make demo`` does it: once, again, after damage, after a kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from assets.lake import Lake, load_tables
+from assets.sources.synthetic import SyntheticSource
+from orchestration.definitions import build_defs
+from orchestration.refresh import Refresh
+from orchestration.settings import Settings
+from tests.world import small_settings
+
+
+def names(steps: list) -> set[str]:
+    return {key.to_user_string() for step in steps for key in step.keys}
+
+
+def versions(lake: Lake) -> dict[str, str]:
+    return {table: lake.version(table) for table in load_tables() if lake.has(table)}
+
+
+@pytest.fixture(scope="module")
+def instance() -> dg.DagsterInstance:
+    return dg.DagsterInstance.ephemeral()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return small_settings(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture(scope="module")
+def first(world: Settings, instance: dg.DagsterInstance) -> Refresh:
+    refresh = Refresh(build_defs(world), instance)
+    assert refresh.run(), refresh.failed
+    return refresh
+
+
+def test_everything_is_made(first: Refresh, world: Settings) -> None:
+    lake = Lake(world.lake)
+    empty = [name for name in load_tables() if lake.sql(f"SELECT count(*) FROM {name}").fetchall() == [(0,)]]
+    assert empty == ["source_problems"]
+    for model in ("joint_embedding", "cluster_gcn"):
+        made = {path.name for path in (world.lake / "models" / model).iterdir()}
+        assert made == {"model.safetensors", "config.json", "metrics.json", "training.jsonl", "inputs.json"}
+        inputs = json.loads((world.lake / "models" / model / "inputs.json").read_text())
+        assert {"lake_snapshot", "code_version"} <= set(inputs)
+
+
+def test_rejected_rows_stay_with_their_reason(first: Refresh, world: Settings) -> None:
+    lake = Lake(world.lake)
+    reasons = {reason for (reason,) in lake.sql("SELECT DISTINCT reason FROM tasks WHERE NOT kept").fetchall()}
+    assert any("is not kept" in reason for reason in reasons)
+    assert any("is not physical" in reason for reason in reasons)
+
+
+def test_a_second_run_leaves_everything_alone(first: Refresh, world: Settings, instance: dg.DagsterInstance) -> None:
+    second = Refresh(build_defs(world), instance)
+    assert second.run()
+    assert names(second.ran) == {"video_source", "retail_source"}
+
+
+def test_deleted_rows_are_made_again_and_nothing_else(
+    first: Refresh, world: Settings, instance: dg.DagsterInstance
+) -> None:
+    lake = Lake(world.lake)
+    before = versions(lake)
+    lake.connection.execute("DELETE FROM clips WHERE shard = 'shard-0001'")
+    repair = Refresh(build_defs(world), instance)
+    assert repair.run()
+    assert [str(step) for step in repair.ran if "source" not in str(step)] == ["clips [shard-0001]"]
+    assert versions(lake) == before
+
+
+def test_a_changed_threshold_reaches_the_models(first: Refresh, world: Settings, instance: dg.DagsterInstance) -> None:
+    stricter = world.model_copy(update={"min_words": 150})
+    refresh = Refresh(build_defs(stricter), instance)
+    assert refresh.run()
+    assert {"videos", "clips", "training_manifest", "joint_embedding"} <= names(refresh.ran)
+    assert not {"captions", "cluster_gcn", "co_purchases"} & names(refresh.ran)
+    back = Refresh(build_defs(world), instance)
+    assert back.run()
+
+
+def test_a_run_killed_at_any_moment_goes_on_to_the_same_tables(first: Refresh, world: Settings, tmp_path: Path) -> None:
+    settings = small_settings(tmp_path)
+    changed = {
+        name: value for name, value in settings.model_dump(mode="json").items() if name in settings.model_fields_set
+    }
+    environment = {
+        **os.environ,
+        **{f"HOWTO_{name.upper()}": str(value) for name, value in changed.items()},
+        "DAGSTER_STATE": str(tmp_path / "dagster"),
+    }
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-m",
+        "orchestration.refresh",
+        "--select",
+        "+key:video_files or +key:clips",
+    ]
+
+    def start() -> subprocess.Popen:
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    for seconds in (4.0, 6.5, 9.0):
+        process = start()
+        time.sleep(seconds)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    output, _ = (last := start()).communicate(timeout=300)
+    assert last.returncode == 0, output
+
+    uninterrupted, resumed = versions(Lake(world.lake)), versions(Lake(settings.lake))
+    made_here = {
+        "tasks",
+        "search_results",
+        "candidate_videos",
+        "captions",
+        "caption_fetches",
+        "videos",
+        "clips",
+        "video_files",
+    }
+    assert {table: resumed[table] for table in made_here} == {table: uninterrupted[table] for table in made_here}
+    assert not list(settings.lake.glob("media/**/*.part"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real video files with real defects: good ones, a truncated one, an empty caption file, and worse."""
+    folder = tmp_path_factory.mktemp("videos")
+    source = SyntheticSource(tasks=12, videos_per_task=2, seed=5)
+    for index, video_id in enumerate(["good-1", "good-2", "good-3", "truncated", "mute"]):
+        made = source.media(f"synthetic-{index:05d}", folder / "made")
+        shutil.copy(made, folder / f"{video_id}.mp4")
+        (folder / f"{video_id}.info.json").write_text(json.dumps({"title": f"How to fold a paper crane {index}"}))
+        cues = "\n".join(f"00:{i:02d}.000 --> 00:{i + 1:02d}.000\nfold corner number {i}\n" for i in range(40))
+        (folder / f"{video_id}.en.vtt").write_text(f"WEBVTT\n\n{cues}")
+    shutil.rmtree(folder / "made")
+    whole = (folder / "truncated.mp4").read_bytes()
+    (folder / "truncated.mp4").write_bytes(whole[: len(whole) // 2])
+    (folder / "mute.en.vtt").write_text("")
+    (folder / "good-3.info.json").write_text("{")
+    shutil.copy(folder / "good-1.mp4", folder / "not safe; rm.mp4")
+    return folder
+
+
+def test_bad_files_are_reported_by_name_and_the_rest_goes_on(folder: Path, tmp_path: Path) -> None:
+    settings = small_settings(tmp_path, source="folder", folder=folder)
+    broken = tmp_path / "transactions.csv"
+    broken.write_text(broken.read_text().replace("basket_id", "basket"))
+    refresh = Refresh(build_defs(settings), dg.DagsterInstance.ephemeral())
+    assert not refresh.run()
+
+    failures = {str(step): reason for step, reason in refresh.failed.items()}
+    assert set(failures) == {"retail_baskets"}
+    assert f"{broken}: lacks the column basket_id" in failures["retail_baskets"]
+    assert "joint_embedding" in names(refresh.ran) and "cluster_gcn" in names(refresh.skipped)
+
+    lake = Lake(settings.lake)
+    problems = dict(lake.sql("SELECT name, problem FROM source_problems").fetchall())
+    assert "not a safe file name" in problems["not safe; rm.mp4"]
+    assert "not JSON" in problems["good-3.info.json"]
+    fetches = dict(lake.sql("SELECT video_id, error FROM caption_fetches WHERE status != 'ok'").fetchall())
+    assert fetches == {"mute": "mute.en.vtt: empty file"}
+    files = dict(lake.sql("SELECT video_id, error FROM video_files WHERE status != 'ok'").fetchall())
+    assert set(files) == {"truncated"} and "truncated.mp4" in files["truncated"]
+    assert lake.sql("SELECT count(DISTINCT video_id) FROM training_manifest").fetchall() == [(3,)]

@@ -18,8 +18,9 @@ from assets.sources.folder import FolderSource
 from assets.sources.protocol import VideoSource
 from assets.sources.retail import CompleteJourney, RetailFiles, RetailSource
 from assets.sources.synthetic import SyntheticSource
+from assets.splits import SplitOptions
 from assets.tasks.verbs import TaskRules
-from assets.training.options import ClusterGCNOptions, EmbeddingOptions, SplitOptions
+from assets.training.options import ClusterGCNOptions, EmbeddingOptions
 from assets.videos.filters import Limits
 from assets.videos.sharding import Sharding
 from orchestration.io_manager import LakeIOManager

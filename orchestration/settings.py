@@ -93,10 +93,10 @@ class Settings(BaseSettings):
     backbone: str = Field("efficientnet_lite0", description="network that makes the 2D features")
     word_dim: int = Field(300, ge=1, description="length of a word vector")
     embedding_dim: int = Field(256, ge=1, description="length of the joint embedding")
-    embedding_epochs: int = Field(60, ge=1, description="passes over the training videos")
+    embedding_epochs: int = Field(40, ge=1, description="passes over the training videos")
     embedding_videos_per_batch: int = Field(16, ge=2, description="videos a batch (B)")
     embedding_pairs_per_video: int = Field(16, ge=1, description="clip-caption pairs a video in a batch (K)")
-    embedding_learning_rate: float = Field(1e-3, gt=0, description="step size of Adam")
+    embedding_learning_rate: float = Field(3e-4, gt=0, description="step size of Adam")
     embedding_lr_decay: float = Field(0.97, gt=0, le=1, description="factor of the step size after each epoch")
     held_out_share: float = Field(
         0.2, gt=0, lt=0.5, description="share of videos for testing, and again for validation"
@@ -108,8 +108,8 @@ class Settings(BaseSettings):
     gcn_clusters: int = Field(50, ge=1, description="METIS clusters of the graph")
     gcn_clusters_per_batch: int = Field(5, ge=1, description="clusters joined into one batch")
     gcn_hidden_dim: int = Field(128, ge=1, description="width of a Cluster-GCN layer")
-    gcn_layers: int = Field(2, ge=1, description="layers of the Cluster-GCN")
-    gcn_epochs: int = Field(60, ge=1, description="passes over the graph")
+    gcn_layers: int = Field(3, ge=1, description="layers of the Cluster-GCN")
+    gcn_epochs: int = Field(30, ge=1, description="passes over the graph")
 
     @model_validator(mode="before")
     @classmethod

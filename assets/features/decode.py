@@ -33,7 +33,7 @@ class DecodeError(Exception):
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a container tells about its video: pixels, mean frames per second, seconds."""
+    """What a container tells about its video: pixels as they are stored, mean frames per second, seconds."""
 
     width: int
     height: int
@@ -146,7 +146,7 @@ def _scan(path: Path) -> tuple[VideoInfo, _Timeline]:
         ends = dict.fromkeys(container.streams, 0)  # in ticks of each stream
         for packet in container.demux():
             time = packet.pts if packet.pts is not None else packet.dts
-            if time is None or packet.size == 0:
+            if time is None or packet.size == 0 or packet.is_discard:
                 continue
             ends[packet.stream] = max(ends[packet.stream], time + (packet.duration or 0))
             if packet.stream is stream:

@@ -117,6 +117,8 @@ class FeatureArray:
 
     def take(self, spans: Sequence[tuple[int, int]]) -> list[NDArray[np.float16]]:
         """``vectors[rows, dim]`` of each (first_row, rows), in one request."""
+        if not spans:
+            return []
         picks = [row for first, rows in spans for row in range(first, first + rows)]
         vectors = _vectors(self._open().take(picks, columns=["vector"])["vector"])
         return np.split(vectors, np.cumsum([rows for _, rows in spans])[:-1])

@@ -10,6 +10,8 @@ from assets.graph import nodes
 from assets.graph.co_purchases import co_purchases as pairs
 from assets.graph.co_purchases import oversized_baskets
 from assets.graph.options import GraphOptions
+from assets.splits import SplitOptions
+
 
 @dg.asset(group_name="graph", code_version="1", kinds={"duckdb", "sql"})
 def co_purchases(
@@ -40,11 +42,14 @@ def co_purchases(
     }
 )
 def co_purchase_graph(
-    co_purchases: pl.DataFrame, products: pl.DataFrame, graph_options: dg.ResourceParam[GraphOptions]
+    co_purchases: pl.DataFrame,
+    products: pl.DataFrame,
+    graph_options: dg.ResourceParam[GraphOptions],
+    split: dg.ResourceParam[SplitOptions],
 ) -> Iterator[dg.Output]:
     """Keep each product's strongest edges where both sides agree."""
     edges = nodes.significant_edges(co_purchases, graph_options.neighbours)
-    numbered = nodes.graph_nodes(edges, products, graph_options.seed)
+    numbered = nodes.graph_nodes(edges, products, split)
     yield dg.Output(numbered, "graph_nodes")
     yield dg.Output(nodes.graph_edges(edges, numbered), "graph_edges")
 

@@ -6,12 +6,9 @@ pairs, or any learning.
 
 from __future__ import annotations
 
-import hashlib
-
 import polars as pl
 
-HELD_OUT_SHARE = 0.2
-"""Share of the labelled products for testing, and again for validation."""
+from assets.splits import SplitOptions, split_of
 
 MIN_LABEL_PRODUCTS = 5
 """A department with fewer products in the graph is no class: it could not be in every split."""
@@ -51,16 +48,7 @@ def significant_edges(co_purchases: pl.DataFrame, neighbours: int = 20) -> pl.Da
     return above_chance.join(mutual, on=["product_a", "product_b"], how="semi").sort("product_a", "product_b").collect()
 
 
-def split_of(product_id: str, seed: int) -> str:
-    """The split of a product: a hash of its id alone, so that it stays when products come and go."""
-    digest = hashlib.blake2b(f"{seed}:{product_id}".encode(), digest_size=8).digest()
-    position = int.from_bytes(digest, "big") / 2**64
-    if position < HELD_OUT_SHARE:
-        return "test"
-    return "validation" if position < 2 * HELD_OUT_SHARE else "train"
-
-
-def graph_nodes(edges: pl.DataFrame, products: pl.DataFrame, seed: int) -> pl.DataFrame:
+def graph_nodes(edges: pl.DataFrame, products: pl.DataFrame, split: SplitOptions) -> pl.DataFrame:
     """Products with an edge, numbered in the order of their ids (columns of ``graph_nodes``).
 
     The label is the department. A product of unknown or rare department stays in the graph, with no label and the split
@@ -88,7 +76,7 @@ def graph_nodes(edges: pl.DataFrame, products: pl.DataFrame, seed: int) -> pl.Da
         .with_columns(
             split=pl.when(pl.col("label").is_null())
             .then(pl.lit("unlabelled"))
-            .otherwise(pl.col("product_id").map_elements(lambda product: split_of(product, seed), pl.String))
+            .otherwise(pl.col("product_id").map_elements(lambda product: split_of(product, split), pl.String))
         )
     )
 

@@ -86,7 +86,7 @@ class RetailFiles:
         return _digest([(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats])
 
     def transactions(self) -> pl.LazyFrame:
-        """Transaction lines in the file's order; nothing is read yet.
+        """Transaction lines in the file's order; of Parquet, nothing is read yet.
 
         A quantity that is unknown passes, for unknown is not zero; a part of an item counts as one. Dates are in ISO
         form, with or without a time of day; what is no date is unknown.
@@ -123,7 +123,7 @@ class RetailFiles:
         )
 
     def products(self) -> pl.LazyFrame:
-        """Products in the file's order; of several with one id, the first counts. Nothing is read yet.
+        """Products in the file's order; of several with one id, the first counts.
 
         Raises:
             RetailError: the file cannot be read or lacks a column.
@@ -169,8 +169,7 @@ class CompleteJourney(RetailFiles):
 
 def _scan(path: Path, needed: tuple[str, ...]) -> pl.LazyFrame:
     try:
-        # All CSV fields are read as text: a guessed type could fail on a line that the guess has not seen.
-        rows = pl.scan_csv(path, infer_schema=False) if path.suffix.lower() == ".csv" else pl.scan_parquet(path)
+        rows = _read_csv(path) if path.suffix.lower() == ".csv" else pl.scan_parquet(path)
         present = rows.collect_schema().names()
     except (OSError, pl.exceptions.PolarsError) as error:
         raise RetailError(f"{path}: not readable as Parquet or CSV ({_first_line(error)})") from error
@@ -181,6 +180,12 @@ def _scan(path: Path, needed: tuple[str, ...]) -> pl.LazyFrame:
     if missing:
         raise RetailError(f"{path}: no column {', '.join(missing)}; it has {', '.join(present)}")
     return rows
+
+
+def _read_csv(path: Path) -> pl.LazyFrame:
+    # All fields are text, for a guessed type could fail on a line that the guess has not seen. CSV is read at once:
+    # a broken line must be told while the file's name is known.
+    return pl.read_csv(path, infer_schema=False).lazy()
 
 
 def _text(column: str) -> pl.Expr:

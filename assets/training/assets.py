@@ -12,9 +12,10 @@ from assets.features.index import BackboneOptions
 from assets.features.store import FeatureStore
 from assets.graph.arrays import graph_data
 from assets.lake import Lake
+from assets.splits import SplitOptions
 from assets.training.manifest import manifest
 from assets.training.models import MODEL, model_version
-from assets.training.options import ClusterGCNOptions, EmbeddingOptions, SplitOptions
+from assets.training.options import ClusterGCNOptions, EmbeddingOptions
 from assets.training.pairs import LakePairs
 from assets.training.plots import curves
 

@@ -68,7 +68,7 @@ def train_joint_embedding(
     write_model_folder(
         folder,
         model.state_dict(),
-        config={**asdict(config), "video_dim": model.video_dim, "word_dim": words.dim},
+        config={**asdict(config), "video_dim": model.video.project.in_features, "word_dim": words.dim},
         metrics=chosen,
         history=history,
         inputs={

@@ -6,21 +6,10 @@ again exactly when some video's clips or features changed, however many shards t
 
 from __future__ import annotations
 
-import hashlib
-
 import duckdb
 import polars as pl
 
-from assets.training.options import SplitOptions
-
-
-def split_of(video_id: str, options: SplitOptions) -> str:
-    """The split of a video: a hash of its id alone, so that it stays when the data set grows."""
-    digest = hashlib.blake2b(f"{options.seed}:{video_id}".encode(), digest_size=8).digest()
-    position = int.from_bytes(digest, "big") / 2**64
-    if position < options.held_out_share:
-        return "test"
-    return "validation" if position < 2 * options.held_out_share else "train"
+from assets.splits import SplitOptions, split_of
 
 
 def manifest(

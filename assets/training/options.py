@@ -6,14 +6,6 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class SplitOptions:
-    """How videos are split."""
-
-    seed: int
-    held_out_share: float
-
-
-@dataclass(frozen=True)
 class EmbeddingOptions:
     """Size and schedule of the joint embedding."""
 

@@ -14,7 +14,7 @@ def majority(graph: GraphData) -> np.ndarray:
     return np.full(len(graph.labels), np.bincount(graph.labels[graph.nodes("train")]).argmax())
 
 
-def logistic_regression(graph: GraphData, inverse_penalty: float = 0.1) -> np.ndarray:
+def logistic_regression(graph: GraphData, inverse_penalty: float = 3.0) -> np.ndarray:
     """``predicted[N]`` by multinomial logistic regression on the network's own standardised features.
 
     Args:
@@ -22,6 +22,6 @@ def logistic_regression(graph: GraphData, inverse_penalty: float = 0.1) -> np.nd
     """
     nodes = graph.nodes("train")
     scaler = StandardScaler().fit(graph.features[nodes])
-    model = LogisticRegression(C=inverse_penalty, max_iter=300)
+    model = LogisticRegression(C=inverse_penalty, max_iter=500)
     model.fit(scaler.transform(graph.features[nodes]), graph.labels[nodes])
     return model.predict(scaler.transform(graph.features))

@@ -6,7 +6,6 @@ import copy
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import torch
@@ -26,24 +25,24 @@ class Config:
 
     ``inductive`` keeps every node but the training ones out of training (as the paper does); otherwise all edges and
     features are used, and only the labels of training nodes. ``class_weighting`` p weighs a class of n training nodes
-    by n^-p. ``select`` names the validation measure whose best epoch is kept.
+    by n^-p. The defaults are what the validation products of the packaged retail data prefer; λ = 1 as in the paper's
+    experiments is for deeper networks.
     """
 
     hidden_dim: int = 128
     layers: int = 3
-    dropout: float = 0.3
+    dropout: float = 0.2
     normalization: Normalization = "self_loops"
-    diagonal_lambda: float = 1.0
+    diagonal_lambda: float = 0.0
     residual: bool = False
     layer_norm: bool = True
     concat: bool = True
     clusters_per_batch: int = 5
-    epochs: int = 60
-    learning_rate: float = 0.005
+    epochs: int = 30
+    learning_rate: float = 0.01
     weight_decay: float = 1e-4
-    class_weighting: float = 0.0
+    class_weighting: float = 0.1
     inductive: bool = False
-    select: Literal["accuracy", "macro_f1", "loss"] = "accuracy"
     seed: int = 0
 
 
@@ -53,7 +52,7 @@ def train(
     device: torch.device | str = "cpu",
     progress: Callable[[dict[str, float]], None] | None = None,
 ) -> tuple[ClusterGCN, list[dict[str, float]]]:
-    """Fit on the training nodes; keep the epoch that is best on the validation nodes.
+    """Fit on the training nodes; keep the first epoch that is most accurate on the validation nodes.
 
     The first layer's P X is computed once on the whole training graph (section 6.2); later layers see the batch alone.
     The same seed, device and number of threads give the same bits on a CPU.
@@ -112,9 +111,8 @@ def train(
         history.append(row)
         if progress:
             progress(row)
-        merit = row[f"validation_{config.select}"] * (-1 if config.select == "loss" else 1)
-        if merit > best:
-            best, best_state = merit, copy.deepcopy(model.state_dict())
+        if row["validation_accuracy"] > best:
+            best, best_state = row["validation_accuracy"], copy.deepcopy(model.state_dict())
     model.load_state_dict(best_state)
     return model.eval(), history
 
@@ -147,8 +145,8 @@ class _Validation:
         matrix = normalize(graph.adjacency, config.normalization, config.diagonal_lambda)
         self.propagation = Propagation(matrix, device)
         self.features = torch.from_numpy(graph.features).to(device)
-        self.nodes = torch.from_numpy(graph.nodes("validation"))
-        self.labels = torch.from_numpy(graph.labels)[self.nodes]
+        self.nodes = graph.nodes("validation")
+        self.labels = torch.from_numpy(graph.labels[self.nodes])
         self.inputs: tuple[Tensor, Tensor] | None = None
 
     @torch.inference_mode()

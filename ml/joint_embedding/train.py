@@ -31,34 +31,16 @@ class Config:
     embedding_dim: int = 256
     sentence_dim: int | None = None
     mask_padding: bool = False
-    epochs: int = 60
+    epochs: int = 40
     videos_per_batch: int = 16
     pairs_per_video: int = 16
-    learning_rate: float = 1e-3
+    learning_rate: float = 3e-4
     lr_decay: float = 0.97
     """Factor of the learning rate after each epoch."""
     margin: float = 0.1
     intra_video_share: float = 0.5
     validation_pairs: int = 4000
     """Most pairs that are ranked after each epoch."""
-
-    @classmethod
-    def demo(cls) -> Config:
-        """Some hundred videos on a laptop."""
-        return cls()
-
-    @classmethod
-    def paper(cls) -> Config:
-        """The published run: section 4.4 and the options of its training code."""
-        return cls(
-            seed=1,
-            embedding_dim=4096,
-            epochs=15,
-            videos_per_batch=32,
-            pairs_per_video=64,
-            learning_rate=1e-4,
-            lr_decay=0.9,
-        )
 
 
 def train(

@@ -6,7 +6,6 @@ they hold millions of words of which a data set uses some tens of thousands.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
 
 from ml.text.tokens import tokenize
 
@@ -54,17 +52,6 @@ class WordVectors:
         """Captions as ``words[captions, max_words, dim]``: unknown words are dropped, what is left over is zero."""
         return self.padded[pad(self.ids(captions, max_words), max_words)]
 
-    def save(self, folder: Path) -> None:
-        """Write ``vectors.safetensors`` and ``words.json`` into a folder that exists."""
-        save_file({"vectors": self.vectors}, folder / "vectors.safetensors")
-        (folder / "words.json").write_text(json.dumps(self.words, ensure_ascii=False), encoding="utf-8")
-
-    @classmethod
-    def load(cls, folder: Path) -> WordVectors:
-        """What ``save`` wrote."""
-        words = json.loads((folder / "words.json").read_text(encoding="utf-8"))
-        return cls(words, load_file(folder / "vectors.safetensors")["vectors"])
-
 
 def pad(ids: Sequence[Sequence[int]], length: int) -> NDArray[np.int64]:
     """Lists of ids as ``ids[lists, length]``, cut or filled with 0."""
@@ -75,7 +62,9 @@ def pad(ids: Sequence[Sequence[int]], length: int) -> NDArray[np.int64]:
 
 
 def train_word_vectors(sentences: Iterable[str], dim: int, seed: int, epochs: int = 20) -> WordVectors:
-    """Skip-gram vectors (arXiv 1310.4546) of all words that occur twice or more; the same for the same sentences.
+    """Skip-gram vectors (arXiv 1310.4546) of all words that occur twice or more, told apart by ``spread``.
+
+    The same sentences and seed give the same vectors.
 
     Raises:
         ValueError: no word occurs twice.
@@ -89,7 +78,20 @@ def train_word_vectors(sentences: Iterable[str], dim: int, seed: int, epochs: in
     if not model.wv.index_to_key:
         raise ValueError(f"{len(tokens)} sentences: no word occurs twice, so there is nothing to learn from")
     model.train(tokens, total_examples=len(tokens), epochs=epochs)
-    return WordVectors(list(model.wv.index_to_key), np.asarray(model.wv.vectors, np.float32))
+    return WordVectors(list(model.wv.index_to_key), spread(np.asarray(model.wv.vectors, np.float32)))
+
+
+def spread(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``vectors[words, dim]`` without what all of them share: their mean, their strongest directions, their lengths.
+
+    In a corpus of some thousand words every word has much the same neighbours, and raw vectors are almost parallel
+    (mean cosine 0.80 on the demo's captions): a network that reads them cannot tell captions apart. A tenth of the
+    directions goes; the rest has length 1.
+    """
+    centred = vectors - vectors.mean(0)
+    shared = np.linalg.svd(centred, full_matrices=False)[2][: min(vectors.shape) // 10]
+    rest = centred - centred @ shared.T @ shared
+    return (rest / np.linalg.norm(rest, axis=1, keepdims=True).clip(1e-9)).astype(np.float32)
 
 
 def read_word_vectors(path: Path, vocabulary: Collection[str] | None = None) -> WordVectors:

@@ -1,9 +1,13 @@
 -- Distribution of clip lengths and caption lengths.
+WITH quantiles AS (
+    SELECT
+        quantile_cont(end_s - start_s, [0.05, 0.25, 0.5, 0.75, 0.95]) AS clip_s,
+        quantile_cont(word_count, [0.05, 0.25, 0.5, 0.75, 0.95]) AS caption_words
+    FROM clips
+)
+
 SELECT
-    'quantile ' || q.quantile AS item,
-    quantile_cont(clips.end_s - clips.start_s, q.quantile) AS clip_s,
-    quantile_cont(clips.word_count, q.quantile) AS caption_words
-FROM clips
-CROSS JOIN (VALUES (0.05), (0.25), (0.5), (0.75), (0.95)) AS q (quantile)
-GROUP BY q.quantile
-ORDER BY q.quantile
+    unnest(['5 %', '25 %', '50 %', '75 %', '95 %']) AS item,
+    unnest(clip_s) AS clip_s,
+    unnest(caption_words) AS caption_words
+FROM quantiles

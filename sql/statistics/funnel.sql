@@ -1,8 +1,5 @@
 -- How many rows each filter kept and dropped, with the reason: nothing disappears silently.
-SELECT
-    stage || ': ' || coalesce(reason, 'kept') AS item,
-    count(*) AS row_count
-FROM (
+WITH verdicts AS (
     SELECT
         '1 tasks' AS stage,
         reason
@@ -27,6 +24,11 @@ FROM (
         '5 features' AS stage,
         error AS reason
     FROM feature_index
-) AS verdicts
-GROUP BY ALL
+)
+
+SELECT
+    stage || ': ' || coalesce(reason, 'kept') AS item,
+    count(*) AS row_count
+FROM verdicts
+GROUP BY stage, reason
 ORDER BY stage, row_count DESC, item

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -81,6 +82,17 @@ def test_a_video_shorter_than_half_a_cell_still_has_one(tmp_path: Path) -> None:
 def test_scaling_and_cropping(tmp_path: Path, short_side: int, crop: int | None, shape: tuple[int, ...]) -> None:
     path = numbered(tmp_path / "v.mp4", steady(Fraction(10), 1))
     assert [(image.shape, image.dtype) for _, image in frames_at(path, 1.0, short_side, crop)] == [(shape, np.uint8)]
+
+
+def test_a_phone_held_upright_is_turned(tmp_path: Path) -> None:
+    path = numbered(tmp_path / "v.mp4", steady(Fraction(10), 1))
+    content = bytearray(path.read_bytes())
+    matrix = content.index(b"tkhd") + 44  # ISO/IEC 14496-12, 8.3.2: here a quarter turn clockwise
+    content[matrix : matrix + 36] = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
+    path.write_bytes(content)
+    ((_, image),) = frames_at(path, 1.0, HEIGHT, None)
+    assert image.shape == (WIDTH, HEIGHT, 3)
+    assert number_of(image.transpose(1, 0, 2)) == 4  # what was left is on top
 
 
 def test_a_crop_must_fit() -> None:

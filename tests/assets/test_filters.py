@@ -6,9 +6,9 @@ import duckdb
 import polars as pl
 import pytest
 
+from assets.splits import SplitOptions, split_of
 from assets.tasks.verbs import TaskRules, primary_verb, verdicts
-from assets.training.manifest import manifest, split_of
-from assets.training.options import SplitOptions
+from assets.training.manifest import manifest
 from assets.videos.filters import Limits, candidate_verdicts, video_verdicts
 from assets.videos.sharding import Sharding
 
@@ -105,7 +105,7 @@ def test_videos_need_captions_and_words() -> None:
 SPLIT = SplitOptions(seed=0, held_out_share=0.2)
 
 
-def test_a_split_is_of_the_video_alone_and_has_the_asked_for_shares() -> None:
+def test_a_split_is_of_the_identifier_alone_and_has_the_asked_for_shares() -> None:
     splits = [split_of(f"video-{i}", SPLIT) for i in range(5000)]
     assert split_of("video-7", SPLIT) == splits[7]
     assert splits.count("test") / 5000 == pytest.approx(0.2, abs=0.02)

@@ -63,7 +63,9 @@ def test_the_lake_beside_plain_parquet(tmp_path: Path) -> None:
         ),
         "mean clip length of 2 M": (
             lambda: lake.sql("SELECT avg(end_s - start_s) FROM clips").fetchall(),
-            lambda: pl.scan_parquet(tmp_path / "*.parquet").select((pl.col("end_s") - pl.col("start_s")).mean()).collect(),
+            lambda: (
+                pl.scan_parquet(tmp_path / "*.parquet").select((pl.col("end_s") - pl.col("start_s")).mean()).collect()
+            ),
         ),
     }
     print(f"\n{'work':40} {'lake s':>8} {'parquet s':>10} {'ratio':>6}")

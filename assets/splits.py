@@ -1,0 +1,23 @@
+"""Which split a video or a product belongs to: the one rule for all held-out data."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SplitOptions:
+    """Seed of the split, and the share held out for testing and again for validation."""
+
+    seed: int
+    held_out_share: float
+
+
+def split_of(identifier: str, options: SplitOptions) -> str:
+    """train, validation or test, by a hash of the identifier alone: it stays when data come and go."""
+    digest = hashlib.blake2b(f"{options.seed}:{identifier}".encode(), digest_size=8).digest()
+    position = int.from_bytes(digest, "big") / 2**64
+    if position < options.held_out_share:
+        return "test"
+    return "validation" if position < 2 * options.held_out_share else "train"

@@ -79,6 +79,8 @@ def _dress(definition: dg.AssetsDefinition, settings: Settings, resources: Mappi
         metadata = dict(spec.metadata)
         if is_table(spec):
             metadata["dagster/column_schema"] = column_schema(table_of(spec.key, metadata))
+        if spec.group_name == "sources":
+            metadata["settings in force"] = dg.MetadataValue.md(settings.describe())
         return spec.replace_attributes(
             code_version="-".join(filter(None, [spec.code_version, options])),
             owners=[OWNERS.get(spec.group_name or "", "team:data")],
@@ -111,7 +113,6 @@ def build_defs(settings: Settings, resources: Mapping[str, Any] | None = None) -
         schedules=schedules(),
         resources=in_force,
         executor=dg.in_process_executor if settings.compute == "in_process" else dg.multiprocess_executor,
-        metadata={"settings": dg.MetadataValue.md(settings.describe())},
     )
 
 

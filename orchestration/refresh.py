@@ -15,6 +15,7 @@ import logging
 import os
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,9 +65,10 @@ class Refresh:
         self.failed: dict[Step, str] = {}
         self.skipped: list[Step] = []
 
-    def run(self, selection: str = "*") -> bool:
-        """Visit every selected asset after its inputs; True if nothing failed."""
-        chosen = set(dg.AssetSelection.from_string(selection).resolve(self.graph))
+    def run(self, selection: str | None = None) -> bool:
+        """Visit every selected asset (None: all) after its inputs; True if nothing failed."""
+        wanted = dg.AssetSelection.from_string(selection) if selection else dg.AssetSelection.all()
+        chosen = set(wanted.resolve(self.graph))
         broken: set[dg.AssetKey] = set()
         for keys in self._computations(chosen):
             if any(self.graph.get(key).parent_keys & broken for key in keys):
@@ -214,9 +216,11 @@ def _only_one(root: Path) -> Iterator[None]:
 def main(arguments: list[str] | None = None) -> int:
     """Refresh, then print what was made; exit code 1 if something failed, 2 if nothing could start."""
     parser = argparse.ArgumentParser(prog="python -m orchestration.refresh", description=__doc__.splitlines()[0])
-    parser.add_argument("--select", default="*", help="Dagster asset selection, e.g. 'group:graph' or '+key:clips'")
+    parser.add_argument("--select", help="Dagster asset selection, e.g. 'group:graph' or '+key:clips'; default: all")
     options = parser.parse_args(arguments)
     logging.getLogger("dagster").setLevel(logging.ERROR)
+    # Data versions of outputs are used on purpose; that Dagster may still change them is the pinned version's matter.
+    warnings.filterwarnings("ignore", category=dg.BetaWarning)
     try:
         settings = load_settings()
         os.environ.setdefault("DAGSTER_STATE", str(settings.lake.absolute() / "dagster"))

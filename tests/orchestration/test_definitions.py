@@ -53,7 +53,7 @@ def test_every_asset_says_what_it_is(defs: dg.Definitions) -> None:
         assert node.code_version, key
         table = str(node.metadata.get("howto/table", key.path[-1]))
         if table in load_tables():
-            schema = node.metadata["dagster/column_schema"].schema
+            schema = node.metadata["dagster/column_schema"]
             assert all(column.description for column in schema.columns), key
         else:
             assert PART not in node.metadata

@@ -1,0 +1,283 @@
+"""The versioned store of tables: a DuckLake, that is Parquet files plus a transactional SQL catalog.
+
+Belongs here: opening the lake, reading a table at a snapshot, replacing a table or one partition of it in one
+transaction, content versions, maintenance. Does not belong here: what any table means (``tables``), or Dagster.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import polars as pl
+from duckdb_extensions import import_extension
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+
+from assets.lake.tables import Table, load_tables
+
+Frame = pl.DataFrame | pl.LazyFrame | duckdb.DuckDBPyRelation
+
+_EXTENSION_OF_CATALOG = {"sqlite": "sqlite_scanner", "postgres": "postgres_scanner"}
+_PASSING = ("conflict", "locked", "already exists", "unique constraint", "concurrent")
+
+
+class LakeError(Exception):
+    """The lake cannot do what was asked; the message names the table and the reason."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """What one write left behind: rows of the written part, its content version, and the lake's snapshot."""
+
+    rows: int
+    version: str
+    snapshot: int
+    changed: bool
+
+
+def _is_passing(error: BaseException) -> bool:
+    """True for errors that another writer's commit causes and that a later try does not meet again."""
+    return isinstance(error, duckdb.Error) and any(word in str(error).lower() for word in _PASSING)
+
+
+def _retrying() -> Retrying:
+    return Retrying(
+        retry=retry_if_exception(_is_passing),
+        wait=wait_random_exponential(multiplier=0.05, max=3),
+        stop=stop_after_delay(120),
+        reraise=True,
+    )
+
+
+class Lake:
+    """Tables in a DuckLake. One connection a thread; any number of threads and processes may write at once.
+
+    Args:
+        root: folder that holds the catalog (``catalog.sqlite``) and the Parquet files (``tables/``).
+        catalog: DuckLake catalog instead of the embedded one, e.g. ``postgres:dbname=howto``.
+        data_path: where the Parquet files go instead, e.g. ``s3://bucket/tables``.
+    """
+
+    def __init__(self, root: Path, catalog: str | None = None, data_path: str | None = None) -> None:
+        self.root = Path(root).absolute()
+        self.catalog = catalog or f"sqlite:{self.root / 'catalog.sqlite'}"
+        self.data_path = data_path or f"{self.root / 'tables'}/"
+        self._database: duckdb.DuckDBPyConnection | None = None
+        self._lock = threading.Lock()
+        self._local = threading.local()
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"root": self.root, "catalog": self.catalog, "data_path": self.data_path}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """This thread's connection, with the lake attached as ``lake`` and in use."""
+        if not hasattr(self._local, "connection"):
+            with self._lock:
+                if self._database is None:
+                    self._database = self._open()
+            self._local.connection = self._database.cursor()
+            self._local.connection.execute("USE lake")
+        return self._local.connection
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        self.root.mkdir(parents=True, exist_ok=True)
+        database = duckdb.connect(config={"temp_directory": str(self.root / "spill")})
+        for extension in ("ducklake", _EXTENSION_OF_CATALOG[self.catalog.split(":", 1)[0]]):
+            import_extension(extension)
+            database.execute(f"LOAD {extension}")
+        database.execute("SET TimeZone = 'UTC'")
+        database.execute("SET enable_progress_bar = false")
+        for attempt in _retrying():
+            with attempt:
+                database.execute(
+                    f"ATTACH 'ducklake:{self.catalog}' AS lake"
+                    f" (DATA_PATH '{self.data_path}', DATA_INLINING_ROW_LIMIT 0)"
+                )
+        return database
+
+    def close(self) -> None:
+        """Close the database; connections of other threads end with it."""
+        with self._lock:
+            if self._database is not None:
+                self._database.close()
+            self._database = None
+            self._local = threading.local()
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def sql(self, query: str, **params: object) -> duckdb.DuckDBPyRelation:
+        """A query over the lake's tables, by plain names; ``$name`` placeholders take ``params``."""
+        return self.connection.sql(query, params=params or None)
+
+    def snapshot(self) -> int:
+        """The newest snapshot's id."""
+        return int(self.connection.execute("FROM ducklake_current_snapshot('lake')").fetchall()[0][0])
+
+    def _committed_snapshot(self) -> int:
+        return int(self.connection.execute("FROM ducklake_last_committed_snapshot('lake')").fetchall()[0][0])
+
+    def has(self, table: str) -> bool:
+        """True if the table was ever written."""
+        return bool(
+            self.connection.execute(
+                "SELECT 1 FROM duckdb_tables() WHERE database_name = 'lake' AND table_name = ?", [table]
+            ).fetchall()
+        )
+
+    def read(self, table: str, partitions: list[str] | None = None) -> duckdb.DuckDBPyRelation:
+        """A table as it is now, whatever is written later; ``partitions`` leaves out all others. Nothing is read yet.
+
+        Raises:
+            LakeError: the table has not been made yet.
+        """
+        if not self.has(table):
+            raise LakeError(f"{table}: not in the lake yet; materialise the asset {table} first")
+        relation = self.connection.sql(f"FROM {table} AT (VERSION => {self.snapshot()})")
+        column = self._contract(table).partition_column
+        if partitions is None or column is None:
+            return relation
+        keys = ", ".join("'" + key.replace("'", "''") + "'" for key in partitions)
+        return relation.filter(f"{column} IN ({keys})")
+
+    def version(self, table: str, partition: str | None = None) -> str:
+        """Content version of a table or of one partition: depends on the rows alone, not on order or file layout."""
+        return self._version(self._contract(table), self._part(table, partition))[1]
+
+    def bytes(self, table: str) -> int:
+        """Size of the table's current Parquet files."""
+        rows = self.connection.execute(
+            "SELECT file_size_bytes FROM ducklake_table_info('lake') WHERE table_name = ?", [table]
+        ).fetchall()
+        return int(rows[0][0]) if rows else 0
+
+    # -- writing ------------------------------------------------------------------------------------------------
+
+    def write(self, table: str, frame: Frame, partition: str | None = None) -> Written:
+        """Replace a table, or exactly one partition of it, in one transaction; same content writes nothing.
+
+        Raises:
+            LakeError: the frame's columns are not the contract's, or its rows belong to another partition.
+        """
+        contract = self._contract(table)
+        self._stage(contract, frame)
+        if partition is not None:
+            self._refuse_foreign_rows(contract, partition)
+        rows, version = self._version(contract, "staged")
+        for attempt in _retrying():
+            with attempt:
+                changed = self._replace(contract, partition, version)
+        self.connection.execute("DROP TABLE temp.staged")
+        return Written(rows, version, self._committed_snapshot() if changed else self.snapshot(), changed)
+
+    def _stage(self, contract: Table, frame: Frame) -> None:
+        incoming = frame.collect(engine="streaming") if isinstance(frame, pl.LazyFrame) else frame
+        wanted = [column.name for column in contract.columns]
+        missing = [name for name in wanted if name not in incoming.columns]
+        unknown = [name for name in incoming.columns if name not in wanted]
+        if missing or unknown:
+            raise LakeError(
+                f"{contract.name}: columns differ from sql/tables/{contract.name}.sql:"
+                f" missing {missing or 'none'}, unknown {unknown or 'none'}"
+            )
+        columns = ", ".join(f'CAST("{c.name}" AS {c.type}) AS "{c.name}"' for c in contract.columns)
+        self.connection.execute("DROP TABLE IF EXISTS temp.staged")
+        try:
+            # DuckDB finds `incoming` by its name among the local variables.
+            self.connection.execute(f"CREATE TEMP TABLE staged AS SELECT {columns} FROM incoming")
+        except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
+            raise LakeError(f"{contract.name}: {error}") from error
+
+    def _refuse_foreign_rows(self, contract: Table, partition: str) -> None:
+        column = contract.partition_column
+        if column is None:
+            raise LakeError(f"{contract.name}: is not partitioned, yet partition {partition} was to be written")
+        foreign = self.connection.execute(
+            f"SELECT DISTINCT {column} FROM temp.staged WHERE {column} IS DISTINCT FROM ? LIMIT 3",
+            [partition],
+        ).fetchall()
+        if foreign:
+            raise LakeError(f"{contract.name}: rows of {column} {foreign} in the frame for {partition}")
+
+    def _replace(self, contract: Table, partition: str | None, version: str) -> bool:
+        connection = self.connection
+        with self._transaction():
+            if not self.has(contract.name):
+                self._create(contract)
+            part = self._part(contract.name, partition)
+            if self._version(contract, part)[1] == version:
+                return False
+            connection.execute(f"DELETE {part.removeprefix('(').removesuffix(')')}")
+            order = ", ".join(contract.primary_key)
+            connection.execute(f"INSERT INTO lake.{contract.name} FROM temp.staged ORDER BY {order}")
+        return True
+
+    def _create(self, contract: Table) -> None:
+        self.connection.execute(contract.create_statement)
+        if contract.partition_column:
+            self.connection.execute(f"ALTER TABLE {contract.name} SET PARTITIONED BY ({contract.partition_column})")
+        comment = contract.description.replace("'", "''")
+        self.connection.execute(f"COMMENT ON TABLE {contract.name} IS '{comment}'")
+        for column in contract.columns:
+            text = column.description.replace("'", "''")
+            self.connection.execute(f"COMMENT ON COLUMN {contract.name}.{column.name} IS '{text}'")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self.connection.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
+
+    # -- versions -----------------------------------------------------------------------------------------------
+
+    def _part(self, table: str, partition: str | None) -> str:
+        column = self._contract(table).partition_column
+        if partition is None or column is None:
+            return f"(FROM lake.{table})"
+        key = partition.replace("'", "''")
+        return f"(FROM lake.{table} WHERE {column} = '{key}')"
+
+    def _version(self, contract: Table, source: str) -> tuple[int, str]:
+        """Rows and content version: sums of two differently salted row hashes, so that row order cannot matter."""
+        columns = ", ".join(f'"{name}"' for name in contract.content_columns)
+        count, first, second = self.connection.execute(
+            f"SELECT count(*), sum(hash({columns})), sum(hash({columns}, 'salt')) FROM {source}"
+        ).fetchall()[0]
+        schema = [(c.name, c.type) for c in contract.columns if not c.is_provenance]
+        return count, hashlib.sha256(repr((schema, count, first, second)).encode()).hexdigest()[:16]
+
+    def _contract(self, table: str) -> Table:
+        try:
+            return load_tables()[table]
+        except KeyError:
+            raise LakeError(f"{table}: no contract sql/tables/{table}.sql") from None
+
+    # -- maintenance --------------------------------------------------------------------------------------------
+
+    def maintain(self, retention_days: int) -> dict[str, int]:
+        """Expire snapshots older than the retention, delete files that no snapshot needs, and those of killed writers.
+
+        Returns:
+            How many snapshots were expired and how many files were deleted.
+        """
+        if retention_days < 1:
+            raise LakeError(f"retention of {retention_days} days: must be at least 1, or running writers lose files")
+        older = f"older_than => now() - INTERVAL {int(retention_days)} DAY"
+        calls = {
+            "snapshots_expired": f"CALL ducklake_expire_snapshots('lake', {older})",
+            "old_files_deleted": f"CALL ducklake_cleanup_old_files('lake', {older})",
+            "orphaned_files_deleted": f"CALL ducklake_delete_orphaned_files('lake', {older})",
+        }
+        return {name: len(self.connection.execute(call).fetchall()) for name, call in calls.items()}

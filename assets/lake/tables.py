@@ -1,0 +1,124 @@
+"""Table contracts, read from ``sql/tables/*.sql``.
+
+One CREATE TABLE statement is the whole contract of a table: column names and types, NOT NULL, the primary key, CHECK
+constraints, and, as the comment that ends each column's line, its description with its unit. The lake cannot enforce
+keys and checks itself, so the schema checks do. Does not belong here: reading or writing rows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+SQL_ROOT = Path(__file__).resolve().parents[2] / "sql"
+PARTITION_COLUMNS = ("category_1", "shard", "model")
+
+_DESCRIBED_COLUMN = re.compile(r"^\s+(\w+)\s+[A-Z].*?--\s*(.+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: DuckDB type, whether NULL may stand in it, and what it means (with its unit)."""
+
+    name: str
+    type: str
+    nullable: bool
+    description: str
+
+    @property
+    def is_provenance(self) -> bool:
+        """True for columns that say when or from which snapshot a row was made: they are not content."""
+        return self.name.endswith("_at") or self.name == "snapshot"
+
+
+@dataclass(frozen=True)
+class Table:
+    """The contract of one lake table."""
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...]
+    checks: tuple[str, ...]
+
+    @property
+    def partition_column(self) -> str | None:
+        """The column that a table is partitioned by: the first of its key, if that is a partition dimension."""
+        first = self.primary_key[0]
+        return first if first in PARTITION_COLUMNS else None
+
+    @property
+    def content_columns(self) -> tuple[str, ...]:
+        return tuple(column.name for column in self.columns if not column.is_provenance)
+
+    def frame(self, rows: Iterable[tuple[Any, ...]]) -> pl.DataFrame:
+        """Rows, with their values in the order of the columns, as a frame of the table's types."""
+        columns = ", ".join(f'CAST(NULL AS {column.type}) AS "{column.name}"' for column in self.columns)
+        schema = duckdb.connect().sql(f"SELECT {columns}").pl().schema
+        return pl.DataFrame(list(rows), schema=schema, orient="row")
+
+    @property
+    def create_statement(self) -> str:
+        """The statement that makes the table in the lake, which knows types and NOT NULL but no keys and checks."""
+        columns = ", ".join(
+            f'"{column.name}" {column.type}{"" if column.nullable else " NOT NULL"}' for column in self.columns
+        )
+        return f"CREATE TABLE IF NOT EXISTS {self.name} ({columns})"
+
+
+def parse_tables(statements: dict[str, str]) -> dict[str, Table]:
+    """Read contracts, by table name, by letting DuckDB itself run the statements in an empty database.
+
+    Raises:
+        ValueError: a column lacks its description, or a table its key.
+    """
+    scratch = duckdb.connect()
+    for statement in statements.values():
+        scratch.execute(statement)
+    columns = scratch.sql(
+        "SELECT table_name, column_name, data_type, is_nullable FROM duckdb_columns() ORDER BY column_index"
+    ).fetchall()
+    constraints = scratch.sql(
+        "SELECT table_name, constraint_type, expression, constraint_column_names FROM duckdb_constraints()"
+    ).fetchall()
+    return {
+        name: _contract(
+            name,
+            statement,
+            [row[1:] for row in columns if row[0] == name],
+            [row[1:] for row in constraints if row[0] == name],
+        )
+        for name, statement in statements.items()
+    }
+
+
+def _contract(name: str, statement: str, columns: list[tuple], constraints: list[tuple]) -> Table:
+    described = dict(_DESCRIBED_COLUMN.findall(statement))
+    bare = [column for column, _, _ in columns if column not in described]
+    if bare:
+        raise ValueError(f"sql/tables/{name}.sql: no description (-- ...) on the line of {', '.join(bare)}")
+    keys = [tuple(names) for kind, _, names in constraints if kind == "PRIMARY KEY"]
+    if not keys:
+        raise ValueError(f"sql/tables/{name}.sql: must create table {name} with a PRIMARY KEY")
+    return Table(
+        name=name,
+        description=" ".join(line[2:].strip() for line in statement.splitlines() if line.startswith("--")),
+        columns=tuple(Column(column, kind, nullable, described[column]) for column, kind, nullable in columns),
+        primary_key=keys[0],
+        checks=tuple(expression for kind, expression, _ in constraints if kind == "CHECK"),
+    )
+
+
+@cache
+def load_tables() -> dict[str, Table]:
+    """Every contract by table name."""
+    return parse_tables(
+        {path.stem: path.read_text(encoding="utf-8") for path in sorted((SQL_ROOT / "tables").glob("*.sql"))}
+    )

@@ -41,7 +41,9 @@ def jobs() -> list:
         dg.define_asset_job(name, selection=dg.AssetSelection.groups(*groups), description=_DESCRIPTIONS[name])
         for name, groups in GROUPS.items()
     ]
-    everything = dg.define_asset_job("everything", selection=dg.AssetSelection.all(), description="From the sources to the statistics.")
+    everything = dg.define_asset_job(
+        "everything", selection=dg.AssetSelection.all(), description="From the sources to the statistics."
+    )
     return [*by_group, everything, maintain_lake]
 
 

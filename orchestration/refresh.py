@@ -13,6 +13,7 @@ import argparse
 import fcntl
 import logging
 import os
+import re
 import sys
 import time
 import warnings
@@ -31,6 +32,8 @@ from orchestration.definitions import build_defs, stored_version
 from orchestration.settings import SettingsError, load_settings
 
 _PID_TAG = "howto/pid"
+_OWN_ERROR = re.compile(r"^(assets|ml|orchestration)[\w.]*: ")
+"""The class of an error of ours, whose message already says everything."""
 _MANY_PARTITIONS = 100
 """From so many upstream partitions on Dagster compares no data versions; then the order of events decides."""
 
@@ -183,7 +186,7 @@ def _what_failed(result: dg.ExecuteInProcessResult) -> str:
             error = event.step_failure_data.error
             while error and error.cause:
                 error = error.cause
-            return error.message.strip() if error else "unknown error"
+            return _OWN_ERROR.sub("", error.message.strip()) if error else "unknown error"
     return "the run failed; see the UI"
 
 

@@ -42,11 +42,11 @@ def write_transactions(folder: Path, products_each: int = 40, baskets: int = 900
     return paths
 
 
-def small_settings(folder: Path, **overrides: object) -> Settings:
+def small_settings(root: Path, /, **overrides: object) -> Settings:
     """Settings under which the whole path takes seconds: a dozen synthetic tasks, planted transactions."""
-    folder.mkdir(parents=True, exist_ok=True)
+    root.mkdir(parents=True, exist_ok=True)
     values: dict[str, object] = {
-        "lake": folder / "lake",
+        "lake": root / "lake",
         "synthetic_tasks": 6,
         "synthetic_videos_per_task": 2,
         "shards": 2,
@@ -59,7 +59,7 @@ def small_settings(folder: Path, **overrides: object) -> Settings:
         "gcn_clusters_per_batch": 2,
         "gcn_hidden_dim": 16,
         "gcn_epochs": 10,
-        **write_transactions(folder),
+        **write_transactions(root),
         **overrides,
     }
     return load_settings(**values)

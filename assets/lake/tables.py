@@ -18,7 +18,7 @@ import duckdb
 import polars as pl
 
 SQL_ROOT = Path(__file__).resolve().parents[2] / "sql"
-PARTITION_COLUMNS = ("category_1", "shard", "model")
+PARTITION_COLUMNS = ("category_1", "shard", "model", "subject")
 
 _DESCRIBED_COLUMN = re.compile(r"^\s+(\w+)\s+[A-Z].*?--\s*(.+)$", re.MULTILINE)
 

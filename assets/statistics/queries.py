@@ -22,15 +22,16 @@ def compute(lake: Lake, path: Path) -> pl.DataFrame:
     return (
         result.with_row_index("position")
         .select(
+            pl.lit(path.parent.name).alias("subject"),
             pl.lit(path.stem).alias("statistic"),
             pl.col("position").cast(pl.Int64),
             pl.col(item).cast(pl.String).alias("item"),
             *(pl.col(measure).cast(pl.Float64) for measure in measures),
         )
-        .unpivot(measures, index=["statistic", "position", "item"], variable_name="measure", value_name="value")
+        .unpivot(measures, index=["subject", "statistic", "position", "item"], variable_name="measure")
     )
 
 
-def compute_all(lake: Lake) -> pl.DataFrame:
-    """Every statistic, in the files' order."""
-    return pl.concat([compute(lake, path) for path in sorted(QUERIES.glob("*.sql"))])
+def compute_all(lake: Lake, subject: str) -> pl.DataFrame:
+    """Every statistic of a subject, in the files' order."""
+    return pl.concat([compute(lake, path) for path in sorted((QUERIES / subject).glob("*.sql"))])

@@ -30,6 +30,7 @@ def training_manifest(
 
 @dg.asset(group_name="training", code_version="1", kinds={"gensim"}, metadata={MODEL: "word_vectors"})
 def word_vectors(
+    context: dg.AssetExecutionContext,
     training_manifest: pl.DataFrame,
     lake: dg.ResourceParam[Lake],
     embedding_options: dg.ResourceParam[EmbeddingOptions],
@@ -39,7 +40,7 @@ def word_vectors(
     from assets.training.embedding import train_words
 
     folder = model_root / "word_vectors"
-    metrics = train_words(folder, lake, training_manifest, embedding_options)
+    metrics = train_words(folder, lake, training_manifest, embedding_options, _provenance(context, lake))
     return _trained(folder, metrics)
 
 
@@ -67,7 +68,7 @@ def joint_embedding(
     folder = model_root / "joint_embedding"
     pairs = LakePairs(lake, features, backbone_options.name, model_root / "word_vectors")
     history, metrics = train_joint_embedding(
-        folder, pairs, training_manifest, embedding_options, device, _told(context)
+        folder, pairs, training_manifest, embedding_options, _provenance(context, lake), device, _told(context)
     )
     panels = [("loss", ["loss"]), ("validation recall", ["validation_R@1", "validation_R@5", "validation_R@10"])]
     return _trained(folder, metrics, {"curves": dg.MetadataValue.md(curves(history, panels))})
@@ -90,9 +91,15 @@ def cluster_gcn(
 
     folder = model_root / "cluster_gcn"
     graph = graph_data(graph_nodes, graph_edges, graph_node_features, graph_clusters)
-    history, metrics = train_cluster_gcn(folder, graph, gcn_options, lake.snapshot(), device, _told(context))
+    history, metrics = train_cluster_gcn(folder, graph, gcn_options, _provenance(context, lake), device, _told(context))
     panels = [("loss", ["loss", "validation_loss"]), ("validation", ["validation_accuracy", "validation_macro_f1"])]
     return _trained(folder, metrics, {"curves": dg.MetadataValue.md(curves(history, panels))})
+
+
+def _provenance(context: dg.AssetExecutionContext, lake: Lake) -> dict[str, Any]:
+    """What a model was made from, for its ``inputs.json``."""
+    code_version = context.assets_def.get_asset_spec(context.asset_key).code_version
+    return {"lake_snapshot": lake.snapshot(), "code_version": code_version, "run_id": context.run_id}
 
 
 def _told(context: dg.AssetExecutionContext) -> Callable[[dict[str, float]], None]:

@@ -5,9 +5,10 @@ Belongs here: from manifest and pairs to model folders. The learning itself is `
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import torch
@@ -21,7 +22,9 @@ from ml.text.word_vectors import train_word_vectors
 from ml.training import pick_device, read_model_folder, write_model_folder
 
 
-def train_words(folder: Path, lake: Lake, manifest: pl.DataFrame, options: EmbeddingOptions) -> dict[str, float]:
+def train_words(
+    folder: Path, lake: Lake, manifest: pl.DataFrame, options: EmbeddingOptions, provenance: Mapping[str, Any]
+) -> dict[str, float]:
     """Learn word vectors from the captions of the training videos and write them as a model folder."""
     captions = captions_of(lake, manifest.filter(pl.col("split") == "train"))["caption_clean"]
     words = train_word_vectors(captions.to_list(), options.word_dim, options.seed)
@@ -32,7 +35,7 @@ def train_words(folder: Path, lake: Lake, manifest: pl.DataFrame, options: Embed
         config={"dim": words.dim, "words": words.words},
         metrics=metrics,
         history=[],
-        inputs={"lake_snapshot": lake.snapshot()},
+        inputs=provenance,
     )
     return metrics
 
@@ -42,6 +45,7 @@ def train_joint_embedding(
     pairs: LakePairs,
     manifest: pl.DataFrame,
     options: EmbeddingOptions,
+    provenance: Mapping[str, Any],
     device: str,
     progress: Callable[[dict[str, float]], None],
 ) -> tuple[History, dict[str, float]]:
@@ -72,7 +76,7 @@ def train_joint_embedding(
         metrics=chosen,
         history=history,
         inputs={
-            "lake_snapshot": pairs.lake.snapshot(),
+            **provenance,
             "stream": pairs.stream,
             "lance_versions": pairs.versions(manifest),
             "videos": {"train": len(training), "validation": len(validation)},

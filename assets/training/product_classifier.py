@@ -5,9 +5,10 @@ Belongs here: from arrays to a model folder. The learning itself is ``ml.cluster
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ def train_cluster_gcn(
     folder: Path,
     graph: GraphData,
     options: ClusterGCNOptions,
-    lake_snapshot: int,
+    provenance: Mapping[str, Any],
     device: str,
     progress: Callable[[dict[str, float]], None],
 ) -> tuple[list[dict[str, float]], dict[str, float]]:
@@ -45,7 +46,7 @@ def train_cluster_gcn(
         config={**asdict(config), "classes": list(graph.classes), "features": graph.features.shape[1]},
         metrics=chosen,
         history=history,
-        inputs={"lake_snapshot": lake_snapshot, "nodes": len(graph.labels), "edges": graph.adjacency.nnz // 2},
+        inputs={**provenance, "nodes": len(graph.labels), "edges": graph.adjacency.nnz // 2},
     )
     return history, chosen
 

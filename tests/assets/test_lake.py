@@ -88,13 +88,20 @@ def test_versions_tell_contents_apart_and_nothing_else(one_lake: Lake, rows: lis
     def write(pairs: list[tuple[str, float]]) -> str:
         frame = pl.DataFrame(
             {
+                "subject": ["videos"] * len(pairs),
                 "statistic": ["s"] * len(pairs),
                 "position": list(range(len(pairs))),
                 "item": [item for item, _ in pairs],
                 "measure": ["m"] * len(pairs),
                 "value": [value for _, value in pairs],
             },
-            schema={"statistic": pl.String, "position": pl.Int64, "item": pl.String, "measure": pl.String}
+            schema={
+                "subject": pl.String,
+                "statistic": pl.String,
+                "position": pl.Int64,
+                "item": pl.String,
+                "measure": pl.String,
+            }
             | {"value": pl.Float64},
         )
         shuffled = frame.sample(fraction=1, shuffle=True, seed=random.randint(0, 9))

@@ -71,8 +71,11 @@ def test_an_option_makes_just_the_assets_that_use_it_out_of_date(tmp_path: Path)
 
 
 def test_loading_takes_no_torch() -> None:
-    code = (
-        "import sys; from orchestration.definitions import build_defs;"
-        "from orchestration.settings import load_settings; build_defs(load_settings()); sys.exit('torch' in sys.modules)"
-    )
+    code = """
+import sys
+from orchestration.definitions import build_defs
+from orchestration.settings import load_settings
+build_defs(load_settings())
+sys.exit("torch" in sys.modules)
+"""
     assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=False).returncode == 0

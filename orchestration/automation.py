@@ -8,18 +8,42 @@ from orchestration.settings import Settings
 EAGER = dg.AutomationCondition.eager()
 """Of every asset that has inputs: run when one of them changed and none is missing or under way."""
 
-GROUPS = {
-    "collect": ("sources", "tasks", "videos", "captions"),
-    "build_features": ("media", "features"),
-    "train": ("training", "evaluation"),
+SELECTIONS = {
+    "collect": "group:sources or group:tasks or group:videos or group:captions",
+    "build_features": "group:media or group:features",
+    "train": "group:training or group:evaluation",
+    "everything": "*",
 }
-"""Groups of assets that a job runs."""
+"""What each job refreshes, as a Dagster asset selection."""
 
 _DESCRIPTIONS = {
     "collect": "Search for videos and fetch their captions.",
     "build_features": "Fetch video files and compute their features.",
     "train": "Train and evaluate the models on what the lake holds.",
+    "everything": "From the sources to the statistics.",
 }
+
+
+def _refresh_job(name: str) -> dg.JobDefinition:
+    """A job over assets of both partition dimensions, which one Dagster asset job cannot span.
+
+    It runs each asset and partition that is out of date as a run of its own and leaves the others alone.
+    """
+
+    @dg.op(name=f"refresh_{name}", description=_DESCRIPTIONS[name])
+    def refresh(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> None:
+        from orchestration.refresh import refresh_lake
+
+        done = refresh_lake(settings, context.instance, SELECTIONS[name], say=context.log.info)
+        if done.failed:
+            failures = {str(step): reason for step, reason in done.failed.items()}
+            raise dg.Failure(description=done.summary, metadata=failures)
+
+    @dg.job(name=name, description=f"{_DESCRIPTIONS[name]} What is up to date is left alone.")
+    def job() -> None:
+        refresh()
+
+    return job
 
 
 @dg.op(description="Expire old snapshots of the lake and delete the files that no snapshot needs.")
@@ -35,16 +59,9 @@ def maintain_lake() -> None:
     expire_snapshots()
 
 
-def jobs() -> list:
-    """The jobs of the UI. A job over assets of two partition dimensions is launched for one of them at a time."""
-    by_group = [
-        dg.define_asset_job(name, selection=dg.AssetSelection.groups(*groups), description=_DESCRIPTIONS[name])
-        for name, groups in GROUPS.items()
-    ]
-    everything = dg.define_asset_job(
-        "everything", selection=dg.AssetSelection.all(), description="From the sources to the statistics."
-    )
-    return [*by_group, everything, maintain_lake]
+def jobs() -> list[dg.JobDefinition]:
+    """The jobs of the UI."""
+    return [*map(_refresh_job, SELECTIONS), maintain_lake]
 
 
 def schedules() -> list[dg.ScheduleDefinition]:

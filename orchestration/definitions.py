@@ -59,8 +59,7 @@ def stored_version(defs: dg.Definitions, key: dg.AssetKey, partition: str | None
     spec = defs.resolve_asset_graph().get(key)
     metadata, resources = dict(spec.metadata), defs.resources or {}
     if is_table(spec):
-        lake, table = resources["lake"], table_of(key, metadata)
-        return lake.version(table, partition or metadata.get(PART)) if lake.has(table) else None
+        return resources["lake"].version(table_of(key, metadata), partition or metadata.get(PART))
     if MODEL in metadata:
         return model_version(resources["model_root"] / metadata[MODEL])
     assert partition is not None

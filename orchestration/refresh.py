@@ -17,7 +17,7 @@ import re
 import sys
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ from dagster._core.loader import LoadingContextForTest
 
 from assets.lake import Lake
 from orchestration.definitions import build_defs, stored_version
-from orchestration.settings import SettingsError, load_settings
+from orchestration.settings import Settings, SettingsError, load_settings
 
 _PID_TAG = "howto/pid"
 _OWN_ERROR = re.compile(r"^(assets|ml|orchestration)[\w.]*: ")
@@ -54,11 +54,18 @@ class Step:
         return f"{names} [{self.partition}]" if self.partition else names
 
 
+def _print(line: str) -> None:
+    print(line, flush=True)
+
+
 class Refresh:
     """One pass over the asset graph."""
 
-    def __init__(self, defs: dg.Definitions, instance: dg.DagsterInstance) -> None:
+    def __init__(
+        self, defs: dg.Definitions, instance: dg.DagsterInstance, say: Callable[[str], object] = _print
+    ) -> None:
         self.defs = defs
+        self.say = say
         self.instance = instance
         self.graph = defs.resolve_asset_graph()
         self.job = defs.resolve_implicit_global_asset_job_def()
@@ -67,6 +74,13 @@ class Refresh:
         self.unchanged: list[Step] = []
         self.failed: dict[Step, str] = {}
         self.skipped: list[Step] = []
+
+    @property
+    def summary(self) -> str:
+        return (
+            f"{len(self.ran)} made, {len(self.unchanged)} up to date and left alone,"
+            f" {len(self.failed)} failed, {len(self.skipped)} skipped."
+        )
 
     def run(self, selection: str | None = None) -> bool:
         """Visit every selected asset (None: all) after its inputs; True if nothing failed."""
@@ -174,7 +188,7 @@ class Refresh:
         return ", ".join(counts) or "done"
 
     def _say(self, what: str, step: Step, why: str) -> None:
-        print(f"  {what:8} {step}  ({why})", flush=True)
+        self.say(f"  {what:8} {step}  ({why})")
 
 
 def _what_failed(result: dg.ExecuteInProcessResult) -> str:
@@ -216,8 +230,27 @@ def _only_one(root: Path) -> Iterator[None]:
         yield
 
 
+def refresh_lake(
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    selection: str | None = None,
+    say: Callable[[str], object] = _print,
+) -> Refresh:
+    """Refresh the lake that the settings name, after clearing up what killed processes left.
+
+    Raises:
+        RefreshError: another refresh of this lake is running.
+    """
+    with _only_one(settings.lake):
+        _close_killed_runs(instance)
+        _remove_unfinished_files(settings.lake / "media")
+        refresh = Refresh(build_defs(settings), instance, say)
+        refresh.run(selection)
+        return refresh
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Refresh, then print what was made; exit code 1 if something failed, 2 if nothing could start."""
+    """Refresh and say what was made; exit code 1 if something failed, 2 if nothing could start."""
     parser = argparse.ArgumentParser(prog="python -m orchestration.refresh", description=__doc__.splitlines()[0])
     parser.add_argument("--select", help="Dagster asset selection, e.g. 'group:graph' or '+key:clips'; default: all")
     options = parser.parse_args(arguments)
@@ -228,20 +261,14 @@ def main(arguments: list[str] | None = None) -> int:
         settings = load_settings()
         os.environ.setdefault("DAGSTER_STATE", str(settings.lake.absolute() / "dagster"))
         os.environ.setdefault("DAGSTER_HOME", str(Path(__file__).resolve().parents[1]))
-        print(f"Refreshing {settings.lake} from the {settings.source} source:", flush=True)
-        with _only_one(settings.lake), dg.DagsterInstance.get() as instance:
-            _close_killed_runs(instance)
-            _remove_unfinished_files(settings.lake / "media")
-            refresh = Refresh(build_defs(settings), instance)
-            whole = refresh.run(options.select)
+        _print(f"Refreshing {settings.lake} from the {settings.source} source:")
+        with dg.DagsterInstance.get() as instance:
+            refresh = refresh_lake(settings, instance, options.select)
     except (SettingsError, RefreshError) as error:
         print(error, file=sys.stderr)
         return 2
-    print(
-        f"{len(refresh.ran)} made, {len(refresh.unchanged)} up to date and left alone,"
-        f" {len(refresh.failed)} failed, {len(refresh.skipped)} skipped."
-    )
-    return 0 if whole else 1
+    _print(refresh.summary)
+    return 1 if refresh.failed else 0
 
 
 if __name__ == "__main__":

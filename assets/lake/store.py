@@ -148,9 +148,15 @@ class Lake:
         keys = ", ".join("'" + key.replace("'", "''") + "'" for key in partitions)
         return relation.filter(f"{column} IN ({keys})")
 
-    def version(self, table: str, partition: str | None = None) -> str:
-        """Content version of a table or of one partition: depends on the rows alone, not on order or file layout."""
-        return self._version(self._contract(table), self._part(table, partition))[1]
+    def version(self, table: str, partition: str | None = None) -> str | None:
+        """Content version of a table or of one partition: depends on the rows alone, not on order or file layout.
+
+        None if nothing is stored in the form of today's contract.
+        """
+        contract = self._contract(table)
+        if self._stored_columns(table) != contract.column_types:
+            return None
+        return self._version(contract, self._part(table, partition))[1]
 
     def bytes(self, table: str) -> int:
         """Size of the table's current Parquet files."""
@@ -210,8 +216,7 @@ class Lake:
     def _replace(self, contract: Table, partition: str | None, version: str) -> bool:
         connection = self.connection
         with self._transaction():
-            if not self.has(contract.name):
-                self._create(contract)
+            self._make(contract)
             part = self._part(contract.name, partition)
             if self._version(contract, part)[1] == version:
                 return False
@@ -220,8 +225,21 @@ class Lake:
             connection.execute(f"INSERT INTO lake.{contract.name} FROM temp.staged ORDER BY {order}")
         return True
 
-    def _create(self, contract: Table) -> None:
-        self.connection.execute(contract.create_statement)
+    def _make(self, contract: Table) -> None:
+        """Make the table, or bring it to today's contract: rows stay unless a column asks for values they lack."""
+        stored = self._stored_columns(contract.name)
+        if stored == contract.column_types:
+            return
+        new = [column for column in contract.columns if column.name not in stored]
+        retyped = [c for c in contract.columns if c.name in stored and stored[c.name] != c.type]
+        if stored and not retyped and all(column.nullable for column in new):
+            for column in new:
+                self.connection.execute(f'ALTER TABLE {contract.name} ADD COLUMN "{column.name}" {column.type}')
+            for name in stored.keys() - contract.column_types.keys():
+                self.connection.execute(f'ALTER TABLE {contract.name} DROP COLUMN "{name}"')
+        else:
+            self.connection.execute(f"DROP TABLE IF EXISTS {contract.name}")
+            self.connection.execute(contract.create_statement)
         if contract.partition_column:
             self.connection.execute(f"ALTER TABLE {contract.name} SET PARTITIONED BY ({contract.partition_column})")
         comment = contract.description.replace("'", "''")
@@ -229,6 +247,13 @@ class Lake:
         for column in contract.columns:
             text = column.description.replace("'", "''")
             self.connection.execute(f"COMMENT ON COLUMN {contract.name}.{column.name} IS '{text}'")
+
+    def _stored_columns(self, table: str) -> dict[str, str]:
+        rows = self.connection.execute(
+            "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = 'lake' AND table_name = ?",
+            [table],
+        ).fetchall()
+        return dict(rows)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -55,6 +55,10 @@ class Table:
         return first if first in PARTITION_COLUMNS else None
 
     @property
+    def column_types(self) -> dict[str, str]:
+        return {column.name: column.type for column in self.columns}
+
+    @property
     def content_columns(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns if not column.is_provenance)
 

@@ -180,6 +180,19 @@ def test_maintenance_keeps_what_is_current(lake: Lake) -> None:
     assert lake.sql("SELECT count(*) FROM clips").fetchall() == [(10,)]
 
 
+def test_a_stored_table_follows_its_contract(lake: Lake) -> None:
+    kept = lake.write("clips", clips("shard-0000", 4), "shard-0000")
+    lake.connection.execute("ALTER TABLE clips ADD COLUMN forgotten BIGINT")
+    assert lake.version("clips", "shard-0000") is None
+    lake.write("clips", clips("shard-0001", 4), "shard-0001")
+    assert lake.version("clips", "shard-0000") == kept.version
+
+    lake.connection.execute("ALTER TABLE clips DROP COLUMN caption")
+    lake.write("clips", clips("shard-0001", 4), "shard-0001")
+    assert lake.sql("SELECT DISTINCT shard FROM clips").fetchall() == [("shard-0001",)]
+    assert lake.sql(f"SELECT count(*) FROM clips AT (VERSION => {kept.snapshot})").fetchall() == [(4,)]
+
+
 def test_contracts_carry_descriptions_keys_and_checks() -> None:
     table = load_tables()["clips"]
     assert table.partition_column == "shard"

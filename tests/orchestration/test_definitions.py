@@ -39,6 +39,10 @@ def test_the_asset_graph_is_as_agreed(defs: dg.Definitions, snapshot: SnapshotAs
     assert told == snapshot
 
 
+def test_everything_loads_as_the_ui_loads_it(defs: dg.Definitions) -> None:
+    dg.Definitions.validate_loadable(defs)
+
+
 def test_jobs_and_schedules_are_as_agreed(defs: dg.Definitions) -> None:
     repository = defs.get_repository_def()
     assert {"collect", "build_features", "train", "everything", "maintain_lake"} <= set(repository.job_names)

@@ -71,6 +71,15 @@ def test_a_second_run_leaves_everything_alone(first: Refresh, world: Settings, i
     assert names(second.ran) == {"video_source", "retail_source"}
 
 
+def test_a_job_of_the_ui_refreshes_its_part(first: Refresh, world: Settings, instance: dg.DagsterInstance) -> None:
+    lake = Lake(world.lake)
+    before = versions(lake)
+    lake.connection.execute("DELETE FROM captions WHERE shard = 'shard-0000'")
+    job = build_defs(world).resolve_job_def("collect")
+    assert job.execute_in_process(instance=instance).success
+    assert versions(lake) == before
+
+
 def test_deleted_rows_are_made_again_and_nothing_else(
     first: Refresh, world: Settings, instance: dg.DagsterInstance
 ) -> None:

@@ -1,4 +1,4 @@
-# make demo | test | ui | lint | bench | clean
+# make demo | test | ui | sql | lint | bench | clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
@@ -26,6 +26,9 @@ ui: $(READY) ## the Dagster web UI on http://127.0.0.1:3000
 	@mkdir -p $(DAGSTER_STATE)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dg dev --host 127.0.0.1 --port 3000
 
+sql: $(READY) ## the duckdb shell on the lake, read-only
+	@$(BIN)/duckdb -cmd "LOAD ducklake; LOAD sqlite_scanner; ATTACH 'ducklake:sqlite:$(HOWTO_LAKE)/catalog.sqlite' AS lake (READ_ONLY); USE lake"
+
 lint: $(READY) ## style, types, layers, SQL
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/sqlfluff lint sql
 
@@ -48,4 +51,4 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]' || { echo "The installation did not finish; the line above says why. Run make again to go on."; exit 1; }
 	@touch $@
 
-.PHONY: help demo test ui lint bench clean
+.PHONY: help demo test ui sql lint bench clean

@@ -100,7 +100,7 @@ class Lake:
             with attempt:
                 database.execute(
                     f"ATTACH 'ducklake:{self.catalog}' AS lake"
-                    f" (DATA_PATH '{self.data_path}', DATA_INLINING_ROW_LIMIT 0)"
+                    f" (DATA_PATH '{self.data_path}', OVERRIDE_DATA_PATH TRUE, DATA_INLINING_ROW_LIMIT 0)"
                 )
         return database
 

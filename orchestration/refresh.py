@@ -211,12 +211,13 @@ def _remove_unfinished_files(media_root: Path) -> None:
 
 
 def _close_killed_runs(instance: dg.DagsterInstance) -> None:
-    """Runs whose process was killed cannot say so themselves."""
+    """Runs whose process was killed can neither say so nor give back their place in a pool."""
     under_way = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED]
     for run in instance.get_runs(dg.RunsFilter(statuses=under_way)):
         pid = run.tags.get(_PID_TAG)
         if pid and not Path(f"/proc/{pid}").exists():
             instance.report_run_failed(run, f"process {pid} was killed")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
 
 
 @contextmanager

@@ -56,7 +56,8 @@ class LakeIOManager(dg.IOManager):
         metadata = context.definition_metadata
         table = table_of(context.asset_key, dict(metadata))
         partition = context.partition_key if context.has_partition_key else metadata.get(PART)
-        written = self.lake.write(table, obj, partition)
+        partitions = context.asset_partitions_def.get_partition_keys() if context.has_partition_key else None
+        written = self.lake.write(table, obj, partition, partitions)
         # The content's own version, so that a rerun that changes nothing leaves everything downstream fresh.
         context.step_context.set_data_version(context.asset_key, dg.DataVersion(written.version))
         rows = "dagster/partition_row_count" if partition else "dagster/row_count"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,8 +167,13 @@ class Lake:
 
     # -- writing ------------------------------------------------------------------------------------------------
 
-    def write(self, table: str, frame: Frame, partition: str | None = None) -> Written:
+    def write(
+        self, table: str, frame: Frame, partition: str | None = None, partitions: Sequence[str] | None = None
+    ) -> Written:
         """Replace a table, or exactly one partition of it, in one transaction; same content writes nothing.
+
+        Args:
+            partitions: every partition that there is today; rows of any other, left from an earlier division, go.
 
         Raises:
             LakeError: the frame's columns are not the contract's, or its rows belong to another partition.
@@ -180,7 +185,7 @@ class Lake:
         rows, version = self._version(contract, "staged")
         for attempt in _retrying():
             with attempt:
-                changed = self._replace(contract, partition, version)
+                changed = self._replace(contract, partition, version, partitions)
         self.connection.execute("DROP TABLE temp.staged")
         return Written(rows, version, self._committed_snapshot() if changed else self.snapshot(), changed)
 
@@ -213,17 +218,26 @@ class Lake:
         if foreign:
             raise LakeError(f"{contract.name}: rows of {column} {foreign} in the frame for {partition}")
 
-    def _replace(self, contract: Table, partition: str | None, version: str) -> bool:
+    def _replace(self, contract: Table, partition: str | None, version: str, partitions: Sequence[str] | None) -> bool:
         connection = self.connection
         with self._transaction():
             self._make(contract)
             part = self._part(contract.name, partition)
+            gone = self._delete_other_partitions(contract, partitions) if partitions else 0
             if self._version(contract, part)[1] == version:
-                return False
+                return gone > 0
             connection.execute(f"DELETE {part.removeprefix('(').removesuffix(')')}")
             order = ", ".join(contract.primary_key)
             connection.execute(f"INSERT INTO lake.{contract.name} FROM temp.staged ORDER BY {order}")
         return True
+
+    def _delete_other_partitions(self, contract: Table, partitions: Sequence[str]) -> int:
+        return int(
+            self.connection.execute(
+                f"DELETE FROM lake.{contract.name} WHERE {contract.partition_column} NOT IN (SELECT unnest(?))",
+                [list(partitions)],
+            ).fetchall()[0][0]
+        )
 
     def _make(self, contract: Table) -> None:
         """Make the table, or bring it to today's contract: rows stay unless a column asks for values they lack."""

@@ -44,6 +44,14 @@ def test_a_partition_is_replaced_and_its_neighbour_is_left_alone(lake: Lake) -> 
     assert lake.version("clips", "shard-0001") == other.version
 
 
+def test_partitions_of_an_earlier_division_go(lake: Lake) -> None:
+    for shard in ("shard-0000", "shard-0001", "shard-0002"):
+        lake.write("clips", clips(shard, 4), shard)
+    lake.write("clips", clips("shard-0000", 4), "shard-0000", partitions=["shard-0000", "shard-0001"])
+    shards = lake.sql("SELECT DISTINCT shard FROM clips ORDER BY shard").fetchall()
+    assert shards == [("shard-0000",), ("shard-0001",)]
+
+
 def test_an_earlier_snapshot_can_be_read_in_sql(lake: Lake) -> None:
     before = lake.write("clips", clips("shard-0000", 30), "shard-0000").snapshot
     lake.write("clips", clips("shard-0000", 5), "shard-0000")

@@ -1,5 +1,7 @@
 """When things run: jobs, schedules, and the automation condition of everything downstream of a source."""
 
+from datetime import UTC, datetime, timedelta
+
 import dagster as dg
 
 from assets.lake import Lake
@@ -50,7 +52,7 @@ def _refresh_job(name: str) -> dg.JobDefinition:
 def expire_snapshots(
     context: dg.OpExecutionContext, lake: dg.ResourceParam[Lake], settings: dg.ResourceParam[Settings]
 ) -> None:
-    done = lake.maintain(settings.retention_days)
+    done = lake.maintain(datetime.now(UTC) - timedelta(days=settings.retention_days))
     context.log.info("; ".join(f"{name.replace('_', ' ')}: {count}" for name, count in done.items()))
 
 

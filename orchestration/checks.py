@@ -1,13 +1,19 @@
-"""One blocking schema check per table, made by a factory from the table's contract.
+"""One blocking schema check per asset, made by a factory: of a table from its contract, of arrays and models alike.
 
-Belongs here: turning a contract into counts of violating rows. The contracts are ``sql/tables``.
+Belongs here: turning a contract into counts of violations. The contracts of tables are ``sql/tables``.
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
+import numpy as np
+from safetensors.numpy import load_file
 
+from assets.features.index import BackboneOptions
+from assets.features.store import FeatureArray, FeatureStore
 from assets.lake import Lake, Table, load_tables
+from assets.training.models import MODEL, MODEL_FILES
 from orchestration.io_manager import PART, table_of
 
 
@@ -38,23 +44,53 @@ def broken_rules(lake: Lake, table: Table, partition: str | None) -> dict[str, i
     return {rule: count for rule, count in counts.items() if count}
 
 
-def schema_check(spec: dg.AssetSpec) -> dg.AssetChecksDefinition:
-    """The blocking check that an asset's table, or the partition just written, keeps its contract."""
-    table = load_tables()[table_of(spec.key, dict(spec.metadata))]
+def broken_model_rules(folder: Path) -> dict[str, int]:
+    """What a model folder lacks: files, or finite parameters."""
+    missing = {f"{name} is there": 1 for name in MODEL_FILES if not (folder / name).exists()}
+    if missing:
+        return missing
+    tensors = load_file(folder / "model.safetensors")
+    broken = sum(not np.isfinite(tensor).all() for tensor in tensors.values())
+    return {"parameters are finite": broken} if broken else {}
 
-    @dg.asset_check(
-        asset=spec.key,
-        name="schema",
-        blocking=True,
-        description=f"Types, NOT NULL, key and CHECK constraints of sql/tables/{table.name}.sql hold.",
-    )
-    def check(context: dg.AssetCheckExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.AssetCheckResult:
-        partition = context.run.tags.get("dagster/partition") if table.partition_column else None
-        broken = broken_rules(lake, table, partition or spec.metadata.get(PART))
+
+def broken_array_rules(array: FeatureArray) -> dict[str, int]:
+    """What is wrong with a feature array: videos whose rows do not lie together."""
+    scattered = int(array.index()["video_id"].is_duplicated().sum())
+    return {"rows of a video lie together": scattered} if scattered else {}
+
+
+def schema_check(spec: dg.AssetSpec) -> dg.AssetChecksDefinition:
+    """The blocking check that what an asset stored, or the partition just written, keeps its contract."""
+    metadata = dict(spec.metadata)
+    table = load_tables().get(table_of(spec.key, metadata))
+    if table:
+        description = f"Types, NOT NULL, key and CHECK constraints of sql/tables/{table.name}.sql hold."
+    elif MODEL in metadata:
+        description = "The model folder is whole and its parameters are finite."
+    else:
+        description = "The rows of each video lie together in the array."
+
+    @dg.asset_check(asset=spec.key, name="schema", blocking=True, description=description)
+    def check(
+        context: dg.AssetCheckExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        features: dg.ResourceParam[FeatureStore],
+        backbone_options: dg.ResourceParam[BackboneOptions],
+        model_root: dg.ResourceParam[Path],
+    ) -> dg.AssetCheckResult:
+        partition = context.run.tags.get("dagster/partition")
+        if table:
+            own = partition if table.partition_column else None
+            broken = broken_rules(lake, table, own or metadata.get(PART))
+        elif MODEL in metadata:
+            broken = broken_model_rules(model_root / metadata[MODEL])
+        else:
+            broken = broken_array_rules(features.array(backbone_options.name, str(partition)))
         return dg.AssetCheckResult(
             passed=not broken,
-            description="; ".join(f"{count} rows break: {rule}" for rule, count in broken.items()) or None,
-            metadata={"rules": len(list(rules(table))), "broken": broken},
+            description="; ".join(f"{count} break: {rule}" for rule, count in broken.items()) or None,
+            metadata={"broken": broken},
         )
 
     return check

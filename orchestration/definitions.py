@@ -107,7 +107,7 @@ def build_defs(settings: Settings, resources: Mapping[str, Any] | None = None) -
     specs = [spec for definition in loaded for spec in definition.specs]
     return dg.Definitions(
         assets=loaded,
-        asset_checks=[schema_check(spec) for spec in specs if is_table(spec)],
+        asset_checks=[schema_check(spec) for spec in specs],
         jobs=jobs(),
         schedules=schedules(),
         resources=in_force,

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -305,15 +306,15 @@ class Lake:
 
     # -- maintenance --------------------------------------------------------------------------------------------
 
-    def maintain(self, retention_days: int) -> dict[str, int]:
-        """Expire snapshots older than the retention, delete files that no snapshot needs, and those of killed writers.
+    def maintain(self, keep_since: datetime) -> dict[str, int]:
+        """Expire snapshots from before ``keep_since``; delete files that none needs and those of killed writers.
+
+        The newest snapshot always stays. A writer that began before ``keep_since`` and is still at it would lose files.
 
         Returns:
             How many snapshots were expired and how many files were deleted.
         """
-        if retention_days < 1:
-            raise LakeError(f"retention of {retention_days} days: must be at least 1, or running writers lose files")
-        older = f"older_than => now() - INTERVAL {int(retention_days)} DAY"
+        older = f"older_than => TIMESTAMPTZ '{keep_since.isoformat()}'"
         calls = {
             "snapshots_expired": f"CALL ducklake_expire_snapshots('lake', {older})",
             "old_files_deleted": f"CALL ducklake_cleanup_old_files('lake', {older})",

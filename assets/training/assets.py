@@ -99,7 +99,7 @@ def cluster_gcn(
 def _provenance(context: dg.AssetExecutionContext, lake: Lake) -> dict[str, Any]:
     """What a model was made from, for its ``inputs.json``."""
     code_version = context.assets_def.get_asset_spec(context.asset_key).code_version
-    return {"lake_snapshot": lake.snapshot(), "code_version": code_version, "run_id": context.run_id}
+    return {"lake_snapshot": lake.snapshot(), "code_version": code_version, "run_id": context.run.run_id}
 
 
 def _told(context: dg.AssetExecutionContext) -> Callable[[dict[str, float]], None]:

@@ -9,6 +9,10 @@ MODEL = "howto/model"
 """Metadata key of an asset that is a model: the name of its folder."""
 
 
+MODEL_FILES = ("model.safetensors", "config.json", "metrics.json", "training.jsonl", "inputs.json")
+"""What a whole model folder holds."""
+
+
 def model_version(folder: Path) -> str | None:
     """Content version of a trained model: its parameters and its configuration. None if there is no model."""
     digest = hashlib.sha256()

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
@@ -186,13 +187,19 @@ def test_a_lake_can_be_moved(lake: Lake, tmp_path: Path) -> None:
     assert Lake(tmp_path / "moved").version("clips", "shard-0000") == written.version
 
 
-def test_maintenance_keeps_what_is_current(lake: Lake) -> None:
-    for rows in (30, 20, 10):
+def test_maintenance_expires_what_is_older_and_keeps_what_is_current(lake: Lake) -> None:
+    first = lake.write("clips", clips("shard-0000", 30), "shard-0000").snapshot
+    for rows in (20, 10):
         lake.write("clips", clips("shard-0000", rows), "shard-0000")
-    with pytest.raises(LakeError, match="at least 1"):
-        lake.maintain(retention_days=0)
-    assert lake.maintain(retention_days=1)["snapshots_expired"] == 0
+    assert lake.maintain(datetime.now(UTC) - timedelta(days=1))["snapshots_expired"] == 0
+    before = len(list(lake.root.glob("tables/**/*.parquet")))
+
+    done = lake.maintain(datetime.now(UTC) + timedelta(seconds=1))
+    assert done["snapshots_expired"] >= 3
+    assert len(list(lake.root.glob("tables/**/*.parquet"))) < before
     assert lake.sql("SELECT count(*) FROM clips").fetchall() == [(10,)]
+    with pytest.raises(duckdb.Error):
+        lake.sql(f"SELECT count(*) FROM clips AT (VERSION => {first})").fetchall()
 
 
 def test_a_stored_table_follows_its_contract(lake: Lake) -> None:

@@ -124,8 +124,9 @@ class Settings(BaseSettings):
     @field_validator("folder", "transactions", "products")
     @classmethod
     def _must_exist(cls, path: Path | None, info: ValidationInfo) -> Path | None:
-        if path is not None and not path.exists():
-            raise ValueError("no such folder" if info.field_name == "folder" else "no such file")
+        kind = "folder" if info.field_name == "folder" else "file"
+        if path is not None and not (path.is_dir() if kind == "folder" else path.is_file()):
+            raise ValueError(f"no such {kind}")
         return path
 
     @model_validator(mode="after")

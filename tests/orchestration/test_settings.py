@@ -24,6 +24,7 @@ def test_a_preset_gives_way_to_what_is_set(monkeypatch: pytest.MonkeyPatch) -> N
         ("HOWTO_DEVICE", "tpu", "HOWTO_DEVICE=tpu: must be one of auto, cpu, cuda, mps"),
         ("HOWTO_MIN_VIEWS", "many", "HOWTO_MIN_VIEWS=many: must be integer and at least 0"),
         ("HOWTO_FOLDER", "/nowhere", "HOWTO_FOLDER=/nowhere: no such folder"),
+        ("HOWTO_FOLDER", __file__, "no such folder"),
         ("HOWTO_SOURCE", "folder", "HOWTO_SOURCE=folder: set HOWTO_FOLDER"),
         ("HOWTO_TRANSACTIONS", __file__, "HOWTO_TRANSACTIONS and HOWTO_PRODUCTS: set both or neither"),
         ("HOWTO_SHARD", "4", "HOWTO_SHARD: no such setting; did you mean HOWTO_SHARDS"),

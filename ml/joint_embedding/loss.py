@@ -1,4 +1,4 @@
-"""The max-margin ranking loss with intra-video negatives (HowTo100M section 4.3)."""
+"""Losses of the joint embedding: max-margin ranking (HowTo100M section 4.3), and MIL-NCE."""
 
 from __future__ import annotations
 
@@ -22,13 +22,43 @@ def max_margin_ranking_loss(
         margin: δ.
         intra_video_share: h.
     """
-    pairs = len(scores)
-    own = scores.diagonal()
-    cost = functional.relu(margin + scores - own[:, None]) + functional.relu(margin + scores - own[None, :])
-    videos = len(video_of_pair.unique())
+    return ranking_loss_of_rows(scores, scores.diagonal(), 0, video_of_pair, margin, intra_video_share)
+
+
+def ranking_loss_of_rows(
+    scores: torch.Tensor,
+    own: torch.Tensor,
+    first: int,
+    video_of_pair: torch.Tensor,
+    margin: float,
+    intra_video_share: float,
+) -> torch.Tensor:
+    """What some captions contribute to the loss; the parts of all captions add up to it.
+
+    Args:
+        scores: ``x[rows, n]`` of the captions ``first … first + rows`` with all clips.
+        own: ``x_ii[n]`` of all pairs.
+        first: number of the first of these captions.
+        video_of_pair, margin, intra_video_share: as for ``max_margin_ranking_loss``, of all pairs.
+    """
+    rows = slice(first, first + len(scores))
+    cost = functional.relu(margin + scores - own[rows, None]) + functional.relu(margin + scores - own[None, :])
+    pairs, videos = len(video_of_pair), len(video_of_pair.unique())
     if 1 < videos < pairs:
-        same = video_of_pair[:, None] == video_of_pair[None, :]
+        same = video_of_pair[rows, None] == video_of_pair[None, :]
         intra = scores.new_tensor(videos * intra_video_share)
         inter = scores.new_tensor(videos * (1 - intra_video_share) / (videos - 1))
         cost = cost * torch.where(same, intra, inter)
     return cost.sum() / pairs**2
+
+
+def mil_nce_loss(scores: torch.Tensor) -> torch.Tensor:
+    """``−mean_i log( Σ_c e^x[i,i,c] / (Σ_jc e^x[i,j,c] + Σ_jc e^x[j,i,c]) )``, of MIL-NCE.
+
+    Args:
+        scores: ``x[clip, owner, candidate]``: each clip with each candidate caption of each clip; dot products.
+            The captions of clip i are its bag of positives; as published they stand in both sums below.
+    """
+    positives = scores.diagonal().T.logsumexp(1)  # diagonal() puts the shared index last: [candidate, clip]
+    rows, columns = scores.logsumexp((1, 2)), scores.logsumexp((0, 2))
+    return (torch.logaddexp(rows, columns) - positives).mean()

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn import functional
 
 
 class GatedEmbedding(nn.Module):
-    """``y = W1 x + b1``, ``z = y ∘ σ(W2 y + b2)``, ``f(x) = z / ‖z‖``: ``[n, in] -> [n, out]``."""
+    """``y = W1 x + b1``, ``z = y ∘ σ(W2 y + b2)``, ``f(x) = z / ‖z‖``: ``[n, in] -> [n, out]``.
 
-    def __init__(self, in_dim: int, out_dim: int) -> None:
+    Without ``unit_length`` it is z, as MIL-NCE wants it.
+    """
+
+    def __init__(self, in_dim: int, out_dim: int, unit_length: bool = True) -> None:
         super().__init__()
+        self.unit_length = unit_length
         self.project = nn.Linear(in_dim, out_dim)
         self.gate = nn.Linear(out_dim, out_dim)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.project(x)
-        return functional.normalize(y * torch.sigmoid(self.gate(y)), dim=-1)
+        z = y * torch.sigmoid(self.gate(y))
+        return functional.normalize(z, dim=-1) if self.unit_length else z
 
 
 class SentenceEncoder(nn.Module):
@@ -39,6 +46,58 @@ class SentenceEncoder(nn.Module):
             hidden = hidden * words.any(-1, keepdim=True)
         return hidden.amax(1)
 
+    def of_ids(self, ids: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
+        """The same for ``ids[n, words]`` of word vectors ``table[1 + words, word_dim]``: ``[n, sentence_dim]``.
+
+        Most words of a batch occur many times, so each is multiplied once.
+        """
+        distinct, slots = ids.sort(1)[0].unique(return_inverse=True)
+        hidden = functional.relu(self.word(table[distinct]))
+        if self.mask_padding:
+            hidden = hidden * (distinct > 0)[:, None]
+        maximum: torch.Tensor = _MaximumOverWords.apply(hidden, slots)
+        return maximum
+
+
+class _MaximumOverWords(torch.autograd.Function):
+    """``hidden[distinct, dim], slots[n, words] -> maximum[n, dim]`` over the words of each caption.
+
+    Nothing of the size [n, words, dim] is ever made. The slots of a caption are sorted, and one that repeats the one
+    before, as padding does, is skipped.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, hidden: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:
+        maximum = hidden[slots[:, 0]]
+        for rows, words in _new_words(slots):
+            maximum[rows] = torch.maximum(maximum[rows], hidden[words])
+        ctx.save_for_backward(hidden, slots, maximum)
+        return maximum
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
+        hidden, slots, maximum = ctx.saved_tensors
+        gradient = gradients[0]
+        total = torch.zeros_like(hidden, dtype=torch.promote_types(torch.float32, hidden.dtype))
+        # Where two words have the same hidden value, the first of them gets the gradient.
+        open_ = torch.ones_like(maximum, dtype=torch.bool)
+        everyone = torch.arange(len(slots), device=slots.device)
+        for rows, words in [(everyone, slots[:, 0]), *_new_words(slots)]:
+            won = (hidden[words] == maximum[rows]) & open_[rows]
+            total.index_add_(0, words, (gradient[rows] * won).to(total.dtype))
+            open_[rows] &= ~won
+        return total.to(hidden.dtype), None
+
+
+def _new_words(slots: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """For each slot but the first: the captions whose word there is not that of the slot before, and that word."""
+    found = []
+    for slot in range(1, slots.shape[1]):
+        rows = (slots[:, slot] != slots[:, slot - 1]).nonzero()[:, 0]
+        if len(rows):
+            found.append((rows, slots[rows, slot]))
+    return found
+
 
 class JointEmbedding(nn.Module):
     """Clips and captions on one unit sphere; their score is the cosine ``s(v, c) = ⟨f(v), g(c)⟩`` (eq. 1 to 3).
@@ -49,6 +108,7 @@ class JointEmbedding(nn.Module):
         embedding_dim: numbers of an embedding.
         sentence_dim: width of the word layer; None for that of the embedding.
         mask_padding: see ``SentenceEncoder``.
+        unit_length: see ``GatedEmbedding``.
     """
 
     def __init__(
@@ -58,12 +118,13 @@ class JointEmbedding(nn.Module):
         embedding_dim: int = 4096,
         sentence_dim: int | None = None,
         mask_padding: bool = False,
+        unit_length: bool = True,
     ) -> None:
         super().__init__()
         sentence_dim = sentence_dim or embedding_dim
-        self.video = GatedEmbedding(video_dim, embedding_dim)
+        self.video = GatedEmbedding(video_dim, embedding_dim, unit_length)
         self.sentence = SentenceEncoder(word_dim, sentence_dim, mask_padding)
-        self.text = GatedEmbedding(sentence_dim, embedding_dim)
+        self.text = GatedEmbedding(sentence_dim, embedding_dim, unit_length)
 
     def encode_video(self, video: torch.Tensor) -> torch.Tensor:
         """``video[clips, video_dim] -> [clips, embedding_dim]``, of length 1."""
@@ -72,6 +133,10 @@ class JointEmbedding(nn.Module):
     def encode_text(self, words: torch.Tensor) -> torch.Tensor:
         """``words[captions, words, word_dim] -> [captions, embedding_dim]``, of length 1."""
         return self.text(self.sentence(words))
+
+    def encode_ids(self, ids: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
+        """``encode_text(table[ids])``, faster; ``ids[captions, words]``, 0 for no word."""
+        return self.text(self.sentence.of_ids(ids, table))
 
     def forward(self, video: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
         """``scores[text, video]`` of all captions with all clips."""

@@ -1,36 +1,54 @@
 """Training of the joint text–video embedding (HowTo100M section 4.4).
 
-Belongs here: the schedule. The model, the loss and the drawing of pairs each have a file beside this one.
+Belongs here: what a step of it computes, and the schedule. The loop is ``ml.harness``; the model, the losses and the
+pairs each have a file beside this one.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+import argparse
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
-from ml.joint_embedding.loss import max_margin_ranking_loss
+from ml.harness import Entry, Runtime, fit, gather
+from ml.joint_embedding.loss import mil_nce_loss, ranking_loss_of_rows
 from ml.joint_embedding.model import JointEmbedding
-from ml.joint_embedding.sampling import PairSource, sample_pairs, spread_pairs
+from ml.joint_embedding.pair_store import PairStore, Place, StoredPairs
+from ml.joint_embedding.pairs import PairSource, nearest_captions, spread_pairs
 from ml.metrics.retrieval import ranks, retrieval_metrics
 from ml.text.word_vectors import WordVectors
-from ml.training import seed_everything
+from ml.training import pick_device, read_model_folder, seed_everything, write_model_folder
 
 History = list[dict[str, float]]
 
 
 @dataclass(frozen=True)
 class Config:
-    """Size and schedule. Growth of captions belongs to the source of pairs."""
+    """Size and schedule. Growth of captions belongs to the making of pairs.
+
+    ``objective`` max_margin is the paper's; mil_nce takes the ``candidates`` nearest captions of a clip as a bag of
+    positives. ``chunk_pairs`` bounds the pairs that are in the network at once: larger batches are computed in parts
+    with the same result.
+    """
 
     seed: int = 0
     embedding_dim: int = 256
     sentence_dim: int | None = None
     mask_padding: bool = False
+    objective: Literal["max_margin", "mil_nce"] = "max_margin"
+    candidates: int = 4
     epochs: int = 40
     videos_per_batch: int = 16
     pairs_per_video: int = 16
@@ -41,6 +59,139 @@ class Config:
     intra_video_share: float = 0.5
     validation_pairs: int = 4000
     """Most pairs that are ranked after each epoch."""
+    chunk_pairs: int | None = None
+
+
+Batch = tuple[Tensor, Tensor, Tensor, int]
+"""Clips ``[n, video_dim]`` and word ids ``[n · candidates, words]`` of a process, the video of each pair of the whole
+batch, and how many of those come before the process's own."""
+
+
+class _Encoders(nn.Module):
+    """Both sides at once: clips ``[n, video_dim]`` and word ids ``[m, words]`` to their embeddings."""
+
+    table: Tensor
+
+    def __init__(self, model: JointEmbedding, words: WordVectors) -> None:
+        super().__init__()
+        self.model = model
+        self.register_buffer("table", torch.from_numpy(words.padded), persistent=False)
+
+    def forward(self, clips: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+        return self.model.encode_video(clips).float(), self.model.encode_ids(ids, self.table).float()
+
+
+class EmbeddingLearner:
+    """Contrastive steps over B videos × K pairs, for ``ml.harness.fit``."""
+
+    max_norm: float | None = None
+
+    def __init__(
+        self,
+        pairs: PairSource,
+        validation: PairSource | None,
+        words: WordVectors,
+        config: Config,
+        device: torch.device,
+        initial: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        seed_everything(config.seed)
+        self.pairs, self.config, self.seed = pairs, config, config.seed
+        self.model = JointEmbedding(
+            pairs.dim,
+            words.dim,
+            config.embedding_dim,
+            config.sentence_dim,
+            config.mask_padding,
+            unit_length=config.objective == "max_margin",
+        )
+        if initial is not None:
+            self.model.load_state_dict(initial)
+        self.network = _Encoders(self.model, words).to(device)
+        self.optimiser = torch.optim.Adam(self.model.parameters(), config.learning_rate, fused=device.type != "mps")
+        self.steps_per_epoch = -(-len(pairs) // config.videos_per_batch)
+        self.steps = config.epochs * self.steps_per_epoch
+        self.items = config.pairs_per_video * len(pairs) // self.steps_per_epoch
+        some = validation is not None and len(validation)
+        self.held_out = spread_pairs(validation, config.validation_pairs) if validation is not None and some else None
+        start = [float(tensor.double().sum()) for tensor in self.model.state_dict().values()]
+        identity = (asdict(config), pairs.identity, words.words, start)
+        self.identity = hashlib.sha256(repr(identity).encode()).hexdigest()
+
+    def learning_rate_factor(self, step: int) -> float:
+        return self.config.lr_decay ** (step // self.steps_per_epoch)
+
+    def batch(self, step: int, process: int, processes: int) -> Batch:
+        """This process's clips and captions, and where they stand in the whole batch."""
+        epoch, index = divmod(step, self.steps_per_epoch)
+        order = np.random.default_rng((self.seed, 0, epoch)).permutation(len(self.pairs))
+        # Batches of nearly equal size: no video is dropped, and none is left alone in a last batch.
+        videos = np.array_split(order, self.steps_per_epoch)[index]
+        first, counts = self.pairs.offsets[videos], self.pairs.offsets[videos + 1] - self.pairs.offsets[videos]
+        draws = np.random.default_rng((self.seed, 1, step)).random((len(videos), self.config.pairs_per_video))
+        rows = first[:, None] + (draws * counts[:, None]).astype(np.int64)
+        share = np.array_split(np.arange(len(videos)), processes)[process]
+        own = rows[share].reshape(-1)
+        clips, ids = self.pairs.take(own)
+        if self.config.objective == "mil_nce":
+            begin, end = (np.repeat(each[share], self.config.pairs_per_video) for each in (first, first + counts))
+            ids = self.pairs.take(nearest_captions(own, begin, end, self.config.candidates).reshape(-1))[1]
+        video_of_pair = np.arange(len(videos)).repeat(self.config.pairs_per_video)
+        first_pair = int(share[0]) * self.config.pairs_per_video if len(share) else 0
+        return torch.from_numpy(clips).float(), torch.from_numpy(ids), torch.from_numpy(video_of_pair), first_pair
+
+    def step(self, network: nn.Module, batch: Batch, accelerator: Accelerator) -> dict[str, Tensor]:
+        """Embeddings of all processes meet in the loss; each process computes the part of its own captions.
+
+        With ``chunk_pairs`` the embeddings are computed twice: first without a graph, for the loss and its gradient at
+        the embeddings; then part by part with a graph, through which that gradient goes back.
+        """
+        clips, ids, video_of_pair, first_pair = batch
+        bag = len(ids) // max(len(clips), 1)
+        size = self.config.chunk_pairs or len(clips)
+        chunks = list(zip(clips.split(size), ids.split(size * bag), strict=True))
+        # The gradients of the processes are averaged; the loss is the sum of their parts.
+        scale = accelerator.num_processes
+        if len(chunks) <= 1:
+            video, text = network(clips, ids)
+            with accelerator.autocast():
+                part = self._part(video, text, video_of_pair, first_pair)
+            accelerator.backward(part * scale)
+            return {"loss": accelerator.reduce(part.detach(), "sum")}
+        with torch.no_grad():
+            encoded = [network(*chunk) for chunk in chunks]
+        video, text = (torch.cat(side).requires_grad_() for side in zip(*encoded, strict=True))
+        with accelerator.autocast():
+            part = self._part(video, text, video_of_pair, first_pair)
+        at_video, at_text = torch.autograd.grad(part * scale, (video, text))
+        gradients = zip(at_video.split(size), at_text.split(size * bag), strict=True)
+        for index, (chunk, (own_video, own_text)) in enumerate(zip(chunks, gradients, strict=True)):
+            last = index == len(chunks) - 1
+            with accelerator.no_sync(network) if not last else nullcontext():
+                embedded_video, embedded_text = network(*chunk)
+                accelerator.backward((embedded_video * own_video).sum() + (embedded_text * own_text).sum())
+        return {"loss": accelerator.reduce(part.detach(), "sum")}
+
+    def _part(self, video: Tensor, text: Tensor, video_of_pair: Tensor, first_pair: int) -> Tensor:
+        """What this process's rows contribute to the loss of the whole batch."""
+        everyone_video, everyone_text = gather(video), gather(text)
+        if self.config.objective == "mil_nce":
+            scores = (everyone_video @ everyone_text.T).float()
+            return mil_nce_loss(scores.unflatten(1, (len(everyone_video), -1))) * len(video) / len(everyone_video)
+        scores = (text @ everyone_video.T).float()
+        own = (everyone_text * everyone_video).sum(1)
+        return ranking_loss_of_rows(
+            scores, own, first_pair, video_of_pair, self.config.margin, self.config.intra_video_share
+        )
+
+    def validate(self) -> Entry:
+        if self.held_out is None:
+            return {}
+        metrics = evaluate(self.model, *self.held_out, self.network.table)
+        return {f"validation_{name}": value for name, value in metrics.items()}
+
+    def score(self, entry: Entry) -> float:
+        return entry.get("validation_R@10", entry["epoch"])
 
 
 def train(
@@ -48,83 +199,41 @@ def train(
     validation: PairSource | None,
     words: WordVectors,
     config: Config,
-    device: torch.device | str = "cpu",
-    progress: Callable[[dict[str, float]], None] | None = None,
+    runtime: Runtime,
+    progress: Callable[[Entry], None] | None = None,
+    initial: Mapping[str, Tensor] | None = None,
 ) -> tuple[JointEmbedding, History]:
     """Learn the embedding with Adam; the same inputs give the same model on a CPU.
 
     Args:
-        pairs: videos to learn from.
-        validation: videos whose pairs are ranked after each epoch; None for no measuring.
+        pairs: what to learn from.
+        validation: pairs that are ranked after each epoch; None for no measuring.
         words: the frozen word vectors whose rows the pairs' word ids are.
         config: size and schedule.
-        device: where to compute.
+        runtime: how to compute.
         progress: told of each epoch.
+        initial: parameters to start from, of a model of the same sizes; random ones if None.
 
     Returns:
         The model after the epoch that scored the best validation R@10 (the last one without validation), and one
-        entry an epoch: epoch, loss, learning_rate, seconds, and the validation metrics.
+        entry an epoch: epoch, loss, learning_rate, seconds, items_per_s (pairs), and the validation metrics.
 
     Raises:
         ValueError: there is no pair to learn from.
     """
     if not len(pairs):
         raise ValueError("no video has a clip with both features and known words: nothing to train on")
-    seed_everything(config.seed)
-    rng = np.random.default_rng(config.seed)
-    table = torch.from_numpy(words.padded).to(device)
-    video_dim = sum(stream.features.shape[1] for stream in pairs.read([0])[0].streams)
-    model = JointEmbedding(video_dim, words.dim, config.embedding_dim, config.sentence_dim, config.mask_padding).to(
-        device
-    )
-    optimiser = torch.optim.Adam(model.parameters(), config.learning_rate)
-    schedule = torch.optim.lr_scheduler.ExponentialLR(optimiser, config.lr_decay)
-    held_out = spread_pairs(validation, config.validation_pairs) if validation else None
-    history: History = []
-    best, best_state = -1.0, None
-    for epoch in range(1, config.epochs + 1):
-        started = time.perf_counter()
-        losses = []
-        model.train()
-        # Batches of nearly equal size: no video is dropped, and none is left alone in a last batch.
-        batches = np.array_split(rng.permutation(len(pairs)), -(-len(pairs) // config.videos_per_batch))
-        for batch in batches:
-            clips, ids, video_of_pair = map(
-                torch.from_numpy, sample_pairs(pairs.read(batch.tolist()), config.pairs_per_video, rng)
-            )
-            scores = model(clips.to(device), table[ids.to(device)])
-            loss = max_margin_ranking_loss(scores, video_of_pair.to(device), config.margin, config.intra_video_share)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            losses.append(loss.detach())
-        entry: dict[str, float] = {
-            "epoch": epoch,
-            "loss": torch.stack(losses).mean().item(),
-            "learning_rate": optimiser.param_groups[0]["lr"],
-        }
-        schedule.step()
-        if held_out is not None:
-            metrics = evaluate(model, *held_out, table)
-            entry |= {f"validation_{name}": value for name, value in metrics.items()}
-            if metrics["R@10"] > best:
-                best = metrics["R@10"]
-                best_state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-        entry["seconds"] = time.perf_counter() - started
-        history.append(entry)
-        if progress:
-            progress(entry)
-    if best_state is not None:
-        model.load_state_dict(best_state)
-    return model.eval(), history
+    learner = EmbeddingLearner(pairs, validation, words, config, pick_device(runtime.device), initial)
+    history = fit(learner, runtime, progress)
+    return learner.model.cpu().eval(), history
 
 
 @torch.inference_mode()
 def evaluate(
     model: JointEmbedding,
-    clips: NDArray[np.float32],
+    clips: NDArray[np.floating],
     ids: NDArray[np.int64],
-    table: torch.Tensor,
+    table: Tensor,
     block: int = 1024,
 ) -> dict[str, float]:
     """Text-to-video retrieval among all given pairs (``ml.metrics.retrieval``).
@@ -138,6 +247,86 @@ def evaluate(
     """
     model.eval()
     device = table.device
-    video = [model.encode_video(part.to(device)) for part in torch.from_numpy(clips).split(block)]
-    text = [model.encode_text(table[part.to(device)]) for part in torch.from_numpy(ids).split(block)]
+    video = [model.encode_video(part.to(device).float()) for part in torch.from_numpy(clips).split(block)]
+    text = [model.encode_ids(part.to(device), table) for part in torch.from_numpy(ids).split(block)]
     return retrieval_metrics(ranks(torch.cat(text), torch.cat(video)))
+
+
+def load_words(folder: Path) -> WordVectors:
+    """The word vectors of a model folder."""
+    stored = read_model_folder(folder)
+    return WordVectors(stored.config["words"], stored.state["vectors"].numpy())
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training from stored pairs to a model folder: what processes that share no memory are given.
+
+    ``word_vectors`` is a model folder, ``pairs`` the root of a ``PairStore``; ``provenance`` goes into the model's
+    ``inputs.json``.
+    """
+
+    output: Path
+    word_vectors: Path
+    pairs: Path
+    training: list[Place]
+    validation: list[Place]
+    config: Config
+    runtime: Runtime
+    provenance: dict[str, Any]
+
+    def write(self, path: Path) -> None:
+        """Write the job as JSON."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(asdict(self), default=str), encoding="utf-8")
+
+    @staticmethod
+    def read(path: Path) -> Job:
+        """The job that ``write`` wrote."""
+        record = json.loads(path.read_text(encoding="utf-8"))
+        runtime = record["runtime"]
+        folders = {name: Path(runtime[name]) for name in ("checkpoints", "tensorboard") if runtime[name]}
+        return Job(
+            output=Path(record["output"]),
+            word_vectors=Path(record["word_vectors"]),
+            pairs=Path(record["pairs"]),
+            training=[Place(**each) for each in record["training"]],
+            validation=[Place(**each) for each in record["validation"]],
+            config=Config(**record["config"]),
+            runtime=Runtime(**{**runtime, **folders}),
+            provenance=record["provenance"],
+        )
+
+    def run(self, progress: Callable[[Entry], None] | None = None) -> None:
+        """Train and write the model folder; of several processes, the first one writes."""
+        words = load_words(self.word_vectors)
+        store = PairStore(self.pairs)
+        training, validation = (StoredPairs(store, places, words) for places in (self.training, self.validation))
+        model, history = train(training, validation, words, self.config, self.runtime, progress)
+        if int(os.environ.get("RANK", 0)):
+            return
+        sizes = {
+            "video_dim": training.dim,
+            "word_dim": words.dim,
+            "embedding_dim": self.config.embedding_dim,
+            "sentence_dim": self.config.sentence_dim,
+            "mask_padding": self.config.mask_padding,
+            "unit_length": self.config.objective == "max_margin",
+        }
+        chosen = max(history, key=lambda entry: entry.get("validation_R@10", entry["epoch"]))
+        videos = {"train": len(training), "validation": len(validation)}
+        inputs = {**self.provenance, "pairs": training.identity, "videos": videos}
+        config = {**asdict(self.config), "model": sizes}
+        write_model_folder(self.output, model.state_dict(), config, chosen, history, inputs)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """``python -m ml.joint_embedding.train --job FILE``, or the same by ``torchrun``."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--job", type=Path, required=True, help="JSON file that Job.write wrote")
+    job = Job.read(parser.parse_args(arguments).job)
+    replace(job, runtime=replace(job.runtime, bar=True)).run(lambda entry: print(json.dumps(entry), flush=True))
+
+
+if __name__ == "__main__":
+    main()

@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 import torch
 
-from ml.joint_embedding.loss import max_margin_ranking_loss
+from ml.harness import Runtime
+from ml.joint_embedding.loss import max_margin_ranking_loss, mil_nce_loss
 from ml.joint_embedding.model import GatedEmbedding, JointEmbedding
-from ml.joint_embedding.sampling import InMemory, Stream, VideoPairs, grow, sample_pairs, spread_pairs, video_pairs
-from ml.joint_embedding.train import Config, evaluate, train
+from ml.joint_embedding.pair_store import PairStore, StoredPairs
+from ml.joint_embedding.pairs import (
+    InMemoryPairs,
+    Stream,
+    VideoPairs,
+    grow,
+    nearest_captions,
+    spread_pairs,
+    video_pairs,
+)
+from ml.joint_embedding.train import Config, Job, evaluate, train
 from ml.metrics.retrieval import chance
 from ml.text.word_vectors import WordVectors
+from ml.training import read_model_folder, write_model_folder
 
 
 def gated(x: list[float], unit: GatedEmbedding) -> list[float]:
@@ -108,56 +125,216 @@ def test_short_captions_grow_by_the_neighbour_that_makes_the_shorter_span() -> N
     assert grow(2, start, end, [1, 3, 1, 2, 1], 0.0, 3) == [2, 3]  # without a time, fewer words
 
 
-def test_pairs_that_teach_nothing_are_left_out() -> None:
+def test_pairs_that_teach_nothing_are_left_out_and_counted() -> None:
     features = np.eye(4, dtype=np.float16)
-    video = video_pairs(
-        [Stream(features, 1.0)],
-        np.array([0.0, 1, 2, 7]),
-        np.array([1.0, 2, 3, 8]),
-        [[1], [], [2, 3], [4]],
-        min_time_s=0.5,
-        max_words=2,
-    )
-    assert video.start_s.tolist() == [0, 2]  # the second has no known word, the fourth no features
-    assert video.words.tolist() == [[1, 0], [2, 3]]
+    start = np.array([0.0, 1, 2, 7])
+    captions = ["whisk", "…", "pour batter", "serve"]
+    video = video_pairs([Stream(features, 1.0)], start, start + 1, captions, min_time_s=0.5)
+    assert video.start_s.tolist() == [0, 2]
+    assert video.captions == ["whisk", "pour batter"]
+    assert (video.without_words, video.without_rows) == (1, 1)
     # Rows int(s·r) … int(e·r) inclusive.
-    assert video.vectors(np.array([0]))[0].tolist() == pytest.approx([0.5**0.5, 0.5**0.5, 0, 0])
-    vectors, words, video_of_pair = sample_pairs([video, video], 3, np.random.default_rng(0))
-    assert (vectors.shape, words.shape, video_of_pair.tolist()) == ((6, 4), (6, 2), [0, 0, 0, 1, 1, 1])
+    assert video.vectors[0].tolist() == pytest.approx([0.5**0.5, 0.5**0.5, 0, 0], abs=1e-3)
 
 
-def toy(videos: int, rng: np.random.Generator, concepts: np.ndarray) -> InMemory:
+def test_stored_pairs_are_those_in_memory(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    words = WordVectors(["whisk", "pour"], np.eye(2, 3, dtype=np.float32))
+    captions = [["whisk", "um"], ["er"], ["pour whisk", "um", "pour"], ["pour"] * 5]
+    named_videos = []
+    for own in captions:
+        seconds = np.arange(float(len(own)))
+        stream = Stream(rng.standard_normal((len(own) + 1, 4)).astype(np.float16), 1.0)
+        named_videos.append(video_pairs([stream], seconds, seconds + 0.9, own, min_time_s=0))
+    named = [(f"v{index}", video) for index, video in enumerate(named_videos)]
+    store = PairStore(tmp_path)
+    places = [*store.write("shard-0000", named[:3], 4), *store.write("shard-0001", named[3:], 4)]
+    wanted = [place for place in places if place.video_id != "v2"]
+    for chosen in (places, wanted):
+        stored = StoredPairs(store, chosen, words)
+        kept = {place.video_id for place in chosen}
+        memory = InMemoryPairs([(each.vectors, each.captions) for name, each in named if name in kept], words)
+        assert stored.offsets.tolist() == memory.offsets.tolist()
+        every = rng.permutation(stored.offsets[-1]).repeat(2)
+        for ours, theirs in zip(stored.take(every), memory.take(every), strict=True):
+            assert np.array_equal(ours, theirs)
+
+
+def toy(videos: int, rng: np.random.Generator, concepts: np.ndarray, words: WordVectors) -> InMemoryPairs:
     """Videos in which a second shows one of the concepts and its caption says its word among noise words."""
 
-    def video() -> VideoPairs:
+    def video() -> tuple[np.ndarray, list[str]]:
         shown = rng.integers(len(concepts), size=12)
         features = (concepts[shown] + 0.3 * rng.standard_normal((12, concepts.shape[1]))).astype(np.float16)
-        words = [[1 + concept, int(rng.integers(13, 17))] for concept in shown]
+        captions = [f"w{concept} w{int(rng.integers(12, 16))}" for concept in shown]
         seconds = np.arange(12.0)
-        return video_pairs([Stream(features, 1.0)], seconds, seconds + 0.9, words, min_time_s=0)
+        pairs = video_pairs([Stream(features, 1.0)], seconds, seconds + 0.9, captions, min_time_s=0)
+        return pairs.vectors, pairs.captions
 
-    return InMemory([video() for _ in range(videos)])
+    return InMemoryPairs([video() for _ in range(videos)], words)
 
 
-def test_it_learns_and_repeats_itself() -> None:
+def toy_world() -> tuple[InMemoryPairs, InMemoryPairs, WordVectors]:
     rng = np.random.default_rng(0)
     concepts = rng.standard_normal((12, 16))
     words = WordVectors([f"w{index}" for index in range(16)], rng.standard_normal((16, 8)).astype(np.float32))
-    learning, held_out = toy(40, rng, concepts), toy(2, rng, concepts)
-    config = Config(embedding_dim=32, epochs=8, videos_per_batch=8, pairs_per_video=8, learning_rate=3e-3)
+    return toy(40, rng, concepts, words), toy(2, rng, concepts, words), words
+
+
+CPU = Runtime(device="cpu")
+SMALL = Config(embedding_dim=32, epochs=8, videos_per_batch=8, pairs_per_video=8, learning_rate=3e-3)
+
+
+@pytest.mark.parametrize("objective", ["max_margin", "mil_nce"])
+def test_it_learns_and_repeats_itself(objective: Literal["max_margin", "mil_nce"]) -> None:
+    learning, held_out, words = toy_world()
+    config = replace(SMALL, objective=objective, candidates=1)
     seen: list[dict[str, float]] = []
-    model, history = train(learning, held_out, words, config, progress=seen.append)
+    model, history = train(learning, held_out, words, config, CPU, seen.append)
     assert history == seen and [entry["epoch"] for entry in history] == list(range(1, 9))
     assert history[-1]["loss"] < history[0]["loss"]
     metrics = evaluate(model, *spread_pairs(held_out, 100), torch.from_numpy(words.padded))
     assert metrics["queries"] == 24
-    assert metrics["R@5"] > 3 * chance(24)["R@5"]
+    assert metrics["R@5"] > 2.5 * chance(24)["R@5"]
     assert metrics["R@10"] == max(entry["validation_R@10"] for entry in history)
-    again, _ = train(learning, held_out, words, config)
+    again, _ = train(learning, held_out, words, config, CPU)
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, again.state_dict()[name])
 
 
+@pytest.mark.parametrize("objective", ["max_margin", "mil_nce"])
+def test_batches_computed_in_parts_give_the_same_model(objective: Literal["max_margin", "mil_nce"]) -> None:
+    learning, held_out, words = toy_world()
+    config = replace(SMALL, epochs=2, objective=objective)
+    whole, _ = train(learning, held_out, words, config, CPU)
+    parts, _ = train(learning, held_out, words, replace(config, chunk_pairs=10), CPU)
+    for name, tensor in whole.state_dict().items():
+        assert torch.allclose(tensor, parts.state_dict()[name], atol=1e-5), name
+
+
+def test_a_job_of_two_processes_learns_what_one_learns(tmp_path: Path) -> None:
+    learning, held_out, words = toy_world()
+    config = replace(SMALL, epochs=2)
+    one, history = train(learning, held_out, words, config, CPU)
+    store = PairStore(tmp_path / "pairs")
+    places = {
+        name: store.write(name, [(f"{name}{index:02d}", video) for index, video in enumerate(videos(source))], 16)
+        for name, source in (("train", learning), ("validation", held_out))
+    }
+    write_model_folder(
+        tmp_path / "words", {"vectors": torch.from_numpy(words.vectors)}, {"words": words.words}, {}, [], {}
+    )
+    job = Job(
+        output=tmp_path / "model",
+        word_vectors=tmp_path / "words",
+        pairs=store.root,
+        training=places["train"],
+        validation=places["validation"],
+        config=config,
+        runtime=replace(CPU, tensorboard=tmp_path / "curves"),
+        provenance={"lake_snapshot": 7},
+    )
+    job.write(tmp_path / "job.json")
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command = [*torchrun, "-m", "ml.joint_embedding.train", "--job", str(tmp_path / "job.json")]
+    subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    two = read_model_folder(tmp_path / "model")
+    assert [entry["loss"] for entry in two.history] == pytest.approx([entry["loss"] for entry in history], rel=1e-3)
+    assert two.inputs["lake_snapshot"] == 7
+    assert any((tmp_path / "curves").iterdir())
+    for name, tensor in one.state_dict().items():
+        assert torch.allclose(tensor, two.state[name], atol=1e-3), name
+
+
+def videos(source: InMemoryPairs) -> list[VideoPairs]:
+    """The videos of a source, to be stored; vectors in memory are half precision already."""
+    return [
+        VideoPairs(
+            np.arange(float(stop - first)),
+            np.arange(float(stop - first)) + 0.9,
+            [" ".join(f"w{word - 1}" for word in row if word) for row in source.ids[first:stop]],
+            source.vectors[first:stop].astype(np.float16),
+            0,
+            0,
+        )
+        for first, stop in zip(source.offsets[:-1], source.offsets[1:], strict=True)
+    ]
+
+
+class KilledError(Exception):
+    """Stands in for a kill between two steps."""
+
+
+def test_an_interrupted_training_goes_on_exactly(tmp_path: Path) -> None:
+    learning, held_out, words = toy_world()
+    whole, history = train(learning, held_out, words, SMALL, CPU)
+    runtime = replace(CPU, checkpoints=tmp_path / "checkpoints", checkpoint_every_s=0)
+
+    def killed_at(step: int) -> None:
+        class Dying(InMemoryPairs):
+            taken = 0
+
+            def __init__(self) -> None:
+                self.__dict__.update(learning.__dict__)
+
+            def take(self, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+                self.taken += 1
+                if self.taken > step:
+                    raise KilledError
+                return super().take(pairs)
+
+        with pytest.raises(KilledError):
+            train(Dying(), held_out, words, SMALL, runtime)
+
+    for step in (3, 9, 1):
+        killed_at(step)
+    resumed, continued = train(learning, held_out, words, SMALL, runtime)
+    timeless = [
+        {name: value for name, value in entry.items() if name not in ("seconds", "items_per_s")} for entry in history
+    ]
+    for entry, expected in zip(continued, timeless, strict=True):
+        assert {name: entry[name] for name in expected} == expected
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, resumed.state_dict()[name]), name
+    assert not runtime.checkpoints.exists() if runtime.checkpoints else False
+
+
+def test_words_multiplied_once_give_the_same_scores_and_gradients() -> None:
+    torch.manual_seed(0)
+    table = torch.randn(9, 3, dtype=torch.float64)
+    table[0] = 0
+    ids = torch.tensor([[1, 2, 1, 0], [3, 3, 3, 3], [0, 0, 0, 0], [4, 8, 7, 6]])
+    for mask_padding in (False, True):
+        model = JointEmbedding(5, 3, 4, mask_padding=mask_padding).double()
+        weights = torch.randn(4, 4, dtype=torch.float64)
+        gradients = []
+        for text in (model.encode_text(table[ids]), model.encode_ids(ids, table)):
+            model.zero_grad()
+            (text * weights).sum().backward()
+            gradients.append(
+                (text.detach(), [each.grad.clone() for each in model.parameters() if each.grad is not None])
+            )
+        torch.testing.assert_close(gradients[0], gradients[1])
+
+
+def test_mil_nce_equals_the_plain_formula() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(5, 5, 3, dtype=torch.float64)
+    total = 0.0
+    for i in range(5):
+        positives = sum(math.exp(x[i, i, c]) for c in range(3))
+        everything = sum(math.exp(x[i, j, c]) + math.exp(x[j, i, c]) for j in range(5) for c in range(3))
+        total -= math.log(positives / everything) / 5
+    assert mil_nce_loss(x).item() == pytest.approx(total, abs=1e-10)
+
+
+def test_the_bag_of_positives_stays_in_the_video() -> None:
+    pairs, first, stop = np.array([10, 11, 14, 20]), np.array([10, 10, 10, 20]), np.array([15, 15, 15, 22])
+    bags = nearest_captions(pairs, first, stop, 4)
+    assert bags.tolist() == [[10, 11, 12, 13], [10, 11, 12, 13], [11, 12, 13, 14], [20, 21, 21, 21]]
+
+
 def test_nothing_to_learn_from_is_said() -> None:
+    words = WordVectors([], np.empty((0, 3), np.float32))
     with pytest.raises(ValueError, match="nothing to train on"):
-        train(InMemory([]), None, WordVectors([], np.empty((0, 3), np.float32)), Config())
+        train(InMemoryPairs([], words), None, words, Config(), CPU)

@@ -1,0 +1,202 @@
+"""Clip–caption pairs on disk as Lance arrays: one a shard of videos, a row a pair.
+
+Belongs here: how pairs lie on disk and are read by number. Memory does not grow with their number, but for the few that
+have no known word. Lance must not be used across a fork.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import lance
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ml.text.word_vectors import WordVectors, pad
+
+if TYPE_CHECKING:
+    from ml.joint_embedding.pairs import VideoPairs
+
+
+SCAN_ROWS = 4096
+"""Rows that are read at a time; the version of an array depends on it."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the pairs of a video are: rows ``first_row … first_row + pairs`` of its shard's array."""
+
+    video_id: str
+    shard: str
+    first_row: int
+    pairs: int
+    content_hash: str
+
+
+class PairStore:
+    """The pair arrays below a folder: ``<root>/<shard>.lance``."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def write(self, shard: str, videos: Iterable[tuple[str, VideoPairs]], dim: int) -> list[Place]:
+        """Write the array of one shard in place of an older one: all of it, or nothing if interrupted.
+
+        Returns:
+            The place of each video in the order of ``videos``.
+        """
+        places: list[Place] = []
+
+        def batches() -> Iterable[pa.RecordBatch]:
+            row = 0
+            for video_id, pairs in videos:
+                count = len(pairs.captions)
+                places.append(Place(video_id, shard, row, count, _content_hash(pairs)))
+                row += count
+                if count:
+                    yield _batch(video_id, pairs, dim)
+
+        self.root.mkdir(parents=True, exist_ok=True)
+        reader = pa.RecordBatchReader.from_batches(_schema(dim), batches())
+        # A first write that was killed leaves a folder without a version in it.
+        mode = "overwrite" if self._exists(shard) else "create"
+        lance.write_dataset(reader, str(self._path(shard)), mode=mode)
+        return places
+
+    def open(self, shard: str) -> lance.LanceDataset:
+        """The array of a shard.
+
+        Raises:
+            FileNotFoundError: it is not there.
+        """
+        if not self._exists(shard):
+            raise FileNotFoundError(f"{self._path(shard)}: no pairs are there; materialise clip_pairs of {shard}")
+        return lance.dataset(str(self._path(shard)))
+
+    def version_of(self, shard: str) -> str | None:
+        """Content version of a shard's array, read back from its rows; None if there is none."""
+        if not self._exists(shard):
+            return None
+        digest = hashlib.sha256()
+        for batch in self.open(shard).scanner(batch_size=SCAN_ROWS).to_batches():
+            digest.update(
+                repr([batch[name].to_pylist() for name in ("video_id", "start_s", "end_s", "caption")]).encode()
+            )
+            digest.update(batch["vector"].flatten().to_numpy(zero_copy_only=False).tobytes())
+        return digest.hexdigest()[:16]
+
+    def clean_up(self, older_than: timedelta) -> None:
+        """Remove versions that were replaced longer ago; the newest one always stays."""
+        for path in self.root.glob("*.lance"):
+            if self._exists(path.stem):
+                self.open(path.stem).cleanup_old_versions(older_than=older_than)
+
+    def _path(self, shard: str) -> Path:
+        return self.root / f"{shard}.lance"
+
+    def _exists(self, shard: str) -> bool:
+        return any(self._path(shard).glob("_versions/*.manifest"))
+
+
+class StoredPairs:
+    """The pairs of some videos by number (``ml.joint_embedding.pairs.PairSource``); captions become ids of ``words``.
+
+    Args:
+        store: where the arrays are.
+        places: the videos; those left without a pair of known words are dropped.
+        words: vectors whose rows the ids are.
+    """
+
+    def __init__(self, store: PairStore, places: Sequence[Place], words: WordVectors) -> None:
+        self.words = words
+        ordered = sorted((place for place in places if place.pairs), key=lambda place: (place.shard, place.first_row))
+        self.identity = hashlib.sha256(repr([place.content_hash for place in ordered]).encode()).hexdigest()
+        shards = sorted({place.shard for place in ordered})
+        self._arrays = [store.open(shard) for shard in shards]
+        self.dim = int(self._arrays[0].schema.field("vector").type.list_size) if shards else 0
+        self._shard_of_video = np.array([shards.index(place.shard) for place in ordered], np.int64)
+        self._first_row = np.array([place.first_row for place in ordered], np.int64)
+        self._stored = np.cumsum([0, *(place.pairs for place in ordered)])
+        unknown = self._without_known_words()
+        # The k-th pair that is left stands after as many dropped ones as lie before it.
+        self._shift = unknown - np.arange(len(unknown))
+        dropped = np.searchsorted(unknown, self._stored)
+        self.offsets = np.unique(self._stored - dropped)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def take(self, pairs: NDArray[np.int64]) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
+        stored = pairs + np.searchsorted(self._shift, pairs, side="right")
+        video = np.searchsorted(self._stored, stored, side="right") - 1
+        rows = self._first_row[video] + stored - self._stored[video]
+        vectors = np.empty((len(pairs), self.dim), np.float16)
+        ids = pad([[]] * len(pairs))
+        shards = self._shard_of_video[video]
+        for shard in np.unique(shards):
+            mine = np.flatnonzero(shards == shard)
+            distinct, places = np.unique(rows[mine], return_inverse=True)
+            table = self._arrays[shard].take(distinct.tolist(), columns=["caption", "vector"])
+            vectors[mine] = _vectors(table["vector"], self.dim)[places]
+            ids[mine] = pad(self.words.ids(table["caption"].to_pylist()))[places]
+        return vectors, ids
+
+    def _without_known_words(self) -> NDArray[np.int64]:
+        """Numbers of the stored pairs of which no word is known, ascending."""
+        found = []
+        for shard, array in enumerate(self._arrays):
+            videos = np.flatnonzero(self._shard_of_video == shard)
+            position = 0
+            for batch in array.scanner(columns=["caption"]).to_batches():
+                empty = [row for row, ids in enumerate(self.words.ids(batch["caption"].to_pylist())) if not ids]
+                at = np.array(empty, np.int64) + position
+                video = videos[np.searchsorted(self._first_row[videos], at, side="right") - 1]
+                number = self._stored[video] + at - self._first_row[video]
+                found.append(number[number < self._stored[video + 1]])
+                position += len(batch)
+        return np.sort(np.concatenate([np.empty(0, np.int64), *found]))
+
+
+def _content_hash(pairs: VideoPairs) -> str:
+    parts = [
+        pairs.start_s.tobytes(),
+        pairs.end_s.tobytes(),
+        "\n".join(pairs.captions).encode(),
+        pairs.vectors.tobytes(),
+    ]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+
+
+def _schema(dim: int) -> pa.Schema:
+    return pa.schema(
+        [
+            pa.field("video_id", pa.string(), nullable=False),
+            pa.field("start_s", pa.float64(), nullable=False),
+            pa.field("end_s", pa.float64(), nullable=False),
+            pa.field("caption", pa.string(), nullable=False),
+            pa.field("vector", pa.list_(pa.float16(), dim), nullable=False),
+        ]
+    )
+
+
+def _batch(video_id: str, pairs: VideoPairs, dim: int) -> pa.RecordBatch:
+    flat = pa.array(np.ascontiguousarray(pairs.vectors).reshape(-1))
+    columns = [
+        pa.array([video_id] * len(pairs.captions), pa.string()),
+        pa.array(pairs.start_s),
+        pa.array(pairs.end_s),
+        pa.array(pairs.captions, pa.string()),
+        pa.FixedSizeListArray.from_arrays(flat, dim),
+    ]
+    return pa.record_batch(columns, schema=_schema(dim))
+
+
+def _vectors(column: pa.ChunkedArray, dim: int) -> NDArray[np.float16]:
+    parts = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]
+    return np.concatenate([np.empty(0, np.float16), *parts]).reshape(-1, dim)

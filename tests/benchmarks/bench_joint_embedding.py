@@ -1,0 +1,197 @@
+"""A training step of the joint embedding beside the published procedure and beside its bare matrix products.
+
+The peer does what the published training code does, written anew: a .npy file a video and stream, every caption's words
+through the word layer, float32, and each term of the hinge as a matrix of its own. Loader included, same batch.
+Also the pooling of clips beside a loop over them.
+"""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from ml.harness import Runtime
+from ml.joint_embedding.clip_vectors import clip_vectors
+from ml.joint_embedding.model import JointEmbedding
+from ml.joint_embedding.pair_store import PairStore, StoredPairs
+from ml.joint_embedding.pairs import Stream, video_pairs
+from ml.joint_embedding.train import Config, train
+from ml.text.word_vectors import WordVectors
+
+VIDEOS, LINES, SECONDS = 64, 110, 390
+DIM, WORD_DIM, VOCABULARY = 2048, 300, 30_000
+CONFIG = Config(embedding_dim=4096, epochs=3, videos_per_batch=32, pairs_per_video=64, learning_rate=1e-4)
+
+
+def vocabulary() -> WordVectors:
+    rng = np.random.default_rng(0)
+    return WordVectors(
+        [f"w{index}" for index in range(VOCABULARY)], rng.standard_normal((VOCABULARY, WORD_DIM), np.float32)
+    )
+
+
+def captions(rng: np.random.Generator) -> list[str]:
+    """Lines of four words on average, by Zipf's law."""
+    return [
+        " ".join(f"w{min(word, VOCABULARY) - 1}" for word in rng.zipf(1.3, max(1, rng.poisson(4))))
+        for _ in range(LINES)
+    ]
+
+
+def write_world(root: Path) -> None:
+    """Synthetic videos at HowTo100M's means: stored pairs for us, a .npy a video and stream for the peer."""
+    rng = np.random.default_rng(1)
+    start = np.linspace(0, SECONDS - 4, LINES)
+    videos, lines = [], []
+    for index in range(VIDEOS):
+        own = captions(rng)
+        streams = []
+        for name, rate in (("2d", 1.0), ("3d", 1.5)):
+            features = rng.standard_normal((int(SECONDS * rate), DIM), np.float32).astype(np.float16)
+            np.save(root / f"{name}-{index}.npy", features)
+            streams.append(Stream(features, rate))
+        videos.append((f"v{index:03d}", video_pairs(streams, start, start + 3.9, own, min_time_s=0)))
+        lines.append(own)
+    PairStore(root / "pairs").write("shard-0000", videos, 2 * DIM)
+    np.save(root / "captions.npy", np.array(lines))
+    np.save(root / "start.npy", start)
+
+
+def ours(root: Path, precision: str) -> None:
+    from ml.joint_embedding.pair_store import Place
+
+    table = PairStore(root / "pairs").open("shard-0000").to_table(columns=["video_id"])["video_id"].to_numpy()
+    ids, first, counts = np.unique(table, return_index=True, return_counts=True)
+    places = [Place(str(i), "shard-0000", int(f), int(c), "x") for i, f, c in zip(ids, first, counts, strict=True)]
+    pairs = StoredPairs(PairStore(root / "pairs"), places, vocabulary())
+    _, history = train(pairs, None, vocabulary(), CONFIG, Runtime("cpu", precision=precision))  # type: ignore[arg-type]
+    report([entry["items_per_s"] for entry in history[1:]])
+
+
+def report(throughput: list[float]) -> None:
+    print("pairs/s", float(np.median(throughput)), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def reference(root: Path) -> None:
+    torch.manual_seed(0)
+    words, lines, start = vocabulary(), np.load(root / "captions.npy"), np.load(root / "start.npy")
+    rows = words.rows
+    model = JointEmbedding(2 * DIM, WORD_DIM, 4096)
+    optimiser = torch.optim.Adam(model.parameters(), 1e-4)
+    rng, throughput = np.random.default_rng(0), []
+    for step in range(4):
+        began = time.perf_counter()
+        clips, texts = [], []
+        for video in range(32):
+            streams = [np.load(root / f"{name}-{video}.npy").astype(np.float32) for name in ("2d", "3d")]
+            for line in rng.integers(LINES, size=64):
+                parts = []
+                for features, rate in zip(streams, (1.0, 1.5), strict=True):
+                    cut = torch.from_numpy(features[int(start[line] * rate) : int((start[line] + 3.9) * rate) + 1])
+                    parts.append(functional.normalize(cut.max(0).values, dim=0))
+                clips.append(torch.cat(parts))
+                matrix = torch.zeros(20, WORD_DIM)
+                for slot, word in enumerate(lines[video][line].split()[:20]):
+                    matrix[slot] = torch.from_numpy(words.vectors[rows[word] - 1])
+                texts.append(matrix)
+        scores = model(torch.stack(clips), torch.stack(texts))
+        loss = full_hinge(scores, 32, 64)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        if step:
+            throughput.append(len(clips) / (time.perf_counter() - began))
+    report(throughput)
+
+
+def full_hinge(x: torch.Tensor, videos: int, pairs: int) -> torch.Tensor:
+    own = x.diag()
+    by_text = functional.relu(0.1 + x - own.view(-1, 1))
+    by_clip = functional.relu(0.1 + x - own.view(1, -1))
+    same = torch.kron(torch.eye(videos), torch.ones(pairs, pairs))
+    weight = same * (videos * 0.5) + (1 - same) * (videos * 0.5 / (videos - 1))
+    return ((weight * by_text).mean(1) + (weight * by_clip).mean(1)).mean()
+
+
+def products(dtype: torch.dtype) -> float:
+    """Seconds of the products of one step: two layers a side forward and back, the scores, and the distinct words."""
+    n, d, distinct = 2048, 4096, 2300
+    x, w = torch.randn(n, d).to(dtype), torch.randn(d, d).to(dtype)
+    words, layer = torch.randn(distinct, WORD_DIM).to(dtype), torch.randn(WORD_DIM, d).to(dtype)
+    hidden = torch.randn(distinct, d).to(dtype)
+
+    def step() -> None:
+        for _ in range(4):
+            y = x @ w
+            x.T @ y
+            y @ w.T
+        scores = x @ x.T
+        scores @ x, scores.T @ x
+        words @ layer, words.T @ hidden
+
+    step()
+    began = time.perf_counter()
+    for _ in range(3):
+        step()
+    return (time.perf_counter() - began) / 3
+
+
+def child(root: Path, *arguments: str) -> tuple[float, float]:
+    printed = subprocess.run(
+        [sys.executable, __file__, str(root), *arguments], check=True, capture_output=True, text=True
+    ).stdout
+    line = next(line for line in printed.splitlines() if line.startswith("pairs/s"))
+    return float(line.split()[1]), float(line.split()[2])
+
+
+def test_training_beside_the_published_procedure(tmp_path: Path) -> None:
+    write_world(tmp_path)
+    rows = {
+        "published procedure, float32": child(tmp_path, "reference"),
+        "ours, float32": child(tmp_path, "ours", "no"),
+        "ours, bfloat16": child(tmp_path, "ours", "bf16"),
+    }
+    base = rows["published procedure, float32"]
+    print(f"\n{'training, 32 videos x 64 pairs, d = 4096':42} {'pairs/s':>8} {'ratio':>6} {'peak MB':>8}")
+    for name, (speed, memory) in rows.items():
+        print(f"{name:42} {speed:8.0f} {speed / base[0]:6.2f} {memory:8.0f}")
+    for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
+        bare = 2048 / products(dtype)
+        mine = rows[f"ours, {name}"][0]
+        print(f"{'bare matrix products, ' + name:42} {bare:8.0f}   a step takes {bare / mine:.2f} times as long")
+
+
+def test_pooling_of_clips() -> None:
+    videos, lines = 60, 110
+    rng = np.random.default_rng(0)
+    features = rng.standard_normal((videos * SECONDS, DIM), np.float32).astype(np.float16)
+    first = np.arange(videos).repeat(lines) * SECONDS
+    start = np.tile(np.arange(lines) * 3.5, videos)
+
+    def loop() -> None:
+        for clip in range(1000):
+            rows = features[first[clip] + int(start[clip]) : first[clip] + int(start[clip] + 4) + 1].astype(np.float32)
+            maximum = rows.max(0)
+            maximum /= np.linalg.norm(maximum)
+
+    began = time.perf_counter()
+    loop()
+    middle = time.perf_counter()
+    clip_vectors(features, start, start + 4, 1.0, first, np.full(len(first), SECONDS))
+    ended = time.perf_counter()
+    ours_, theirs = len(first) / (ended - middle), 1000 / (middle - began)
+    title = f"pooling 4 s of {DIM} numbers"
+    print(f"\n{title}: {ours_:,.0f} clips/s, a loop over clips {theirs:,.0f}, ratio {ours_ / theirs:.1f}")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(2)
+    _root = Path(sys.argv[1])
+    reference(_root) if sys.argv[2] == "reference" else ours(_root, sys.argv[3])

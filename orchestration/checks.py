@@ -3,17 +3,18 @@
 Belongs here: turning a contract into counts of violations. The contracts of tables are ``sql/tables``.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import dagster as dg
 import numpy as np
 from safetensors.numpy import load_file
 
-from assets.features.index import BackboneOptions
-from assets.features.store import FeatureArray, FeatureStore
+from assets.features.options import FeatureOptions
+from assets.features.store import ARRAY, FeatureStore
 from assets.lake import Lake, Table, load_tables
 from assets.training.models import MODEL, MODEL_FILES
+from ml.joint_embedding.pair_store import PairStore
 from orchestration.io_manager import PART, table_of
 
 
@@ -54,10 +55,17 @@ def broken_model_rules(folder: Path) -> dict[str, int]:
     return {"parameters are finite": broken} if broken else {}
 
 
-def broken_array_rules(array: FeatureArray) -> dict[str, int]:
-    """What is wrong with a feature array: videos whose rows do not lie together."""
-    scattered = int(array.index()["video_id"].is_duplicated().sum())
-    return {"rows of a video lie together": scattered} if scattered else {}
+def broken_feature_rules(store: FeatureStore, streams: Sequence[str], shard: str) -> dict[str, int]:
+    """What is wrong with a shard's feature arrays: videos whose rows do not lie together."""
+    counts = {stream: int(store.array(stream, shard).index()["video_id"].is_duplicated().sum()) for stream in streams}
+    return {f"rows of a video lie together in {stream}": count for stream, count in counts.items() if count}
+
+
+def broken_pair_rules(store: PairStore, lake: Lake, shard: str) -> dict[str, int]:
+    """What is wrong with a shard's pair array: rows that its index does not know, or that are not there."""
+    indexed = lake.read("pair_index", [shard]).sum("pairs").fetchall()[0][0] or 0
+    apart = abs(store.open(shard).count_rows() - int(indexed))
+    return {"every pair is in pair_index": apart} if apart else {}
 
 
 def schema_check(spec: dg.AssetSpec) -> dg.AssetChecksDefinition:
@@ -69,14 +77,15 @@ def schema_check(spec: dg.AssetSpec) -> dg.AssetChecksDefinition:
     elif MODEL in metadata:
         description = "The model folder is whole and its parameters are finite."
     else:
-        description = "The rows of each video lie together in the array."
+        description = "The rows of each video lie together, and its index knows them."
 
     @dg.asset_check(asset=spec.key, name="schema", blocking=True, description=description)
     def check(
         context: dg.AssetCheckExecutionContext,
         lake: dg.ResourceParam[Lake],
         features: dg.ResourceParam[FeatureStore],
-        backbone_options: dg.ResourceParam[BackboneOptions],
+        pairs: dg.ResourceParam[PairStore],
+        feature_options: dg.ResourceParam[FeatureOptions],
         model_root: dg.ResourceParam[Path],
     ) -> dg.AssetCheckResult:
         partition = context.run.tags.get("dagster/partition")
@@ -85,8 +94,10 @@ def schema_check(spec: dg.AssetSpec) -> dg.AssetChecksDefinition:
             broken = broken_rules(lake, table, own or metadata.get(PART))
         elif MODEL in metadata:
             broken = broken_model_rules(model_root / metadata[MODEL])
+        elif metadata[ARRAY] == "features":
+            broken = broken_feature_rules(features, feature_options.streams, str(partition))
         else:
-            broken = broken_array_rules(features.array(backbone_options.name, str(partition)))
+            broken = broken_pair_rules(pairs, lake, str(partition))
         return dg.AssetCheckResult(
             passed=not broken,
             description="; ".join(f"{count} break: {rule}" for rule, count in broken.items()) or None,

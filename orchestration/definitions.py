@@ -22,9 +22,10 @@ import assets.tasks.assets
 import assets.training.assets
 import assets.videos.assets
 from assets.features.index import index_version
+from assets.features.store import ARRAY
 from assets.lake import load_tables
 from assets.training.models import MODEL, model_version
-from orchestration.automation import EAGER, jobs, schedules
+from orchestration.automation import EAGER, jobs, schedules, sensors
 from orchestration.checks import schema_check
 from orchestration.io_manager import PART, column_schema, table_of
 from orchestration.partitions import partitions_by_column
@@ -63,7 +64,10 @@ def stored_version(defs: dg.Definitions, key: dg.AssetKey, partition: str | None
     if MODEL in metadata:
         return model_version(resources["model_root"] / metadata[MODEL])
     assert partition is not None
-    return index_version(resources["features"].array(resources["backbone_options"].name, partition))
+    if metadata[ARRAY] == "pairs":
+        version: str | None = resources["pairs"].version_of(partition)
+        return version
+    return index_version(resources["features"], resources["feature_options"].streams, partition)
 
 
 def _dress(definition: dg.AssetsDefinition, settings: Settings, resources: Mapping[str, Any]) -> dg.AssetsDefinition:
@@ -110,6 +114,7 @@ def build_defs(settings: Settings, resources: Mapping[str, Any] | None = None) -
         asset_checks=[schema_check(spec) for spec in specs],
         jobs=jobs(),
         schedules=schedules(),
+        sensors=sensors(settings),
         resources=in_force,
         executor=dg.in_process_executor if settings.compute == "in_process" else dg.multiprocess_executor,
     )

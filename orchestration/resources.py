@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from pathlib import Path
 from typing import Any
 
-from assets.features.index import BackboneOptions
+from assets.features.options import FeatureOptions
 from assets.features.store import FeatureStore
 from assets.graph.options import GraphOptions
 from assets.lake import Lake
@@ -19,10 +20,13 @@ from assets.sources.protocol import VideoSource
 from assets.sources.retail import CompleteJourney, RetailFiles, RetailSource
 from assets.sources.synthetic import SyntheticSource
 from assets.splits import SplitOptions
+from assets.tasks.review import review_version
 from assets.tasks.verbs import TaskRules
-from assets.training.options import ClusterGCNOptions, EmbeddingOptions
+from assets.training.options import ClusterGCNOptions, EmbeddingOptions, PairOptions, RuntimeOptions
+from assets.videos.duplicates import DuplicateOptions, EvaluationLists
 from assets.videos.filters import Limits
 from assets.videos.sharding import Sharding
+from ml.joint_embedding.pair_store import PairStore
 from orchestration.io_manager import LakeIOManager
 from orchestration.settings import UNCATEGORISED, Settings
 
@@ -32,7 +36,60 @@ def video_source(settings: Settings) -> VideoSource:
     if settings.source == "folder":
         assert settings.folder is not None
         return FolderSource(settings.folder, settings.categories)
+    if settings.source == "youtube":
+        return youtube_source(settings)
     return SyntheticSource(settings.synthetic_tasks, settings.synthetic_videos_per_task, settings.seed)
+
+
+def youtube_source(settings: Settings) -> VideoSource:
+    """YouTube, for the tasks of a file or of WikiHow's site; what either answers is remembered below the lake."""
+    from assets.sources.article_files import ArticleFile
+    from assets.sources.journal import Journal
+    from assets.sources.wikihow import WikiHow, WikiHowOptions
+    from assets.sources.youtube.options import YouTubeOptions
+    from assets.sources.youtube.source import YouTubeSource
+
+    journal = Journal(settings.lake.absolute() / "collection" / "journal.sqlite")
+    wikihow = WikiHowOptions(
+        contact=settings.contact, base_url=settings.wikihow_url, requests_per_second=settings.requests_per_second
+    )
+    quota = settings.media_quota_gb
+    options = YouTubeOptions(
+        search=settings.search_backend,
+        api_key=settings.youtube_api_key,
+        search_max_age_days=settings.search_max_age_days,
+        media_height=settings.media_height,
+        media_quota_bytes=int(quota * 1e9) if quota is not None else None,
+        requests_per_second=settings.requests_per_second,
+        proxy=settings.proxy,
+        cookies=settings.cookies,
+    )
+    articles = ArticleFile(settings.articles) if settings.articles else WikiHow(wikihow, journal)
+    return YouTubeSource(articles, journal, options)
+
+
+def task_rules(settings: Settings) -> TaskRules:
+    """Which articles become tasks; a person's decisions are part of the rules."""
+    review = (settings.verb_review or settings.lake / "review" / "verbs.csv").absolute()
+    return TaskRules(
+        settings.categories,
+        UNCATEGORISED,
+        tagger=settings.tagger,
+        undecided=settings.undecided_verbs,
+        review=review,
+        review_version=review_version(review),
+    )
+
+
+def evaluation_lists(settings: Settings) -> EvaluationLists:
+    """Benchmarks' lists of videos, with a hash of each; a list that is missing is told when it is read."""
+    versions = ((name, file_version(path)) for name, path in settings.evaluation_lists)
+    return EvaluationLists(dict(settings.evaluation_lists), tuple(versions))
+
+
+def file_version(path: Path) -> str:
+    """Hash of a file, empty where there is none."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else ""
 
 
 def retail_source(settings: Settings) -> RetailSource:
@@ -55,9 +112,23 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "media_root": root / "media",
         "model_root": root / "models",
         "features": FeatureStore(root / "arrays"),
+        "pairs": PairStore(root / "arrays" / "pairs"),
+        "pair_options": PairOptions(settings.min_clip_s),
+        "runtime_options": RuntimeOptions(
+            settings.precision, settings.device, settings.compile, settings.training_processes
+        ),
         "device": settings.device,
-        "backbone_options": BackboneOptions(settings.backbone),
-        "task_rules": TaskRules(settings.categories, UNCATEGORISED),
+        "feature_options": FeatureOptions(
+            settings.features,
+            settings.weights,
+            settings.bfloat16,
+            device=settings.device,
+            batch=settings.feature_batch,
+            compile=settings.compile,
+        ),
+        "task_rules": task_rules(settings),
+        "evaluation_lists": evaluation_lists(settings),
+        "duplicate_options": DuplicateOptions(threshold=settings.duplicate_similarity),
         "limits": Limits(settings.top_results, settings.min_views, settings.max_duration_s, settings.min_words),
         "sharding": Sharding(settings.shards),
         "split": SplitOptions(settings.seed, settings.held_out_share),

@@ -6,14 +6,12 @@ import dagster as dg
 import polars as pl
 
 from assets.evaluation.results import evaluation_rows
-from assets.features.index import BackboneOptions
-from assets.features.store import FeatureStore
 from assets.graph.arrays import graph_data
 from assets.lake import Lake
 from assets.sources.protocol import VideoSource
 from assets.sources.retail import RetailSource
 from assets.training.assets import cluster_gcn, joint_embedding
-from assets.training.pairs import LakePairs
+from ml.joint_embedding.pair_store import PairStore
 
 SPLIT = "test"
 
@@ -34,17 +32,16 @@ def joint_embedding_evaluation(
     context: dg.AssetExecutionContext,
     training_manifest: pl.DataFrame,
     lake: dg.ResourceParam[Lake],
-    features: dg.ResourceParam[FeatureStore],
+    pairs: dg.ResourceParam[PairStore],
     source: dg.ResourceParam[VideoSource],
-    backbone_options: dg.ResourceParam[BackboneOptions],
     device: dg.ResourceParam[str],
     model_root: dg.ResourceParam[Path],
 ) -> pl.DataFrame:
     """Text-to-video retrieval among the clips of held-out videos: R@1, R@5, R@10, median rank, beside chance."""
     from assets.evaluation.retrieval import held_out_retrieval
 
-    pairs = LakePairs(lake, features, backbone_options.name, model_root / "word_vectors")
-    metrics = held_out_retrieval(model_root / "joint_embedding", pairs, training_manifest, SPLIT, device)
+    folder, words = model_root / "joint_embedding", model_root / "word_vectors"
+    metrics = held_out_retrieval(folder, words, pairs, training_manifest, SPLIT, device)
     context.add_output_metadata(metrics["joint_embedding"])
     benchmark = f"held-out clips ({source.name})"
     return evaluation_rows("joint_embedding", benchmark, SPLIT, metrics, lake.snapshot())

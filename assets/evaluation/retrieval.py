@@ -11,9 +11,10 @@ import polars as pl
 import torch
 
 from assets.training.embedding import load_joint_embedding
-from assets.training.pairs import LakePairs
-from ml.joint_embedding.sampling import spread_pairs
-from ml.joint_embedding.train import evaluate
+from assets.training.pairs import places
+from ml.joint_embedding.pair_store import PairStore, StoredPairs
+from ml.joint_embedding.pairs import spread_pairs
+from ml.joint_embedding.train import evaluate, load_words
 from ml.metrics.retrieval import chance
 from ml.training import pick_device
 
@@ -26,15 +27,15 @@ class NothingToEvaluateError(Exception):
 
 
 def held_out_retrieval(
-    folder: Path, pairs: LakePairs, manifest: pl.DataFrame, split: str, device: str
+    folder: Path, word_vectors: Path, pairs: PairStore, manifest: pl.DataFrame, split: str, device: str
 ) -> dict[str, dict[str, float]]:
-    """Metrics of the model, and of guessing beside it, by method.
+    """Metrics of the model in ``folder``, and of guessing beside it, by method.
 
     Raises:
         NothingToEvaluateError: no video of the split has a usable pair.
     """
-    words = pairs.words()
-    held_out = pairs.read(manifest.filter(pl.col("split") == split), words)
+    words = load_words(word_vectors)
+    held_out = StoredPairs(pairs, places(manifest, split), words)
     if not len(held_out):
         raise NothingToEvaluateError(
             f"no {split} video has a clip with features and known words; add videos or lower HOWTO_MIN_WORDS"

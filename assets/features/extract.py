@@ -1,10 +1,12 @@
 """From the video files of a shard to its feature rows.
 
-Belongs here: decoding beside the network, batches across videos, and carrying on after an interruption.
+Belongs here: decoding beside the networks, batches across videos, and carrying on after an interruption.
 """
 
 from __future__ import annotations
 
+import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -17,33 +19,39 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from assets.features.decode import DecodeError, Image, frames_at
+from assets.features.decode import Clip, DecodeError, decode_clips
 from assets.features.store import FeatureArray, FeatureStore, Source, VideoRows
 from ml.vision.backbone import Backbone
+from ml.vision.sampling import SourceVideo
 
 BATCH = 32
+"""Pictures that a network is given at once, unless a setting says otherwise."""
 WORKERS = 2
 WAITING = 64
-"""Decoded pictures that may wait for the network: 10 MB at 224 × 224."""
+"""Decoded clips that may wait for the networks: 10 MB of single pictures of 224 × 224."""
 UNSAVED_ROWS = 4096
-"""Rows after which videos are saved; what an interruption may cost."""
+UNSAVED_S = 60.0
+"""Rows, or seconds, after which videos are saved; what an interruption may cost."""
 
 
 @dataclass(frozen=True)
 class VideoFile:
-    """A video of the shard, its file, and the file's checksum."""
+    """A video of the shard, its file, the file's checksum, and what is known of it without decoding."""
 
     video_id: str
     path: Path
     sha256: str
+    video: SourceVideo
 
 
 @dataclass(frozen=True)
 class Extraction:
-    """Outcome of a video: the number of its rows, or what is wrong with its file."""
+    """Outcome of a video in one stream: the number of its rows, or what is wrong with it."""
 
     video_id: str
+    stream: str
     rows: int
+    rate_hz: float
     status: Literal["ok", "failed"]
     error: str | None = None
 
@@ -53,145 +61,190 @@ Progress = Callable[[Extraction], None]
 
 def extract_shard(
     files: Sequence[VideoFile],
-    backbone: Backbone,
+    backbones: Sequence[Backbone],
     store: FeatureStore,
     shard: str,
     progress: Progress | None = None,
+    batch: int = BATCH,
 ) -> list[Extraction]:
-    """Fill one shard's array with the vectors of its videos; afterwards it holds exactly the good ones, by id.
+    """Fill the shard's array of each network with the vectors of its videos; then each holds the good ones, by id.
 
-    A video whose rows of this file and this network are there already is not decoded again. A file that cannot be
-    decoded is recorded and harms no other.
+    A file is decoded once for all networks that miss it. Where the rows of this file and this network are there
+    already, nothing is done. A video that cannot be decoded, or whose vectors are not finite, is recorded and harms no
+    other.
 
     Args:
         files: the videos of the shard, each once.
-        backbone: network that turns pictures into vectors; its name is that of the stream.
+        backbones: networks that turn pictures into vectors; a network's name is that of its stream.
         store: where the arrays are.
         shard: name of the shard.
-        progress: told of each video when its rows are saved or its file has failed.
+        progress: told of each video and stream when its rows are saved or it has failed.
+        batch: pictures that a network is given at once.
 
     Returns:
-        The outcome of each video, sorted by id.
+        The outcome of each video in each stream, sorted by id and stream.
+
+    Raises:
+        OSError: the rows cannot be written. What was saved before stays.
     """
-    array = store.array(backbone.name, shard)
-    sources = {file.video_id: Source(file.video_id, file.sha256, backbone.fingerprint) for file in files}
-    there = array.finished()
-    assembly = _Assembly(array, backbone, sources, progress or (lambda outcome: None))
-    for video_id, source in sources.items():
-        if source in there:
-            assembly.record(Extraction(video_id, there[source], "ok"))
-    missing = [file for file in files if sources[file.video_id] not in there]
-    for file, item in _pictures(missing, backbone):
-        if item is None:
-            assembly.end(file.video_id)
-        elif isinstance(item, DecodeError):
-            assembly.record(Extraction(file.video_id, 0, "failed", str(item)))
-        else:
-            assembly.add(file.video_id, *item)
-    assembly.run_batch()
-    assembly.save()
-    outcomes = sorted(assembly.outcomes, key=lambda outcome: outcome.video_id)
-    array.finish([sources[outcome.video_id] for outcome in outcomes if outcome.status == "ok"])
-    return outcomes
+    told = progress or (lambda outcome: None)
+    streams = {each.name: _Stream(each, store.array(each.name, shard), files, told, batch) for each in backbones}
+    missing = [(file, [name for name, stream in streams.items() if stream.misses(file)]) for file in files]
+    for file, item in _decoded([(file, names) for file, names in missing if names], streams):
+        if isinstance(item, Clip):
+            streams[item.stream].add(file.video_id, item)
+            continue
+        for stream in streams.values():
+            if stream.misses(file):
+                stream.end(file.video_id, None if item is None else str(item))
+    outcomes = [outcome for stream in streams.values() for outcome in stream.finish()]
+    return sorted(outcomes, key=lambda outcome: (outcome.video_id, outcome.stream))
 
 
 @dataclass
 class _Rows:
+    """Vectors of a video by row, as far as they are there; ``count`` is known once decoding has ended."""
+
     times: list[float] = field(default_factory=list)
-    vectors: list[NDArray[np.float16]] = field(default_factory=list)
+    vectors: dict[int, NDArray[np.float16]] = field(default_factory=dict)
+    count: int | None = None
 
 
-@dataclass
-class _Assembly:
-    """Pictures of several videos on their way through the network and into the array."""
+class _Stream:
+    """Clips of several videos on their way through one network and into its array."""
 
-    array: FeatureArray
-    backbone: Backbone
-    sources: dict[str, Source]
-    progress: Progress
-    outcomes: list[Extraction] = field(default_factory=list)
-    _videos: dict[str, _Rows] = field(default_factory=dict)
-    _batch: list[tuple[str, Image]] = field(default_factory=list)
-    _ended: list[str] = field(default_factory=list)
-    _unsaved: list[VideoRows] = field(default_factory=list)
+    def __init__(
+        self, backbone: Backbone, array: FeatureArray, files: Sequence[VideoFile], told: Progress, batch: int
+    ) -> None:
+        self.backbone, self.array, self.told, self.batch = backbone, array, told, batch
+        self.samplings = {file.video_id: backbone.sampling(file.video) for file in files}
+        self.sources = {file.video_id: Source(file.video_id, file.sha256, backbone.fingerprint) for file in files}
+        self.outcomes: dict[str, Extraction] = {}
+        self._videos: dict[str, _Rows] = defaultdict(_Rows)
+        self._waiting: dict[tuple[int, ...], list[tuple[str, int, NDArray[np.uint8]]]] = defaultdict(list)
+        self._unsaved: list[VideoRows] = []
+        self._saved_at = time.monotonic()
+        there = array.finished()
+        for video_id, source in self.sources.items():
+            if source in there:
+                self._record(video_id, there[source])
 
-    def add(self, video_id: str, time: float, image: Image) -> None:
-        if self._batch and self._batch[0][1].shape != image.shape:
-            self.run_batch()
-        self._videos.setdefault(video_id, _Rows()).times.append(time)
-        self._batch.append((video_id, image))
-        if len(self._batch) == BATCH:
-            self.run_batch()
+    def misses(self, file: VideoFile) -> bool:
+        return file.video_id not in self.outcomes
 
-    def end(self, video_id: str) -> None:
-        """No more pictures of this video come; it is whole once the batch at hand has run."""
-        self._ended.append(video_id)
+    def add(self, video_id: str, clip: Clip) -> None:
+        """Clips of one shape are collected to a batch, whatever videos they are from."""
+        self._videos[video_id].times.append(clip.time_s)
+        batch = self._waiting[clip.pictures.shape]
+        batch.append((video_id, clip.row, clip.pictures))
+        if len(batch) * len(clip.pictures) >= self.batch:
+            self._run(clip.pictures.shape)
+        elif sum(map(len, self._waiting.values())) * len(clip.pictures) >= 4 * self.batch:
+            self._run(max(self._waiting, key=lambda shape: len(self._waiting[shape])))
 
-    def run_batch(self) -> None:
-        if self._batch:
-            vectors = self.backbone(np.stack([image for _, image in self._batch])).astype(np.float16)
-            for (video_id, _), vector in zip(self._batch, vectors, strict=True):
-                if video_id in self._videos:
-                    self._videos[video_id].vectors.append(vector)
-            self._batch.clear()
-        for video_id in self._ended:
-            rows = self._videos.pop(video_id)
-            self._unsaved.append(VideoRows(self.sources[video_id], np.array(rows.times), np.stack(rows.vectors)))
-        self._ended.clear()
-        if sum(len(video.times) for video in self._unsaved) >= UNSAVED_ROWS:
-            self.save()
+    def end(self, video_id: str, error: str | None) -> None:
+        """No more clips of this video come; it is whole once the batches that hold them have run."""
+        if error is not None:
+            self._fail(video_id, error)
+            return
+        self._videos[video_id].count = len(self._videos[video_id].times)
+        self._complete(video_id)
 
-    def save(self) -> None:
+    def finish(self) -> list[Extraction]:
+        for shape in list(self._waiting):
+            self._run(shape)
+        self._save()
+        good = sorted(video_id for video_id, outcome in self.outcomes.items() if outcome.status == "ok")
+        self.array.finish([self.sources[video_id] for video_id in good])
+        return list(self.outcomes.values())
+
+    def _run(self, shape: tuple[int, ...]) -> None:
+        clips = [clip for clip in self._waiting.pop(shape) if clip[0] in self._videos]
+        if not clips:
+            return
+        # A vector's largest number may be too large for half precision; it is then found to be infinite below.
+        with np.errstate(over="ignore"):
+            vectors = self.backbone(np.stack([pictures for _, _, pictures in clips])).astype(np.float16)
+        for (video_id, row, _), vector in zip(clips, vectors, strict=True):
+            self._videos[video_id].vectors[row] = vector
+        for video_id in dict.fromkeys(video_id for video_id, _, _ in clips):
+            self._complete(video_id)
+
+    def _complete(self, video_id: str) -> None:
+        rows = self._videos[video_id]
+        if rows.count is None or len(rows.vectors) < rows.count:
+            return
+        vectors = np.stack([rows.vectors[row] for row in range(rows.count)])
+        infinite = np.flatnonzero(~np.isfinite(vectors).all(1))
+        if len(infinite):
+            self._fail(video_id, f"row {infinite[0]} of {rows.count} by {self.backbone.name} is not finite")
+            return
+        del self._videos[video_id]
+        self._unsaved.append(VideoRows(self.sources[video_id], np.array(rows.times), vectors))
+        unsaved = sum(len(video.times) for video in self._unsaved)
+        if unsaved >= UNSAVED_ROWS or time.monotonic() - self._saved_at >= UNSAVED_S:
+            self._save()
+
+    def _save(self) -> None:
         self.array.append(self._unsaved)
         for video in self._unsaved:
-            self.record(Extraction(video.source.video_id, len(video.times), "ok"))
+            self._record(video.source.video_id, len(video.times))
         self._unsaved.clear()
+        self._saved_at = time.monotonic()
 
-    def record(self, outcome: Extraction) -> None:
-        self._videos.pop(outcome.video_id, None)
-        self.outcomes.append(outcome)
-        self.progress(outcome)
+    def _fail(self, video_id: str, error: str) -> None:
+        self._videos.pop(video_id, None)
+        self._record(video_id, 0, error)
+
+    def _record(self, video_id: str, rows: int, error: str | None = None) -> None:
+        rate = float(self.samplings[video_id].row_rate)
+        status: Literal["ok", "failed"] = "ok" if error is None else "failed"
+        outcome = Extraction(video_id, self.backbone.name, rows, rate, status, error)
+        self.outcomes[video_id] = outcome
+        self.told(outcome)
 
 
-_Item = tuple[float, Image] | DecodeError | None
+_Item = Clip | DecodeError | None
 
 
-def _pictures(files: Sequence[VideoFile], backbone: Backbone) -> Iterator[tuple[VideoFile, _Item]]:
-    """Pictures of several videos at once, each video's in order; then None, or the error that ended it."""
-    queue: Queue[tuple[int, tuple[float, Image] | None]] = Queue(WAITING)
+def _decoded(
+    files: Sequence[tuple[VideoFile, Sequence[str]]], streams: dict[str, _Stream]
+) -> Iterator[tuple[VideoFile, _Item]]:
+    """Clips of several videos at once, each video's in order; then None, or the error that ended it."""
+    queue: Queue[tuple[int, Clip | None]] = Queue(WAITING)
     stop = Event()
 
-    def put(index: int, picture: tuple[float, Image] | None) -> None:
+    def put(index: int, clip: Clip | None) -> None:
         while not stop.is_set():
             with suppress(Full):
-                queue.put((index, picture), timeout=0.1)
+                queue.put((index, clip), timeout=0.1)
                 return
 
-    def decode(index: int, path: Path) -> None:
+    def decode(index: int, file: VideoFile, names: Sequence[str]) -> None:
         try:
-            for picture in frames_at(path, backbone.rate_hz, backbone.short_side, backbone.centre_crop):
-                put(index, picture)
+            for clip in decode_clips(file.path, {name: streams[name].samplings[file.video_id] for name in names}):
+                put(index, clip)
                 if stop.is_set():
                     return
         finally:
             put(index, None)
 
     with ThreadPoolExecutor(WORKERS) as pool:
-        futures: list[Future[None]] = [pool.submit(decode, index, file.path) for index, file in enumerate(files)]
+        futures: list[Future[None]] = [pool.submit(decode, index, *item) for index, item in enumerate(files)]
         try:
             running = len(files)
             while running:
-                index, picture = queue.get()
-                if picture is not None:
-                    yield files[index], picture
+                index, clip = queue.get()
+                if clip is not None:
+                    yield files[index][0], clip
                     continue
                 running -= 1
                 try:
                     futures[index].result()
                 except DecodeError as error:
-                    yield files[index], error
+                    yield files[index][0], error
                 else:
-                    yield files[index], None
+                    yield files[index][0], None
         finally:
             stop.set()
             pool.shutdown(cancel_futures=True)

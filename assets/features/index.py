@@ -1,50 +1,45 @@
 """The lake's index of the feature arrays.
 
-Belongs here: from outcomes of an extraction to rows of ``feature_index``, and the content version of an array.
+Belongs here: from outcomes of an extraction to rows of ``feature_index``, and the content version of a shard's arrays.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
 from assets.features.extract import Extraction
-from assets.features.store import FeatureArray
+from assets.features.store import FeatureArray, FeatureStore
 from assets.lake import load_tables
 from ml.vision.backbone import Backbone
 
 
-@dataclass(frozen=True)
-class BackboneOptions:
-    """The network that makes the features."""
-
-    name: str
-
-
-def index_rows(outcomes: Sequence[Extraction], array: pl.DataFrame, backbone: Backbone, shard: str) -> pl.DataFrame:
-    """Rows of ``feature_index`` for one shard: where each video's vectors are, or why it has none.
-
-    Args:
-        array: what ``FeatureArray.index`` says.
-    """
+def index_rows(
+    outcomes: Sequence[Extraction], arrays: Mapping[str, FeatureArray], backbones: Sequence[Backbone], shard: str
+) -> pl.DataFrame:
+    """Rows of ``feature_index`` for one shard: where each video's vectors are by stream, or why it has none."""
+    networks = {backbone.name: backbone for backbone in backbones}
     places = {
-        video_id: (first_row, content_hash)
-        for video_id, first_row, content_hash in array.select("video_id", "first_row", "content_hash").iter_rows()
+        (stream, video_id): (first_row, content_hash)
+        for stream, array in arrays.items()
+        for video_id, first_row, content_hash in array.index()
+        .select("video_id", "first_row", "content_hash")
+        .iter_rows()
     }
+    nowhere = (None, None)
     return load_tables()["feature_index"].frame(
         (
             shard,
             outcome.video_id,
-            backbone.name,
-            places[outcome.video_id][0] if outcome.rows else None,
+            outcome.stream,
+            (place := places.get((outcome.stream, outcome.video_id), nowhere) if outcome.rows else nowhere)[0],
             outcome.rows,
-            backbone.rate_hz,
-            backbone.dim,
-            backbone.fingerprint,
-            places[outcome.video_id][1] if outcome.rows else None,
+            outcome.rate_hz,
+            networks[outcome.stream].dim,
+            networks[outcome.stream].fingerprint,
+            place[1],
             outcome.status,
             outcome.error,
         )
@@ -52,6 +47,7 @@ def index_rows(outcomes: Sequence[Extraction], array: pl.DataFrame, backbone: Ba
     )
 
 
-def index_version(array: FeatureArray) -> str:
-    """Content version of an array: depends on whose rows it holds and on the rows, not on how they lie on disk."""
-    return hashlib.sha256(repr(array.index().drop("first_row").rows()).encode()).hexdigest()[:16]
+def index_version(store: FeatureStore, streams: Sequence[str], shard: str) -> str:
+    """Content version of a shard's arrays: depends on whose rows they hold and on the rows, not on how they lie."""
+    rows = [(stream, store.array(stream, shard).index().drop("first_row").rows()) for stream in streams]
+    return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]

@@ -1,6 +1,7 @@
 """Assets that train models. Each is trained again exactly when the content of its inputs or its options changed."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,24 +9,63 @@ import dagster as dg
 import duckdb
 import polars as pl
 
-from assets.features.index import BackboneOptions
-from assets.features.store import FeatureStore
+from assets.features.options import FeatureOptions
+from assets.features.store import ARRAY, FeatureStore
 from assets.graph.arrays import graph_data
 from assets.lake import Lake
 from assets.splits import SplitOptions
 from assets.training.manifest import manifest
 from assets.training.models import MODEL, model_version
-from assets.training.options import ClusterGCNOptions, EmbeddingOptions
-from assets.training.pairs import LakePairs
+from assets.training.options import ClusterGCNOptions, EmbeddingOptions, PairOptions, RuntimeOptions
 from assets.training.plots import curves
+from ml.joint_embedding.pair_store import PairStore
+
+
+@dg.multi_asset(
+    outs={
+        "clip_pairs": dg.AssetOut(
+            dagster_type=dg.Nothing,
+            description="Pair arrays of one shard: caption and clip vector of each pair, captions grown to 5 s.",
+            group_name="training",
+            code_version="1",
+            kinds={"lance"},
+            metadata={ARRAY: "pairs"},
+        ),
+        "pair_index": dg.AssetOut(
+            description="Which rows of the pair arrays belong to which video, and what was left out, with its reason.",
+            group_name="training",
+            code_version="1",
+            kinds={"polars"},
+        ),
+    },
+    deps=["video_features"],
+)
+def shard_pairs(
+    context: dg.AssetExecutionContext,
+    clips: pl.DataFrame,
+    feature_index: pl.DataFrame,
+    features: dg.ResourceParam[FeatureStore],
+    pairs: dg.ResourceParam[PairStore],
+    feature_options: dg.ResourceParam[FeatureOptions],
+    pair_options: dg.ResourceParam[PairOptions],
+) -> Iterator[dg.Output]:
+    """Grow the captions of one shard's clips and pool the features of each clip to one vector."""
+    from assets.training.pairs import write_shard
+
+    shard = context.partition_key
+    index = write_shard(clips, feature_index, features, feature_options.streams, pairs, shard, pair_options.min_time_s)
+    counts = {name: int(index[name].sum()) for name in ("pairs", "without_features", "without_words")}
+    version = pairs.version_of(shard)
+    assert version is not None
+    metadata = {"dagster/partition_row_count": counts["pairs"], **counts}
+    yield dg.Output(None, "clip_pairs", data_version=dg.DataVersion(version), metadata=metadata)
+    yield dg.Output(index, "pair_index")
 
 
 @dg.asset(group_name="training", code_version="1", kinds={"duckdb"})
-def training_manifest(
-    clips: duckdb.DuckDBPyRelation, feature_index: duckdb.DuckDBPyRelation, split: dg.ResourceParam[SplitOptions]
-) -> pl.DataFrame:
-    """Usable videos with their split and the versions of their clips and features: what a model is trained on."""
-    return manifest(clips, feature_index, split)
+def training_manifest(pair_index: duckdb.DuckDBPyRelation, split: dg.ResourceParam[SplitOptions]) -> pl.DataFrame:
+    """Usable videos with their split and the version of their pairs: what a model is trained on."""
+    return manifest(pair_index, split)
 
 
 @dg.asset(group_name="training", code_version="2", kinds={"gensim"}, metadata={MODEL: "word_vectors"})
@@ -56,20 +96,24 @@ def joint_embedding(
     context: dg.AssetExecutionContext,
     training_manifest: pl.DataFrame,
     lake: dg.ResourceParam[Lake],
-    features: dg.ResourceParam[FeatureStore],
-    backbone_options: dg.ResourceParam[BackboneOptions],
+    pairs: dg.ResourceParam[PairStore],
     embedding_options: dg.ResourceParam[EmbeddingOptions],
-    device: dg.ResourceParam[str],
+    runtime_options: dg.ResourceParam[RuntimeOptions],
     model_root: dg.ResourceParam[Path],
 ) -> dg.MaterializeResult:
     """The joint text–video embedding (HowTo100M section 4), of the epoch that ranks validation clips best."""
-    from assets.training.embedding import train_joint_embedding
+    from assets.training.embedding import embedding_job, trained
 
     folder = model_root / "joint_embedding"
-    pairs = LakePairs(lake, features, backbone_options.name, model_root / "word_vectors")
-    history, metrics = train_joint_embedding(
-        folder, pairs, training_manifest, embedding_options, _provenance(context, lake), device, _told(context)
-    )
+    provenance = _provenance(context, lake)
+    words = model_root / "word_vectors"
+    job = embedding_job(folder, words, pairs, training_manifest, embedding_options, runtime_options, provenance)
+    if runtime_options.processes:
+        job.write(folder.with_name(".joint_embedding.job.json"))
+        torchrun(context, folder.with_name(".joint_embedding.job.json"), runtime_options.processes)
+    else:
+        job.run(_told(context))
+    history, metrics = trained(folder)
     panels = [("loss", ["loss"]), ("validation recall", ["validation_R@1", "validation_R@5", "validation_R@10"])]
     return _trained(folder, metrics, {"curves": dg.MetadataValue.md(curves(history, panels))})
 
@@ -105,6 +149,13 @@ def _provenance(context: dg.AssetExecutionContext, lake: Lake) -> dict[str, Any]
 def _told(context: dg.AssetExecutionContext) -> Callable[[dict[str, float]], None]:
     """Progress of a training in the log of its run."""
     return lambda entry: context.log.info(", ".join(f"{name} {value:.4g}" for name, value in entry.items()))
+
+
+def torchrun(context: dg.AssetExecutionContext, job: Path, processes: int) -> None:
+    """Run a training job by torchrun, its progress in the run's log."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    command = [*launcher, "-m", "assets.training.worker", "--job", str(job)]
+    dg.PipesSubprocessClient().run(context=context, command=command)
 
 
 def _trained(folder: Path, metrics: dict[str, float], more: dict[str, Any] | None = None) -> dg.MaterializeResult:

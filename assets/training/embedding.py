@@ -5,7 +5,7 @@ Belongs here: from manifest and pairs to model folders. The learning itself is `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,14 @@ import polars as pl
 import torch
 
 from assets.lake import Lake
-from assets.training.options import EmbeddingOptions
-from assets.training.pairs import LakePairs, captions_of
+from assets.training.options import EmbeddingOptions, RuntimeOptions
+from assets.training.pairs import places
+from ml.harness import Runtime
 from ml.joint_embedding.model import JointEmbedding
-from ml.joint_embedding.train import Config, History, train
+from ml.joint_embedding.pair_store import PairStore
+from ml.joint_embedding.train import Config, History, Job
 from ml.text.word_vectors import train_word_vectors
-from ml.training import pick_device, read_model_folder, write_model_folder
+from ml.training import read_model_folder, write_model_folder
 
 
 def train_words(
@@ -30,7 +32,9 @@ def train_words(
     Of every split: like the published vectors, they know the language of the evaluation but see no video of it. With
     the training videos alone, a small folder's other captions would have no known word.
     """
-    captions = captions_of(lake, manifest)["caption_clean"]
+    clips = lake.read("clips").pl(lazy=True).select("video_id", "clip_index", "caption_clean")
+    wanted = manifest.lazy().select("video_id")
+    captions = clips.join(wanted, on="video_id", how="semi").sort("video_id", "clip_index").collect()["caption_clean"]
     words = train_word_vectors(captions.to_list(), options.word_dim, options.seed)
     metrics: dict[str, float] = {"words": len(words.words), "captions": len(captions)}
     write_model_folder(
@@ -44,55 +48,48 @@ def train_words(
     return metrics
 
 
-def train_joint_embedding(
+def embedding_job(
     folder: Path,
-    pairs: LakePairs,
+    word_vectors: Path,
+    pairs: PairStore,
     manifest: pl.DataFrame,
     options: EmbeddingOptions,
+    runtime: RuntimeOptions,
     provenance: Mapping[str, Any],
-    device: str,
-    progress: Callable[[dict[str, float]], None],
-) -> tuple[History, dict[str, float]]:
-    """Learn from the training videos, choose the epoch by the validation videos, write the model folder.
+) -> Job:
+    """What ``ml.joint_embedding.train`` is asked to do. Interrupted, it goes on from its last checkpoint.
 
-    Returns:
-        One entry an epoch, and the entry of the chosen epoch.
+    Args:
+        folder: where the model goes; word_vectors: model folder of the word vectors.
     """
-    words = pairs.words()
-    config = Config(
-        seed=options.seed,
-        embedding_dim=options.embedding_dim,
-        epochs=options.epochs,
-        videos_per_batch=options.videos_per_batch,
-        pairs_per_video=options.pairs_per_video,
-        learning_rate=options.learning_rate,
-        lr_decay=options.lr_decay,
+    config = {name: value for name, value in asdict(options).items() if name in Config.__dataclass_fields__}
+    return Job(
+        output=folder,
+        word_vectors=word_vectors,
+        pairs=pairs.root,
+        training=places(manifest, "train"),
+        validation=places(manifest, "validation"),
+        config=Config(**config),
+        runtime=Runtime(
+            device=runtime.device,
+            precision=runtime.precision,
+            compile=runtime.compile,
+            checkpoints=folder.with_name(f".{folder.name}.checkpoints"),
+            tensorboard=folder.parent / "tensorboard" / folder.name,
+        ),
+        provenance=dict(provenance),
     )
-    training, validation = (
-        pairs.read(manifest.filter(pl.col("split") == split), words) for split in ("train", "validation")
-    )
-    model, history = train(training, validation, words, config, pick_device(device), progress)
-    chosen = max(history, key=lambda entry: entry.get("validation_R@10", entry["epoch"]))
-    write_model_folder(
-        folder,
-        model.state_dict(),
-        config={**asdict(config), "video_dim": model.video.project.in_features, "word_dim": words.dim},
-        metrics=chosen,
-        history=history,
-        inputs={
-            **provenance,
-            "stream": pairs.stream,
-            "lance_versions": pairs.versions(manifest),
-            "videos": {"train": len(training), "validation": len(validation)},
-        },
-    )
-    return history, chosen
+
+
+def trained(folder: Path) -> tuple[History, dict[str, float]]:
+    """One entry an epoch of a trained model, and the entry of the chosen epoch."""
+    stored = read_model_folder(folder)
+    return stored.history, stored.metrics
 
 
 def load_joint_embedding(folder: Path) -> JointEmbedding:
     """The trained model, in evaluation mode, on the CPU."""
     stored = read_model_folder(folder)
-    sizes = ("video_dim", "word_dim", "embedding_dim", "sentence_dim", "mask_padding")
-    model = JointEmbedding(**{name: stored.config[name] for name in sizes})
+    model = JointEmbedding(**stored.config["model"])
     model.load_state_dict(stored.state)
     return model.eval()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -28,3 +29,23 @@ class ClusterGCNOptions:
     layers: int
     epochs: int
     clusters_per_batch: int
+
+
+@dataclass(frozen=True)
+class PairOptions:
+    """How clip-caption pairs are made: captions shorter than ``min_time_s`` seconds are grown by their neighbours."""
+
+    min_time_s: float = 5.0
+
+
+@dataclass(frozen=True)
+class RuntimeOptions:
+    """How models are trained. Of these only the precision may change a result, by rounding.
+
+    ``processes`` 0 trains within the run's own process, more by that many processes of torchrun.
+    """
+
+    precision: Literal["no", "bf16", "fp16"]
+    device: str = field(repr=False)
+    compile: bool = field(repr=False)
+    processes: int = field(repr=False)

@@ -1,79 +1,99 @@
-"""Clip–caption pairs of the lake's videos, as the joint embedding learns from them.
+"""Clip–caption pairs of a shard's videos, from clips and feature arrays to pair arrays.
 
-Belongs here: joining the tables with the feature arrays. How pairs are grown and drawn is ``ml.joint_embedding``.
+Belongs here: joining the tables with the feature arrays, and what keeps a video out. How captions are grown and clips
+pooled is ``ml.joint_embedding.pairs``; how pairs lie on disk is ``ml.joint_embedding.pair_store``. Imports torch.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from assets.features.store import FeatureStore
-from assets.lake import Lake
-
-if TYPE_CHECKING:
-    from ml.joint_embedding.sampling import InMemory
-    from ml.text.word_vectors import WordVectors
-
-
-def captions_of(lake: Lake, manifest: pl.DataFrame) -> pl.DataFrame:
-    """Clips of the manifest's videos in the order of time: video_id, start_s, end_s, caption_clean."""
-    clips = lake.read("clips").pl(lazy=True).select("video_id", "clip_index", "start_s", "end_s", "caption_clean")
-    wanted = manifest.lazy().select("video_id")
-    return clips.join(wanted, on="video_id", how="semi").sort("video_id", "clip_index").collect()
+from assets.lake import load_tables
+from ml.joint_embedding.pair_store import PairStore, Place
+from ml.joint_embedding.pairs import Stream, VideoPairs, video_pairs
 
 
 @dataclass(frozen=True)
-class LakePairs:
-    """Where pairs come from: clips in the lake, feature arrays of one stream, and a folder of word vectors."""
+class _Outcome:
+    lines: int
+    pairs: VideoPairs
+    reason: str | None
 
-    lake: Lake
-    features: FeatureStore
-    stream: str
-    word_vectors: Path
 
-    def words(self) -> WordVectors:
-        """The word vectors of the corpus."""
-        from ml.text.word_vectors import WordVectors
-        from ml.training import read_model_folder
+def write_shard(
+    clips: pl.DataFrame,
+    feature_index: pl.DataFrame,
+    features: FeatureStore,
+    streams: Sequence[str],
+    store: PairStore,
+    shard: str,
+    min_time_s: float,
+) -> pl.DataFrame:
+    """Write the pair array of one shard, videos by id (rows of ``pair_index``).
 
-        model = read_model_folder(self.word_vectors)
-        return WordVectors(model.config["words"], model.state["vectors"].numpy())
+    A video is left out with its reason if some stream has no rows of it, if the shapes of its streams are not those of
+    the others, or if none of its clips can be learned from.
 
-    def read(self, manifest: pl.DataFrame, words: WordVectors) -> InMemory:
-        """All pairs of the manifest's videos that can be learned from, videos by shard and id.
+    Args:
+        clips, feature_index: the shard's rows of these tables.
+        streams: networks whose vectors stand side by side.
+        min_time_s: seconds below which a caption line is grown by its neighbours.
+    """
+    outcomes: dict[str, _Outcome] = {}
+    dim = sum(_dimensions(feature_index, streams))
 
-        Args:
-            manifest: rows of ``training_manifest``, of one split.
-            words: vectors whose rows the captions' words become.
-        """
-        from ml.joint_embedding.sampling import InMemory, Stream, video_pairs
+    def videos() -> Iterator[tuple[str, VideoPairs]]:
+        for (video_id,), lines in sorted(clips.partition_by("video_id", as_dict=True).items()):
+            outcome = _video(
+                str(video_id), lines.sort("clip_index"), feature_index, features, streams, shard, min_time_s
+            )
+            outcomes[str(video_id)] = outcome
+            yield str(video_id), outcome.pairs
 
-        clips = captions_of(self.lake, manifest).partition_by("video_id", as_dict=True)
-        videos = []
-        for (shard,), rows in sorted(self._places(manifest).partition_by("shard", as_dict=True).items()):
-            array = self.features.array(self.stream, str(shard))
-            for video_id, _, first_row, count, rate_hz in rows.iter_rows():
-                own = clips[(video_id,)]
-                streams = [Stream(array.rows(first_row, count)[1], rate_hz)]
-                ids = words.ids(own["caption_clean"].to_list(), max_words=None)
-                videos.append(video_pairs(streams, own["start_s"].to_numpy(), own["end_s"].to_numpy(), ids))
-        return InMemory(videos)
+    places = store.write(shard, videos(), dim)
+    return load_tables()["pair_index"].frame(_row(place, outcomes[place.video_id]) for place in places)
 
-    def versions(self, manifest: pl.DataFrame) -> dict[str, int | None]:
-        """Lance version of each shard's array."""
-        shards = manifest["shard"].unique().sort()
-        return {shard: self.features.array(self.stream, shard).version() for shard in shards}
 
-    def _places(self, manifest: pl.DataFrame) -> pl.DataFrame:
-        index = self.lake.read("feature_index").pl(lazy=True)
-        return (
-            index.filter(pl.col("stream") == self.stream, pl.col("status") == "ok")
-            .select("video_id", "shard", "first_row", "rows", "rate_hz")
-            .join(manifest.lazy().select("video_id"), on="video_id", how="semi")
-            .sort("video_id")
-            .collect()
-        )
+def places(manifest: pl.DataFrame, split: str) -> list[Place]:
+    """Where the pairs of a split's videos are, from rows of ``training_manifest``."""
+    rows = manifest.filter(pl.col("split") == split)
+    return [Place(*row) for row in rows.select("video_id", "shard", "first_row", "pairs", "pairs_version").iter_rows()]
+
+
+def _dimensions(feature_index: pl.DataFrame, streams: Sequence[str]) -> list[int]:
+    found = {stream: feature_index.filter(pl.col("stream") == stream)["dim"] for stream in streams}
+    return [int(dims[0]) for dims in found.values() if len(dims)]
+
+
+def _video(
+    video_id: str,
+    lines: pl.DataFrame,
+    feature_index: pl.DataFrame,
+    features: FeatureStore,
+    streams: Sequence[str],
+    shard: str,
+    min_time_s: float,
+) -> _Outcome:
+    nothing = VideoPairs(np.empty(0), np.empty(0), [], np.empty((0, 0), np.float16), 0, 0)
+    found = []
+    for stream in streams:
+        row = feature_index.filter(pl.col("video_id") == video_id, pl.col("stream") == stream, pl.col("rows") > 0)
+        if row.is_empty():
+            return _Outcome(len(lines), nothing, f"no features by {stream}")
+        first_row, count, rate_hz = row.select("first_row", "rows", "rate_hz").row(0)
+        found.append(Stream(features.array(stream, shard).rows(first_row, count)[1], rate_hz))
+    start_s, end_s = lines["start_s"].to_numpy(), lines["end_s"].to_numpy()
+    pairs = video_pairs(found, start_s, end_s, lines["caption_clean"].to_list(), min_time_s)
+    reason = None if pairs.captions else "no clip has both features and a word"
+    return _Outcome(len(lines), pairs, reason)
+
+
+def _row(place: Place, outcome: _Outcome) -> tuple[object, ...]:
+    pairs = outcome.pairs
+    counts = (place.pairs, outcome.lines, pairs.without_rows, pairs.without_words)
+    return (place.shard, place.video_id, place.first_row, *counts, place.content_hash, outcome.reason)

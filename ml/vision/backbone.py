@@ -10,22 +10,22 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ml.vision.sampling import Sampling, SourceVideo
+
 
 class Backbone(Protocol):
-    """A frozen image network and how its pictures are to be prepared."""
+    """A frozen network and how its pictures are to be prepared."""
 
     name: str
     dim: int
     """Numbers in a vector."""
-    rate_hz: float
-    """Pictures per second of video."""
-    short_side: int
-    """Shorter side after scaling, pixels."""
-    centre_crop: int | None
-    """Side of the square cut from the middle, pixels, or None for whole pictures."""
     fingerprint: str
     """Hash of the weights and of the preprocessing: vectors with the same one are comparable."""
 
-    def __call__(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """RGB ``frames[n, height, width, 3]`` to ``vectors[n, dim]``."""
+    def sampling(self, video: SourceVideo) -> Sampling:
+        """Which pictures of a video this network wants; few networks let it depend on the video."""
+        ...
+
+    def __call__(self, clips: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """RGB ``clips[n, pictures, height, width, 3]`` to ``vectors[n, dim]``."""
         ...

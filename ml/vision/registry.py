@@ -1,23 +1,40 @@
-"""The image networks by name."""
+"""From the name of a network to the network. Belongs here: which file knows which; torch is imported on loading."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import torch
+from importlib import import_module
 
 from ml.vision.backbone import Backbone
-from ml.vision.efficientnet_lite0 import EfficientNetLite0
+from ml.vision.presets import BackboneSpec, Options, Weights, find_backbone
 
-BACKBONES: dict[str, Callable[[torch.device], Backbone]] = {EfficientNetLite0.name: EfficientNetLite0}
+NETWORKS = {
+    "efficientnet_lite0": "ml.vision.efficientnet_lite0:EfficientNetLite0",
+    "resnet152": "ml.vision.resnet152:ResNet152",
+    "resnext101_3d": "ml.vision.resnext101_3d:ResNeXt101",
+    "slowfast_r50": "ml.vision.slowfast_r50:SlowFastR50",
+    "s3d": "ml.vision.s3d:S3D",
+    "open_clip": "ml.vision.image_text:OpenClip",
+    "timm": "ml.vision.image_text:Timm",
+}
+"""Module and class of each network."""
 
 
-def load_backbone(name: str, device: torch.device | str = "cpu") -> Backbone:
-    """The network of that name with its weights, on a device.
+def load_backbone(
+    backbone: str | BackboneSpec, options: Options | None = None, weights: Weights | None = None
+) -> Backbone:
+    """A network with its trained weights, ready to run.
+
+    Args:
+        backbone: a name or one of a preset's.
+        options: device and precision; the processor and full precision unless told.
+        weights: file of the parameters, instead of what the network brings or fetches itself.
 
     Raises:
         ValueError: no network has that name; the message lists those that are known.
+        WeightsError: the weights are missing, are not those of the SHA-256, or belong to another network.
+        ImportError: the network is in a library that is not installed; the message names the extra.
     """
-    if name not in BACKBONES:
-        raise ValueError(f"backbone {name!r}: not known; known are {', '.join(sorted(BACKBONES))}")
-    return BACKBONES[name](torch.device(device))
+    spec = find_backbone(backbone) if isinstance(backbone, str) else backbone
+    module, _, network = NETWORKS[spec.network].partition(":")
+    loaded: Backbone = getattr(import_module(module), network)(spec, options or Options(), weights)
+    return loaded

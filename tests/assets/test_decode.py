@@ -2,136 +2,316 @@
 
 from __future__ import annotations
 
-import struct
+import tracemalloc
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import Interpolation
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from assets.features.decode import DecodeError, Image, frames_at, probe
+from assets.features import decode
+from assets.features.decode import Clip, DecodeError, decode_clips, probe
+from ml.vision.sampling import Sampling, SourceVideo
+from tests.videos import HEIGHT, TICK, WIDTH, copied, number_of, numbered, silence, steady
 
-BITS, BLOCK = 8, 16
-WIDTH, HEIGHT = BITS * BLOCK, 48
+BLACK = 0
+"""Number of a black picture; it is also that of frame 0, which no clip here is padded with."""
 
-
-def numbered(path: Path, times: list[Fraction], codec: str = "libx264", **options: str) -> Path:
-    """A video whose frame k, shown at ``times[k]``, has the bits of k as white blocks from left to right."""
-    tick = Fraction(1, 30000)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=30, options=options)
-        stream.width, stream.height, stream.time_base = WIDTH, HEIGHT, tick
-        stream.codec_context.time_base = tick
-        for number, time in enumerate(times):
-            bits = np.array([number >> bit & 1 for bit in range(BITS)], np.uint8) * 255
-            image = np.broadcast_to(bits.repeat(BLOCK)[None, :, None], (HEIGHT, WIDTH, 3))
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24")
-            frame.pts, frame.time_base = round(time / tick), tick
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
-
-
-def number_of(image: Image) -> int:
-    middles = image[image.shape[0] // 2, :, 0].reshape(BITS, -1).mean(1) > 127
-    return int(sum(1 << bit for bit, white in enumerate(middles) if white))
-
-
-def steady(rate: Fraction, seconds: int = 6) -> list[Fraction]:
-    return [number / rate for number in range(int(rate * seconds))]
-
+FRAMES_2D = Sampling(Fraction(1), HEIGHT, None)
+CLIPS_3D = Sampling(Fraction(24), HEIGHT, None, 16, padding="zero")
+SLOWFAST = Sampling(Fraction(30), HEIGHT, None, 45, (0, 9, 17, 26, 34, 43, 44, 44), "at")
+STREAMS = {"2d": FRAMES_2D, "3d": CLIPS_3D, "slowfast": SLOWFAST}
 
 UNEVEN = [time + Fraction(7 * number % 5, 200) for number, time in enumerate(steady(Fraction(20)))]
+RATES = {
+    "23.976": steady(Fraction(24000, 1001)),
+    "25": steady(Fraction(25)),
+    "29.97": steady(Fraction(30000, 1001)),
+    "30": steady(Fraction(30)),
+    "uneven": UNEVEN,
+}
 
 
-@pytest.mark.parametrize("rate_hz", [1.0, 1.5, 8.0])
+def by_the_rule(times: list[Fraction], sampling: Sampling) -> list[list[int]]:
+    """Numbers of the frames in each clip, from the rule as it is written down in ``decode_clips``."""
+    times = [round(time / TICK) * TICK for time in times]
+    end = times[-1] + (times[-1] - times[-2])
+    rate, length = sampling.frame_rate, sampling.clip_frames
+    pictures: list[int] = []
+    while True:
+        middle, begin = (len(pictures) + Fraction(1, 2)) / rate, len(pictures) / rate
+        if pictures and (middle > end if sampling.rule == "middle" else begin >= end):
+            break
+        shown = bisect_left(times, middle) if sampling.rule == "middle" else bisect_right(times, begin)
+        pictures.append(max(0, shown - 1))
+    filling = pictures[-1] if sampling.padding == "repeat" else BLACK
+    pictures += [filling] * (-len(pictures) % length)
+    return [[pictures[first + offset] for offset in sampling.pictures] for first in range(0, len(pictures), length)]
+
+
+def clips_of(path: Path, samplings: Mapping[str, Sampling]) -> dict[str, list[Clip]]:
+    streams: dict[str, list[Clip]] = defaultdict(list)
+    for clip in decode_clips(path, samplings):
+        streams[clip.stream].append(clip)
+    for clips in streams.values():
+        assert [clip.row for clip in clips] == list(range(len(clips)))
+    return streams
+
+
+def numbers(clips: list[Clip]) -> list[list[int]]:
+    return [[number_of(image) for image in clip.pictures] for clip in clips]
+
+
+@pytest.fixture
+def readings(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """For each time that a file is decoded, whether this was done sparsely."""
+    seen: list[bool] = []
+    original: Callable[..., Iterator[Clip]] = decode._clips
+    monkeypatch.setattr(decode, "_clips", lambda *args: seen.append(args[-1]) or original(*args))
+    return seen
+
+
+@pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize(
-    "times",
-    [steady(Fraction(24)), steady(Fraction(25)), steady(Fraction(30000, 1001)), UNEVEN],
-    ids=["24", "25", "29.97", "uneven"],
+    "options",
+    [
+        {"g": "50", "bf": "3"},
+        {"g": "12", "bf": "0"},
+        {"g": "25", "bf": "3", "x264-params": "open-gop=1:b-pyramid=normal:scenecut=0"},
+    ],
+    ids=["b-frames", "no b-frames", "open groups"],
 )
-def test_each_cell_gets_the_last_frame_before_its_middle(tmp_path: Path, times: list[Fraction], rate_hz: float) -> None:
-    path = numbered(tmp_path / "v.mp4", times, g="50", bf="3")
-    picked = [(time, number_of(image)) for time, image in frames_at(path, rate_hz, HEIGHT, None)]
-    middles = [(cell + Fraction(1, 2)) / Fraction(rate_hz) for cell in range(len(picked))]
-    expected = [max(number for number, time in enumerate(times) if time < middle) for middle in middles]
-    assert [number for _, number in picked] == expected
-    assert [time for time, _ in picked] == pytest.approx([float(times[number]) for number in expected], abs=4e-5)
-    assert len(picked) == 6 * rate_hz
+def test_each_stream_gets_exactly_its_frames(
+    tmp_path: Path, rate: str, options: dict[str, str], readings: list[bool]
+) -> None:
+    times = RATES[rate]
+    clips = clips_of(numbered(tmp_path / "v.mp4", times, **options), STREAMS)
+    for name, sampling in STREAMS.items():
+        expected = by_the_rule(times, sampling)
+        assert numbers(clips[name]) == expected
+        shown_at = [float(times[row[0]]) for row in expected]
+        assert [clip.time_s for clip in clips[name]] == pytest.approx(shown_at, abs=4e-5)
+    assert readings == [True]
 
 
-@pytest.mark.parametrize(("name", "codec"), [("v.webm", "libvpx-vp9"), ("v.mkv", "libx264"), ("v.avi", "mpeg4")])
-def test_other_containers(tmp_path: Path, name: str, codec: str) -> None:
-    path = numbered(tmp_path / name, steady(Fraction(30), 3), codec)
-    assert [number_of(image) for _, image in frames_at(path, 1.0, HEIGHT, None)] == [14, 44, 74]
+@pytest.fixture(scope="module")
+def uneven(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return numbered(tmp_path_factory.mktemp("videos") / "uneven.mp4", UNEVEN, g="25", bf="3")
+
+
+@st.composite
+def samplings(draw: st.DrawFn) -> Sampling:
+    length = draw(st.integers(1, 20))
+    offsets = st.none() | st.lists(st.integers(0, length - 1), min_size=1, max_size=6).map(tuple)
+    return Sampling(
+        draw(st.fractions(Fraction(1, 3), 40, max_denominator=1001)),
+        HEIGHT,
+        None,
+        length,
+        draw(offsets),
+        draw(st.sampled_from(["middle", "at"])),
+        draw(st.sampled_from(["repeat", "zero"])),
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(samplings(), samplings(), samplings())
+def test_one_pass_for_three_streams_equals_three_passes(
+    uneven: Path, first: Sampling, second: Sampling, third: Sampling
+) -> None:
+    wanted = {"first": first, "second": second, "third": third}
+    together = clips_of(uneven, wanted)
+    for name, sampling in wanted.items():
+        alone = clips_of(uneven, {name: sampling})[name]
+        assert [clip.time_s for clip in alone] == [clip.time_s for clip in together[name]]
+        assert all(
+            np.array_equal(one.pictures, other.pictures) for one, other in zip(alone, together[name], strict=True)
+        )
+        assert numbers(alone) == by_the_rule(UNEVEN, sampling)
+
+
+def test_streams_come_as_they_are_ready_and_may_depend_on_the_video(uneven: Path) -> None:
+    def wanted(video: SourceVideo) -> dict[str, Sampling]:
+        assert video == probe(uneven).source
+        return {"slow": Sampling(Fraction(1), HEIGHT, None), "fast": Sampling(Fraction(2), HEIGHT, None)}
+
+    assert [clip.stream for clip in decode_clips(uneven, wanted)][:6] == [
+        "fast",
+        "slow",
+        "fast",
+        "fast",
+        "slow",
+        "fast",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options"),
+    [
+        ("v.webm", "libvpx-vp9", {}),
+        ("v.webm", "libvpx", {"auto-alt-ref": "1", "lag-in-frames": "16", "g": "45"}),
+        ("v.mkv", "libx264", {}),
+        ("v.mp4", "libx265", {"x265-params": "log-level=none:keyint=30"}),
+        ("v.mp4", "libsvtav1", {"preset": "12", "g": "30", "svtav1-params": "fast-decode=0"}),
+        ("v.ts", "libx264", {"g": "30"}),
+        ("v.mpg", "mpeg2video", {"bf": "2"}),
+        ("v.avi", "mpeg4", {"bf": "2"}),
+        ("v.avi", "libx264", {}),
+    ],
+)
+def test_other_containers_and_codecs(tmp_path: Path, name: str, codec: str, options: dict[str, str]) -> None:
+    path = numbered(tmp_path / name, steady(Fraction(30), 3), codec, **options)
+    clips = clips_of(path, {"2d": FRAMES_2D, "all": Sampling(Fraction(30), HEIGHT, None)})
+    assert numbers(clips["2d"]) == [[14], [44], [74]]
+    assert numbers(clips["all"]) == [[number] for number in range(90)]
     info = probe(path)
     assert (info.width, info.height) == (WIDTH, HEIGHT)
-    assert info.duration_s == pytest.approx(3, abs=0.04)
+    assert info.duration_s == pytest.approx(3, abs=0.14)
 
 
-def test_a_video_shorter_than_half_a_cell_still_has_one(tmp_path: Path) -> None:
-    path = numbered(tmp_path / "v.mp4", [Fraction(0)])
-    assert probe(path).frame_rate > 0
-    assert [(time, number_of(image)) for time, image in frames_at(path, 1.0, HEIGHT, None)] == [(0.0, 0)]
+def test_time_counts_from_the_start_of_the_file(tmp_path: Path) -> None:
+    late = numbered(tmp_path / "late.mov", [time + Fraction(17, 10) for time in steady(Fraction(30), 2)], sound_s=2)
+    clips = clips_of(late, {"2d": FRAMES_2D})["2d"]
+    assert numbers(clips) == [[0], [0], [23], [53]]
+    assert [clip.time_s for clip in clips] == pytest.approx([1.7, 1.7, 1.7 + 23 / 30, 1.7 + 53 / 30], abs=1e-4)
+    plain = numbered(tmp_path / "v.mp4", steady(Fraction(30), 3))
+    shifted = clips_of(copied(plain, tmp_path / "shifted.mp4", Fraction(10)), {"2d": FRAMES_2D})["2d"]
+    assert numbers(shifted) == [[14], [44], [74]]
+    assert [clip.time_s for clip in shifted] == pytest.approx([14 / 30, 44 / 30, 74 / 30], abs=1e-4)
+
+
+def test_what_an_edit_list_cuts_off_is_not_shown(tmp_path: Path, readings: list[bool]) -> None:
+    whole = numbered(tmp_path / "v.mp4", steady(Fraction(30), 3), bf="3")
+    path = copied(whole, tmp_path / "cut.mp4", Fraction(-1))
+    assert numbers(clips_of(path, {"2d": FRAMES_2D})["2d"]) == [[44], [74]]
+    assert readings == [True]
+
+
+def test_a_recording_may_begin_between_key_frames(tmp_path: Path, readings: list[bool]) -> None:
+    whole = numbered(tmp_path / "v.mp4", steady(Fraction(30), 4), g="45", sc_threshold="0", bf="0")
+    path = copied(whole, tmp_path / "from 10 on.mkv", leave_out=10)
+    (first, *others) = clips_of(path, {"2d": FRAMES_2D})["2d"]
+    assert numbers([first, *others]) == [[45], [54], [84], [114]]
+    assert first.time_s == pytest.approx(35 / 30, abs=1e-3)
+    assert readings == [True, False]
+
+
+@pytest.mark.parametrize("seconds", [0, Fraction(1, 5)])
+def test_the_shortest_videos_have_one_row_of_each_stream(tmp_path: Path, seconds: Fraction) -> None:
+    path = numbered(tmp_path / "v.mp4", steady(Fraction(30), 1)[: max(1, int(seconds * 30))])
+    clips = clips_of(path, STREAMS)
+    assert {name: len(rows) for name, rows in clips.items()} == {"2d": 1, "3d": 1, "slowfast": 1}
+    assert all(rows[0].time_s == 0 for name, rows in clips.items() if name != "2d")
+    if not seconds:
+        assert numbers(clips["slowfast"]) == [[0] * 8]
+        assert clips["3d"][0].pictures[1:].max() == 0
 
 
 @pytest.mark.parametrize(
-    ("short_side", "crop", "shape"), [(24, None, (24, 64, 3)), (24, 20, (20, 20, 3)), (96, 96, (96, 96, 3))]
+    ("short_side", "crop", "shape"), [(24, None, (24, 64, 3)), (24, 20, (20, 20, 3)), (55, None, (55, 146, 3))]
 )
 def test_scaling_and_cropping(tmp_path: Path, short_side: int, crop: int | None, shape: tuple[int, ...]) -> None:
     path = numbered(tmp_path / "v.mp4", steady(Fraction(10), 1))
-    assert [(image.shape, image.dtype) for _, image in frames_at(path, 1.0, short_side, crop)] == [(shape, np.uint8)]
+    (clip,) = decode_clips(path, {"2d": Sampling(Fraction(1), short_side, crop)})
+    assert clip.pictures.shape == (1, *shape)
+    assert clip.pictures.dtype == np.uint8
 
 
-def test_a_phone_held_upright_is_turned(tmp_path: Path) -> None:
-    path = numbered(tmp_path / "v.mp4", steady(Fraction(10), 1))
-    content = bytearray(path.read_bytes())
-    matrix = content.index(b"tkhd") + 44  # ISO/IEC 14496-12, 8.3.2: here a quarter turn clockwise
-    content[matrix : matrix + 36] = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
-    path.write_bytes(content)
-    ((_, image),) = frames_at(path, 1.0, HEIGHT, None)
-    assert image.shape == (WIDTH, HEIGHT, 3)
-    assert number_of(image.transpose(1, 0, 2)) == 4  # what was left is on top
+@pytest.mark.parametrize(("width", "height"), [(65, 47), (64, 47), (7680, 4320)])
+def test_pictures_of_any_size_are_those_of_a_bicubic_scaler(tmp_path: Path, width: int, height: int) -> None:
+    path = tmp_path / "v.mkv"
+    noise = np.random.default_rng(0).integers(0, 256, (height // 8 + 1, width // 8 + 1, 3), np.uint8)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mjpeg", rate=1, options={"strict": "unofficial"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuvj420p"
+        image = np.ascontiguousarray(noise.repeat(8, 0).repeat(8, 1)[:height, :width])
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        container.mux(stream.encode())
+    (clip,) = decode_clips(path, {"2d": Sampling(Fraction(1), 24, None)})
+    with av.open(str(path)) as container:
+        (frame,) = container.decode(video=0)
+        plain = frame.reformat(width * 24 // height, 24, "rgb24", interpolation=Interpolation.BICUBIC).to_ndarray()
+    assert np.array_equal(clip.pictures[0], plain)
 
 
-def test_a_crop_must_fit() -> None:
-    with pytest.raises(ValueError, match="centre_crop=9: must be at most short_side=8"):
-        next(frames_at(Path("v.mp4"), 1.0, 8, 9))
+@pytest.mark.parametrize(("turn", "shape", "back"), [(-90, (128, 48), 1), (90, (128, 48), -1), (180, (48, 128), 2)])
+def test_a_phone_held_upright_is_turned(tmp_path: Path, turn: int, shape: tuple[int, int], back: int) -> None:
+    path = numbered(tmp_path / "v.mp4", steady(Fraction(10), 1), turn=turn)
+    (clip,) = decode_clips(path, {"2d": Sampling(Fraction(1), HEIGHT, None)})
+    assert clip.pictures.shape == (1, *shape, 3)
+    assert number_of(np.rot90(clip.pictures[0], back)) == 4
 
 
-def test_broken_files_are_named_with_what_is_wrong(tmp_path: Path) -> None:
-    mp4 = numbered(tmp_path / "whole.mp4", steady(Fraction(25))).read_bytes()
-    webm = numbered(tmp_path / "whole.webm", steady(Fraction(25)), "libvpx-vp9").read_bytes()
-    front = tmp_path / "front.mp4"
-    with (
-        av.open(str(tmp_path / "whole.mp4")) as source,
-        av.open(str(front), "w", options={"movflags": "faststart"}) as target,
-    ):
-        copy = target.add_stream_from_template(source.streams.video[0])
-        for packet in source.demux(video=0):
-            if packet.dts is not None:
-                packet.stream = copy
-                target.mux(packet)
-    with av.open(str(tmp_path / "sound.wav"), "w") as container:
-        stream = container.add_stream("pcm_s16le", rate=8000)
-        sound = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), "s16", "mono")
-        sound.rate = 8000
-        container.mux(stream.encode(sound))
+def test_memory_does_not_grow_with_the_video(tmp_path: Path) -> None:
+    peaks = []
+    for seconds in (3, 30):
+        path = numbered(tmp_path / f"{seconds}.mp4", steady(Fraction(30), seconds), preset="ultrafast")
+        tracemalloc.start()
+        for clip in decode_clips(path, STREAMS):
+            size = clip.pictures.nbytes
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 3 * size
+
+
+def broken(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Files that cannot be decoded, each with what is to be said of it."""
+    whole = numbered(folder / "whole.mp4", steady(Fraction(25)))
+    webm = numbered(folder / "whole.webm", steady(Fraction(25)), "libvpx-vp9").read_bytes()
+    front = copied(whole, folder / "front.mp4", movflags="faststart").read_bytes()
+    key = {"encryption_scheme": "cenc-aes-ctr", "encryption_key": "01" * 16, "encryption_kid": "02" * 16}
+    encrypted = copied(whole, folder / "with key.mp4", **key).read_bytes()
+    with av.open(str(folder / "silence.wav"), "w") as container:
+        silence(container, 1)
     for name, content, problem in (
         ("absent.mp4", None, "No such file"),
         ("empty.mp4", b"", "zero bytes"),
         ("text.txt", b"not a video\n" * 99, "not a video"),
         ("text.mp4", b"not a video\n" * 99, "Invalid data"),
-        ("cut.mp4", mp4[: len(mp4) // 2], "Invalid data"),
+        ("cut.mp4", whole.read_bytes()[:9000], "Invalid data"),
         ("cut.webm", webm[: len(webm) // 2], "truncated, it ends at"),
-        ("front.mp4", front.read_bytes()[: len(front.read_bytes()) // 2], ""),
-        ("sound.wav", (tmp_path / "sound.wav").read_bytes(), "no video stream"),
+        ("front.mp4", front[: len(front) // 2], ""),
+        ("sound.wav", (folder / "silence.wav").read_bytes(), "no video stream"),
+        ("encrypted.mp4", encrypted, "encrypted"),
     ):
-        path = tmp_path / name
+        path = folder / name
         if content is not None:
             path.write_bytes(content)
-        with pytest.raises(DecodeError, match=f"^{name}: {problem}"):
+        yield path, problem
+
+
+def test_broken_files_are_named_with_what_is_wrong(tmp_path: Path) -> None:
+    for path, problem in broken(tmp_path):
+        with pytest.raises(DecodeError, match=f"^{path.name}: {problem}"):
             probe(path)
-        with pytest.raises(DecodeError, match=f"^{name}: {problem}"):
-            list(frames_at(path, 1.0, HEIGHT, None))
+        with pytest.raises(DecodeError, match=f"^{path.name}: {problem}"):
+            list(decode_clips(path, STREAMS))
+
+
+@pytest.mark.parametrize(("name", "codec"), [("v.mp4", "libx264"), ("v.mkv", "libx264"), ("v.webm", "libvpx-vp9")])
+def test_damage_in_the_middle_is_told_with_its_time(tmp_path: Path, name: str, codec: str) -> None:
+    path = tmp_path / name
+    rng = np.random.default_rng(0)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=10, options={"g": "10", "deadline": "realtime"})
+        stream.width, stream.height = WIDTH, HEIGHT
+        for _ in range(60):
+            image = rng.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        container.mux(stream.encode())
+    good = clips_of(path, {"2d": FRAMES_2D})["2d"]
+    assert len(good) == 6
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 20_000] = bytes(20_000)
+    path.write_bytes(content)
+    before = []
+    with pytest.raises(DecodeError, match=rf"^{name}: damaged (at|before) [234]\.\d s"):
+        before.extend(decode_clips(path, {"2d": FRAMES_2D}))
+    assert all(np.array_equal(clip.pictures, good[clip.row].pictures) for clip in before)

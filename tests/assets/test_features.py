@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import resource
+import signal
+import sys
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -14,25 +19,34 @@ from numpy.typing import NDArray
 from assets.features.extract import Extraction, VideoFile, extract_shard
 from assets.features.store import FeatureArray, FeatureStore, Source, VideoRows
 from ml.joint_embedding.clip_vectors import clip_vectors
+from ml.vision.sampling import Sampling, SourceVideo
 
 DIM = 6
 
 
 class Colours:
-    """Stands in for a network: mean colours of the upper and lower half of a picture of 48 × 32."""
+    """Stands in for a network: mean colours of the upper and lower half of pictures of 48 × 32."""
 
-    name, dim, rate_hz, short_side, fingerprint = "colours", DIM, 2.0, 32, "colours-1"
-    centre_crop: int | None = None
+    dim = DIM
 
-    def __init__(self, die_after: int | None = None) -> None:
-        self.batches, self.die_after = 0, die_after
+    def __init__(self, name: str = "colours", die_after: int | None = None, poison: int | None = None) -> None:
+        self.name, self.fingerprint = name, f"{name}-1"
+        self.batches, self.die_after, self.poison = 0, die_after, poison
 
-    def __call__(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def sampling(self, video: SourceVideo) -> Sampling:
+        if self.name == "colours":
+            return Sampling(Fraction(2), short_side=32, centre_crop=None)
+        return Sampling(Fraction(8), short_side=32, centre_crop=None, clip_frames=4, offsets=(0, 3))
+
+    def __call__(self, clips: NDArray[np.uint8]) -> NDArray[np.float32]:
         self.batches += 1
         if self.die_after is not None and self.batches > self.die_after:
             raise KeyboardInterrupt
-        halves = frames.reshape(len(frames), 2, 16, 48, 3)
-        return halves.mean((2, 3), dtype=np.float64).reshape(len(frames), DIM).astype(np.float32)
+        halves = clips.reshape(len(clips), -1, 2, 16, 48, 3)
+        vectors = halves.mean((1, 3, 4), dtype=np.float64).reshape(len(clips), DIM).astype(np.float32)
+        if self.poison is not None:
+            vectors[np.abs(vectors[:, 0] - self.poison) < 6] = np.nan
+        return vectors
 
 
 def video(path: Path, seconds: int, colour: int) -> VideoFile:
@@ -43,7 +57,7 @@ def video(path: Path, seconds: int, colour: int) -> VideoFile:
             image = np.full((32, 48, 3), (colour, index % 256, 90), np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
         container.mux(stream.encode())
-    return VideoFile(path.stem, path, f"sha-{path.stem}")
+    return VideoFile(path.stem, path, f"sha-{path.stem}", SourceVideo(10, seconds))
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +67,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[VideoFile]:
     whole = good[2].path.read_bytes()
     for name, content in (("v5", whole[: len(whole) // 2]), ("v6", b"")):
         (folder / f"{name}.mp4").write_bytes(content)
-        good.append(VideoFile(name, folder / f"{name}.mp4", name))
+        good.append(VideoFile(name, folder / f"{name}.mp4", name, SourceVideo(10, 4)))
     return good[::-1]
 
 
@@ -63,11 +77,11 @@ def content(array: FeatureArray) -> list[tuple[object, ...]]:
 
 def test_extraction_keeps_the_good_and_names_the_broken(files: list[VideoFile], tmp_path: Path) -> None:
     store, backbone = FeatureStore(tmp_path), Colours()
-    outcomes = extract_shard(files, backbone, store, "shard-0000")
-    assert [(each.video_id, each.rows, each.status) for each in outcomes] == [
-        *((f"v{index}", 2 * (4 + index), "ok") for index in range(5)),
-        ("v5", 0, "failed"),
-        ("v6", 0, "failed"),
+    outcomes = extract_shard(files, [backbone], store, "shard-0000")
+    assert [(each.video_id, each.rows, each.rate_hz, each.status) for each in outcomes] == [
+        *((f"v{index}", 2 * (4 + index), 2.0, "ok") for index in range(5)),
+        ("v5", 0, 2.0, "failed"),
+        ("v6", 0, 2.0, "failed"),
     ]
     assert outcomes[5].error is not None and outcomes[5].error.startswith("v5.mp4: ")
     assert outcomes[6].error == "v6.mp4: zero bytes"
@@ -82,11 +96,31 @@ def test_extraction_keeps_the_good_and_names_the_broken(files: list[VideoFile], 
     assert np.array_equal(array.rows(30, 14)[1], vectors)
 
 
+def test_two_networks_share_one_pass_and_a_later_one_leaves_the_first_alone(
+    files: list[VideoFile], tmp_path: Path
+) -> None:
+    together, apart = FeatureStore(tmp_path / "together"), FeatureStore(tmp_path / "apart")
+    outcomes = extract_shard(files, [Colours(), Colours("motion")], together, "shard-0000")
+    assert [(each.stream, each.rows) for each in outcomes if each.video_id == "v2"] == [("colours", 12), ("motion", 12)]
+    extract_shard(files, [Colours()], apart, "shard-0000")
+    first = Colours()
+    extract_shard(files, [first, Colours("motion")], apart, "shard-0000")
+    assert first.batches == 0
+    for stream in ("colours", "motion"):
+        assert content(together.array(stream, "shard-0000")) == content(apart.array(stream, "shard-0000"))
+
+
+def test_a_vector_that_is_not_finite_fails_its_video_only(files: list[VideoFile], tmp_path: Path) -> None:
+    outcomes = extract_shard(files, [Colours(poison=120)], FeatureStore(tmp_path), "shard-0000")
+    assert [each.video_id for each in outcomes if each.status == "failed"] == ["v3", "v5", "v6"]
+    assert outcomes[3].error == "row 0 of 14 by colours is not finite"
+
+
 def test_a_second_run_decodes_and_writes_nothing(files: list[VideoFile], tmp_path: Path) -> None:
     store = FeatureStore(tmp_path)
-    first = extract_shard(files, Colours(), store, "shard-0000")
+    first = extract_shard(files, [Colours()], store, "shard-0000")
     version, again = store.array("colours", "shard-0000").version(), Colours()
-    assert extract_shard(files, again, store, "shard-0000") == first
+    assert extract_shard(files, [again], store, "shard-0000") == first
     assert (again.batches, store.array("colours", "shard-0000").version()) == (0, version)
 
 
@@ -95,16 +129,39 @@ def test_content_does_not_depend_on_where_an_extraction_died(
     files: list[VideoFile], tmp_path: Path, die_after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("assets.features.extract.UNSAVED_ROWS", 1)
-    monkeypatch.setattr("assets.features.extract.BATCH", 8)
     whole, broken = FeatureStore(tmp_path / "whole"), FeatureStore(tmp_path / "broken")
-    extract_shard(files, Colours(), whole, "shard-0000")
+    extract_shard(files, [Colours()], whole, "shard-0000", batch=8)
     with pytest.raises(KeyboardInterrupt):
-        extract_shard(files, Colours(die_after), broken, "shard-0000")
+        extract_shard(files, [Colours(die_after=die_after)], broken, "shard-0000", batch=8)
     assert bool(broken.array("colours", "shard-0000").finished()) == (die_after > 0)
     seen: list[Extraction] = []
-    extract_shard(files, Colours(), broken, "shard-0000", seen.append)
+    extract_shard(files, [Colours()], broken, "shard-0000", seen.append)
     assert content(broken.array("colours", "shard-0000")) == content(whole.array("colours", "shard-0000"))
     assert sorted(each.video_id for each in seen) == [f"v{index}" for index in range(7)]
+
+
+def test_what_was_saved_survives_a_full_disk(files: list[VideoFile], tmp_path: Path) -> None:
+    """A limit on the size of files stands in for the end of the disk: both are refused writes."""
+    child = multiprocessing.get_context("spawn").Process(target=_fill_the_disk, args=(files, tmp_path))
+    child.start()
+    child.join()
+    assert child.exitcode == FULL
+    store = FeatureStore(tmp_path)
+    there = store.array("colours", "shard-0000").finished()
+    outcomes = extract_shard(files, [Colours()], store, "shard-0000")
+    assert sum(each.status == "ok" for each in outcomes) == 5 >= len(there)
+
+
+FULL = 3
+
+
+def _fill_the_disk(files: list[VideoFile], root: Path) -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (700, 700))
+    try:
+        extract_shard(files, [Colours()], FeatureStore(root), "shard-0000")
+    except OSError:
+        sys.exit(FULL)
 
 
 def rows(video_id: str, count: int, sha: str = "a") -> VideoRows:

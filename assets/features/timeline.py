@@ -1,0 +1,171 @@
+"""When the pictures of a video file are shown, as its container tells.
+
+Belongs here: opening files, their packets and times, whether a file is whole. Nothing is decoded here.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.container import InputContainer
+from numpy.typing import NDArray
+
+from ml.vision.sampling import SourceVideo
+
+MISSING_S = 1.0
+"""Seconds that may be missing at a file's end before it counts as truncated (a tenth of a short video)."""
+HOLE_BYTES = 4096
+"""Bytes of a Matroska file between two packets above which packets are lost there; headers take about thirty."""
+
+_NOT_VIDEOS = ("tty", "image2")  # libavformat takes any text for terminal output, and a picture for a video
+
+
+class DecodeError(Exception):
+    """The file cannot be decoded; the message names the file and what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a container tells about its video: pixels as they are stored, mean frames per second, seconds."""
+
+    width: int
+    height: int
+    frame_rate: float
+    duration_s: float
+
+    @property
+    def source(self) -> SourceVideo:
+        """What a network is told of a video before it chooses its pictures."""
+        return SourceVideo(self.frame_rate, self.duration_s)
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The packets of a video stream in the order of the file, and when their pictures are shown.
+
+    Times are in ticks of ``tick`` seconds from the start of the file, which is that of its earliest stream.
+    """
+
+    tick: Fraction
+    origin: int
+    """Start of the file on the stream's own clock, ticks."""
+    end: int
+    """When the last picture ends, ticks."""
+    times: NDArray[np.int64]
+    """``times[packets]``: when each picture is shown."""
+    has_pts: bool
+    """False if it is not known which picture is shown when, only that one is at each of ``times``."""
+    shown: NDArray[np.bool_]
+    """``shown[packets]``: false where a picture is cut off by an edit list and only serves others."""
+    key: NDArray[np.bool_]
+    """``key[packets]``: decoding can begin here."""
+
+    def seconds(self, ticks: int) -> float:
+        return float(ticks * self.tick)
+
+
+def scan(path: Path) -> tuple[VideoInfo, Timeline]:
+    """Read all packets of a file once.
+
+    Raises:
+        DecodeError: there is no video in the file, it is encrypted, or a part of it is missing.
+    """
+    with opened(path) as container:
+        stream = video_stream(container)
+        packets = _Packets(container, stream)
+        tick, shown = stream.time_base, packets.shown
+        if tick is None or not shown.any():
+            raise DecodeError(f"{path.name}: it holds no pictures with times")
+        rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+        start = Fraction(container.start_time or 0, av.time_base)
+        origin = round(start / tick)
+        times = np.array(packets.times, np.int64) - origin
+        last = int(np.where(shown, times, times.min()).argmax())
+        # Not every container tells how long its last frame is shown.
+        end = int(times[last]) + (packets.durations[last] or round(1 / (rate * tick)))
+        found = float(max(end * tick, packets.end - start))
+        stated = container.duration / av.time_base if container.duration else found
+        if stated - found > min(MISSING_S, stated / 10):
+            raise DecodeError(f"{path.name}: truncated, it ends at {found:.1f} s of {stated:.1f} s")
+        info = VideoInfo(stream.codec_context.width, stream.codec_context.height, float(rate), stated)
+        return info, Timeline(tick, origin, end, times, packets.has_pts, shown, packets.key)
+
+
+class _Packets:
+    """What packets tell: those of the video each by itself, those of all streams where the file ends."""
+
+    def __init__(self, container: InputContainer, stream: av.VideoStream) -> None:
+        self.times, self.durations = array("q"), array("q")
+        self.end = Fraction(0)
+        # AVI files tell no presentation times; libavformat makes some up, as if all came a little later.
+        self.has_pts = container.format.name != "avi"
+        shown, key = bytearray(), bytearray()
+        ends = dict.fromkeys(container.streams, 0)
+        for packet in _whole(container):
+            time = packet.pts if packet.pts is not None else packet.dts
+            if packet.stream is stream:
+                if packet.has_sidedata("encryption_info"):
+                    raise DecodeError(f"{Path(container.name).name}: encrypted, it cannot be decoded without its key")
+                self.has_pts &= packet.pts is not None
+                self.times.append((time if self.has_pts or packet.dts is None else packet.dts) or 0)
+                self.durations.append(packet.duration or 0)
+                shown.append(time is not None and not packet.is_discard)
+                key.append(packet.is_keyframe)
+            if time is not None and not packet.is_discard:
+                ends[packet.stream] = max(ends[packet.stream], time + (packet.duration or 0))
+        self.end = max(ticks * each.time_base for each, ticks in ends.items() if each.time_base)
+        self.shown, self.key = np.frombuffer(shown, np.bool_), np.frombuffer(key, np.bool_)
+
+
+def _whole(container: InputContainer) -> Iterator[av.Packet]:
+    """All packets with content. In Matroska they follow each other closely unless something between is damaged."""
+    matroska = "matroska" in container.format.name
+    previous, reached = None, 0
+    for packet in container.demux():
+        if packet.size == 0:
+            continue
+        if matroska and packet.pos is not None:
+            hole = packet.pos - reached
+            if previous and hole > HOLE_BYTES and not previous.has_sidedata("matroska_block_additional"):
+                time = float((packet.dts or 0) * packet.time_base)
+                name = Path(container.name).name
+                raise DecodeError(f"{name}: damaged before {time:.1f} s, {hole} bytes hold no packet")
+            # Several packets may share a block, and then its position.
+            reached = packet.size + (reached if previous and packet.pos == previous.pos else packet.pos)
+            previous = packet
+        yield packet
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[InputContainer]:
+    """The container, closed afterwards; libav's errors become DecodeError."""
+    try:
+        if path.stat().st_size == 0:
+            raise DecodeError(f"{path.name}: zero bytes")
+        with av.open(str(path), metadata_errors="replace") as container:
+            yield container
+    except av.FFmpegError as error:
+        raise DecodeError(f"{path.name}: {error.strerror or error}") from error
+    except OSError as error:
+        raise DecodeError(f"{path.name}: {error.strerror}") from error
+
+
+def video_stream(container: InputContainer) -> av.VideoStream:
+    """The first video stream that is more than a cover picture."""
+    name = Path(container.name).name
+    if container.format.name in _NOT_VIDEOS or container.format.name.endswith("_pipe"):
+        raise DecodeError(f"{name}: not a video")
+    covers = av.stream.Disposition.attached_pic
+    streams = [stream for stream in container.streams.video if not stream.disposition & covers]
+    if not streams:
+        raise DecodeError(f"{name}: no video stream")
+    if streams[0].codec_context is None:
+        raise DecodeError(f"{name}: no decoder for its video stream")
+    return streams[0]

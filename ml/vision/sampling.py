@@ -1,0 +1,55 @@
+"""Which pictures of a video a network sees. Belongs here: the geometry alone, without torch and without decoding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+Rule = Literal["middle", "at"]
+Padding = Literal["repeat", "zero"]
+
+
+@dataclass(frozen=True)
+class SourceVideo:
+    """What may be known of a video before it is decoded: mean frames per second, and seconds."""
+
+    frame_rate: float
+    duration_s: float
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """A video resampled at ``frame_rate`` and cut into clips of ``clip_frames``: each clip gives one feature row.
+
+    Picture i of the resampled video is the last frame with ``pts < (i + 0.5) / frame_rate`` by the rule ``middle``
+    (which is what ffmpeg's ``fps`` filter shows), or with ``pts <= i / frame_rate`` by the rule ``at``. Clip r holds
+    the pictures ``r * clip_frames + offset`` for each of ``offsets`` (all of them where it is None). The last clip is
+    filled up by its last picture or by black ones. Scaling sets the shorter side, then cuts a square from the middle.
+    """
+
+    frame_rate: Fraction
+    short_side: int
+    centre_crop: int | None
+    clip_frames: int = 1
+    offsets: tuple[int, ...] | None = None
+    rule: Rule = "middle"
+    padding: Padding = "repeat"
+
+    def __post_init__(self) -> None:
+        if self.frame_rate <= 0 or self.clip_frames < 1:
+            raise ValueError(f"{self}: frame_rate and clip_frames must be positive")
+        if self.centre_crop is not None and self.centre_crop > self.short_side:
+            raise ValueError(f"{self}: centre_crop must be at most short_side")
+        if self.offsets is not None and not all(0 <= offset < self.clip_frames for offset in self.offsets):
+            raise ValueError(f"{self}: offsets must lie within a clip")
+
+    @property
+    def row_rate(self) -> Fraction:
+        """Feature rows per second of video."""
+        return self.frame_rate / self.clip_frames
+
+    @property
+    def pictures(self) -> tuple[int, ...]:
+        """Offsets of the pictures that a row is made of, within its clip."""
+        return self.offsets if self.offsets is not None else tuple(range(self.clip_frames))

@@ -1,0 +1,200 @@
+"""Files of trained parameters: found or fetched, proven by their SHA-256, read without running code, matched by name.
+
+Belongs here: what all networks share. Which names a network has, and where its file is published, stands in its file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import os
+import pickle
+import re
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from ml.vision.presets import Weights
+
+TIMEOUT_S = 60.0
+CHUNK = 1 << 20
+NAMES_SHOWN = 5
+_WRAPPERS = ("state_dict", "model_state", "blobs")
+"""Keys under which training programs put the parameters: Kinetics and MIL-NCE trainers, PySlowFast, Caffe2."""
+
+
+class WeightsError(ValueError):
+    """The weights of a network cannot be used; the message names the network, the reason and the remedy."""
+
+
+def read_weights(network: str, weights: Weights | None, published: Weights) -> tuple[dict[str, Tensor], str]:
+    """Parameters by name, and the SHA-256 of their file.
+
+    Args:
+        network: its name, for messages.
+        weights: the file to take; None takes the published one, if its SHA-256 is known.
+        published: where the file is published.
+
+    Raises:
+        WeightsError: there is no such file, it cannot be fetched or read, or it has another SHA-256.
+    """
+    if weights is None and published.sha256 is None:
+        raise WeightsError(
+            f"{network}: no weights given; published at {published.source}, whose SHA-256 is not known here. "
+            "Give the path of that file, or its address with its SHA-256"
+        )
+    path, digest = _proven(network, weights or published, published)
+    try:
+        return _parameters(path), digest
+    except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, OSError, ValueError) as error:
+        raise WeightsError(f"{network}: {path} cannot be read as weights: {error}") from error
+
+
+def load_parameters(network: str, module: nn.Module, state: Mapping[str, Tensor], unused: Sequence[str] = ()) -> None:
+    """Give a module its parameters, by name; it is then frozen and in evaluation mode.
+
+    Args:
+        network: its name, for messages.
+        module: network whose every parameter and running statistic must be in ``state``.
+        state: parameters by name. A prefix ``module.`` on every name, which parallel training leaves, is dropped.
+        unused: beginnings of names that the file may hold and the module does not need, such as a classifier's.
+
+    Raises:
+        WeightsError: names are missing or unexpected, or shapes differ; the message tells which.
+    """
+    if state and all(name.startswith("module.") for name in state):
+        state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    wanted = {name: tensor for name, tensor in module.state_dict().items() if not _is_counter(name)}
+    given = {name: tensor for name, tensor in state.items() if name in wanted or not _is_counter(name)}
+    unexpected = [name for name in given if name not in wanted and not name.startswith(tuple(unused))]
+    shapes = [
+        f"{name} {tuple(given[name].shape)} instead of {tuple(tensor.shape)}"
+        for name, tensor in wanted.items()
+        if name in given and given[name].shape != tensor.shape
+    ]
+    problems = {"missing": [name for name in wanted if name not in given], "unexpected": unexpected, "shape of": shapes}
+    if any(problems.values()):
+        text = "; ".join(f"{kind} {_some(names)}" for kind, names in problems.items() if names)
+        raise WeightsError(f"{network}: these are weights of another network or layout: {text}")
+    module.load_state_dict({name: given[name] for name in wanted}, strict=False)
+    module.requires_grad_(False).eval()
+
+
+def _is_counter(name: str) -> bool:
+    """Batch counters of batch normalisation play no part once trained, and old checkpoints have none."""
+    return name.endswith("num_batches_tracked")
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return ", ".join(names[:NAMES_SHOWN]) + more
+
+
+def _proven(network: str, weights: Weights, published: Weights) -> tuple[Path, str]:
+    """The file, which has the SHA-256 that is expected, and that SHA-256 in full."""
+    expected = None if weights.sha256 is None else weights.sha256.lower()
+    if expected is not None and not re.fullmatch("[0-9a-f]{8,64}", expected):
+        raise WeightsError(f"{network}: {weights.sha256!r} is not a SHA-256 nor its first 8 or more digits")
+    if re.match("https?://", weights.source):
+        if expected is None:
+            raise WeightsError(f"{network}: weights from an address need a SHA-256: {weights.source}")
+        path = _fetched(network, weights.source, expected)
+    else:
+        path = Path(weights.source).expanduser()
+    if not path.is_file():
+        known = "not known here" if published.sha256 is None else f"begins with {published.sha256}"
+        raise WeightsError(
+            f"{network}: no file {path}; get it from {published.source} (its SHA-256: {known}) or correct the path"
+        )
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if expected is not None and not digest.startswith(expected):
+        raise WeightsError(
+            f"{network}: {path} has SHA-256 {digest}, expected {expected}; remove it or correct the hash"
+        )
+    return path, digest
+
+
+def _fetched(network: str, address: str, expected: str) -> Path:
+    """The file in torch's cache, downloaded under another name first, so that what is there is whole."""
+    name = Path(address.split("?")[0])
+    marked = name.name if expected[:8] in name.name else f"{name.stem}-{expected[:8]}{name.suffix}"
+    path = Path(torch.hub.get_dir()) / "checkpoints" / marked
+    if path.is_file():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    digest = hashlib.sha256()
+    try:
+        with urllib.request.urlopen(address, timeout=TIMEOUT_S) as answer, partial.open("wb") as file:
+            while chunk := answer.read(CHUNK):
+                digest.update(chunk)
+                file.write(chunk)
+            length = answer.headers["Content-Length"]
+            if length is not None and file.tell() != int(length):
+                raise WeightsError(f"{network}: {address} ended after {file.tell()} of {length} bytes; try again")
+        if not digest.hexdigest().startswith(expected):
+            raise WeightsError(f"{network}: {address} has SHA-256 {digest.hexdigest()}, expected {expected}")
+        partial.replace(path)
+    except (OSError, http.client.HTTPException) as error:
+        raise WeightsError(
+            f"{network}: {address} cannot be fetched ({error}); download it elsewhere and give its path"
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def _parameters(path: Path) -> dict[str, Tensor]:
+    """Tensors by name, whatever the training program wrapped them in."""
+    if path.suffix == ".safetensors":
+        return dict(load_file(path))
+    if path.suffix == ".pkl":
+        with path.open("rb") as file:
+            content = _ArrayUnpickler(file, encoding="latin1").load()
+    else:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    for wrapper in _WRAPPERS:
+        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
+            content = content[wrapper]
+    if not isinstance(content, dict):
+        raise ValueError(f"it holds a {type(content).__name__} and no parameters by name")
+    arrays = (np.ndarray, np.generic)
+    tensors = {key: torch.as_tensor(each) if isinstance(each, arrays) else each for key, each in content.items()}
+    others = [str(name) for name, each in tensors.items() if not isinstance(each, Tensor)]
+    if others:
+        raise ValueError(f"these are no arrays: {_some(others)}")
+    return tensors
+
+
+_ARRAY_MAKERS = {"_reconstruct": np.empty(0).__reduce__()[0], "scalar": np.float32(0).__reduce__()[0]}
+"""What numpy's pickles call to make arrays and single numbers; its module moved between numpy 1 and 2."""
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """Reads pickles of numpy arrays, as Caffe2 wrote them, and refuses everything else that a pickle may hold."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("numpy", "ndarray"):
+            return np.ndarray
+        if (module, name) == ("numpy", "dtype"):
+            return np.dtype
+        if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name in _ARRAY_MAKERS:
+            return _ARRAY_MAKERS[name]
+        if (module, name) == ("_codecs", "encode"):
+            return _bytes
+        raise pickle.UnpicklingError(f"{module}.{name} is not allowed in a file of arrays")
+
+
+def _bytes(text: str, encoding: str) -> bytes:
+    """Bytes as they lie in pickles that Python 3 writes for Python 2."""
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"bytes in {encoding} are not allowed in a file of arrays")
+    return text.encode("latin1")

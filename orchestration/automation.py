@@ -1,10 +1,13 @@
-"""When things run: jobs, schedules, and the automation condition of everything downstream of a source."""
+"""When things run: jobs, schedules, sensors, and the automation condition of everything downstream of a source."""
 
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import httpx
 
 from assets.lake import Lake
+from assets.sources.protocol import VideoSource
+from assets.sources.retail import RetailSource
 from orchestration.settings import Settings
 
 EAGER = dg.AutomationCondition.eager()
@@ -14,7 +17,8 @@ SELECTIONS = {
     "collect": "group:sources or group:tasks or group:videos or group:captions",
     "build_features": "group:media or group:features",
     "train": "group:training or group:evaluation",
-    "everything": "*",
+    "everything": "not group:studies",
+    "study": "group:studies",
 }
 """What each job refreshes, as a Dagster asset selection."""
 
@@ -23,6 +27,7 @@ _DESCRIPTIONS = {
     "build_features": "Fetch video files and compute their features.",
     "train": "Train and evaluate the models on what the lake holds.",
     "everything": "From the sources to the statistics.",
+    "study": "Compare choices with each other: minutes to hours, for those who ask.",
 }
 
 
@@ -66,19 +71,86 @@ def jobs() -> list[dg.JobDefinition]:
     return [*map(_refresh_job, SELECTIONS), maintain_lake]
 
 
+LOOK = dg.define_asset_job(
+    "look_at_sources",
+    selection=dg.AssetSelection.assets("video_source", "retail_source"),
+    description="Notice what changed in the sources; automation conditions do the rest.",
+)
+
+
 def schedules() -> list[dg.ScheduleDefinition]:
     """Stopped until somebody starts them in the UI."""
-    look = dg.define_asset_job(
-        "look_at_sources",
-        selection=dg.AssetSelection.assets("video_source", "retail_source"),
-        description="Notice what changed in the sources; automation conditions do the rest.",
-    )
     return [
         dg.ScheduleDefinition(
-            name="daily_look_at_sources",
-            job=look,
-            cron_schedule="0 3 * * *",
+            name="weekly_look_at_sources",
+            job=LOOK,
+            cron_schedule="0 3 * * 1",
             execution_timezone="UTC",
-            description="Look at the sources every night.",
-        )
+            description="Look at the sources of articles, videos and transactions every Monday.",
+        ),
+        dg.ScheduleDefinition(
+            name="daily_collect",
+            job_name="collect",
+            cron_schedule="0 4 * * *",
+            execution_timezone="UTC",
+            description="Search, fetch captions, and ask again for what is due, every night.",
+        ),
     ]
+
+
+def sensors(settings: Settings) -> list[dg.SensorDefinition]:
+    """Stopped until somebody starts them in the UI: new files in a folder or of transactions, and alerts."""
+    found: list[dg.SensorDefinition] = []
+    if settings.source == "folder":
+        found.append(new_videos)
+    if settings.transactions is not None:
+        found.append(new_transactions)
+    if settings.alert_webhook:
+        found.append(_alert_sensor(settings.alert_webhook))
+    return found
+
+
+@dg.sensor(target=dg.AssetSelection.assets("video_source"), minimum_interval_seconds=60)
+def new_videos(
+    context: dg.SensorEvaluationContext, source: dg.ResourceParam[VideoSource]
+) -> dg.SensorResult | dg.SkipReason:
+    """Looks once a minute whether files in the folder of videos came, went or changed."""
+    return _noticed(context, source.version())
+
+
+@dg.sensor(target=dg.AssetSelection.assets("retail_source"), minimum_interval_seconds=60)
+def new_transactions(
+    context: dg.SensorEvaluationContext, retail: dg.ResourceParam[RetailSource]
+) -> dg.SensorResult | dg.SkipReason:
+    """Looks once a minute whether the files of transactions or products changed."""
+    return _noticed(context, retail.version())
+
+
+def _noticed(context: dg.SensorEvaluationContext, version: str) -> dg.SensorResult | dg.SkipReason:
+    if version == context.cursor:
+        return dg.SkipReason("nothing changed")
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=version)], cursor=version)
+
+
+def _alert_sensor(webhook: str) -> dg.SensorDefinition:
+    @dg.run_failure_sensor(
+        name="alert_on_failure",
+        minimum_interval_seconds=30,
+        description="Posts each failed run to HOWTO_ALERT_WEBHOOK, in the form that Slack takes.",
+    )
+    def sensor(context: dg.RunFailureSensorContext) -> None:
+        run = context.dagster_run
+        partition = run.tags.get("dagster/partition")
+        where = f"run {run.run_id} of {run.job_name}" + (f" [{partition}]" if partition else "")
+        reasons = [f"{event.step_key}: {_innermost(event)}" for event in context.get_step_failure_events()]
+        text = "\n".join([f"{where} failed", *(reasons or [context.failure_event.message or "no reason is recorded"])])
+        httpx.post(webhook, json={"text": text}, timeout=10).raise_for_status()
+
+    return sensor
+
+
+def _innermost(event: dg.DagsterEvent) -> str:
+    error = event.step_failure_data.error
+    while error and error.cause:
+        error = error.cause
+    return error.message.strip() if error else "no reason is recorded"

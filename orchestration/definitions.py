@@ -87,7 +87,7 @@ def _dress(definition: dg.AssetsDefinition, settings: Settings, resources: Mappi
         return spec.replace_attributes(
             code_version="-".join(filter(None, [spec.code_version, options])),
             owners=[OWNERS.get(spec.group_name or "", "team:data")],
-            automation_condition=EAGER if list(spec.deps) else None,
+            automation_condition=EAGER if list(spec.deps) and spec.group_name != "studies" else None,
             partitions_def=partitioned if PART not in metadata else None,
             metadata=metadata,
         )

@@ -20,15 +20,20 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
+import polars as pl
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.events import DagsterEventType
 from dagster._core.loader import LoadingContextForTest
 
-from assets.lake import Lake
+from assets.lake import Lake, load_tables
+from assets.sources.outcomes import due
+from orchestration.automation import SELECTIONS
 from orchestration.definitions import build_defs, stored_version
+from orchestration.io_manager import table_of
 from orchestration.settings import Settings, SettingsError, load_settings
 
 _PID_TAG = "howto/pid"
@@ -83,8 +88,8 @@ class Refresh:
         )
 
     def run(self, selection: str | None = None) -> bool:
-        """Visit every selected asset (None: all) after its inputs; True if nothing failed."""
-        wanted = dg.AssetSelection.from_string(selection) if selection else dg.AssetSelection.all()
+        """Visit every selected asset (None: all but the studies) after its inputs; True if nothing failed."""
+        wanted = dg.AssetSelection.from_string(selection or SELECTIONS["everything"])
         chosen = set(wanted.resolve(self.graph))
         broken: set[dg.AssetKey] = set()
         for keys in self._computations(chosen):
@@ -154,7 +159,19 @@ class Refresh:
             stored = stored_version(self.defs, key, step.partition)
             if stored != self._recorded_version(key, step.partition):
                 return f"{key.to_user_string()}: the lake holds other content than was recorded"
+            waiting = self._due(key, step.partition)
+            if waiting:
+                return f"{key.to_user_string()}: {waiting} due to be asked for again"
         return None
+
+    def _due(self, key: dg.AssetKey, partition: str | None) -> int:
+        """How many rows of an asset's table wait for an answer that is to be asked for by now."""
+        spec = self.graph.get(key)
+        table = load_tables().get(table_of(key, dict(spec.metadata)))
+        if table is None or "next_try_at" not in table.column_types:
+            return 0
+        rows = self.lake.read(table.name, [partition] if partition else None).pl(lazy=True)
+        return int(due(rows, datetime.now(UTC)).select(pl.len()).collect().item())
 
     def _newer_inputs(self, key: dg.AssetKey) -> str | None:
         """An input of many partitions of which one was made after ``key``."""
@@ -253,7 +270,9 @@ def refresh_lake(
 def main(arguments: list[str] | None = None) -> int:
     """Refresh and say what was made; exit code 1 if something failed, 2 if nothing could start."""
     parser = argparse.ArgumentParser(prog="python -m orchestration.refresh", description=__doc__.splitlines()[0])
-    parser.add_argument("--select", help="Dagster asset selection, e.g. 'group:graph' or '+key:clips'; default: all")
+    parser.add_argument(
+        "--select", help="Dagster asset selection, e.g. 'group:graph' or '+key:clips'; default: all but the studies"
+    )
     options = parser.parse_args(arguments)
     logging.getLogger("dagster").setLevel(logging.ERROR)
     # Data versions of outputs are used on purpose; that Dagster may still change them is the pinned version's matter.

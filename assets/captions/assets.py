@@ -1,13 +1,18 @@
 """Assets from caption tracks to clips."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 import polars as pl
 
-from assets.captions.fetch import fetch_captions
+from assets.captions.fetch import fetch_captions, recogniser
 from assets.captions.segments import clips as clips_of
+from assets.captions.segments import dropped
+from assets.captions.sentences import Segmentation
+from assets.captions.speech_recognition import Recognition
 from assets.sources.assets import video_source
+from assets.sources.outcomes import stop_if_blocked
 from assets.sources.protocol import VideoSource
 from assets.videos.sharding import Sharding
 
@@ -23,7 +28,7 @@ from assets.videos.sharding import Sharding
         "caption_fetches": dg.AssetOut(
             description="What came of fetching the captions of each candidate video.",
             group_name="captions",
-            code_version="1",
+            code_version="2",
             kinds={"polars"},
         ),
     },
@@ -35,17 +40,29 @@ def caption_tracks(
     candidate_videos: pl.LazyFrame,
     source: dg.ResourceParam[VideoSource],
     sharding: dg.ResourceParam[Sharding],
+    media_root: dg.ResourceParam[Path],
+    recognition: dg.ResourceParam[Recognition],
 ) -> Iterator[dg.Output]:
     """Fetch the best English caption track of each kept candidate."""
     shard = context.partition_key
     kept = candidate_videos.filter("kept").select("video_id").collect()["video_id"]
-    lines, fetches = fetch_captions(source, sharding.members(kept, shard), shard)
+    recognise = recogniser(source, media_root, recognition) if recognition.model else None
+    lines, fetches = fetch_captions(source, sharding.members(kept, shard), shard, recognise)
     yield dg.Output(lines, "captions")
     yield dg.Output(fetches, "caption_fetches")
+    stop_if_blocked(fetches)
 
 
-@dg.asset(group_name="captions", code_version="1", kinds={"polars"})
-def clips(captions: pl.DataFrame, videos: pl.LazyFrame) -> pl.DataFrame:
-    """Clip-caption pairs: each caption line of a kept video, cut where the next one starts."""
+@dg.asset(group_name="captions", code_version="2", kinds={"polars"})
+def clips(
+    context: dg.AssetExecutionContext,
+    captions: pl.DataFrame,
+    caption_fetches: pl.DataFrame,
+    videos: pl.LazyFrame,
+    segmentation: dg.ResourceParam[Segmentation],
+) -> pl.DataFrame:
+    """Clip-caption pairs: each caption line of a kept video, cut where the next one starts; or each sentence."""
     kept = videos.filter("kept").select("video_id", "duration_s").collect()
-    return clips_of(captions.join(kept, on="video_id"))
+    reasons = dropped(captions.join(kept, on="video_id"))["reason"].value_counts(sort=True)
+    context.add_output_metadata({"lines that are no clip": dict(reasons.iter_rows())})
+    return clips_of(captions, kept, caption_fetches, segmentation)

@@ -1,12 +1,13 @@
 """Assets of the visual features."""
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dagster as dg
 import polars as pl
 
-from assets.features.extract import Extraction, VideoFile, extract_shard
+from assets.features.extract import Extraction, VideoFile
 from assets.features.index import index_rows, index_version
 from assets.features.options import FeatureOptions
 from assets.features.store import ARRAY, FeatureStore
@@ -40,19 +41,19 @@ def shard_features(
     feature_options: dg.ResourceParam[FeatureOptions],
 ) -> Iterator[dg.Output]:
     """Decode the good files of one shard once for all networks of the preset; finished videos are not done again."""
-    from assets.features.networks import load_networks
+    from assets.features.networks import make_shard
 
     shard = context.partition_key
-    backbones = load_networks(feature_options)
     good = video_files.filter(pl.col("status") == "ok").select("video_id", "uri", "sha256", "frame_rate", "duration_s")
     files = [
         VideoFile(video_id, media_root / uri, sha256, SourceVideo(rate, seconds))
         for video_id, uri, sha256, rate, seconds in good.iter_rows()
     ]
-    progress = _progress(context, files, len(backbones))
-    outcomes = extract_shard(files, backbones, features, shard, progress, feature_options.batch)
+    videos = video_files["video_id"].to_list()
+    progress = _progress(context, files)
+    outcomes, makers = make_shard(feature_options, files, videos, features, shard, progress)
     arrays = {stream: features.array(stream, shard) for stream in feature_options.streams}
-    index = index_rows(outcomes, arrays, backbones, shard)
+    index = index_rows(outcomes, arrays, makers, shard)
     yield dg.Output(
         None,
         "video_features",
@@ -68,19 +69,18 @@ def shard_features(
     yield dg.Output(index, "feature_index")
 
 
-def _progress(context: dg.AssetExecutionContext, files: list[VideoFile], streams: int) -> Callable[[Extraction], None]:
-    """Tells the log how many videos are done in all streams, how many hours they are, and each failure."""
+def _progress(context: dg.AssetExecutionContext, files: list[VideoFile]) -> Callable[[Extraction], None]:
+    """Tells the log of each failure, and how many hours of video are done in each stream."""
     seconds = {file.video_id: file.video.duration_s for file in files}
-    left = dict.fromkeys(seconds, streams)
-    hours = sum(seconds.values()) / 3600
+    done: dict[str, float] = defaultdict(float)
+    videos: Counter[str] = Counter()
 
-    def told(done: Extraction) -> None:
-        left[done.video_id] -= 1
-        if done.status == "failed":
-            context.log.warning(f"{done.video_id}, {done.stream}: {done.error}")
-        if not left[done.video_id]:
-            finished = [video_id for video_id, waiting in left.items() if not waiting]
-            done_hours = sum(seconds[video_id] for video_id in finished) / 3600
-            context.log.debug(f"{len(finished)} of {len(left)} videos, {done_hours:.2f} of {hours:.2f} h")
+    def told(outcome: Extraction) -> None:
+        if outcome.status == "failed":
+            context.log.warning(f"{outcome.video_id}, {outcome.stream}: {outcome.error}")
+        done[outcome.stream] += seconds.get(outcome.video_id, 0)
+        videos[outcome.stream] += 1
+        hours = f"{done[outcome.stream] / 3600:.2f} of {sum(seconds.values()) / 3600:.2f} h"
+        context.log.debug(f"{outcome.stream}: {videos[outcome.stream]} of {len(seconds)} videos, {hours}")
 
     return told

@@ -13,14 +13,19 @@ import polars as pl
 from assets.features.extract import Extraction
 from assets.features.store import FeatureArray, FeatureStore
 from assets.lake import load_tables
-from ml.vision.backbone import Backbone
 
 
 def index_rows(
-    outcomes: Sequence[Extraction], arrays: Mapping[str, FeatureArray], backbones: Sequence[Backbone], shard: str
+    outcomes: Sequence[Extraction],
+    arrays: Mapping[str, FeatureArray],
+    makers: Mapping[str, tuple[int, str]],
+    shard: str,
 ) -> pl.DataFrame:
-    """Rows of ``feature_index`` for one shard: where each video's vectors are by stream, or why it has none."""
-    networks = {backbone.name: backbone for backbone in backbones}
+    """Rows of ``feature_index`` for one shard: where each video's vectors are by stream, or why it has none.
+
+    Args:
+        makers: numbers in a row, and the extractor's fingerprint, by stream.
+    """
     places = {
         (stream, video_id): (first_row, content_hash)
         for stream, array in arrays.items()
@@ -37,8 +42,7 @@ def index_rows(
             (place := places.get((outcome.stream, outcome.video_id), nowhere) if outcome.rows else nowhere)[0],
             outcome.rows,
             outcome.rate_hz,
-            networks[outcome.stream].dim,
-            networks[outcome.stream].fingerprint,
+            *makers[outcome.stream],
             place[1],
             outcome.status,
             outcome.error,

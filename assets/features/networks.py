@@ -1,8 +1,16 @@
-"""Loading the networks of a preset. Belongs here: from options to backbones. Imports torch."""
+"""From options to feature rows of a shard, by networks or from published files.
+
+Belongs here: loading networks, and which stream comes from where. Imports torch.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from assets.features.exchange import PUBLISHED, import_shard
+from assets.features.extract import Extraction, Progress, VideoFile, extract_shard
 from assets.features.options import FeatureOptions
+from assets.features.store import FeatureStore
 from ml.training import pick_device
 from ml.vision.backbone import Backbone
 from ml.vision.presets import Options
@@ -10,12 +18,39 @@ from ml.vision.registry import load_backbone
 
 
 def load_networks(options: FeatureOptions) -> list[Backbone]:
-    """The networks of the preset with their weights.
+    """The networks with their weights; not those whose features are read from files.
 
     Raises:
         WeightsError: a network's weights are missing; the message says where to get them.
     """
     device = str(pick_device(options.device))
     runtime = Options(device=device, autocast=options.bfloat16, compile=options.compile)
-    weights = dict(options.weights)
-    return [load_backbone(spec, runtime, weights.get(spec.network)) for spec in options.specs]
+    weights, files = dict(options.weights), dict(options.files)
+    return [load_backbone(spec, runtime, weights.get(spec.network)) for spec in options.specs if spec.name not in files]
+
+
+def make_shard(
+    options: FeatureOptions,
+    files: Sequence[VideoFile],
+    videos: Sequence[str],
+    store: FeatureStore,
+    shard: str,
+    progress: Progress,
+) -> tuple[list[Extraction], dict[str, tuple[int, str]]]:
+    """Fill the shard's arrays of all streams.
+
+    Args:
+        files: videos that can be decoded; videos: all, of which published features may be there.
+
+    Returns:
+        The outcomes, and numbers in a row and the extractor's fingerprint by stream.
+    """
+    backbones = load_networks(options)
+    outcomes = extract_shard(files, backbones, store, shard, progress, options.batch) if backbones else []
+    makers = {backbone.name: (backbone.dim, backbone.fingerprint) for backbone in backbones}
+    for stream, folder in options.files:
+        rate_hz = float(options.row_rate(stream))
+        read, dim = import_shard(folder, stream, rate_hz, videos, store, shard, progress)
+        outcomes += read
+        makers[stream] = (dim, PUBLISHED)
+    return outcomes, makers

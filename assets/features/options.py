@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
 
 from ml.vision.presets import PRESETS, BackboneSpec, Weights, find_backbone
+
+FIXED_ROW_RATES = {"efficientnet_lite0": Fraction(1), "resnext101_3d": Fraction(3, 2), "s3d": Fraction(5, 16)}
+"""Rows a second of the networks that leave no choice of it."""
 
 
 def feature_networks(names: str) -> tuple[BackboneSpec, ...]:
@@ -26,12 +31,14 @@ class FeatureOptions:
     """Which networks make the features, with which weights, and how they run.
 
     ``networks`` is a preset's name, or names of streams with commas. ``weights`` are pairs of a network's name and its
-    file; a network that is not named brings or fetches its own. ``bfloat16`` None means: on CUDA. Batch, device and
-    compilation change no result but by rounding.
+    file; a network that is not named brings or fetches its own. ``files`` are pairs of a stream and a folder of
+    published features that are read instead of running its network. ``bfloat16`` None means: on CUDA. Batch, device
+    and compilation change no result but by rounding.
     """
 
     networks: str
     weights: tuple[tuple[str, Weights], ...] = ()
+    files: tuple[tuple[str, Path], ...] = ()
     bfloat16: bool | None = None
     device: str = field(default="auto", repr=False)
     batch: int = field(default=32, repr=False)
@@ -46,3 +53,8 @@ class FeatureOptions:
     def streams(self) -> tuple[str, ...]:
         """Names of the streams."""
         return tuple(spec.name for spec in self.specs)
+
+    def row_rate(self, stream: str) -> Fraction:
+        """Rows a second of a stream's published features."""
+        spec = find_backbone(stream)
+        return 1 / spec.clip_s if spec.clip_s else FIXED_ROW_RATES.get(spec.network, Fraction(1))

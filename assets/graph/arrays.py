@@ -29,18 +29,26 @@ def feature_matrix(nodes: pl.DataFrame, features: pl.DataFrame) -> tuple[np.ndar
     return matrix, names.to_list()
 
 
+def label_numbers(nodes: pl.DataFrame) -> tuple[np.ndarray, tuple[str, ...]]:
+    """``label[nodes]`` int64 as positions in the classes, -1 where there is none, and the classes in order."""
+    from ml.cluster_gcn.data import UNLABELLED
+
+    classes = nodes["label"].drop_nulls().unique().sort()
+    numbers = nodes["label"].replace_strict(classes, pl.int_range(len(classes), eager=True), default=UNLABELLED)
+    return numbers.cast(pl.Int64).to_numpy(), tuple(classes)
+
+
 def graph_data(nodes: pl.DataFrame, edges: pl.DataFrame, features: pl.DataFrame, clusters: pl.DataFrame) -> GraphData:
     """The graph as ``ml.cluster_gcn`` takes it, from rows of the tables of the same names."""
-    from ml.cluster_gcn.data import UNLABELLED, GraphData
+    from ml.cluster_gcn.data import GraphData
 
     nodes = nodes.sort("node_id")
-    classes = nodes["label"].drop_nulls().unique().sort()
-    labels = nodes["label"].replace_strict(classes, pl.int_range(len(classes), eager=True), default=UNLABELLED)
+    labels, classes = label_numbers(nodes)
     return GraphData(
         adjacency=adjacency(nodes, edges),
         features=feature_matrix(nodes, features)[0],
-        labels=labels.cast(pl.Int64).to_numpy(),
+        labels=labels,
         splits=nodes["split"].to_numpy(),
         clusters=clusters.sort("node_id")["cluster_id"].to_numpy(),
-        classes=tuple(classes),
+        classes=classes,
     )

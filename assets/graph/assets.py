@@ -6,74 +6,119 @@ import dagster as dg
 import duckdb
 import polars as pl
 
-from assets.graph import nodes
+from assets.graph import features, nodes
 from assets.graph.co_purchases import co_purchases as pairs
-from assets.graph.co_purchases import oversized_baskets
+from assets.graph.co_purchases import without_pairs
+from assets.graph.edges import edges
 from assets.graph.options import GraphOptions
 from assets.splits import SplitOptions
 
 
-@dg.asset(group_name="graph", code_version="1", kinds={"duckdb", "sql"})
+@dg.asset(group_name="graph", code_version="2", kinds={"duckdb", "sql"})
 def co_purchases(
     context: dg.AssetExecutionContext,
     retail_baskets: duckdb.DuckDBPyRelation,
     graph_options: dg.ResourceParam[GraphOptions],
 ) -> duckdb.DuckDBPyRelation:
-    """Pairs of products that share baskets, with lift and normalised PMI; baskets above the cap do not count."""
-    left_out = oversized_baskets(retail_baskets, graph_options.max_basket_items)
-    context.add_output_metadata({"baskets_above_the_cap": left_out})
+    """Pairs of products that share baskets, with lift, normalised PMI and significance; giant baskets count nowhere."""
+    context.add_output_metadata(dict(without_pairs(retail_baskets, graph_options.max_basket_items)))
     return pairs(retail_baskets, graph_options.min_baskets, graph_options.max_basket_items)
 
 
 @dg.multi_asset(
     outs={
         "graph_nodes": dg.AssetOut(
-            description="Products with a significant edge, with their department as label and their split.",
+            description="Products with an edge, with their label and their split.",
             group_name="graph",
-            code_version="1",
+            code_version="2",
             kinds={"polars"},
         ),
         "graph_edges": dg.AssetOut(
-            description="Pairs of products that are among each other's strongest by normalised PMI.",
+            description="Pairs of products that are among each other's strongest.",
             group_name="graph",
-            code_version="1",
-            kinds={"polars"},
+            code_version="2",
+            kinds={"duckdb", "sql"},
         ),
     }
 )
 def co_purchase_graph(
-    co_purchases: pl.DataFrame,
+    co_purchases: duckdb.DuckDBPyRelation,
     products: pl.DataFrame,
     graph_options: dg.ResourceParam[GraphOptions],
     split: dg.ResourceParam[SplitOptions],
 ) -> Iterator[dg.Output]:
-    """Keep each product's strongest edges where both sides agree."""
-    edges = nodes.significant_edges(co_purchases, graph_options.neighbours)
-    numbered = nodes.graph_nodes(edges, products, split)
-    yield dg.Output(numbered, "graph_nodes")
-    yield dg.Output(nodes.graph_edges(edges, numbered), "graph_edges")
+    """Keep each product's strongest pairs as edges."""
+    kept = edges(co_purchases, graph_options.construction)
+    numbered = nodes.graph_nodes(kept, products, split, graph_options.label)
+    metadata = {"construction": graph_options.construction.name}
+    yield dg.Output(numbered, "graph_nodes", metadata=metadata)
+    yield dg.Output(nodes.graph_edges(kept, numbered), "graph_edges", metadata=metadata)
+
+
+@dg.asset(group_name="graph", code_version="2", kinds={"polars"})
+def graph_node_features(
+    graph_nodes: pl.DataFrame,
+    products: pl.DataFrame,
+    retail_baskets: pl.DataFrame,
+    graph_options: dg.ResourceParam[GraphOptions],
+) -> pl.DataFrame:
+    """What is known of each product without naming its label: package, brand, price and how it is bought."""
+    return features.node_features(
+        graph_nodes, products, retail_baskets, graph_options.label, graph_options.manufacturer
+    )
 
 
 @dg.asset(group_name="graph", code_version="1", kinds={"polars"})
-def graph_node_features(
-    graph_nodes: pl.DataFrame, products: pl.DataFrame, retail_baskets: pl.DataFrame
+def graph_feature_leakage(
+    graph_nodes: pl.DataFrame,
+    graph_node_features: pl.DataFrame,
+    products: pl.DataFrame,
+    graph_options: dg.ResourceParam[GraphOptions],
 ) -> pl.DataFrame:
-    """What is known of each product without naming its department: package, brand, price and how it is bought."""
-    return nodes.node_features(graph_nodes, products, retail_baskets)
+    """What each source of features tells of the label by itself; its schema check refuses one that tells nearly all."""
+    return features.alone(graph_nodes, graph_node_features, products, graph_options.label)
 
 
-@dg.asset(group_name="graph", code_version="1", kinds={"metis"})
+@dg.asset(group_name="graph", code_version="2", kinds={"metis"})
 def graph_clusters(
     context: dg.AssetExecutionContext,
     graph_nodes: pl.DataFrame,
     graph_edges: pl.DataFrame,
     graph_options: dg.ResourceParam[GraphOptions],
 ) -> pl.DataFrame:
-    """METIS clusters: as many edges as possible stay within one."""
+    """METIS clusters: as many edges as possible stay within one; inductively, those of the training products."""
     from assets.graph.arrays import adjacency
-    from ml.cluster_gcn.partition import partition
+    from assets.graph.clusters import clusters_of, edge_cut
 
-    clusters = partition(adjacency(graph_nodes, graph_edges), graph_options.clusters, graph_options.seed)
-    cut = clusters[graph_edges["node_a"].to_numpy()] != clusters[graph_edges["node_b"].to_numpy()]
-    context.add_output_metadata({"edge_cut": float(cut.mean())})
+    matrix = adjacency(graph_nodes, graph_edges)
+    seen = (graph_nodes["split"] == "train").arg_true().to_numpy() if graph_options.inductive else None
+    clusters = clusters_of(matrix, graph_options.clusters, graph_options.seed, seen)
+    context.add_output_metadata({"edge_cut": edge_cut(matrix, clusters)})
     return graph_nodes.select("node_id").with_columns(cluster_id=pl.Series(clusters, dtype=pl.Int64))
+
+
+@dg.asset(group_name="studies", code_version="1", kinds={"pytorch", "metis"}, pool="gpu")
+def graph_construction_study(
+    context: dg.AssetExecutionContext,
+    co_purchases: duckdb.DuckDBPyRelation,
+    products: pl.DataFrame,
+    retail_baskets: pl.DataFrame,
+    graph_options: dg.ResourceParam[GraphOptions],
+    split: dg.ResourceParam[SplitOptions],
+) -> pl.DataFrame:
+    """Ways to make edges, compared on validation products: edge cut, homophily, and what two models make of each."""
+    from assets.graph.construction_study import construction_study, constructions
+    from assets.graph.plots import study_plot
+
+    study = construction_study(
+        co_purchases,
+        products,
+        retail_baskets,
+        constructions(graph_options.min_baskets),
+        graph_options,
+        split,
+        seeds=(graph_options.seed,),
+        progress=context.log.info,
+    )
+    context.add_output_metadata({"plot": dg.MetadataValue.md(study_plot(study))})
+    return study

@@ -1,5 +1,6 @@
 """Assets of video files."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -7,19 +8,22 @@ import polars as pl
 
 from assets.media.files import fetch_files
 from assets.sources.assets import video_source
+from assets.sources.outcomes import stop_if_blocked
 from assets.sources.protocol import VideoSource
 from assets.videos.sharding import Sharding
 
 
-@dg.asset(group_name="media", code_version="1", kinds={"file"}, deps=[video_source], pool="network")
+@dg.asset(group_name="media", code_version="2", kinds={"file"}, deps=[video_source], pool="network")
 def video_files(
     context: dg.AssetExecutionContext,
     videos: pl.LazyFrame,
     source: dg.ResourceParam[VideoSource],
     sharding: dg.ResourceParam[Sharding],
     media_root: dg.ResourceParam[Path],
-) -> pl.DataFrame:
+) -> Iterator[dg.Output]:
     """The file of each kept video of one shard, with checksum and format, or why there is none."""
     shard = context.partition_key
     kept = videos.filter("kept").select("video_id").collect()["video_id"]
-    return fetch_files(source, sharding.members(kept, shard), shard, media_root, progress=context.log.debug)
+    files = fetch_files(source, sharding.members(kept, shard), shard, media_root, progress=context.log.debug)
+    yield dg.Output(files)
+    stop_if_blocked(files)

@@ -14,7 +14,7 @@ import polars as pl
 
 from assets.features.decode import DecodeError, probe
 from assets.lake import load_tables
-from assets.sources.protocol import SourceError, VideoSource
+from assets.sources.protocol import FetchError, SourceError, VideoSource
 
 
 def fetch_files(
@@ -43,10 +43,14 @@ def fetch_files(
 def _describe(source: VideoSource, video_id: str, media_root: Path) -> dict[str, object]:
     try:
         path = source.media(video_id, media_root)
+    except FetchError as refusal:
+        outcome = refusal.outcome
+        known = {"attempts": outcome.attempts, "next_try_at": outcome.next_try_at, "error": str(refusal)}
+        return {"status": outcome.status, **known}
     except (SourceError, OSError) as error:
-        return {"status": "failed", "error": str(error)}
+        return {"status": "failed", "attempts": 1, "error": str(error)}
     uri = str(path.relative_to(media_root)) if path.is_relative_to(media_root) else str(path)
-    row: dict[str, object] = {"uri": uri, "bytes": path.stat().st_size, "sha256": _sha256(path)}
+    row: dict[str, object] = {"uri": uri, "bytes": path.stat().st_size, "sha256": _sha256(path), "attempts": 1}
     try:
         info = probe(path)
     except DecodeError as error:

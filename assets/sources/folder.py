@@ -14,8 +14,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from assets.captions.webvtt import WebVTTError, read_webvtt
-from assets.sources.protocol import Article, CaptionSource, CaptionTrack, Problem, SearchResult, SourceError
+from assets.captions.cues import CaptionError
+from assets.captions.problems import set_aside
+from assets.captions.readers import read_captions
+from assets.sources.protocol import (
+    Article,
+    CaptionSource,
+    CaptionTrack,
+    Problem,
+    SearchResult,
+    SourceError,
+    VideoMetadata,
+)
+
+CAPTION_FORMATS = ("json3", "srv3", "vtt", "srt", "ttml", "srv1")
+"""Formats of caption files, the one that tells most first: json3 and srv3 know when each word is said."""
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".mkv", ".webm", ".mov", ".m4v", ".avi", ".ts", ".3gp"})
 SAFE_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}")
@@ -37,6 +50,15 @@ class _Entry:
     def number(self, key: str) -> float | None:
         value = self.info.get(key)
         return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+    def text(self, key: str) -> str | None:
+        value = self.info.get(key)
+        return value if isinstance(value, str) else None
+
+    def names(self, key: str) -> tuple[str, ...]:
+        """A list of names, or the names of an object's fields."""
+        value = self.info.get(key)
+        return tuple(name for name in value if isinstance(name, str)) if isinstance(value, list | dict) else ()
 
 
 class FolderSource:
@@ -91,19 +113,40 @@ class FolderSource:
             for _, _, entry in sorted(scored, key=lambda item: item[:2])[:limit]
         ]
 
+    def metadata(self, video_id: str) -> VideoMetadata:
+        """What the video's info file says of it."""
+        if video_id not in self._entries:
+            return VideoMetadata("failed", error=f"{video_id}: no video of that id in {self.folder}")
+        entry = self._entries[video_id]
+        views = entry.number("view_count")
+        return VideoMetadata(
+            "ok",
+            title=entry.title,
+            channel_id=entry.text("channel_id"),
+            duration_s=entry.number("duration"),
+            view_count=None if views is None else int(views),
+            language=entry.text("language"),
+            description=entry.text("description"),
+            keywords=entry.names("tags"),
+            manual_captions=entry.names("subtitles"),
+            asr_captions=entry.names("automatic_captions"),
+        )
+
     def captions(self, video_id: str) -> CaptionTrack:
-        tracks = sorted(self.folder.glob(f"{video_id}.en*.vtt"), key=lambda path: (len(path.name), path.name))
+        """The track with the shortest language code; of its formats, the one that knows most."""
+        tracks = [path for form in CAPTION_FORMATS for path in self.folder.glob(f"{video_id}.en*.{form}")]
         if not tracks:
-            return CaptionTrack("no_captions", error=f"no {video_id}.en*.vtt")
-        path = tracks[0]
-        language = path.name.removeprefix(f"{video_id}.").removesuffix(".vtt")
+            return CaptionTrack("no_captions", error=f"no {video_id}.en*.{{{','.join(CAPTION_FORMATS)}}}")
+        path = min(tracks, key=lambda path: (len(path.stem), path.stem))
+        language = path.stem.removeprefix(f"{video_id}.")
         try:
-            lines = read_webvtt(path)
-        except WebVTTError as error:
+            read = read_captions(path)
+        except CaptionError as error:
             return CaptionTrack("failed", language=language, error=str(error))
-        if not lines:
-            return CaptionTrack("failed", language=language, error=f"{path.name}: no cues")
-        return CaptionTrack("ok", self._caption_source(video_id, language), language, tuple(lines))
+        if not read.lines:
+            return CaptionTrack("failed", language=language, error=set_aside(read) or f"{path.name}: no cues")
+        source = self._caption_source(video_id, language)
+        return CaptionTrack("ok", source, language, read.lines, error=set_aside(read))
 
     def media(self, video_id: str, folder: Path) -> Path:
         """The file where it lies; nothing is copied."""

@@ -6,16 +6,45 @@ Belongs here: the protocol and its record types. Does not belong here: any sourc
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, Protocol
 
-CaptionSource = Literal["manual", "asr", "translated"]
-CaptionStatus = Literal["ok", "no_captions", "failed"]
+CaptionSource = Literal["manual", "asr", "translated", "whisper"]
+
+Status = Literal["ok", "no_captions", "disabled", "unavailable", "age_restricted", "failed", "blocked", "retry"]
+"""What came of asking for one thing.
+
+Final: ``ok``; ``no_captions`` (none in English, and none that can be translated); ``disabled`` (no captions at all);
+``unavailable`` (removed, private, or refused to everyone here); ``age_restricted`` (needs a login); ``failed`` (what is
+there cannot be read). Not final: ``blocked`` (the source refuses all requests for now) and ``retry`` (anything else
+that went wrong).
+"""
 
 
 class SourceError(Exception):
     """The source cannot give what was asked for; the message names the thing and the reason."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of asking for one thing, over all runs. ``fetched_at`` is None for an answer of just now."""
+
+    status: Status
+    error: str | None = field(default=None, kw_only=True)
+    attempts: int = field(default=1, kw_only=True)
+    fetched_at: datetime | None = field(default=None, kw_only=True)
+    next_try_at: datetime | None = field(default=None, kw_only=True)
+
+
+class FetchError(SourceError):
+    """There is no answer, and this is its outcome; ``wait`` says how long to leave it alone, where that is known."""
+
+    def __init__(self, outcome: Outcome, wait: timedelta | None = None) -> None:
+        super().__init__(outcome.error or outcome.status)
+        self.outcome = outcome
+        self.wait = wait
 
 
 @dataclass(frozen=True)
@@ -30,33 +59,59 @@ class Article:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """One row of a search answer, best first. ``None`` means unknown, never zero."""
+    """One row of a search answer, best first. ``None`` means unknown, never zero; in ``found_at``, just now.
+
+    ``rank`` is for answers of which only some rows are known; else the row's position counts.
+    """
 
     video_id: str
     title: str
     channel: str | None
     duration_s: float | None
     view_count: int | None
+    found_at: datetime | None = None
+    rank: int | None = None
+
+
+@dataclass(frozen=True)
+class VideoMetadata(Outcome):
+    """What search results do not say of a video. ``None`` means unknown; languages are codes such as ``en``."""
+
+    title: str | None = None
+    channel_id: str | None = None
+    duration_s: float | None = None
+    view_count: int | None = None
+    language: str | None = None
+    description: str | None = None
+    keywords: tuple[str, ...] = ()
+    manual_captions: tuple[str, ...] = ()
+    asr_captions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class CaptionLine:
-    """One caption line as the source shows it; rolling windows of speech recognition may overlap. Seconds."""
+    """One caption line as the source shows it; rolling windows of speech recognition may overlap. Seconds.
+
+    ``words`` are (start in seconds, word) for every word of ``text``, split at blanks; empty where words have no times.
+    """
 
     start_s: float
     end_s: float
     text: str
+    words: tuple[tuple[float, str], ...] = ()
 
 
 @dataclass(frozen=True)
-class CaptionTrack:
-    """The best English caption track of a video, or why there is none."""
+class CaptionTrack(Outcome):
+    """The best English caption track of a video, or why there is none.
 
-    status: CaptionStatus
+    ``error`` of a good track tells of single cues that were set aside.
+    """
+
     source: CaptionSource | None = None
     language: str | None = None
     lines: tuple[CaptionLine, ...] = ()
-    error: str | None = None
+    language_probability: float | None = None
 
 
 @dataclass(frozen=True)
@@ -67,8 +122,8 @@ class Problem:
     problem: str
 
 
-class VideoSource(Protocol):
-    """Where tasks, search results, captions and video files come from."""
+class ArticleSource(Protocol):
+    """Where tasks come from."""
 
     name: str
 
@@ -80,8 +135,24 @@ class VideoSource(Protocol):
         """The how-to articles that tasks are made from."""
         ...
 
+    def problems(self) -> list[Problem]:
+        """Entries of the source that were set aside, each with its reason."""
+        ...
+
+
+class VideoSource(ArticleSource, Protocol):
+    """Where tasks, search results, captions and video files come from."""
+
     def search(self, query: str, limit: int) -> list[SearchResult]:
-        """The first ``limit`` results for a query, best first."""
+        """The first ``limit`` results for a query, best first.
+
+        Raises:
+            SourceError: there is no answer; as ``FetchError`` it says whether asking again makes sense.
+        """
+        ...
+
+    def metadata(self, video_id: str) -> VideoMetadata:
+        """What search results lack of a video; a video that is gone is an answer, not an exception."""
         ...
 
     def captions(self, video_id: str) -> CaptionTrack:
@@ -92,10 +163,6 @@ class VideoSource(Protocol):
         """The video's file, fetched into ``folder`` if it is not local yet (whole or not at all).
 
         Raises:
-            SourceError: the file cannot be had.
+            SourceError: the file cannot be had; as ``FetchError`` it says whether asking again makes sense.
         """
-        ...
-
-    def problems(self) -> list[Problem]:
-        """Entries of the source that were set aside, each with its reason."""
         ...

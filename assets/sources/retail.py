@@ -88,14 +88,15 @@ class RetailFiles:
     def transactions(self) -> pl.LazyFrame:
         """Transaction lines in the file's order; of Parquet, nothing is read yet.
 
-        A quantity that is unknown passes, for unknown is not zero; a part of an item counts as one. Dates are in ISO
-        form, with or without a time of day; what is no date is unknown.
+        A quantity or value that is unknown passes, for unknown is not zero; a part of an item counts as one. Dates are
+        in ISO form, with or without a time of day; what is no date is unknown. Lines that repeat a product of their
+        basket all count as purchases.
 
         Raises:
             RetailError: the file cannot be read or lacks a column.
         """
         rows = _scan(self.transactions_file, TRANSACTION_COLUMNS)
-        quantity = _number("quantity")
+        quantity, value = _number("quantity"), _number("sales_value")
         reason = (
             pl.when(pl.col("basket_id").is_null())
             .then(pl.lit("no basket"))
@@ -105,6 +106,10 @@ class RetailFiles:
             .then(pl.lit("quantity is not a number"))
             .when(quantity <= 0)
             .then(pl.lit("quantity not above 0"))
+            .when(value.is_null() & _text("sales_value").is_not_null())
+            .then(pl.lit("sales value is not a number"))
+            .when(value < 0)
+            .then(pl.lit("sales value below 0"))
         )
         return (
             rows.with_columns(_text("basket_id"), _text("product_id"))
@@ -115,7 +120,7 @@ class RetailFiles:
                 _text("household_id"),
                 _text("store_id"),
                 quantity.ceil().cast(pl.Int64, strict=False).alias("quantity"),
-                _number("sales_value"),
+                value,
                 _text("purchased_on").str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False),
                 pl.col("reason").is_null().alias("kept"),
                 "reason",

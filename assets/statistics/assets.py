@@ -1,9 +1,18 @@
 """The statistics of the data set and of the graph; both are parts of the table ``dataset_statistics``."""
 
-import dagster as dg
-import polars as pl
+from collections.abc import Sequence
+from pathlib import Path
 
+import dagster as dg
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from assets.features.timeline import DecodeError
 from assets.lake import Lake
+from assets.media.stills import stills
+from assets.splits import SplitOptions
+from assets.statistics.probes import PAIRS, VIDEOS, Frames, contact_sheets, draw, shares, write_sheet
 from assets.statistics.queries import compute_all
 
 
@@ -33,3 +42,42 @@ def dataset_statistics(lake: dg.ResourceParam[Lake]) -> pl.DataFrame:
 def graph_statistics(lake: dg.ResourceParam[Lake]) -> pl.DataFrame:
     """Every query of sql/statistics/graph over the lake as it is now, one row a number."""
     return compute_all(lake, "graph")
+
+
+@dg.asset(group_name="statistics", code_version="1", kinds={"polars"}, deps=["clips", "videos"])
+def quality_probes(
+    context: dg.AssetExecutionContext,
+    video_files: pl.DataFrame,
+    lake: dg.ResourceParam[Lake],
+    media_root: dg.ResourceParam[Path],
+    review_root: dg.ResourceParam[Path],
+    split: dg.ResourceParam[SplitOptions],
+) -> pl.DataFrame:
+    """Random clips and videos on review sheets for a person to label, and what the labels say so far."""
+    frames = _frames(context, video_files, media_root)
+    told = []
+    for probe in (PAIRS, VIDEOS):
+        drawn = draw(lake, probe, split.seed)
+        sheet = review_root / f"{probe.name}.csv"
+        waiting = write_sheet(sheet, probe, drawn)
+        pages = contact_sheets(review_root, probe, drawn, frames)
+        metadata = {f"{probe.name}: sheet": dg.MetadataValue.path(str(sheet)), f"{probe.name}: to label": waiting}
+        context.add_output_metadata({**metadata, f"{probe.name}: contact sheets": len(pages)})
+        told.append(shares(sheet, probe))
+    return pl.concat(told)
+
+
+def _frames(context: dg.AssetExecutionContext, video_files: pl.DataFrame, media_root: Path) -> Frames:
+    """Frames of the good files; a video without one has grey tiles, and the log says why."""
+    paths = dict(video_files.filter(pl.col("status") == "ok").select("video_id", "uri").iter_rows())
+
+    def frames(video_id: str, times_s: Sequence[float]) -> Sequence[NDArray[np.uint8] | None]:
+        if video_id not in paths:
+            return [None] * len(times_s)
+        try:
+            return stills(media_root / paths[video_id], times_s)
+        except DecodeError as error:
+            context.log.warning(str(error))
+            return [None] * len(times_s)
+
+    return frames

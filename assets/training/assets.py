@@ -136,7 +136,7 @@ def cluster_gcn(
     folder = model_root / "cluster_gcn"
     graph = graph_data(graph_nodes, graph_edges, graph_node_features, graph_clusters)
     history, metrics = train_cluster_gcn(folder, graph, gcn_options, _provenance(context, lake), device, _told(context))
-    panels = [("loss", ["loss", "validation_loss"]), ("validation", ["validation_accuracy", "validation_macro_f1"])]
+    panels = [("loss", ["loss", "validation_loss"]), ("validation", ["validation_micro_f1", "validation_macro_f1"])]
     return _trained(folder, metrics, {"curves": dg.MetadataValue.md(curves(history, panels))})
 
 

@@ -39,7 +39,7 @@ def train_cluster_gcn(
         clusters_per_batch=options.clusters_per_batch,
     )
     model, history = train(graph, config, pick_device(device), progress)
-    chosen = max(history, key=lambda entry: entry["validation_accuracy"])
+    chosen = max(history, key=lambda entry: entry["validation_micro_f1"])
     write_model_folder(
         folder,
         model.state_dict(),

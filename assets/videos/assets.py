@@ -1,37 +1,103 @@
 """Assets that find the data set's videos."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 import polars as pl
 
+from assets.lake import Lake
 from assets.sources.assets import video_source
+from assets.sources.outcomes import stop_if_blocked
 from assets.sources.protocol import VideoSource
+from assets.videos.duplicates import DuplicateOptions, EvaluationLists, caption_texts, leakage, near_duplicates
 from assets.videos.filters import Limits, candidate_verdicts, video_verdicts
+from assets.videos.metadata import fetch_metadata
 from assets.videos.search import search_tasks
+from assets.videos.sharding import Sharding
 
 
-@dg.asset(group_name="videos", code_version="1", kinds={"polars"}, deps=[video_source], pool="network")
-def search_results(
+@dg.multi_asset(
+    outs={
+        "search_results": dg.AssetOut(
+            description='The first results for "how to <task>", for the tasks of one top category.',
+            group_name="videos",
+            code_version="2",
+            kinds={"polars"},
+        ),
+        "task_searches": dg.AssetOut(
+            description="What came of searching videos for each kept task.",
+            group_name="videos",
+            code_version="1",
+            kinds={"polars"},
+        ),
+    },
+    deps=[video_source],
+    pool="network",
+)
+def searches(
     context: dg.AssetExecutionContext,
     tasks: pl.LazyFrame,
     source: dg.ResourceParam[VideoSource],
     limits: dg.ResourceParam[Limits],
-) -> pl.DataFrame:
-    """The first results for "how to <task>", for the tasks of one top category."""
+) -> Iterator[dg.Output]:
+    """Search videos for the tasks of one top category; what was answered before is not asked again."""
     of_category = tasks.filter(pl.col("category_1") == context.partition_key).collect()
-    return search_tasks(source, of_category, limits.top_results)
+    results, outcomes = search_tasks(source, of_category, limits.top_results)
+    yield dg.Output(results, "search_results")
+    yield dg.Output(outcomes, "task_searches")
+    stop_if_blocked(outcomes)
 
 
 @dg.asset(group_name="videos", code_version="1", kinds={"polars"})
+def evaluation_videos(evaluation_lists: dg.ResourceParam[EvaluationLists]) -> pl.DataFrame:
+    """Videos of benchmarks, from the lists in HOWTO_EVALUATION_LISTS: the data set must not hold them."""
+    return leakage(evaluation_lists.paths)
+
+
+@dg.asset(group_name="videos", code_version="2", kinds={"polars"})
 def candidate_videos(
-    search_results: pl.DataFrame, tasks: pl.DataFrame, limits: dg.ResourceParam[Limits]
+    search_results: pl.DataFrame,
+    tasks: pl.DataFrame,
+    evaluation_videos: pl.DataFrame,
+    limits: dg.ResourceParam[Limits],
 ) -> pl.DataFrame:
-    """Search results after the filters on rank, views and length; a video of several tasks stays with its best rank."""
-    return candidate_verdicts(search_results, tasks, limits)
+    """Search results after the filters on rank, views, length and benchmarks; of several tasks, the best rank stays."""
+    return candidate_verdicts(search_results, tasks, evaluation_videos, limits)
 
 
-@dg.asset(group_name="videos", code_version="1", kinds={"polars"})
+@dg.asset(
+    group_name="videos", code_version="1", kinds={"polars"}, deps=[video_source, "caption_fetches"], pool="network"
+)
+def video_metadata(
+    context: dg.AssetExecutionContext,
+    candidate_videos: pl.LazyFrame,
+    source: dg.ResourceParam[VideoSource],
+    sharding: dg.ResourceParam[Sharding],
+) -> Iterator[dg.Output]:
+    """What search results lack of each kept candidate of one shard, as far as the source tells it."""
+    shard = context.partition_key
+    kept = candidate_videos.filter("kept").select("video_id").collect()["video_id"]
+    found = fetch_metadata(source, sharding.members(kept, shard), shard)
+    yield dg.Output(found)
+    stop_if_blocked(found)
+
+
+@dg.asset(group_name="videos", code_version="1", kinds={"polars"}, deps=["captions"])
+def video_duplicates(
+    candidate_videos: pl.DataFrame, lake: dg.ResourceParam[Lake], duplicate_options: dg.ResourceParam[DuplicateOptions]
+) -> pl.DataFrame:
+    """Candidates whose captions say what those of a better-ranked one say: re-uploads under another id."""
+    ranked = candidate_videos.filter("kept").select("video_id", "rank")
+    return near_duplicates(ranked, caption_texts(lake), duplicate_options)
+
+
+@dg.asset(group_name="videos", code_version="2", kinds={"polars"})
 def videos(
-    candidate_videos: pl.DataFrame, caption_fetches: pl.DataFrame, limits: dg.ResourceParam[Limits]
+    candidate_videos: pl.DataFrame,
+    caption_fetches: pl.DataFrame,
+    video_metadata: pl.DataFrame,
+    video_duplicates: pl.DataFrame,
+    limits: dg.ResourceParam[Limits],
 ) -> pl.DataFrame:
     """The data set's videos: kept candidates with enough caption words; the others stay with their reason."""
-    return video_verdicts(candidate_videos, caption_fetches, limits)
+    return video_verdicts(candidate_videos, caption_fetches, video_metadata, video_duplicates, limits)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from assets.lake import load_tables
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -21,23 +23,27 @@ class Limits:
     min_words: int = 100
 
 
-def candidate_verdicts(results: pl.DataFrame, tasks: pl.DataFrame, limits: Limits) -> pl.DataFrame:
-    """Filters that need no captions: rank, views, length, then duplicates by id (best rank wins, then task id).
+def candidate_verdicts(
+    results: pl.DataFrame, tasks: pl.DataFrame, evaluation: pl.DataFrame, limits: Limits
+) -> pl.DataFrame:
+    """Filters that need no captions: rank, views, length, benchmarks, then duplicates by id.
+
+    Of a video found for several tasks the best rank stays, of equal ranks that of the first task id.
 
     Args:
-        results: rows of ``search_results``; tasks: rows of ``tasks``.
+        results: rows of ``search_results``; tasks: rows of ``tasks``; evaluation: rows of ``evaluation_videos``.
 
     Returns:
         The columns of ``candidate_videos``.
     """
     rows = results.join(tasks.select("task_id", "category_2"), on="task_id", how="left")
+    rows = rows.join(evaluation, on="video_id", how="left")
     limit_reason = (
-        pl.when(pl.col("rank") > limits.top_results)
+        pl.when(pl.col("benchmark").is_not_null())
+        .then(pl.format("evaluates {}", "benchmark"))
+        .when(pl.col("rank") > limits.top_results)
         .then(pl.lit(f"rank above {limits.top_results}"))
-        .when(pl.col("view_count") < limits.min_views)
-        .then(pl.lit(f"fewer than {limits.min_views} views"))
-        .when(pl.col("duration_s") > limits.max_duration_s)
-        .then(pl.lit(f"longer than {limits.max_duration_s:g} s"))
+        .otherwise(_out_of_bounds(limits))
     )
     rows = rows.unique(["video_id", "task_id"], keep="first", maintain_order=True).with_columns(reason=limit_reason)
     best_first = rows.sort(pl.col("reason").is_not_null(), "rank", "task_id")
@@ -62,10 +68,24 @@ def candidate_verdicts(results: pl.DataFrame, tasks: pl.DataFrame, limits: Limit
     )
 
 
-def video_verdicts(candidates: pl.DataFrame, fetches: pl.DataFrame, limits: Limits) -> pl.DataFrame:
-    """Filters on captions, for the candidates that were kept (columns of ``videos``)."""
+def video_verdicts(
+    candidates: pl.DataFrame,
+    fetches: pl.DataFrame,
+    metadata: pl.DataFrame,
+    duplicates: pl.DataFrame,
+    limits: Limits,
+) -> pl.DataFrame:
+    """Filters on captions, for the candidates that were kept (columns of ``videos``).
+
+    What search results did not tell of views and length is taken from the metadata, and judged by the same limits.
+
+    Args:
+        candidates: rows of ``candidate_videos``; fetches: of ``caption_fetches``; metadata: of ``video_metadata``;
+            duplicates: of ``video_duplicates``.
+    """
     rows = candidates.filter("kept").drop("kept", "reason")
-    outcome = fetches.select("video_id", "status", "word_count", pl.col("source").alias("caption_source"))
+    outcome = fetches.select("video_id", "status", "word_count", "language", pl.col("source").alias("caption_source"))
+    told = metadata.select("video_id", pl.col("duration_s", "view_count").name.suffix("_told"))
     reason = (
         pl.when(pl.col("status").is_null())
         .then(pl.lit("captions not fetched yet"))
@@ -73,10 +93,26 @@ def video_verdicts(candidates: pl.DataFrame, fetches: pl.DataFrame, limits: Limi
         .then(pl.format("captions: {}", "status"))
         .when(pl.col("word_count") < limits.min_words)
         .then(pl.lit(f"fewer than {limits.min_words} words"))
+        .when(_out_of_bounds(limits).is_not_null())
+        .then(_out_of_bounds(limits))
+        .when(pl.col("duplicate_of").is_not_null())
+        .then(pl.lit("says what a better-ranked video says"))
     )
     return (
         rows.join(outcome, on="video_id", how="left")
+        .join(told, on="video_id", how="left")
+        .join(duplicates.select("video_id", "duplicate_of"), on="video_id", how="left")
+        .with_columns(pl.coalesce(name, f"{name}_told").alias(name) for name in ("duration_s", "view_count"))
         .with_columns(reason=reason, word_count=pl.col("word_count").fill_null(0))
         .with_columns(kept=pl.col("reason").is_null())
-        .drop("status")
+        .select(*load_tables()["videos"].column_types)
+    )
+
+
+def _out_of_bounds(limits: Limits) -> pl.Expr:
+    return (
+        pl.when(pl.col("view_count") < limits.min_views)
+        .then(pl.lit(f"fewer than {limits.min_views} views"))
+        .when(pl.col("duration_s") > limits.max_duration_s)
+        .then(pl.lit(f"longer than {limits.max_duration_s:g} s"))
     )

@@ -1,6 +1,6 @@
 """Asking a source for each task's videos.
 
-Belongs here: the query and the rows of its answer. Which of them stay is decided in ``filters``.
+Belongs here: the query, the rows of its answer, and what came of it. Which videos stay is decided in ``filters``.
 """
 
 from __future__ import annotations
@@ -10,19 +10,27 @@ from datetime import UTC, datetime
 import polars as pl
 
 from assets.lake import load_tables
-from assets.sources.protocol import VideoSource
+from assets.sources.protocol import FetchError, Outcome, SearchResult, VideoSource
 
 
-def search_tasks(source: VideoSource, tasks: pl.DataFrame, limit: int) -> pl.DataFrame:
-    """The first ``limit`` answers to "how to <title>" for each kept task (columns of ``search_results``)."""
+def search_tasks(source: VideoSource, tasks: pl.DataFrame, limit: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The first ``limit`` answers to "how to <title>" for each kept task.
+
+    Returns:
+        The rows of ``search_results`` and of ``task_searches``; a task without an answer is in the second alone.
+    """
     rows: list[tuple] = []
+    searches: list[tuple] = []
     for task_id, title, category_1 in tasks.filter("kept").select("task_id", "title", "category_1").iter_rows():
         query = f"how to {title.lower()}"
+        results, outcome = _search(source, query, limit)
+        now = datetime.now(UTC)
+        searched_at = results[0].found_at if results else outcome.fetched_at
         rows.extend(
             (
                 category_1,
                 task_id,
-                rank,
+                found.rank or position,
                 found.video_id,
                 found.title,
                 found.channel,
@@ -30,8 +38,28 @@ def search_tasks(source: VideoSource, tasks: pl.DataFrame, limit: int) -> pl.Dat
                 found.view_count,
                 query,
                 source.name,
-                datetime.now(UTC),
+                found.found_at or now,
             )
-            for rank, found in enumerate(source.search(query, limit), start=1)
+            for position, found in enumerate(results, start=1)
         )
-    return load_tables()["search_results"].frame(rows)
+        searches.append(
+            (
+                category_1,
+                task_id,
+                query,
+                outcome.status,
+                len(results),
+                searched_at or now,
+                outcome.next_try_at,
+                outcome.error,
+            )
+        )
+    tables = load_tables()
+    return tables["search_results"].frame(rows), tables["task_searches"].frame(searches)
+
+
+def _search(source: VideoSource, query: str, limit: int) -> tuple[list[SearchResult], Outcome]:
+    try:
+        return source.search(query, limit), Outcome("ok")
+    except FetchError as error:
+        return [], error.outcome

@@ -16,7 +16,8 @@ class GraphData:
     """An attributed graph of N nodes.
 
     ``adjacency[N, N]`` is symmetric, without loops; ``features[N, F]`` are not yet standardised; ``labels[N]`` index
-    ``classes``; ``splits[N]`` are train, validation, test or anything else; ``clusters[N]`` number the batches' parts.
+    ``classes``, or ``labels[N, classes]`` are 0 and 1 where a node has several; ``splits[N]`` are train, validation,
+    test or anything else; ``clusters[N]`` number the batches' parts.
     """
 
     adjacency: sparse.csr_array
@@ -28,4 +29,10 @@ class GraphData:
 
     def nodes(self, split: str) -> np.ndarray:
         """The labelled nodes of a split, in order."""
-        return np.flatnonzero((self.splits == split) & (self.labels != UNLABELLED))
+        labelled = True if self.multi_label else self.labels != UNLABELLED
+        return np.flatnonzero((self.splits == split) & labelled)
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether a node has several classes."""
+        return self.labels.ndim == 2

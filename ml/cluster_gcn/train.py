@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from ml.cluster_gcn.batches import ClusterBatches
-from ml.cluster_gcn.data import UNLABELLED, GraphData
+from ml.cluster_gcn.data import GraphData
 from ml.cluster_gcn.model import ClusterGCN
 from ml.cluster_gcn.normalization import Normalization, normalize
 from ml.cluster_gcn.propagation import Propagation
-from ml.metrics.classification import accuracy, macro_f1
+from ml.metrics.classification import macro_f1, micro_f1
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,8 @@ class Config:
     class_weighting: float = 0.1
     inductive: bool = False
     seed: int = 0
+    clusters: int = 50
+    """METIS clusters that the graph is to be divided into; who makes the graph's data does it."""
 
 
 def train(
@@ -59,14 +61,14 @@ def train(
 
     Returns:
         The model in evaluation mode, and one row an epoch: epoch, loss (mean over training nodes), validation_loss,
-        validation_accuracy, validation_macro_f1, seconds (of training, without evaluation). ``progress`` gets each row.
+        validation_micro_f1 (of single labels the accuracy), validation_macro_f1, seconds (of training, without
+        evaluation). ``progress`` gets each row.
 
     Raises:
-        ValueError: no labelled node for training, or none for validation.
+        ValueError: no labelled node for training or none for validation, features that are not finite, or labels that
+            are not those of the classes.
     """
-    for split in ("train", "validation"):
-        if not len(graph.nodes(split)):
-            raise ValueError(f"no labelled node in the split {split}: the graph has {len(graph.labels)} nodes")
+    _check(graph)
     torch.manual_seed(config.seed)
     model = build(graph, config).to(device)
     features = torch.from_numpy(graph.features).to(device)
@@ -76,7 +78,8 @@ def train(
     adjacency = graph.adjacency[seen][:, seen]
     inputs = model.inputs(features[seen])
     propagated = Propagation(normalize(adjacency, config.normalization, config.diagonal_lambda), device)(inputs)
-    labels = torch.from_numpy(np.where(graph.splits == "train", graph.labels, UNLABELLED)[seen]).to(device)
+    labels = torch.from_numpy(graph.labels[seen]).to(device)
+    learned = torch.from_numpy(np.isin(seen, graph.nodes("train"))).to(device)
     batches = ClusterBatches(
         adjacency,
         graph.clusters[seen],
@@ -85,7 +88,7 @@ def train(
         config.normalization,
         config.diagonal_lambda,
     )
-    loss_of = nn.CrossEntropyLoss(_class_weights(graph, config.class_weighting).to(device), ignore_index=UNLABELLED)
+    loss_of = _loss(graph, config.class_weighting).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate, weight_decay=config.weight_decay)
 
     evaluate = _Validation(graph, config, device)
@@ -97,11 +100,12 @@ def train(
         total = 0.0
         for batch in batches:
             nodes = torch.from_numpy(batch.nodes).to(device)
-            labelled = int((labels[nodes] != UNLABELLED).sum())
+            own = learned[nodes]
+            labelled = int(own.sum())
             if not labelled:
                 continue
             scores = model(Propagation(batch.propagation, device), inputs[nodes], propagated[nodes])
-            loss = loss_of(scores, labels[nodes])
+            loss = loss_of(scores[own], labels[nodes[own]])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -111,8 +115,8 @@ def train(
         history.append(row)
         if progress:
             progress(row)
-        if row["validation_accuracy"] > best:
-            best, best_state = row["validation_accuracy"], copy.deepcopy(model.state_dict())
+        if row["validation_micro_f1"] > best:
+            best, best_state = row["validation_micro_f1"], copy.deepcopy(model.state_dict())
     model.load_state_dict(best_state)
     return model.eval(), history
 
@@ -147,6 +151,7 @@ class _Validation:
         self.features = torch.from_numpy(graph.features).to(device)
         self.nodes = graph.nodes("validation")
         self.labels = torch.from_numpy(graph.labels[self.nodes])
+        self.loss_of = _loss(graph, 0.0)
         self.inputs: tuple[Tensor, Tensor] | None = None
 
     @torch.inference_mode()
@@ -155,12 +160,41 @@ class _Validation:
             inputs = model.inputs(self.features)
             self.inputs = inputs, self.propagation(inputs)
         scores = model.eval()(self.propagation, *self.inputs)[self.nodes].cpu()
-        truth, predicted = self.labels.numpy(), scores.argmax(dim=1).numpy()
+        truth, predicted = self.labels.numpy(), said(scores.numpy(), self.labels.ndim == 2)
         return {
-            "validation_loss": nn.functional.cross_entropy(scores, self.labels).item(),
-            "validation_accuracy": accuracy(truth, predicted),
+            "validation_loss": self.loss_of(scores, self.labels).item(),
+            "validation_micro_f1": micro_f1(truth, predicted),
             "validation_macro_f1": macro_f1(truth, predicted),
         }
+
+
+def said(scores: np.ndarray, multi_label: bool) -> np.ndarray:
+    """What ``scores[n, classes]`` say: the best class ``[n]``, or each class above 0, ``[n, classes]`` of 0 and 1."""
+    return (scores > 0).astype(np.uint8) if multi_label else scores.argmax(axis=1)
+
+
+def _check(graph: GraphData) -> None:
+    for split in ("train", "validation"):
+        if not len(graph.nodes(split)):
+            raise ValueError(f"no labelled node in the split {split}: the graph has {len(graph.labels)} nodes")
+    broken = np.flatnonzero(~np.isfinite(graph.features).all(axis=1))
+    if len(broken):
+        raise ValueError(f"node {broken[0]} and {len(broken) - 1} others: features are not finite")
+    highest = graph.labels.shape[1] - 1 if graph.multi_label else int(graph.labels.max())
+    if highest >= len(graph.classes):
+        raise ValueError(f"label {highest} is none of the {len(graph.classes)} classes")
+
+
+def _loss(graph: GraphData, class_weighting: float) -> nn.Module:
+    """Cross-entropy with weights by class, or of several labels the binary one of each class."""
+    if graph.multi_label:
+        return _BinaryCrossEntropy()
+    return nn.CrossEntropyLoss(_class_weights(graph, class_weighting))
+
+
+class _BinaryCrossEntropy(nn.Module):
+    def forward(self, scores: Tensor, labels: Tensor) -> Tensor:
+        return nn.functional.binary_cross_entropy_with_logits(scores, labels.float())
 
 
 def _class_weights(graph: GraphData, power: float) -> Tensor:

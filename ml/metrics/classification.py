@@ -18,18 +18,38 @@ def accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
 def macro_f1(truth: np.ndarray, predicted: np.ndarray) -> float:
     """Mean over the classes of F1 = 2 TP / (2 TP + FP + FN), each class alike however rare.
 
-    The classes are those that occur in ``truth[item]`` or ``predicted[item]``.
+    The classes are those that occur in ``truth[item]`` or ``predicted[item]``; of ``[item, class]`` of 0 and 1, where
+    an item may have several, those that occur there.
 
     Raises:
         ValueError: nothing to score, or two different numbers of items.
     """
     _check(truth, predicted)
+    if truth.ndim == 2:
+        said_of_class = truth.sum(axis=0, dtype=np.int64) + predicted.sum(axis=0, dtype=np.int64)
+        hits_of_class = ((truth > 0) & (predicted > 0)).sum(axis=0)
+        return float(np.mean(2 * hits_of_class[said_of_class > 0] / said_of_class[said_of_class > 0]))
     _, codes = np.unique(np.concatenate([truth, predicted]), return_inverse=True)
     expected, given = np.split(codes, 2)
     classes = codes.max() + 1
     hits = np.bincount(expected[expected == given], minlength=classes)
     said = np.bincount(expected, minlength=classes) + np.bincount(given, minlength=classes)
     return float(np.mean(2 * hits / said))
+
+
+def micro_f1(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """F1 = 2 TP / (2 TP + FP + FN) over all pairs of item and class, ``[item, class]`` of 0 and 1; 0 if none is said.
+
+    Of ``[item]`` with one class each it is the accuracy.
+
+    Raises:
+        ValueError: nothing to score, or two different shapes.
+    """
+    _check(truth, predicted)
+    if truth.ndim == 1:
+        return accuracy(truth, predicted)
+    said, true = predicted > 0, truth > 0
+    return float(2 * (said & true).sum() / max(said.sum() + true.sum(), 1))
 
 
 def _check(truth: np.ndarray, predicted: np.ndarray) -> None:

@@ -53,7 +53,7 @@ class WordVectors:
         return self.padded[pad(self.ids(captions, max_words), max_words)]
 
 
-def pad(ids: Sequence[Sequence[int]], length: int) -> NDArray[np.int64]:
+def pad(ids: Sequence[Sequence[int]], length: int = MAX_WORDS) -> NDArray[np.int64]:
     """Lists of ids as ``ids[lists, length]``, cut or filled with 0."""
     padded = np.zeros((len(ids), length), np.int64)
     for row, own in enumerate(ids):

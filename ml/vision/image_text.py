@@ -64,7 +64,7 @@ class OpenClip(_ImageEncoder):
     def __init__(self, spec: BackboneSpec, options: Options, weights: Weights | None = None) -> None:
         library = _library("open_clip")
         architecture = _architecture(spec.name, library.list_models())
-        published = Weights(f"https://huggingface.co/models?library=open_clip&search={architecture}")
+        published = Weights("https://github.com/mlfoundations/open_clip/blob/main/docs/PRETRAINED.md")
         state, digest = read_weights(spec.name, weights, published)
         model = library.create_model(architecture, load_weights=False)
         load_parameters(spec.name, model, state)

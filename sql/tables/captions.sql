@@ -6,5 +6,6 @@ CREATE TABLE captions (
     start_s DOUBLE NOT NULL, -- when the line appears, seconds from the start of the video
     end_s DOUBLE NOT NULL, -- when the line disappears, seconds from the start of the video
     text VARCHAR NOT NULL, -- the line
+    word_starts_s DOUBLE[], -- when each word of the line, split at blanks, is said (seconds); NULL: not told
     PRIMARY KEY (shard, video_id, line_index)
 );

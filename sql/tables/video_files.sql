@@ -9,8 +9,11 @@ CREATE TABLE video_files (
     height BIGINT, -- picture height, pixels
     frame_rate DOUBLE, -- average frames per second
     duration_s DOUBLE, -- length in seconds as the container tells it
-    status VARCHAR NOT NULL CHECK (status IN ('ok', 'failed')), -- outcome
+    status VARCHAR NOT NULL, -- outcome; blocked and retry are asked for again, the others are final
+    attempts BIGINT NOT NULL, -- how often a file was asked for that is not there; 1 where it is
+    next_try_at TIMESTAMPTZ, -- from when it is asked for again (UTC)
     error VARCHAR, -- what is wrong with it, where something is
     CHECK ((status = 'ok') = (error IS NULL)),
+    CHECK (status IN ('ok', 'unavailable', 'age_restricted', 'failed', 'blocked', 'retry')),
     PRIMARY KEY (shard, video_id)
 );

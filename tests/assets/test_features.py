@@ -8,6 +8,7 @@ import signal
 import sys
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import av
 import numpy as np
@@ -16,7 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from assets.features.exchange import export_features, import_shard
 from assets.features.extract import Extraction, VideoFile, extract_shard
+from assets.features.index import index_rows
 from assets.features.store import FeatureArray, FeatureStore, Source, VideoRows
 from ml.joint_embedding.clip_vectors import clip_vectors
 from ml.vision.sampling import Sampling, SourceVideo
@@ -210,3 +213,27 @@ def test_clip_vectors_equal_a_plain_loop(data: st.DataObject) -> None:
         assert empty[clip] == (len(cut) == 0)
         expected = cut.max(0) / np.linalg.norm(cut.max(0)) if len(cut) else np.zeros(3)
         assert np.allclose(vectors[clip], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("layout", ["npy", "npz"])
+def test_exported_features_come_back_as_they_were(
+    files: list[VideoFile], tmp_path: Path, layout: Literal["npy", "npz"]
+) -> None:
+    ours, theirs = FeatureStore(tmp_path / "ours"), FeatureStore(tmp_path / "theirs")
+    backbone = Colours()
+    outcomes = extract_shard(files, [backbone], ours, "shard-0000")
+    arrays = {"colours": ours.array("colours", "shard-0000")}
+    index = index_rows(outcomes, arrays, {"colours": (DIM, backbone.fingerprint)}, "shard-0000")
+    assert export_features(index, ours, ["colours"], layout, tmp_path / "files") == 5
+    (tmp_path / "files" / "colours" / f"v4.{layout}").write_bytes(b"not an array")
+    for _ in range(2):
+        read, dim = import_shard(
+            tmp_path / "files" / "colours", "colours", 2.0, [f"v{i}" for i in range(6)], theirs, "shard-0000"
+        )
+        assert dim == DIM
+        assert [each.status for each in read] == ["ok"] * 4 + ["failed"] * 2
+        assert read[5].error is not None and "no v5.npy or .npz" in read[5].error
+        for video_id in ("v0", "v3"):
+            times, rows = theirs.array("colours", "shard-0000").read_video(video_id)
+            assert np.array_equal(rows, arrays["colours"].read_video(video_id)[1])
+            assert times[:2].tolist() == [0.25, 0.75]

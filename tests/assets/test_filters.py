@@ -1,4 +1,4 @@
-"""The filters of tasks and videos: verdicts with reasons, nothing dropped."""
+"""The filters of videos: verdicts with reasons, nothing dropped."""
 
 from __future__ import annotations
 
@@ -7,41 +7,9 @@ import polars as pl
 import pytest
 
 from assets.splits import SplitOptions, split_of
-from assets.tasks.verbs import TaskRules, primary_verb, verdicts
 from assets.training.manifest import manifest
 from assets.videos.filters import Limits, candidate_verdicts, video_verdicts
 from assets.videos.sharding import Sharding
-
-
-@pytest.mark.parametrize(
-    ("title", "verb"),
-    [
-        ("Paint a Chair", "paint"),
-        ("How to Re-Grout Tile", "re-grout"),
-        ("how to be Happy", "be"),
-        ("123", None),
-    ],
-)
-def test_the_primary_verb_starts_the_title(title: str, verb: str | None) -> None:
-    assert primary_verb(title) == verb
-
-
-def test_tasks_keep_their_reason() -> None:
-    articles = pl.DataFrame(
-        {
-            "article_id": ["1", "2", "3", "4"],
-            "title": ["Paint a Chair", "Accept Change", "Kiss", "Fold a Crane"],
-            "categories": [["Home", "Chairs"], ["Home"], ["Relationships"], []],
-            "source": ["test"] * 4,
-        }
-    )
-    made = verdicts(articles, TaskRules(("Home", "Uncategorised"), "Uncategorised"))
-    assert made.select("task_id", "category_1", "category_2", "kept", "reason").rows() == [
-        ("1", "Home", "Chairs", True, None),
-        ("2", "Home", None, False, "verb accept is not physical"),
-        ("3", "Relationships", None, False, "category Relationships is not kept"),
-        ("4", "Uncategorised", None, True, None),
-    ]
 
 
 def results(*rows: tuple) -> pl.DataFrame:
@@ -51,6 +19,7 @@ def results(*rows: tuple) -> pl.DataFrame:
 
 
 TASKS = pl.DataFrame({"task_id": ["t1", "t2"], "category_2": ["Chairs", None]})
+NO_LIST = pl.DataFrame(schema={"video_id": pl.String, "benchmark": pl.String})
 
 
 def test_candidates_fail_at_the_first_limit_and_unknown_is_not_zero() -> None:
@@ -61,8 +30,10 @@ def test_candidates_fail_at_the_first_limit_and_unknown_is_not_zero() -> None:
             ("too long", "t1", 3, 100, 2000.5),
             ("unknown", "t1", 4, None, None),
             ("too deep", "t1", 201, 500, 60.0),
+            ("tested", "t1", 5, 500, 60.0),
         ),
         TASKS,
+        pl.DataFrame({"video_id": ["tested"], "benchmark": ["CrossTask"]}),
         Limits(),
     )
     assert dict(made.select("video_id", "reason").iter_rows()) == {
@@ -71,35 +42,43 @@ def test_candidates_fail_at_the_first_limit_and_unknown_is_not_zero() -> None:
         "too long": "longer than 2000 s",
         "unknown": None,
         "too deep": "rank above 200",
+        "tested": "evaluates CrossTask",
     }
 
 
 def test_a_video_of_two_tasks_stays_at_its_best_rank() -> None:
-    made = candidate_verdicts(results(("v", "t1", 9, 500, 60.0), ("v", "t2", 2, 500, 60.0)), TASKS, Limits())
+    made = candidate_verdicts(results(("v", "t1", 9, 500, 60.0), ("v", "t2", 2, 500, 60.0)), TASKS, NO_LIST, Limits())
     assert sorted(made.select("task_id", "kept").rows()) == [("t1", False), ("t2", True)]
 
 
-def test_videos_need_captions_and_words() -> None:
-    candidates = candidate_verdicts(
-        results(*[(video_id, "t1", i + 1, 500, 60.0) for i, video_id in enumerate(["rich", "poor", "mute", "later"])]),
-        TASKS,
-        Limits(),
-    )
+def test_videos_need_captions_and_words_and_a_text_of_their_own() -> None:
+    names = ["rich", "poor", "mute", "later", "told long", "copy"]
+    found = results(*[(video_id, "t1", i + 1, 500, None) for i, video_id in enumerate(names)])
+    candidates = candidate_verdicts(found, TASKS, NO_LIST, Limits())
     fetches = pl.DataFrame(
         {
-            "video_id": ["rich", "poor", "mute"],
-            "status": ["ok", "ok", "no_captions"],
-            "word_count": [100, 99, 0],
-            "source": ["asr", "asr", None],
+            "video_id": ["rich", "poor", "mute", "told long", "copy"],
+            "status": ["ok", "ok", "no_captions", "ok", "ok"],
+            "word_count": [100, 99, 0, 500, 500],
+            "source": ["asr", "asr", None, "asr", "asr"],
+            "language": ["en", "en", None, "en", "en"],
         }
     )
-    made = video_verdicts(candidates, fetches, Limits())
+    metadata = pl.DataFrame(
+        {"video_id": ["rich", "told long"], "duration_s": [60.0, 3000.0], "view_count": [None, None]},
+        schema_overrides={"view_count": pl.Int64},
+    )
+    duplicates = pl.DataFrame({"video_id": ["copy"], "duplicate_of": ["rich"], "similarity": [0.9]})
+    made = video_verdicts(candidates, fetches, metadata, duplicates, Limits())
     assert dict(made.select("video_id", "reason").iter_rows()) == {
         "rich": None,
         "poor": "fewer than 100 words",
         "mute": "captions: no_captions",
         "later": "captions not fetched yet",
+        "told long": "longer than 2000 s",
+        "copy": "says what a better-ranked video says",
     }
+    assert made.filter(pl.col("video_id") == "rich")["duration_s"].item() == 60
 
 
 SPLIT = SplitOptions(seed=0, held_out_share=0.2)
@@ -112,35 +91,19 @@ def test_a_split_is_of_the_identifier_alone_and_has_the_asked_for_shares() -> No
     assert splits.count("train") / 5000 == pytest.approx(0.6, abs=0.02)
 
 
-def test_the_manifest_notices_every_change_of_a_video() -> None:
-    clips = pl.DataFrame(
-        {
-            "video_id": ["a", "a", "b", "no features"],
-            "clip_index": [0, 1, 0, 0],
-            "start_s": [0.0, 1.0, 0.0, 0.0],
-            "end_s": [1.0, 2.0, 1.0, 1.0],
-            "caption": ["stir", "pour", "fold", "cut"],
-            "caption_clean": ["stir", "pour", "fold", "cut"],
-        }
-    )
+def test_the_manifest_holds_videos_with_pairs_and_the_version_of_each() -> None:
     index = pl.DataFrame(
         {
-            "video_id": ["a", "b", "failed"],
+            "video_id": ["b", "a", "nothing usable"],
             "shard": ["shard-0000"] * 3,
-            "status": ["ok", "ok", "failed"],
-            "rows": [2, 1, 0],
-            "content_hash": ["x", "y", None],
+            "first_row": [4, 0, 9],
+            "pairs": [5, 4, 0],
+            "content_hash": ["y", "x", "z"],
         }
     )
-
-    def made(clips: pl.DataFrame) -> pl.DataFrame:
-        return manifest(duckdb.from_arrow(clips.to_arrow()), duckdb.from_arrow(index.to_arrow()), SPLIT)
-
-    before = made(clips)
-    assert before["video_id"].to_list() == ["a", "b"] and set(before["split"]) == {"test", "validation"}
-    after = made(clips.with_columns(pl.col("caption").replace("fold", "bend")))
-    changed = before["clips_version"] != after["clips_version"]
-    assert changed.to_list() == [False, True]
+    made = manifest(duckdb.from_arrow(index.to_arrow()), SPLIT)
+    assert made.select("video_id", "first_row", "pairs_version").rows() == [("a", 0, "x"), ("b", 4, "y")]
+    assert set(made["split"]) == {"test", "validation"}
 
 
 def test_shards_hold_every_video_once() -> None:

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from itertools import combinations
 from math import log
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse, special
 
-from assets.graph.co_purchases import co_purchases, oversized_baskets
-from assets.graph.nodes import graph_edges, graph_nodes, node_features, significant_edges
+from assets.graph.arrays import adjacency
+from assets.graph.clusters import clusters_of, edge_cut
+from assets.graph.co_purchases import co_purchases, without_pairs
+from assets.graph.edges import GraphError, edges
+from assets.graph.features import alone, levels_above, node_features
+from assets.graph.nodes import graph_edges, graph_nodes
+from assets.graph.options import Construction, Measure
+from assets.lake import Lake, load_tables
 from assets.sources.retail import CompleteJourney, RetailError, RetailFiles
 from assets.splits import SplitOptions
+from assets.statistics.queries import compute_all
+from orchestration.checks import broken_rules
 
 DATABASE = duckdb.connect()
 
@@ -34,6 +45,8 @@ TRANSACTIONS = """basket_id,product_id,household_id,store_id,quantity,sales_valu
 2,,h,s,0,2.0,2024-02-29
 2,b,h,s,two,2.0,2024-02-29
 2,b,,,,,someday
+3,b,h,s,1,-2.0,2024-02-29
+3,b,h,s,1,free,2024-02-29
 """
 
 SPLIT = SplitOptions(seed=0, held_out_share=0.2)
@@ -56,6 +69,8 @@ def test_lines_that_do_not_count_keep_their_first_reason(tmp_path: Path) -> None
         "no product",
         "quantity is not a number",
         None,
+        "sales value below 0",
+        "sales value is not a number",
     ]
     assert lines["kept"].to_list() == lines["reason"].is_null().to_list()
     assert lines.row(1)[:7] == ("1", "b", "h", "s", 1, 1.5, date(2024, 2, 29))
@@ -108,9 +123,12 @@ def lines(baskets: dict[str, list[str]], dropped: dict[str, list[str]] | None = 
     )
 
 
+def relation(rows: pl.DataFrame) -> duckdb.DuckDBPyRelation:
+    return DATABASE.from_arrow(rows.to_arrow())
+
+
 def pairs(transactions: pl.DataFrame, min_baskets: int = 1, max_basket_items: int = 10) -> pl.DataFrame:
-    relation = DATABASE.from_arrow(transactions.to_arrow())
-    return co_purchases(relation, min_baskets, max_basket_items).pl().sort("product_a", "product_b")
+    return co_purchases(relation(transactions), min_baskets, max_basket_items).pl().sort("product_a", "product_b")
 
 
 def test_pairs_by_hand() -> None:
@@ -123,55 +141,96 @@ def test_pairs_by_hand() -> None:
     lifts = [(2 / 4) / (3 / 4 * 3 / 4), (1 / 4) / (1 / 4 * 3 / 4)]
     assert made["lift"].to_list() == pytest.approx(lifts)
     assert made["npmi"].to_list() == pytest.approx([log(lifts[0]) / -log(2 / 4), log(lifts[1]) / -log(1 / 4)])
+    # Milk is in 3 of 4 baskets, bread in 3, both in 2: neither in none, each alone in one.
+    g_squared = 2 * (2 * log(2 / (9 / 4)) + 2 * log(1 / (3 / 4)))
+    assert made["significance"][0] == pytest.approx(-g_squared)
     assert made.schema["baskets"] == pl.Int64
     assert pairs(transactions, min_baskets=2)["product_a"].to_list() == ["bread"]
 
 
 def test_a_pair_in_every_basket_is_as_close_as_can_be() -> None:
-    assert pairs(lines({"1": ["a", "b"], "2": ["a", "b"]}))["npmi"].to_list() == [1.0]
+    made = pairs(lines({"1": ["a", "b"], "2": ["a", "b"]}))
+    assert made.select("lift", "npmi", "significance").row(0) == (1, 1, 0)
 
 
-def test_oversized_baskets_count_nowhere() -> None:
-    small = {"1": ["a", "b"], "2": ["a"]}
-    assert pairs(lines(small | {"3": ["a", "b", "c"]}), max_basket_items=2).equals(pairs(lines(small)))
-    relation = DATABASE.from_arrow(lines(small | {"3": ["a", "b", "c"]}).to_arrow())
-    assert [oversized_baskets(relation, limit) for limit in (1, 2, 3)] == [2, 1, 0]
+def test_oversized_baskets_count_nowhere_and_what_makes_no_pair_is_counted() -> None:
+    small = {"1": ["a", "b"], "2": ["a", "a"]}
+    transactions = lines(small | {"3": ["a", "b", "c"]}, dropped={"4": ["d"]})
+    assert pairs(transactions, max_basket_items=2).equals(pairs(lines(small)))
+    assert without_pairs(relation(transactions), 2) == {
+        "baskets_of_one_product": 1,
+        "baskets_above_the_cap": 1,
+        "repeated_lines": 1,
+    }
 
 
 BASKETS = st.dictionaries(st.sampled_from("12345"), st.lists(st.sampled_from("abcdef"), max_size=8), max_size=5)
 
 
 @settings(max_examples=20, deadline=None)
-@given(BASKETS)
-def test_pairs_are_what_counting_gives(baskets: dict[str, list[str]]) -> None:
+@given(BASKETS, st.integers(1, 2))
+def test_pairs_are_what_counting_gives(baskets: dict[str, list[str]], min_baskets: int) -> None:
+    sets = [set(products) for products in baskets.values() if products]
     expected: dict[tuple[str, str], int] = {}
-    for products in baskets.values():
-        for pair in combinations(sorted(set(products)), 2):
+    for products in sets:
+        for pair in combinations(sorted(products), 2):
             expected[pair] = expected.get(pair, 0) + 1
-    made = pairs(lines(baskets))
-    assert dict(zip(made.select("product_a", "product_b").rows(), made["baskets"], strict=True)) == expected
+    made = pairs(lines(baskets), min_baskets)
+    counted = dict(zip(made.select("product_a", "product_b").rows(), made["baskets"], strict=True))
+    assert counted == {pair: count for pair, count in expected.items() if count >= min_baskets}
     assert made["npmi"].is_between(-1 - 1e-9, 1 + 1e-9).all()
+    for a, b, significance in made.select("product_a", "product_b", "significance").rows():
+        cells = np.array([[sum((a in s) == x and (b in s) == y for s in sets) for y in (1, 0)] for x in (1, 0)])
+        by_chance = cells.sum(axis=1, keepdims=True) * cells.sum(axis=0) / len(sets)
+        assert abs(significance) == pytest.approx(2 * special.rel_entr(cells, by_chance).sum(), abs=1e-9)
 
 
 def strengths(*rows: tuple[str, str, float]) -> pl.DataFrame:
     frame = pl.DataFrame(rows, schema=["product_a", "product_b", "npmi"], orient="row")
-    return frame.with_columns(baskets=pl.lit(2, pl.Int64), lift=pl.lit(1.0))
+    return frame.with_columns(baskets=pl.lit(2, pl.Int64), lift=1 + pl.col("npmi"), significance=9 * pl.col("npmi"))
 
 
-def test_an_edge_needs_both_ends() -> None:
+def kept(
+    candidates: pl.DataFrame,
+    neighbours: int,
+    mutual: bool = True,
+    measure: Measure = "npmi",
+    min_baskets: int = 2,
+) -> pl.DataFrame:
+    return edges(relation(candidates), Construction(measure, neighbours, mutual, min_baskets))
+
+
+def test_a_mutual_edge_needs_both_ends_and_any_edge_more_than_chance() -> None:
     candidates = strengths(("a", "b", 0.9), ("b", "c", 0.8), ("c", "d", 0.7), ("e", "f", -0.1))
-    assert significant_edges(candidates, 1).select("product_a", "product_b").rows() == [("a", "b")]
-    assert significant_edges(candidates, 2).select("product_a", "product_b").rows() == [
-        ("a", "b"),
-        ("b", "c"),
-        ("c", "d"),
-    ]
+    ends = {
+        neighbours: ["".join(pair) for pair in kept(candidates, neighbours).select("product_a", "product_b").rows()]
+        for neighbours in (1, 2)
+    }
+    assert ends == {1: ["ab"], 2: ["ab", "bc", "cd"]}
+    assert kept(candidates, 1, mutual=False)["product_b"].to_list() == ["b", "c", "d"]
+    assert len(kept(candidates, 0)) == 3
+    assert len(kept(candidates, 0, measure="baskets")) == 4
+
+
+def test_weights_order_like_the_measure() -> None:
+    candidates = strengths(("a", "b", 0.25), ("c", "d", 0.5))
+    weights = {
+        measure: kept(candidates, 0, measure=measure)["weight"].to_list() for measure in ("lift", "significance")
+    }
+    assert weights == {"lift": pytest.approx([log(1.25), log(1.5)]), "significance": pytest.approx([1.5, 4.5**0.5])}
 
 
 def test_ties_do_not_depend_on_the_order_of_rows() -> None:
     candidates = strengths(*[(a, b, 0.5) for a, b in combinations("abcdefgh", 2)])
-    kept = [significant_edges(candidates.sample(fraction=1, shuffle=True, seed=seed), 3) for seed in range(4)]
-    assert all(edges.equals(kept[0]) for edges in kept) and len(kept[0])
+    shuffled = [kept(candidates.sample(fraction=1, shuffle=True, seed=seed), 3) for seed in range(4)]
+    assert all(made.equals(shuffled[0]) for made in shuffled) and len(shuffled[0])
+
+
+def test_baskets_without_any_edge_are_refused_with_what_to_change() -> None:
+    with pytest.raises(GraphError, match=r"mutual top-1 by npmi, 3 baskets: no pair .*HOWTO_MIN_BASKETS"):
+        kept(strengths(("a", "b", 0.9)), 1, min_baskets=3)
+    with pytest.raises(GraphError, match="no pair"):
+        edges(co_purchases(relation(lines({"1": ["a"], "2": ["b"]})), 1, 10), Construction("npmi", 1, True, 1))
 
 
 def catalogue(departments: dict[str, str | None]) -> pl.DataFrame:
@@ -182,32 +241,47 @@ def catalogue(departments: dict[str, str | None]) -> pl.DataFrame:
             "brand": "National",
             "package_size": "12 OZ",
             "manufacturer_id": "7",
+            "product_category": list(departments.values()),
+            "product_type": list(departments.values()),
             "kept": True,
         },
-        schema_overrides={"department": pl.String},
+        schema_overrides=dict.fromkeys(("department", "product_category", "product_type"), pl.String),
     )
 
 
-def test_nodes_are_numbered_by_product_and_rare_departments_have_no_label() -> None:
-    names = [f"p{index}" for index in range(8)]
-    products = catalogue({name: "DAIRY" if index < 5 else "FUEL" for index, name in enumerate(names)} | {"p7": None})
-    edges = strengths(*[(a, b, 0.5) for a, b in combinations(names, 2)])
-    nodes = graph_nodes(edges, products, SPLIT)
-    assert nodes["product_id"].to_list() == names and nodes["node_id"].to_list() == list(range(8))
-    assert nodes["label"].to_list() == ["DAIRY"] * 5 + [None] * 3
-    assert nodes["split"].to_list()[5:] == ["unlabelled"] * 3
-    assert (graph_edges(edges, nodes)["node_a"] < graph_edges(edges, nodes)["node_b"]).all()
+def all_pairs(names: Iterable[str]) -> pl.DataFrame:
+    return kept(strengths(*[(a, b, 0.5) for a, b in combinations(names, 2)]), 0)
 
-    without_the_first = graph_nodes(edges.filter(pl.col("product_a") != "p0"), products, SPLIT)
+
+def test_nodes_are_numbered_by_product_and_what_has_no_label_has_a_reason() -> None:
+    names = [f"p{index}" for index in range(9)]
+    departments = {name: "DAIRY" if index < 5 else "FUEL" for index, name in enumerate(names[:8])} | {"p7": None}
+    made = all_pairs(names)
+    nodes = graph_nodes(made, catalogue(departments), SPLIT)
+    assert nodes["product_id"].to_list() == names and nodes["node_id"].to_list() == list(range(9))
+    assert nodes["label"].to_list() == ["DAIRY"] * 5 + [None] * 4
+    assert nodes["split"].to_list()[5:] == ["unlabelled"] * 4
+    rare = "fewer than 5 products of its department"
+    assert nodes["reason"].to_list() == [None] * 5 + [rare, rare, "no department", "not among the products"]
+    assert (graph_edges(made, nodes)["node_a"] < graph_edges(made, nodes)["node_b"]).all()
+
+    without_the_first = graph_nodes(made.filter(pl.col("product_a") != "p0"), catalogue(departments), SPLIT)
     departed = nodes.filter(pl.col("product_id") != "p0")
     assert without_the_first["product_id"].to_list() == departed["product_id"].to_list()
+    assert without_the_first["split"].to_list()[4:] == departed["split"].to_list()[4:]
+
+
+def bought(products: Iterable[str]) -> pl.DataFrame:
+    rows = [(product, basket, basket + 1, 3.0) for basket, product in enumerate(products)]
+    frame = pl.DataFrame(rows, schema=["product_id", "basket_id", "quantity", "sales_value"], orient="row")
+    return frame.with_columns(household_id=pl.lit("h"), store_id=pl.lit("s"), purchased_on=date(2024, 1, 1), kept=True)
 
 
 def test_features_describe_the_product_and_never_its_place_in_the_hierarchy() -> None:
     names = [f"p{index}" for index in range(6)]
     products = catalogue(dict.fromkeys(names, "DAIRY"))
-    nodes = graph_nodes(strengths(*[(a, b, 0.5) for a, b in combinations(names, 2)]), products, SPLIT)
-    bought = pl.DataFrame(
+    nodes = graph_nodes(all_pairs(names), products, SPLIT)
+    lines_of_p0 = pl.DataFrame(
         {
             "basket_id": ["1", "2", "2"],
             "product_id": ["p0", "p0", "p0"],
@@ -219,14 +293,93 @@ def test_features_describe_the_product_and_never_its_place_in_the_hierarchy() ->
             "kept": [True, True, False],
         }
     )
-    made = node_features(nodes, products, bought)
+    made = node_features(nodes, products, lines_of_p0)
     first = dict(made.filter(pl.col("node_id") == 0).select("feature", "value").iter_rows())
     assert made.schema == {"node_id": pl.Int64, "feature": pl.String, "value": pl.Float64}
     assert first["package_size=12 OZ"] == first["package_unit=OZ"] == first["brand=National"] == 1
     assert first["log package amount"] == pytest.approx(log(13))
     assert first["log mean price"] == pytest.approx(log(1 + (3 / 1 + 2 / 2) / 2))
+    assert first["log price a OZ"] == pytest.approx(log(1 + 2 / 12))
     assert first["mean discount"] == pytest.approx(1 - 2 / 3)
     assert first["log quantity"] == pytest.approx(log(4)) and first["log baskets"] == pytest.approx(log(3))
     assert first["weekday=1"] == first["weekday=2"] == 0.5 and "weekday=3" not in first
     assert not any("DAIRY" in name or "manufacturer" in name for name in made["feature"])
-    assert "manufacturer_id=7" in set(node_features(nodes, products, bought, manufacturer=True)["feature"])
+    assert "manufacturer_id=7" in set(node_features(nodes, products, lines_of_p0, manufacturer=True)["feature"])
+    below = node_features(
+        nodes, products.with_columns(product_category=pl.lit("MILK")), lines_of_p0, "product_category"
+    )
+    assert {name for name in below["feature"] if "DAIRY" in name or "MILK" in name} == {"department=DAIRY"}
+    assert levels_above("department") == ()
+
+
+def test_a_feature_that_tells_the_label_by_itself_fails_its_check(lake: Lake) -> None:
+    names = [f"p{index:03d}" for index in range(300)]
+    departments = {name: ("DAIRY", "BAKERY", "DRUG")[index % 3] for index, name in enumerate(names)}
+    plain = catalogue(departments)
+    sizes = plain["department"].replace_strict({"DAIRY": "1 L", "BAKERY": "2 OZ", "DRUG": "3 CT"})
+    verdicts = {}
+    for name, products in {"plain": plain, "leaking": plain.with_columns(package_size=sizes)}.items():
+        edges_of_all = pl.DataFrame({"product_a": names[:-1], "product_b": names[1:], "weight": 1.0})
+        nodes = graph_nodes(edges_of_all, products, SPLIT)
+        found = alone(nodes, node_features(nodes, products, bought(names)), products, "department")
+        lake.write("graph_feature_leakage", found)
+        verdicts[name] = broken_rules(lake, load_tables()["graph_feature_leakage"], None)
+        told = {row["source"]: row for row in found.iter_rows(named=True)}
+        assert not told["product_type"]["used"] and told["product_type"]["accuracy"] == 1
+        assert told["product_type"]["mutual_information"] == pytest.approx(1)
+        assert told["brand"]["mutual_information"] == 0 and told["brand"]["accuracy"] < 0.5
+    assert not verdicts["plain"]
+    assert sum(verdicts["leaking"].values()) == 3  # size, unit and amount
+
+
+def ring(nodes: int) -> sparse.csr_array:
+    numbers = pl.DataFrame({"node_a": range(nodes - 1), "node_b": range(1, nodes), "weight": 1.0})
+    return adjacency(pl.DataFrame({"node_id": range(nodes)}), numbers)
+
+
+def test_inductive_clusters_know_the_training_nodes_edges_alone() -> None:
+    path = ring(40)
+    seen = np.arange(20)
+    clusters = clusters_of(path, 2, 0, seen)
+    alone_clusters = clusters_of(path[seen][:, seen], 2, 0)
+    assert np.array_equal(clusters[seen], alone_clusters) and edge_cut(path[seen][:, seen], alone_clusters) == 1 / 19
+    assert clusters[20] == clusters[19]  # joined to a seen node
+    assert set(clusters[21:]) == {0, 1}  # dealt out in turn
+
+
+def test_nodes_without_edges_are_dealt_out_and_too_many_clusters_are_refused() -> None:
+    lonely = sparse.csr_array(sparse.block_diag([ring(10), sparse.csr_array((6, 6))]))
+    assert np.bincount(clusters_of(lonely, 2, 0)[10:]).tolist() == [3, 3]
+    for clusters, graph in ((11, lonely), (1, sparse.csr_array((1, 1))), (1, sparse.csr_array((3, 3)))):
+        with pytest.raises(GraphError, match=r"need at least 2 such nodes.*HOWTO_GCN_CLUSTERS"):
+            clusters_of(graph, clusters, 0)
+
+
+def test_the_statistics_count_what_makes_no_labelled_node(lake: Lake, tmp_path: Path) -> None:
+    names = [f"p{index}" for index in range(7)]  # p6 is sold but not among the products
+    rows = [f"b{basket},{name},h,s,1,1,2024-01-01" for basket in range(2) for name in names]
+    odd = ["b0,p0,h,s,1,1,2024-01-01", "alone,p1,h,s,1,1,2024-01-01", "b9,p0,h,s,-1,1,2024-01-01"]
+    described = [f"{name},1,{'DAIRY' if name < 'p5' else 'FUEL'},National,,,1 L" for name in names[:6]]
+    source = retail(
+        tmp_path,
+        "\n".join([TRANSACTIONS.splitlines()[0], *rows, *odd]),
+        "\n".join([PRODUCTS.splitlines()[0], *described]),
+    )
+    for table, frame in {"retail_baskets": source.transactions(), "products": source.products()}.items():
+        lake.write(table, frame.with_row_index("line").with_columns(source=pl.lit("test")))
+    lake.write("co_purchases", co_purchases(lake.read("retail_baskets"), 2, 10))
+    made = edges(lake.read("co_purchases"), Construction("baskets", 0, mutual=False, min_baskets=2))
+    nodes = graph_nodes(made, lake.read("products").pl(), SPLIT)
+    lake.write("graph_nodes", nodes)
+    lake.write("graph_edges", graph_edges(made, nodes))
+    lake.write("graph_clusters", nodes.select("node_id", cluster_id=pl.lit(0)))
+    counts = {
+        (statistic, item, measure): value
+        for _, statistic, _, item, measure, value in compute_all(lake, "graph").iter_rows()
+    }
+    assert counts["lines", "quantity not above 0", "line_count"] == 1
+    assert counts["baskets", "baskets", "of_one_product"] == counts["baskets", "baskets", "repeated_lines"] == 1
+    assert counts["products", "sold, but not among the products", "products"] == 1
+    assert counts["labels", "no label: not among the products", "nodes"] == 1
+    assert counts["labels", "no label: fewer than 5 products of its department", "nodes"] == 1
+    assert counts["labels", "DAIRY", "nodes"] == 5 and counts["labels", "DAIRY", "share"] == pytest.approx(5 / 7)

@@ -46,7 +46,7 @@ def test_everything_loads_as_the_ui_loads_it(defs: dg.Definitions) -> None:
 def test_jobs_and_schedules_are_as_agreed(defs: dg.Definitions) -> None:
     repository = defs.get_repository_def()
     assert {"collect", "build_features", "train", "everything", "maintain_lake"} <= set(repository.job_names)
-    assert [schedule.default_status for schedule in repository.schedule_defs] == [dg.DefaultScheduleStatus.STOPPED]
+    assert {schedule.default_status for schedule in repository.schedule_defs} == {dg.DefaultScheduleStatus.STOPPED}
 
 
 def test_every_asset_says_what_it_is(defs: dg.Definitions) -> None:

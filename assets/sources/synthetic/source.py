@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from assets.sources.protocol import Article, CaptionTrack, Problem, SearchResult, SourceError
+from assets.sources.protocol import Article, CaptionTrack, Problem, SearchResult, SourceError, VideoMetadata
 from assets.sources.synthetic import narration
 from assets.sources.synthetic.world import World
 
@@ -44,6 +44,14 @@ class SyntheticSource:
             SearchResult(video.video_id, video.title, video.channel, video.listed_duration_s, video.view_count)
             for video in videos
         ]
+
+    def metadata(self, video_id: str) -> VideoMetadata:
+        """What the world knows of a video, its true length included."""
+        number = self.world.video_number(video_id)
+        if number is None:
+            return VideoMetadata("failed", error=f"{video_id}: no such synthetic video")
+        video = self.world.video(number)
+        return VideoMetadata("ok", title=video.title, duration_s=video.duration_s, view_count=video.view_count)
 
     def captions(self, video_id: str) -> CaptionTrack:
         """The caption track of a video."""

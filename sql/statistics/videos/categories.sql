@@ -1,4 +1,4 @@
--- Tasks, videos, clips and hours of each top category, as in the paper's table of categories.
+-- Tasks, videos, clips and hours of each top category, as in HowTo100M's table of categories.
 WITH clips_of_video AS (
     SELECT
         video_id,
@@ -11,9 +11,10 @@ WITH clips_of_video AS (
 SELECT
     tasks.category_1 AS item,
     count(DISTINCT tasks.task_id) AS tasks,
-    count(DISTINCT videos.video_id) AS videos,
+    count(videos.video_id) AS videos,
     coalesce(sum(clips_of_video.clips), 0) AS clips,
-    coalesce(sum(clips_of_video.clip_hours), 0) AS clip_hours
+    coalesce(sum(clips_of_video.clip_hours), 0) AS clip_hours,
+    coalesce(sum(videos.duration_s), 0) / 3600 AS video_hours
 FROM tasks
 LEFT JOIN videos ON tasks.task_id = videos.task_id AND videos.kept
 LEFT JOIN clips_of_video ON videos.video_id = clips_of_video.video_id

@@ -2,7 +2,8 @@
 WITH verdicts AS (
     SELECT
         '1 tasks' AS stage,
-        reason
+        -- One row for all verbs: verb_decisions tells them apart.
+        regexp_replace(reason, '^verb .* is ', 'its verb is ') AS reason
     FROM tasks
     UNION ALL
     SELECT
@@ -17,18 +18,19 @@ WITH verdicts AS (
     UNION ALL
     SELECT
         '4 video files' AS stage,
-        error AS reason
+        nullif(status, 'ok') AS reason
     FROM video_files
     UNION ALL
     SELECT
         '5 features' AS stage,
-        error AS reason
+        nullif(status, 'ok') AS reason
     FROM feature_index
 )
 
 SELECT
     stage || ': ' || coalesce(reason, 'kept') AS item,
-    count(*) AS row_count
+    count(*) AS row_count,
+    count(*) / sum(count(*)) OVER (PARTITION BY stage) AS share_of_stage
 FROM verdicts
 GROUP BY stage, reason
 ORDER BY stage, row_count DESC, item

@@ -1,0 +1,153 @@
+"""Writing the lake's data in the published forms of HowTo100M, and a whole snapshot of it as a release.
+
+Belongs here: the reverse of ``howto100m_release``, file by file. A file is written beside its name and renamed when
+whole; nothing larger than one shard is in memory.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Literal
+
+import polars as pl
+
+from assets.lake import Lake
+from ml.text.tokens import clean
+
+VIDEO_LIST = "HowTo100M_v1.csv"
+TASK_LIST = "task_ids.csv"
+RAW_CAPTIONS = "raw_caption.json"
+CAPTIONS = "caption.json"
+CAPTION_ZIP = "howto100m_captions.zip"
+
+VIDEO_COLUMNS = ("video_id", "category_1", "category_2", "rank", "task_id")
+
+Track = tuple[str, list[float], list[float], list[str]]
+"""A video's id, and the starts, ends (seconds) and texts of its lines."""
+
+
+class ExportError(Exception):
+    """The published form cannot hold what was to be written; the message names it."""
+
+
+def write_videos(videos: pl.DataFrame, path: Path) -> None:
+    """``HowTo100M_v1.csv``: one row a video, an unknown second category left empty."""
+    with _whole(path, "w") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(VIDEO_COLUMNS)
+        writer.writerows(videos.select(VIDEO_COLUMNS).iter_rows())
+
+
+def write_tasks(tasks: pl.DataFrame, path: Path) -> None:
+    """``task_ids.csv``: task id and title with a tab between, no header.
+
+    Raises:
+        ExportError: an id or a title holds a tab or a line break.
+    """
+    with _whole(path, "w") as file:
+        for task_id, title in tasks.select("task_id", "title").iter_rows():
+            if len(f"{task_id}\t{title}".split("\t")) != 2 or len(f"{task_id}{title}x".splitlines()) != 1:
+                raise ExportError(f"{path.name}: task {task_id!r}: a tab or line break in {title!r}")
+            file.write(f"{task_id}\t{title}\n")
+
+
+def write_caption_json(tracks: Iterable[Track], path: Path) -> int:
+    """``caption.json`` or ``raw_caption.json``: for each video an object of parallel lists. How many videos it has."""
+    count = 0
+    with _whole(path, "w") as file:
+        file.write("{")
+        for video_id, start, end, text in tracks:
+            lists = json.dumps({"start": start, "end": end, "text": text}, allow_nan=False)
+            file.write(f"{', ' if count else ''}{json.dumps(video_id)}: {lists}")
+            count += 1
+        file.write("}")
+    return count
+
+
+def write_caption_zip(tracks: Iterable[Track], path: Path) -> int:
+    """MIL-NCE's zip: a csv ``start,end,text`` for each video. How many videos it holds."""
+    count = 0
+    with _whole(path, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for video_id, start, end, text in tracks:
+            table = io.StringIO(newline="")
+            csv.writer(table).writerows([("start", "end", "text"), *zip(start, end, text, strict=True)])
+            archive.writestr(f"{video_id}.csv", table.getvalue())
+            count += 1
+    return count
+
+
+def tracks_of(lines: pl.DataFrame) -> Iterator[Track]:
+    """The tracks of a frame of lines: video_id, start_s, end_s, text; those of one video stand together."""
+    first = 0
+    columns = lines.select("start_s", "end_s", "text")
+    for length, video_id in lines["video_id"].rle().struct.unnest().select("len", "value").iter_rows():
+        track = columns.slice(first, length)
+        yield video_id, track["start_s"].to_list(), track["end_s"].to_list(), track["text"].to_list()
+        first += length
+
+
+def export_release(
+    lake: Lake, folder: Path, snapshot: int | None = None, lines: Literal["clips", "captions"] = "clips"
+) -> dict[str, int]:
+    """Write a snapshot of the lake as the release's files.
+
+    Args:
+        snapshot: the lake's snapshot; by default the newest.
+        lines: ``clips`` (what models are trained on: lines that follow each other) or ``captions`` (as the source shows
+            them, windows that overlap).
+
+    Returns:
+        How many rows or videos each file holds.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    at = f"AT (VERSION => {lake.snapshot() if snapshot is None else int(snapshot)})"
+    videos = lake.sql(f"SELECT {', '.join(VIDEO_COLUMNS)} FROM videos {at} WHERE kept ORDER BY video_id").pl()
+    tasks = lake.sql(f"SELECT task_id, title FROM tasks {at} WHERE kept ORDER BY task_id").pl()
+    write_videos(videos, folder / VIDEO_LIST)
+    write_tasks(tasks, folder / TASK_LIST)
+    raw, stop_worded = _texts(lines)
+    return {
+        VIDEO_LIST: videos.height,
+        TASK_LIST: tasks.height,
+        RAW_CAPTIONS: write_caption_json(_tracks(lake, lines, at, raw), folder / RAW_CAPTIONS),
+        CAPTIONS: write_caption_json(_tracks(lake, lines, at, stop_worded), folder / CAPTIONS),
+        CAPTION_ZIP: write_caption_zip(_tracks(lake, lines, at, stop_worded), folder / CAPTION_ZIP),
+    }
+
+
+def _texts(table: str) -> tuple[pl.Expr, pl.Expr]:
+    """The text of a line as it was said, and without stop words."""
+    if table == "clips":
+        return pl.col("caption"), pl.col("caption_clean")
+    return pl.col("text"), pl.col("text").map_elements(clean, return_dtype=pl.String)
+
+
+def _tracks(lake: Lake, table: str, at: str, text: pl.Expr) -> Iterator[Track]:
+    """The tracks of the data set's videos, read shard by shard."""
+    index = "clip_index" if table == "clips" else "line_index"
+    for (shard,) in lake.sql(f"SELECT DISTINCT shard FROM {table} {at} ORDER BY shard").fetchall():
+        query = (
+            f"SELECT * FROM {table} {at} SEMI JOIN (FROM videos {at} WHERE kept) USING (video_id)"
+            f" WHERE shard = $shard ORDER BY video_id, {index}"
+        )
+        yield from tracks_of(lake.sql(query, shard=shard).pl().select("video_id", "start_s", "end_s", text=text))
+
+
+@contextmanager
+def _whole(path: Path, mode: Literal["w", "wb"]) -> Iterator[IO]:
+    """The file appears under its name only when it is complete."""
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
+    opened: Callable[..., IO] = unfinished.open
+    try:
+        with opened(mode) if mode == "wb" else opened(mode, encoding="utf-8", newline="") as file:
+            yield file
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)

@@ -1,0 +1,146 @@
+"""Video files from YouTube: one whole file a video, within a quota of the disk.
+
+Belongs here: choosing a format, fetching it, and when to stop. What is in a file is told in ``assets/media``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from yt_dlp.utils import DownloadCancelled
+
+from assets.sources.folder import VIDEO_SUFFIXES
+from assets.sources.protocol import FetchError
+from assets.sources.youtube.errors import YTDLP_ERRORS, not_now, of_ytdlp
+from assets.sources.youtube.options import YouTubeOptions
+from assets.sources.youtube.player import WATCH, extractor_args
+from assets.sources.youtube.polite import PoliteYoutubeDL, RateLimiter, ydl_params
+
+
+class Quota:
+    """Bytes that the files of a folder may take, over all threads of this process; None: no limit."""
+
+    def __init__(self, folder: Path, limit: int | None) -> None:
+        self.limit = limit
+        self._lock = threading.Lock()
+        self._used = sum(path.stat().st_size for path in folder.iterdir() if path.is_file()) if limit else 0
+        self._reached = False
+
+    def claim(self, count: int) -> None:
+        """Claim so many bytes more. Once they were refused, all are: the rest of a run should not ask in vain.
+
+        Raises:
+            FetchError: there are none left. Asking again makes sense as soon as there are.
+        """
+        with self._lock:
+            if self.limit is None:
+                return
+            self._reached = self._reached or self._used + max(count, 1) > self.limit
+            if self._reached:
+                raise not_now(
+                    f"the disk quota of {self.limit:,} bytes is reached; raise HOWTO_MEDIA_QUOTA_GB or make room",
+                    timedelta(0),
+                )
+            self._used += count
+
+    def settle(self, count: int) -> None:
+        """Count what was written beyond the claim, or give back when negative."""
+        with self._lock:
+            self._used += count
+
+
+class _Stopped(DownloadCancelled):
+    """The download must not go on; carries what to say of it, and whether its part is of use later."""
+
+    def __init__(self, error: FetchError, keep_part: bool) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.keep_part = keep_part
+
+
+class Downloads:
+    """Files fetched into one folder, by one thread; a file under its final name is whole."""
+
+    def __init__(self, folder: Path, quota: Quota, options: YouTubeOptions, limiter: RateLimiter) -> None:
+        self.folder, self.quota, self.options = folder, quota, options
+        height = options.media_height
+        params = {
+            # One file that needs no joining, so no ffmpeg: with sound if there is one, else the pictures alone; the
+            # least above the height if there is none below.
+            "format": f"b[height<={height}]/bv*[height<={height}]/b/bv*",
+            # H.264 costs the least to decode.
+            "format_sort": [f"res:{height}", "vcodec:h264", "ext:mp4"],
+            "outtmpl": {"default": str(folder / "%(id)s.%(ext)s")},
+            "fixup": "never",
+            "updatetime": False,
+            "progress_hooks": [self._on_progress],
+            "extractor_args": extractor_args(options),
+            **ydl_params(options),
+        }
+        self.ydl = PoliteYoutubeDL(params, limiter, None)
+        self._claimed = 0
+
+    def fetch(self, video_id: str) -> bytes:
+        """Fetch the file; one request beside those for its bytes. A part that a killed run left is gone on with.
+
+        Returns:
+            A JSON object: ``file`` (name in the folder), ``bytes``, ``sha256``, ``format_id``, ``height``.
+
+        Raises:
+            FetchError: it could not be had whole.
+        """
+        self.ydl.begin()
+        self.quota.claim(0)
+        self._claimed = self._on_disk(video_id)
+        try:
+            info = self.ydl.extract_info(WATCH.format(video_id), download=True)
+        except _Stopped as stopped:
+            for part in [] if stopped.keep_part else self._parts(video_id):
+                part.unlink()
+            raise stopped.error from stopped
+        except YTDLP_ERRORS as error:
+            raise of_ytdlp(error, self.ydl) from error
+        finally:
+            self.quota.settle(self._on_disk(video_id) - self._claimed)
+        path = finished(self.folder, video_id)
+        if path is None or info is None:
+            raise not_now("yt-dlp made no file")
+        return describe(path, {"format_id": info.get("format_id"), "height": info.get("height")})
+
+    def _on_disk(self, video_id: str) -> int:
+        path = finished(self.folder, video_id)
+        return sum(part.stat().st_size for part in [*self._parts(video_id), *filter(None, [path])])
+
+    def _parts(self, video_id: str) -> list[Path]:
+        names = (f"{video_id}{suffix}{rest}" for suffix in VIDEO_SUFFIXES for rest in (".part", ".ytdl"))
+        return [path for name in names if (path := self.folder / name).exists()]
+
+    def _on_progress(self, progress: dict[str, Any]) -> None:
+        needed = max(int(progress.get("total_bytes") or 0), int(progress.get("downloaded_bytes") or 0))
+        if needed > self._claimed:
+            try:
+                self.quota.claim(needed - self._claimed)
+            except FetchError as error:
+                raise _Stopped(error, keep_part=False) from error
+            self._claimed = needed
+        if (progress.get("elapsed") or 0) > self.options.media_timeout_s:
+            late = not_now(f"the file was not whole after {self.options.media_timeout_s:g} s")
+            raise _Stopped(late, keep_part=True)
+
+
+def finished(folder: Path, video_id: str) -> Path | None:
+    """The whole file of a video; yt-dlp gives a file its name when it is whole."""
+    paths = (folder / f"{video_id}{suffix}" for suffix in sorted(VIDEO_SUFFIXES))
+    return next((path for path in paths if path.is_file()), None)
+
+
+def describe(path: Path, known: dict[str, Any]) -> bytes:
+    """What is remembered of a whole file, as a JSON object."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return json.dumps({"file": path.name, "bytes": path.stat().st_size, "sha256": digest, **known}).encode()

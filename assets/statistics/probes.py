@@ -1,0 +1,218 @@
+"""The quality probes of HowTo100M: a person looks at some clips and videos, and says what they show.
+
+Belongs here: drawing them, the sheets that a person fills in, and from the labels to shares with their confidence
+intervals. Does not belong here: where frames come from.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from assets.lake import Lake, load_tables
+
+Frames = Callable[[str, Sequence[float]], Sequence[NDArray[np.uint8] | None]]
+"""Of a video id and times in seconds, the frames [height, width, 3] on screen then; None where there is none."""
+
+CONFIDENCE = 0.95
+_TILE = (144, 81)
+_TEXT_HEIGHT = 26
+_ITEMS_A_ROW, _ROWS_A_PAGE = 3, 34
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What is drawn and asked: ``question`` is the column that a person fills with one of ``labels``."""
+
+    name: str
+    count: int
+    question: str
+    labels: tuple[str, ...]
+    frames: int
+    query: str
+
+
+PAIRS = Probe(
+    name="pairs",
+    count=400,
+    question="visible",
+    labels=("yes", "no"),
+    frames=3,
+    query="""
+        SELECT clips.video_id || ':' || clips.clip_index AS item, clips.video_id, videos.category_1, clips.start_s,
+            clips.end_s, clips.caption AS text
+        FROM clips JOIN videos ON clips.video_id = videos.video_id
+        ORDER BY md5($seed || ':' || clips.video_id || ':' || clips.clip_index) LIMIT $count
+    """,
+)
+"""Is at least one object or action of the caption visible in the clip? In the paper, of 51 % of 400."""
+
+VIDEOS = Probe(
+    name="videos",
+    count=100,
+    question="kind",
+    labels=("instructional", "vlog", "advert", "other"),
+    frames=4,
+    query="""
+        WITH drawn AS (
+            SELECT video_id, category_1, title FROM videos WHERE kept
+            ORDER BY md5($seed || ':' || video_id) LIMIT $count
+        )
+
+        SELECT drawn.video_id AS item, drawn.video_id, drawn.category_1, CAST(0 AS DOUBLE) AS start_s,
+            max(clips.end_s) AS end_s, drawn.title AS text
+        FROM drawn JOIN clips ON drawn.video_id = clips.video_id
+        GROUP BY drawn.video_id, drawn.category_1, drawn.title
+        ORDER BY md5($seed || ':' || drawn.video_id)
+    """,
+)
+"""What kind of video is it? In the paper, of 100: 71 instructional, 12 vlogs, 7 product reviews or adverts."""
+
+
+class LabelError(ValueError):
+    """A sheet cannot be used; each line of the message names a line of the sheet and what is wrong with it."""
+
+
+def draw(lake: Lake, probe: Probe, seed: int) -> pl.DataFrame:
+    """Items in the order of a hash of the seed and their id: the same ones every time, wherever their rows lie.
+
+    Rows that come later take the place of few: each item that stays in the data keeps its place in the order.
+
+    Returns:
+        item, video_id, category_1, start_s, end_s, text.
+    """
+    return lake.sql(probe.query, seed=str(seed), count=probe.count).pl()
+
+
+def write_sheet(path: Path, probe: Probe, drawn: pl.DataFrame) -> int:
+    """Write the sheet to fill in, a row an item; labels that it has already stay, even of items not drawn any more.
+
+    Returns:
+        How many drawn items wait for a label.
+
+    Raises:
+        LabelError: the sheet that is there cannot be used; it stays as it is.
+    """
+    labels = read_labels(path, probe)
+    rows = [
+        {"tile": tile, **row, "drawn": "yes", probe.question: labels.pop(row["item"], "")}
+        for tile, row in enumerate(drawn.iter_rows(named=True), start=1)
+    ]
+    waiting = sum(not row[probe.question] for row in rows)
+    rows += [{"item": item, "drawn": "no", probe.question: label} for item, label in labels.items()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.new")
+    with beside.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, ["tile", probe.question, "text", *drawn.drop("text").columns, "drawn"])
+        writer.writeheader()
+        writer.writerows(rows)
+    beside.replace(path)
+    return waiting
+
+
+def read_labels(path: Path, probe: Probe) -> dict[str, str]:
+    """The labels of a sheet by item; none where there is no sheet yet.
+
+    Raises:
+        LabelError: naming each line whose label is none of the probe's.
+    """
+    labels = {}
+    problems = []
+    for line, row in _rows(path, probe):
+        label = row[probe.question].strip().lower()
+        if label and label not in probe.labels:
+            problems.append(f"{path}:{line}: {probe.question} is '{label}'; it must be {' or '.join(probe.labels)}")
+        elif label:
+            labels[row["item"]] = label
+    if problems:
+        raise LabelError("\n".join(problems))
+    return labels
+
+
+def shares(path: Path, probe: Probe) -> pl.DataFrame:
+    """How often each label was given to the drawn items, with Wilson's interval (the columns of ``quality_probes``).
+
+    Raises:
+        LabelError: the sheet cannot be used.
+    """
+    # Half a second to import, which loading the definitions need not wait for.
+    from scipy.stats import binomtest
+
+    labels = read_labels(path, probe)
+    drawn = [row["item"] for _, row in _rows(path, probe) if row["drawn"] == "yes"]
+    counts = Counter(labels[item] for item in drawn if item in labels)
+    labelled = counts.total()
+    rows: list[tuple[Any, ...]] = []
+    for label in probe.labels:
+        low = high = share = None
+        if labelled:
+            interval = binomtest(counts[label], labelled).proportion_ci(CONFIDENCE, method="wilson")
+            share, low, high = counts[label] / labelled, float(interval.low), float(interval.high)
+        rows.append((probe.name, label, len(drawn), labelled, counts[label], share, low, high))
+    return load_tables()["quality_probes"].frame(rows)
+
+
+def contact_sheets(folder: Path, probe: Probe, drawn: pl.DataFrame, frames: Frames) -> list[Path]:
+    """Pages of all drawn items as PNG, each with the number of its tile, some frames and its text.
+
+    The frames lie evenly in the item: at 1/6, 3/6 and 5/6 of it for three.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = list(drawn.iter_rows(named=True))
+    a_page = _ITEMS_A_ROW * _ROWS_A_PAGE
+    paths = []
+    for first in range(0, len(rows), a_page):
+        path = folder / f"{probe.name}-{first // a_page + 1}.png"
+        _page(probe, rows[first : first + a_page], first + 1, frames).save(path)
+        paths.append(path)
+    return paths
+
+
+def _page(probe: Probe, rows: list[dict[str, Any]], first_tile: int, frames: Frames) -> Image.Image:
+    width, height = _TILE[0] * probe.frames + 6, _TILE[1] + _TEXT_HEIGHT
+    page = Image.new("RGB", (width * _ITEMS_A_ROW, height * -(-len(rows) // _ITEMS_A_ROW)), "white")
+    pen = ImageDraw.Draw(page)
+    for index, row in enumerate(rows):
+        left, top = index % _ITEMS_A_ROW * width, index // _ITEMS_A_ROW * height
+        length = row["end_s"] - row["start_s"]
+        times = [row["start_s"] + length * (2 * k + 1) / (2 * probe.frames) for k in range(probe.frames)]
+        for k, frame in enumerate(frames(row["video_id"], times)):
+            tile = Image.new("RGB", _TILE, "lightgrey") if frame is None else _fitted(frame)
+            page.paste(tile, (left + k * _TILE[0], top))
+        shown = f"{first_tile + index}  {row['text']}".encode("ascii", "replace").decode()
+        letters = (width - 12) // 6
+        pen.text((left + 2, top + _TILE[1] + 1), shown[:letters] + "\n" + shown[letters : 2 * letters], fill="black")
+    return page
+
+
+def _fitted(frame: NDArray[np.uint8]) -> Image.Image:
+    """The frame in a tile, whole and in its own shape."""
+    image = Image.fromarray(frame)
+    image.thumbnail(_TILE)
+    tile = Image.new("RGB", _TILE, "black")
+    tile.paste(image, ((_TILE[0] - image.width) // 2, (_TILE[1] - image.height) // 2))
+    return tile
+
+
+def _rows(path: Path, probe: Probe) -> list[tuple[int, dict[str, str]]]:
+    """Each row with its line."""
+    if not path.exists():
+        return []
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, restval="")
+            missing = {"item", "drawn", probe.question} - set(reader.fieldnames or ())
+            if missing:
+                raise LabelError(f"{path}:1: no column {' and '.join(sorted(missing))} (columns need commas between)")
+            return [(reader.line_num, row) for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise LabelError(f"{path}: not a CSV in UTF-8 ({error}); save it as such") from error

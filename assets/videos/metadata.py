@@ -1,0 +1,42 @@
+"""Asking a source for what its search results lack.
+
+Belongs here: the rows of the answers. Candidates only are asked for, after the filters that need no such request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import polars as pl
+
+from assets.lake import load_tables
+from assets.sources.protocol import VideoSource
+
+
+def fetch_metadata(source: VideoSource, video_ids: Iterable[str], shard: str) -> pl.DataFrame:
+    """The rows of ``video_metadata`` for the videos of one shard; after their captions, a remote source knows all."""
+    rows = []
+    for video_id in video_ids:
+        about = source.metadata(video_id)
+        rows.append(
+            (
+                shard,
+                video_id,
+                about.status,
+                about.title,
+                about.channel_id,
+                about.duration_s,
+                about.view_count,
+                about.language,
+                about.description,
+                about.keywords,
+                about.manual_captions,
+                about.asr_captions,
+                about.attempts,
+                about.fetched_at or datetime.now(UTC),
+                about.next_try_at,
+                about.error,
+            )
+        )
+    return load_tables()["video_metadata"].frame(rows)

@@ -1,0 +1,11 @@
+-- Labels of the nodes, the majority class first, by split; what has no label stands by its reason.
+SELECT
+    coalesce(label, 'no label: ' || reason) AS item,
+    count(*) AS nodes,
+    count(*) / sum(count(*)) OVER () AS share,
+    count(*) FILTER (WHERE split = 'train') AS train,
+    count(*) FILTER (WHERE split = 'validation') AS validation,
+    count(*) FILTER (WHERE split = 'test') AS test
+FROM graph_nodes
+GROUP BY label, reason
+ORDER BY (label IS NULL), nodes DESC, item

@@ -1,0 +1,165 @@
+"""From caption lines to clips: marks, overlaps, sentences."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assets.captions.marks import speech, speech_with_times
+from assets.captions.segments import clips, dropped, follow_each_other
+from assets.captions.sentences import MissingExtraError, Segmentation, ends_by_pieces, segmented
+from assets.lake import load_tables
+
+VIDEOS = pl.DataFrame({"video_id": ["v"]}).with_columns(duration_s=pl.lit(None, pl.Float64))
+FETCHES = pl.DataFrame({"video_id": ["v"], "source": ["asr"], "language": ["en"], "language_probability": [None]})
+
+Line = tuple[float, float, str] | tuple[float, float, str, list[float]]
+
+
+def lines(*rows: Line) -> pl.DataFrame:
+    """Rows of ``captions`` for one video: start, end, text and perhaps the words' starts."""
+    told = [(*row, None)[:4] for row in rows]
+    return load_tables()["captions"].frame(("shard-0000", "v", i, *row) for i, row in enumerate(told))
+
+
+def with_duration(frame: pl.DataFrame, duration_s: float | None = None) -> pl.DataFrame:
+    return frame.with_columns(duration_s=pl.lit(duration_s, pl.Float64))
+
+
+def made(frame: pl.DataFrame, segmentation: Segmentation | None = None) -> pl.DataFrame:
+    return clips(frame, VIDEOS, FETCHES, segmentation or Segmentation())
+
+
+def test_a_line_ends_where_the_next_one_starts() -> None:
+    rolling = lines((0.0, 6.0, "now stir the bowl"), (3.0, 9.0, "and pour it"), (6.0, 12.0, "done"))
+    cut = follow_each_other(with_duration(rolling, 8.0)).select("start_s", "end_s", "text").rows()
+    assert cut == [(0.0, 3.0, "now stir the bowl"), (3.0, 6.0, "and pour it"), (6.0, 8.0, "done")]
+
+
+def test_lines_of_the_same_start_are_one_line() -> None:
+    both = lines((1.0, 2.0, "stir", [1.0]), (1.0, 3.0, "pour", [1.5]), (5.0, 6.0, "a", [5.0]), (5.0, 6.0, "b"))
+    assert follow_each_other(with_duration(both)).select("end_s", "text", "word_starts_s").rows() == [
+        (3.0, "stir pour", [1.0, 1.5]),
+        (6.0, "a b", None),
+    ]
+
+
+def test_clips_are_numbered_cleaned_and_tell_their_track() -> None:
+    found = made(lines((2.0, 4.0, "Now you stir the red bowl"), (0.0, 2.0, ">> hello", [0.5, 0.7])))
+    assert found.columns == list(load_tables()["clips"].column_types)
+    assert found.select("clip_index", "start_s", "caption", "word_count", "word_starts_s").rows() == [
+        (0, 0.0, "hello", 1, [0.7]),
+        (1, 2.0, "Now you stir the red bowl", 6, None),
+    ]
+    assert found["caption_clean"].to_list()[1] == "stir red bowl"
+    assert found.select("caption_source", "language", "sentence_index").unique().rows() == [("asr", "en", None)]
+
+
+def test_every_line_that_becomes_no_clip_has_a_reason() -> None:
+    captions = lines((0, 1, "stir"), (1, 2, "[Music]"), (2, 3, "..."), (4, 4, "pour"), (9, 12, "late"), (3, 5, "bowl"))
+    reasons = dropped(with_duration(captions, 9.0)).select("line_index", "reason").rows()
+    assert reasons == [
+        (1, "nothing but sound tags and speaker marks"),
+        (2, "no words"),
+        (3, "ends before it starts"),
+        (4, "starts after the end of the video"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"),
+    [
+        ("[Music] stir [ __ ] it", "stir it"),
+        ("(upbeat music) stir (two) cups (laughs)", "stir (two) cups"),
+        (">> NARRATOR: stir", "stir"),
+        ("- Stir. - Pour.", "Stir. Pour."),
+        ("Speaker 2: stir", "stir"),
+        ("NOTE: stir at 5:30", "NOTE: stir at 5:30"),
+        ("well-known sugar - free mix", "well-known sugar - free mix"),
+        ("♪ la la ♪", "la la"),
+    ],
+)
+def test_sound_tags_and_speaker_marks_go(shown: str, said: str) -> None:
+    assert speech(shown) == said
+
+
+mark = st.sampled_from(["[Music]", "(applause)", ">>", "♪", "(two", "cups)", "[a b]", "stir", "pour", "5:30"])
+
+
+@settings(deadline=None)
+@given(st.lists(mark, min_size=1, max_size=8))
+def test_words_that_stay_keep_their_times(pieces: list[str]) -> None:
+    text = " ".join(pieces)
+    numbered = [float(i) for i in range(len(text.split()))]
+    spoken, starts = speech_with_times(text, numbered)
+    assert spoken == speech(text)
+    assert [text.split()[int(start)] for start in starts] == spoken.split()
+
+
+tracks = st.lists(
+    st.tuples(
+        st.integers(-2, 30).map(float),
+        st.floats(0.125, 20),
+        st.lists(st.sampled_from(["stir", "it's", "Bowl.", "été", "混ぜる"]), max_size=4),
+        st.booleans(),
+    ).map(lambda t: (t[0], t[0] + t[1], " ".join(t[2]), [t[0] + 0.01 * i for i in range(len(t[2]))] if t[3] else None)),
+    max_size=20,
+)
+
+
+@settings(deadline=None)
+@given(tracks, st.sampled_from([Segmentation(), Segmentation("pauses"), Segmentation("pauses", 3, 0.2)]))
+def test_no_word_is_lost_or_repeated_and_no_time_overlaps(track: list[Line], segmentation: Segmentation) -> None:
+    captions = lines(*track)
+    found = made(captions, segmentation)
+    unused = dropped(with_duration(captions))["line_index"]
+    spoken = [text.split() for _, _, text, _ in track]
+    kept = sorted(word for i, words in enumerate(spoken) if i not in unused for word in words)
+    assert sorted(word for text in found["caption"] for word in text.split()) == kept
+    starts, ends = found["start_s"].to_list(), found["end_s"].to_list()
+    assert all(0 <= start < end for start, end in zip(starts, ends, strict=True))
+    assert all(end <= start for end, start in zip(ends, starts[1:], strict=False))
+    for caption, times in found.select("caption", "word_starts_s").rows():
+        assert times is None or len(times) == len(caption.split())
+
+
+def sentences(segmentation: Segmentation, *rows: Line) -> list[tuple]:
+    cut = segmented(follow_each_other(with_duration(lines(*rows))), segmentation)
+    return cut.select("sentence_index", "start_s", "end_s", "text").rows()
+
+
+def test_sentences_end_at_punctuation_and_pauses() -> None:
+    spoken = ((0.0, 2.0, "Crack two"), (2.0, 4.0, "eggs. Then whisk"), (4.0, 5.0, "them"), (7.0, 8.0, "now salt"))
+    assert sentences(Segmentation("pauses"), *spoken) == [
+        (0, 0.0, pytest.approx(2 + 2 / 3), "Crack two eggs."),
+        (1, pytest.approx(2 + 2 / 3), 5.0, "Then whisk them"),
+        (2, 7.0, 8.0, "now salt"),
+    ]
+
+
+def test_a_long_sentence_is_cut_at_a_known_word_and_keeps_its_number() -> None:
+    timed = (0.0, 5.0, "a b c d e.", [0.0, 0.5, 1.0, 1.2, 1.4])
+    assert sentences(Segmentation("pauses", max_words=3), timed, (5.0, 6.0, "f")) == [
+        (0, 0.0, 1.2, "a b c"),
+        (0, 1.2, 5.0, "d e."),
+        (1, 5.0, 6.0, "f"),
+    ]
+
+
+def test_pieces_of_a_model_end_at_whole_words() -> None:
+    words = ["this", "is", "one", "this", "another"]
+    assert ends_by_pieces(words, ["this is one ", "this another"]) == [False, False, True, False, True]
+    assert ends_by_pieces(words, ["this is one", " this another"]) == [False, False, True, False, True]
+    assert ends_by_pieces(words, ["this is o", "ne this another"]) == [False, False, True, False, True]
+    with pytest.raises(ValueError, match="changed the text"):
+        ends_by_pieces(words, ["This is one. ", "This another."])
+
+
+@pytest.mark.skipif(find_spec("wtpsplit") is not None, reason="the extra is installed")
+def test_the_sentence_model_asks_for_its_extra() -> None:
+    with pytest.raises(MissingExtraError, match=r"howto-lake\[sentences\]"):
+        sentences(Segmentation("model"), (0.0, 1.0, "stir it"))

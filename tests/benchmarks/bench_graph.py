@@ -1,0 +1,108 @@
+"""From baskets to co-purchases beside plain pair counts, in the same run, on the packaged transactions.
+
+What is plain only counts; ours also codes the ids, leaves out giant baskets, and adds lift, normalised PMI and
+significance. Both begin with the same text ids and end with them.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from assets.graph.co_purchases import co_purchases
+from assets.graph.edges import edges
+from assets.graph.options import Construction
+from assets.sources.retail import CompleteJourney
+
+SELF_JOIN = """
+WITH items AS (SELECT DISTINCT basket_id, product_id FROM transactions WHERE kept)
+SELECT count(*), sum(baskets) FROM (
+    SELECT a.product_id AS product_a, b.product_id AS product_b, count(*) AS baskets
+    FROM items AS a INNER JOIN items AS b ON a.basket_id = b.basket_id AND a.product_id < b.product_id
+    GROUP BY ALL HAVING count(*) >= {min_baskets}
+)
+"""
+
+
+@pytest.fixture(scope="module")
+def transactions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("bench") / "transactions.parquet"
+    CompleteJourney().transactions().sink_parquet(path)
+    return path
+
+
+def ours(transactions: Path, min_baskets: int) -> tuple[int, int]:
+    pairs = co_purchases(duckdb.connect().read_parquet(str(transactions)), min_baskets, 300)
+    return pairs.aggregate("count(*), sum(baskets), sum(lift), sum(npmi), sum(significance)").fetchall()[0][:2]
+
+
+def self_join(transactions: Path, min_baskets: int) -> tuple[int, int]:
+    rows = duckdb.connect().read_parquet(str(transactions))
+    return rows.query("transactions", SELF_JOIN.format(min_baskets=min_baskets)).fetchall()[0]
+
+
+def polars_streaming(transactions: Path, min_baskets: int) -> tuple[int, int]:
+    items = pl.scan_parquet(transactions).filter("kept").select("basket_id", "product_id").unique()
+    pairs = (
+        items.join(items, on="basket_id", suffix="_b")
+        .filter(pl.col("product_id") < pl.col("product_id_b"))
+        .group_by("product_id", "product_id_b")
+        .len()
+        .filter(pl.col("len") >= min_baskets)
+    )
+    return pairs.select(pl.len(), pl.col("len").sum()).collect(engine="streaming").row(0)
+
+
+def seconds(work: Callable[[], object], times: int = 3) -> tuple[float, float]:
+    """Median seconds of wall clock and of processor, over several runs."""
+    taken = []
+    for _ in range(times):
+        started = time.perf_counter(), time.process_time()
+        work()
+        taken.append((time.perf_counter() - started[0], time.process_time() - started[1]))
+    return statistics.median(wall for wall, _ in taken), statistics.median(cpu for _, cpu in taken)
+
+
+def test_pairs_beside_plain_counts(transactions: Path) -> None:
+    print(f"\n{'pairs of at least':18} {'way':28} {'pairs':>12} {'wall s':>7} {'CPU s':>7} {'CPU ratio':>9}")
+    for min_baskets in (1, 2):
+        ways = {"ours, with all measures": ours, "DuckDB self-join": self_join, "Polars streaming": polars_streaming}
+        counts = {name: way(transactions, min_baskets) for name, way in ways.items()}
+        assert len(set(counts.values())) == 1, counts
+        first = None
+        for name, way in ways.items():
+            wall, cpu = seconds(partial(way, transactions, min_baskets))
+            first = first or cpu
+            print(f"{min_baskets:18} {name:28} {counts[name][0]:12,} {wall:7.2f} {cpu:7.2f} {cpu / first:9.2f}")
+
+
+def test_pairs_beyond_memory(transactions: Path, tmp_path: Path) -> None:
+    print(f"\n{'memory limit':18} {'pairs':>12} {'wall s':>7} {'CPU s':>7} {'temporary files':>16}")
+    for limit in ("4GB", "500MB", "300MB"):
+        database = duckdb.connect(config={"memory_limit": limit, "temp_directory": str(tmp_path / limit)})
+        database.execute("PRAGMA enable_profiling = 'no_output'; SET profiling_coverage = 'ALL'")
+        pairs = co_purchases(database.read_parquet(str(transactions)), 1, 300)
+        started = time.perf_counter(), time.process_time()
+        made = pairs.aggregate("count(*), sum(npmi), sum(significance)").fetchall()[0][0]
+        wall, cpu = time.perf_counter() - started[0], time.process_time() - started[1]
+        spilled = json.loads(database.get_profiling_information())["system_peak_temp_dir_size"]
+        print(f"{limit:18} {made:12,} {wall:7.2f} {cpu:7.2f} {spilled / 2**20:12,.0f} MiB")
+
+
+def test_edges_of_the_pairs(transactions: Path, tmp_path: Path) -> None:
+    database = duckdb.connect()
+    co_purchases(database.read_parquet(str(transactions)), 2, 300).write_parquet(str(tmp_path / "pairs.parquet"))
+    print(f"\n{'edges':40} {'kept':>10} {'wall s':>7} {'CPU s':>7}")
+    for measure in ("npmi", "significance"):
+        construction = Construction(measure, 20, mutual=True, min_baskets=2)
+        pairs = database.read_parquet(str(tmp_path / "pairs.parquet"))
+        wall, cpu = seconds(partial(edges, pairs, construction))
+        print(f"{construction.name:40} {len(edges(pairs, construction)):10,} {wall:7.2f} {cpu:7.2f}")

@@ -143,7 +143,7 @@ class Refresh:
 
     def _why(self, step: Step) -> str | None:
         """Why a step has to run, or None if what is stored is what it would make."""
-        if not any(self.graph.get(key).parent_keys for key in step.keys):
+        if not any(self.graph.get(key).parent_keys for key in step.keys) and self._is_source(step.keys[0]):
             return "sources are always looked at"
         resolver = CachingStaleStatusResolver(self.instance, self.graph, LoadingContextForTest(self.instance))
         for key in step.keys:
@@ -163,6 +163,9 @@ class Refresh:
             if waiting:
                 return f"{key.to_user_string()}: {waiting} due to be asked for again"
         return None
+
+    def _is_source(self, key: dg.AssetKey) -> bool:
+        return self.graph.get(key).group_name == "sources"
 
     def _due(self, key: dg.AssetKey, partition: str | None) -> int:
         """How many rows of an asset's table wait for an answer that is to be asked for by now."""

@@ -141,7 +141,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "task_rules": task_rules(settings),
         "evaluation_lists": evaluation_lists(settings),
         "segmentation": Segmentation(settings.segmentation),
-        "recognition": Recognition(settings.speech_model, settings.device if settings.device != "mps" else "auto"),
+        "recognition": Recognition(settings.speech_model),
         "duplicate_options": DuplicateOptions(threshold=settings.duplicate_similarity),
         "limits": Limits(settings.top_results, settings.min_views, settings.max_duration_s, settings.min_words),
         "sharding": Sharding(settings.shards),

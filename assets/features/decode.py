@@ -183,7 +183,6 @@ def _decoded(container: InputContainer, timeline: Timeline, packets: bytes) -> I
     stream = video_stream(container)
     decoder = stream.codec_context
     decoder.thread_count = 1  # videos are decoded side by side; threads inside one cost a fifth more CPU
-    decoder.options = {"err_detect": "explode"}  # else it would paint over what is damaged
     decoder.open()  # before any frame may be skipped: dav1d asks for that once
     name = Path(container.name).name
     demuxed = (packet for packet in container.demux(stream) if packet.size)

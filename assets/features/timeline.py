@@ -118,7 +118,7 @@ class _Packets:
                 self.durations.append(packet.duration or 0)
                 shown.append(time is not None and not packet.is_discard)
                 key.append(packet.is_keyframe)
-            if time is not None and not packet.is_discard:
+            if time is not None:
                 ends[packet.stream] = max(ends[packet.stream], time + (packet.duration or 0))
         self.end = max(ticks * each.time_base for each, ticks in ends.items() if each.time_base)
         self.shown, self.key = np.frombuffer(shown, np.bool_), np.frombuffer(key, np.bool_)

@@ -46,11 +46,13 @@ class Published:
     def lines(self) -> Iterator[str]:
         """What was read, for people."""
         graph = self.graph
-        kind = "multi-label" if graph.labels.ndim == 2 else "single-label"
+        kind = "multi-label" if graph.multi_label else "single-label"
         yield f"{len(graph.splits):,} nodes, {graph.adjacency.nnz // 2:,} edges, {graph.features.shape[1]:,} features"
         yield f"{len(graph.classes):,} classes, {kind}"
         yield ", ".join(f"{name} {int((graph.splits == name).sum()):,}" for name in sorted(set(graph.splits)))
         yield from (f"{note}: {count:,}" for note, count in self.notes.items() if count)
+        if unseen := graph.not_learnable():
+            yield f"held-out nodes have classes that no training node has: {', '.join(unseen)}"
 
 
 def read(folder: Path, links: LinkEnds | None = None, split: str | None = None) -> Published:
@@ -140,10 +142,7 @@ def _published(
     notes: dict[str, int],
 ) -> Published:
     graph = GraphData(adjacency, features, labels, splits, np.zeros(len(splits), np.int64), classes)
-    of_training = labels[splits == "train"]
-    learnable = int((of_training.any(axis=0)).sum()) if labels.ndim == 2 else len(np.unique(of_training))
     notes["nodes in no split"] = int((splits == NOT_IN_A_SPLIT).sum())
-    notes["classes without a training node"] = len(classes) - learnable
     return Published(graph, notes)
 
 
@@ -341,18 +340,6 @@ def _ogb_splits(folder: Path, name: str | None, nodes: int) -> np.ndarray:
 # -- the command line --------------------------------------------------------------------------------------------------
 
 
-def micro_f1(labels: np.ndarray, scores: np.ndarray) -> float:
-    """F1 over all pairs of node and class: 2 TP / (2 TP + FP + FN); of ``labels[n]`` it is the accuracy.
-
-    Args:
-        labels: ``[n]``, or ``[n, C]`` of 0 and 1; scores: ``[n, C]``, of which the largest counts, or all above 0.
-    """
-    if labels.ndim == 1:
-        return float(np.mean(scores.argmax(axis=1) == labels))
-    said, true = scores > 0, labels > 0
-    return float(2 * (said & true).sum() / max(said.sum() + true.sum(), 1))
-
-
 def train_by_preset(published: Published, preset: str, tell: Callable[[str], None], **changes: Any) -> dict[str, float]:
     """Partition, train and score by a published preset of ``ml.cluster_gcn.presets``; ``changes`` override its fields.
 
@@ -363,7 +350,6 @@ def train_by_preset(published: Published, preset: str, tell: Callable[[str], Non
         PublishedError: there is no such preset.
     """
     from ml.cluster_gcn.presets import PRESETS
-
     from ml.cluster_gcn.train import predict, train
 
     if preset not in PRESETS:
@@ -374,9 +360,9 @@ def train_by_preset(published: Published, preset: str, tell: Callable[[str], Non
     graph = replace(graph, clusters=clusters_of(graph.adjacency, config.clusters, config.seed, seen))
     tell(f"{config.clusters} clusters; edges between them: {edge_cut(graph.adjacency, graph.clusters):.1%}")
     model, _ = train(graph, config, progress=lambda row: tell(_line(row)))
-    scores = predict(model, graph, config)
-    measured = [split for split in ("validation", "test") if len(graph.nodes(split))]
-    return {split: micro_f1(graph.labels[graph.nodes(split)], scores[graph.nodes(split)]) for split in measured}
+    told = said(predict(model, graph, config), graph.multi_label)
+    held_out = {split: graph.nodes(split) for split in ("validation", "test")}
+    return {split: micro_f1(graph.labels[nodes], told[nodes]) for split, nodes in held_out.items() if len(nodes)}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

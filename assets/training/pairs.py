@@ -45,7 +45,7 @@ def write_shard(
         min_time_s: seconds below which a caption line is grown by its neighbours.
     """
     outcomes: dict[str, _Outcome] = {}
-    dim = sum(_dimensions(feature_index, streams))
+    dim = sum(_dimensions(feature_index, streams)) or 1  # a shard without videos has an array, of no rows
 
     def videos() -> Iterator[tuple[str, VideoPairs]]:
         for (video_id,), lines in sorted(clips.partition_by("video_id", as_dict=True).items()):

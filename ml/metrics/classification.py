@@ -52,6 +52,22 @@ def micro_f1(truth: np.ndarray, predicted: np.ndarray) -> float:
     return float(2 * (said & true).sum() / max(said.sum() + true.sum(), 1))
 
 
+def micro_f1(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """F1 over all pairs of item and class at once: 2 TP / (2 TP + FP + FN); 0 where no class is meant or said.
+
+    Args:
+        truth, predicted: ``[item, class]`` of 0 and 1. Of one class an item, ``[item]``, this is the accuracy.
+
+    Raises:
+        ValueError: nothing to score, or arrays of differing shapes.
+    """
+    if truth.ndim == 1:
+        return accuracy(truth, predicted)
+    _check(truth, predicted)
+    said = np.count_nonzero(truth) + np.count_nonzero(predicted)
+    return 2 * np.count_nonzero((truth > 0) & (predicted > 0)) / said if said else 0.0
+
+
 def _check(truth: np.ndarray, predicted: np.ndarray) -> None:
     if not len(truth) or truth.shape != predicted.shape:
         raise ValueError(f"{len(truth)} labels and {len(predicted)} predictions: need equally many, at least one")

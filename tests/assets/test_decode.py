@@ -98,7 +98,9 @@ def test_each_stream_gets_exactly_its_frames(
         assert numbers(clips[name]) == expected
         shown_at = [float(times[row[0]]) for row in expected]
         assert [clip.time_s for clip in clips[name]] == pytest.approx(shown_at, abs=4e-5)
-    assert readings == [True]
+    for alone, together in zip(clips_of(path, {"2d": FRAMES_2D})["2d"], clips["2d"], strict=True):
+        assert np.array_equal(alone.pictures, together.pictures)
+    assert readings == [True, True]
 
 
 @pytest.fixture(scope="module")
@@ -165,11 +167,15 @@ def test_streams_come_as_they_are_ready_and_may_depend_on_the_video(uneven: Path
         ("v.avi", "libx264", {}),
     ],
 )
-def test_other_containers_and_codecs(tmp_path: Path, name: str, codec: str, options: dict[str, str]) -> None:
+def test_other_containers_and_codecs(
+    tmp_path: Path, name: str, codec: str, options: dict[str, str], readings: list[bool]
+) -> None:
     path = numbered(tmp_path / name, steady(Fraction(30), 3), codec, **options)
     clips = clips_of(path, {"2d": FRAMES_2D, "all": Sampling(Fraction(30), HEIGHT, None)})
     assert numbers(clips["2d"]) == [[14], [44], [74]]
     assert numbers(clips["all"])[:89] == [[number] for number in range(89)]
+    assert numbers(clips_of(path, {"2d": Sampling(Fraction(10, 7), HEIGHT, None)})["2d"]) == [[10], [31], [52], [73]]
+    assert readings == [name != "v.avi"] * 2
     info = probe(path)
     assert (info.width, info.height) == (WIDTH, HEIGHT)
     assert info.duration_s == pytest.approx(3, abs=0.14)
@@ -188,13 +194,16 @@ def test_time_counts_from_the_start_of_the_file(tmp_path: Path) -> None:
 
 def test_what_an_edit_list_cuts_off_is_not_shown(tmp_path: Path, readings: list[bool]) -> None:
     whole = numbered(tmp_path / "v.mp4", steady(Fraction(30), 3), bf="3")
-    path = copied(whole, tmp_path / "cut.mp4", Fraction(-1))
-    assert numbers(clips_of(path, {"2d": FRAMES_2D})["2d"]) == [[44], [74]]
+    path = copied(whole, tmp_path / "cut.mp4", Fraction(-101, 100))
+    clips = clips_of(path, {"2d": FRAMES_2D, "at": Sampling(Fraction(1), HEIGHT, None, rule="at")})
+    assert numbers(clips["2d"]) == [[45], [75]]
+    assert numbers(clips["at"]) == [[31], [61]]
     assert readings == [True]
 
 
-def test_a_recording_may_begin_between_key_frames(tmp_path: Path, readings: list[bool]) -> None:
-    whole = numbered(tmp_path / "v.mp4", steady(Fraction(30), 4), g="45", sc_threshold="0", bf="0")
+@pytest.mark.parametrize("codec", ["libx264", "libvpx-vp9"])
+def test_a_recording_may_begin_between_key_frames(tmp_path: Path, codec: str, readings: list[bool]) -> None:
+    whole = numbered(tmp_path / "v.mp4", steady(Fraction(30), 4), codec, g="45", sc_threshold="0", bf="0")
     path = copied(whole, tmp_path / "from 10 on.mkv", leave_out=10)
     (first, *others) = clips_of(path, {"2d": FRAMES_2D})["2d"]
     assert numbers([first, *others]) == [[45], [54], [84], [114]]

@@ -55,10 +55,10 @@ def polars_streaming(transactions: Path, min_baskets: int) -> tuple[int, int]:
         items.join(items, on="basket_id", suffix="_b")
         .filter(pl.col("product_id") < pl.col("product_id_b"))
         .group_by("product_id", "product_id_b")
-        .len()
-        .filter(pl.col("len") >= min_baskets)
+        .agg(pl.len().alias("baskets"))
+        .filter(pl.col("baskets") >= min_baskets)
     )
-    return pairs.select(pl.len(), pl.col("len").sum()).collect(engine="streaming").row(0)
+    return pairs.select(pl.len(), pl.col("baskets").sum()).collect(engine="streaming").row(0)
 
 
 def seconds(work: Callable[[], object], times: int = 3) -> tuple[float, float]:

@@ -70,7 +70,7 @@ def test_an_option_makes_just_the_assets_that_use_it_out_of_date(tmp_path: Path)
 
     before, after = code_versions(), code_versions(min_words=50)
     changed = {key for key in before if before[key] != after[key]}
-    assert changed == {"search_results", "candidate_videos", "videos"}
+    assert changed == {"search_results", "task_searches", "candidate_videos", "videos"}
     assert before == code_versions(device="cpu")
 
 

@@ -1,19 +1,21 @@
 """Frames in and out of assets through the lake."""
 
+from datetime import UTC, datetime
+
 import dagster as dg
 import duckdb
 import polars as pl
 
-from assets.lake import Lake
+from assets.lake import Lake, load_tables
 from orchestration.io_manager import LakeIOManager
 
 SHARDS = dg.StaticPartitionsDefinition(["shard-0000", "shard-0001"])
 
 
 def fetches(shard: str, words: int) -> pl.DataFrame:
-    frame = pl.DataFrame({"shard": [shard], "video_id": [f"v-{shard}"], "status": ["ok"], "word_count": [words]})
-    unknown = [pl.lit(None, dtype=pl.String).alias(name) for name in ("source", "language", "error")]
-    return frame.with_columns(*unknown, pl.lit("2026-01-01").str.to_datetime(time_zone="UTC").alias("fetched_at"))
+    fetched_at = datetime(2026, 1, 1, tzinfo=UTC)
+    row = (shard, f"v-{shard}", "ok", None, None, None, words, 1, fetched_at, None, None)
+    return load_tables()["caption_fetches"].frame([row])
 
 
 @dg.asset(partitions_def=SHARDS)

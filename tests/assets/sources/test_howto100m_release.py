@@ -12,9 +12,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from assets.captions.fetch import fetch_captions
 from assets.lake import Lake, load_tables
 from assets.sources import release_captions
-from assets.sources.howto100m_release import CaptionFile, HowTo100MRelease, read_video_list
+from assets.sources.howto100m_release import HowTo100MRelease
 from assets.sources.protocol import CaptionLine, Problem, SourceError
 from assets.sources.release_captions import find_entries, read_entries
 from assets.sources.release_export import (
@@ -28,6 +29,8 @@ from assets.sources.release_export import (
     write_tasks,
     write_videos,
 )
+from assets.sources.release_lists import read_video_list
+from assets.sources.release_tracks import CaptionFile
 
 VIDEO_LIST = """video_id,category_1,category_2,rank,task_id, path
 nVbIUDjzWY4,Cars & Other Vehicles,Motorcycles,27, 52907
@@ -221,6 +224,20 @@ def test_the_zip_of_csv_files_makes_the_round_trip_without_loss(tmp_path: Path, 
     assert sorted(read) == sorted(rows(published))
     assert captions.problems() == []
     assert zipfile.ZipFile(path).namelist() == [f"{video_id}.csv" for video_id in published]
+
+
+@given(releases)
+@example({"a" * 11: [(0.0, 1.0, "it\u2019s\x1c a &amp; b"), (1.0, 2.0, "été d'or")], "b" * 11: [(0.0, 1.0, " ")]})
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_tracks_of_a_shard_are_the_tracks_one_by_one(tmp_path: Path, published: Release) -> None:
+    broken = {"x" * 11: {"start": [0, 1], "end": [1, 2], "text": ["a", None]}, "y" * 11: {"start": []}}
+    source = release(tmp_path, raw_caption__json=json.dumps({**lists(published), **broken}))
+    asked = [*published, "x" * 11, "y" * 11, "z" * 11]
+    one_by_one = fetch_captions(source, asked, "shard-0000")
+    for mine, theirs in zip(source.caption_rows(asked, "shard-0000"), one_by_one, strict=True):
+        columns = [name for name in theirs.columns if name != "fetched_at"]
+        assert mine.schema == theirs.schema
+        assert sorted(mine.select(columns).rows(), key=repr) == sorted(theirs.select(columns).rows(), key=repr)
 
 
 names = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp", "Zs")), min_size=1, max_size=8)

@@ -1,0 +1,257 @@
+"""The statistics and the import of captions at HowTo100M's size: what they cost at 1, 10 and 100 % of it.
+
+The data is synthetic, at the distributions of the paper (section 3.2): 1.22 M videos, 136.6 M clips of 4 s, 4 words
+without stop words, words by Zipf's law over 100,000. By default up to 10 % is made; ``BENCH_SHARE=1`` makes all of it,
+which takes 9 GB on disk. ``BENCH_FOLDER`` keeps what was made, so that a run which was stopped goes on.
+
+Every measurement is a process of its own, with two threads, 600 MB for DuckDB, and its peak memory as the kernel saw
+it, imports included.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from assets.lake import Lake, load_tables
+from assets.sources.release_captions import LINES, find_entries, read_entries
+from assets.sources.release_export import tracks_of, write_caption_json
+from assets.statistics.queries import QUERIES, compute
+from ml.text.tokens import stop_words
+from orchestration.settings import WIKIHOW_CATEGORIES
+
+SHARDS = 1200
+VIDEOS_A_SHARD = 1017
+TASKS = 23_611
+WORDS = 100_000
+WHOLE_SCANS = ("spoken_words", "top_words")
+"""Statistics that read all text; the others read numbers."""
+
+SHARE = float(os.environ.get("BENCH_SHARE", "0.1"))
+SHARES = [share for share in (0.01, 0.1, 1.0) if share <= SHARE]
+
+
+# -- the data ---------------------------------------------------------------------------------------------------------
+
+
+def vocabulary() -> pl.Series:
+    """Made-up words of two to nine letters, the same in every run."""
+    random = np.random.default_rng(0)
+    letters = random.integers(97, 123, (WORDS, 9), dtype=np.uint8).tobytes().decode()
+    lengths = random.integers(2, 10, WORDS).tolist()
+    return pl.Series([letters[9 * i : 9 * i + length] for i, length in enumerate(lengths)])
+
+
+def drawn(words: pl.Series, count: int, random: np.random.Generator) -> pl.Series:
+    """Words by Zipf's law: the k-th is drawn 1/k as often as the first."""
+    return words.gather(np.exp(random.random(count) * np.log(len(words))).astype(np.int64).clip(1, len(words)) - 1)
+
+
+def clips_of_shard(index: int, words: pl.Series) -> pl.DataFrame:
+    """The clips of some thousand videos: 112 a video, skewed, of 4 s, one every 3.4 s, a stop word before each word."""
+    random = np.random.default_rng(index)
+    clips = np.exp(random.normal(4.538, 0.6, VIDEOS_A_SHARD)).astype(np.int64).clip(1, 1000)
+    count = int(clips.sum())
+    clip_index = np.concatenate([np.arange(n) for n in clips])
+    lengths = random.poisson(3, count) + 1
+    stops = pl.Series(sorted(stop_words()))
+    spoken = {}
+    for k in range(8):
+        spoken[f"stop_{k}"] = drawn(stops, count, random)
+        spoken[f"word_{k}"] = drawn(words, count, random)
+    said = [pl.when(pl.col("words") > int(name[-1])).then(name) for name in spoken]
+    start_s = np.round(3.4 * clip_index + random.random(count), 2)
+    return (
+        pl.DataFrame(spoken)
+        .with_columns(words=lengths)
+        .select(
+            pl.lit(f"shard-{index:04d}").alias("shard"),
+            pl.Series("video_id", np.repeat([f"{index:04d}-{n:06d}" for n in range(VIDEOS_A_SHARD)], clips)),
+            pl.Series("clip_index", clip_index),
+            pl.Series("start_s", start_s),
+            pl.Series("end_s", start_s + np.round(random.gamma(4, 1, count).clip(0.1), 2)),
+            pl.concat_str(said, separator=" ", ignore_nulls=True).alias("caption"),
+            pl.concat_str(said[1::2], separator=" ", ignore_nulls=True).alias("caption_clean"),
+            pl.Series("word_count", 2 * lengths.clip(max=8)),
+            pl.lit("asr").alias("caption_source"),
+            pl.lit("en").alias("language"),
+        )
+    )
+
+
+def complete(table: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with the table's other columns: NULL, or a value that their type has."""
+    values = {"VARCHAR": "", "BIGINT": 1, "DOUBLE": 0.0, "BOOLEAN": True}
+    columns = load_tables()[table].columns
+    return frame.select(
+        pl.col(c.name) if c.name in frame.columns else pl.lit(None if c.nullable else values.get(c.type)).alias(c.name)
+        for c in columns
+    )
+
+
+def fill(folder: Path, share: float, until: float = float("inf")) -> Lake:
+    """A lake of that share of HowTo100M; goes on where it stopped, and stops after ``until`` (monotonic seconds)."""
+    lake = Lake(folder / f"{share:g}")
+    words = vocabulary()
+    shards = range(max(1, round(SHARDS * share)))
+    done = set(lake.sql("SELECT DISTINCT shard FROM clips").pl()["shard"]) if lake.has("clips") else set()
+    for index in shards:
+        if f"shard-{index:04d}" not in done and time.monotonic() < until:
+            lake.write("clips", complete("clips", clips_of_shard(index, words)), f"shard-{index:04d}")
+    if not lake.has("feature_index"):
+        for table, frame in small_tables(len(shards), share):
+            lake.write(table, complete(table, frame))
+    return lake
+
+
+def small_tables(shards: int, share: float) -> Iterator[tuple[str, pl.DataFrame]]:
+    """The tables with a row a task or a video, as far as the statistics read them."""
+    random = np.random.default_rng(1)
+    tasks = max(1, round(TASKS * share))
+    categories = pl.Series(WIKIHOW_CATEGORIES).gather(random.integers(0, len(WIKIHOW_CATEGORIES), tasks))
+    task = pl.DataFrame({"task_id": [str(n) for n in range(tasks)], "category_1": categories})
+    yield (
+        "tasks",
+        task.with_columns(category_2=pl.col("category_1") + pl.Series(random.integers(0, 11, tasks)).cast(str)),
+    )
+    of_task = random.integers(0, tasks, shards * VIDEOS_A_SHARD)
+    video = pl.DataFrame(
+        {
+            "shard": np.repeat([f"shard-{n:04d}" for n in range(shards)], VIDEOS_A_SHARD),
+            "video_id": [f"{s:04d}-{n:06d}" for s in range(shards) for n in range(VIDEOS_A_SHARD)],
+            "task_id": task["task_id"].gather(of_task),
+            "category_1": task["category_1"].gather(of_task),
+            "rank": random.integers(1, 201, shards * VIDEOS_A_SHARD),
+            "duration_s": random.gamma(2, 195, shards * VIDEOS_A_SHARD),
+            "status": "ok",
+            "source": "asr",
+            "word_count": 900,
+        }
+    )
+    for table in ("candidate_videos", "videos", "caption_fetches", "video_files", "feature_index"):
+        yield table, video
+
+
+def write_captions(path: Path, megabytes: int) -> None:
+    """A ``raw_caption.json`` of at least that size."""
+    words = vocabulary()
+
+    def lines() -> Iterator[pl.DataFrame]:
+        for index in range(SHARDS):
+            yield clips_of_shard(index, words).select("video_id", "start_s", "end_s", text="caption")
+
+    def tracks() -> Iterator[tuple]:
+        size = 0
+        for track in (track for frame in lines() for track in tracks_of(frame)):
+            yield track
+            size += 40 + sum(map(len, track[3])) + 18 * len(track[3])
+            if size > megabytes * 1e6:
+                return
+
+    write_caption_json(tracks(), path)
+
+
+# -- the measurements, each in a process of its own -------------------------------------------------------------------
+
+
+def run_statistic(folder: str, statistic: str) -> object:
+    lake = Lake(Path(folder))
+    lake.connection.execute("SET threads = 2")
+    lake.connection.execute("SET memory_limit = '600MB'")
+    return compute(lake, QUERIES / "videos" / f"{statistic}.sql").height
+
+
+def run_import(path: str) -> object:
+    """Read every line into frames of the table's form."""
+    lines = 0
+    for batch in read_entries(Path(path), find_entries(Path(path))):
+        assert batch.lines.schema == LINES and batch.problems.is_empty()
+        lines += batch.lines.height
+    return lines
+
+
+def run_json_load(path: str) -> object:
+    """The peer: the whole file as Python objects."""
+    with Path(path).open() as file:
+        return sum(len(video["text"]) for video in json.load(file).values())
+
+
+WORK: dict[str, Callable[..., object]] = {"statistic": run_statistic, "import": run_import, "json.load": run_json_load}
+
+
+def measured(work: str, *arguments: str) -> dict[str, float]:
+    """Wall and CPU seconds of the work, and the peak memory of its process in MiB, imports included."""
+    root = Path(__file__).resolve().parents[2]
+    command = [sys.executable, __file__, work, *arguments]
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": str(root), "POLARS_MAX_THREADS": "2"}, capture_output=True, text=True
+    )
+    if done.returncode:
+        return {"error": done.stderr.strip().splitlines()[-1]}  # type: ignore[dict-item]
+    return json.loads(done.stdout)
+
+
+def main(work: str, *arguments: str) -> None:
+    wall, cpu = time.perf_counter(), time.process_time()
+    result = WORK[work](*arguments)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    print(json.dumps({"wall": wall, "cpu": cpu, "peak": int(peak.split()[1]) / 1024, "result": result}))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    kept = os.environ.get("BENCH_FOLDER")
+    if kept:
+        yield Path(kept)
+        return
+    made = tmp_path_factory.mktemp("scale")
+    yield made
+    shutil.rmtree(made)
+
+
+def test_statistics_at_size(folder: Path) -> None:
+    print(f"\n{'statistic':18} {'share':>6} {'limit s':>8} {'wall s':>8} {'cpu s':>8} {'peak MiB':>9}")
+    for share in SHARES:
+        began = time.perf_counter()
+        lake = fill(folder, share)
+        clips, size = lake.sql("SELECT count(*) FROM clips").fetchall()[0][0], lake.bytes("clips")
+        print(f"{clips:,} clips, {size / 1e9:.2f} GB on disk, made in {time.perf_counter() - began:.0f} s")
+        lake.close()
+        for statistic in sorted(path.stem for path in (QUERIES / "videos").glob("*.sql")):
+            limit = 60 if statistic in WHOLE_SCANS else 5
+            cost = measured("statistic", str(folder / f"{share:g}"), statistic)
+            if "error" in cost:
+                print(f"{statistic:18} {share:6.0%} {cost['error']}")
+            else:
+                print(
+                    f"{statistic:18} {share:6.0%} {limit:8} {cost['wall']:8.2f} {cost['cpu']:8.2f} {cost['peak']:9.0f}"
+                )
+
+
+def test_import_of_captions(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    print(f"\n{'work':12} {'MB':>6} {'lines':>12} {'MB/s':>6} {'MB/cpu s':>9} {'peak MiB':>9}")
+    for megabytes in (100, 1000):
+        path = folder / f"raw_caption_{megabytes}.json"
+        if not path.exists():
+            write_captions(path, megabytes)
+        size = path.stat().st_size / 1e6
+        for work in ("import", "json.load") if megabytes == 100 else ("import",):
+            cost = measured(work, str(path))
+            speed = f"{size / cost['wall']:6.0f} {size / cost['cpu']:9.0f}"
+            print(f"{work:12} {size:6.0f} {cost['result']:12,} {speed} {cost['peak']:9.0f}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

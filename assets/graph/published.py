@@ -350,7 +350,8 @@ def train_by_preset(published: Published, preset: str, tell: Callable[[str], Non
         PublishedError: there is no such preset.
     """
     from ml.cluster_gcn.presets import PRESETS
-    from ml.cluster_gcn.train import predict, train
+    from ml.cluster_gcn.train import predict, said, train
+    from ml.metrics.classification import micro_f1
 
     if preset not in PRESETS:
         raise PublishedError(f"--preset {preset}: must be one of {', '.join(PRESETS)}")

@@ -36,3 +36,14 @@ class GraphData:
     def multi_label(self) -> bool:
         """Whether a node has several classes."""
         return self.labels.ndim == 2
+
+    def not_learnable(self) -> list[str]:
+        """The classes that held-out nodes have and no training node has: nothing can predict them."""
+        seen, held_out = (self._classes_of(splits) for splits in (("train",), ("validation", "test")))
+        return [
+            name for name, learnable, met in zip(self.classes, seen, held_out, strict=True) if met and not learnable
+        ]
+
+    def _classes_of(self, splits: tuple[str, ...]) -> np.ndarray:
+        labels = self.labels[np.concatenate([self.nodes(split) for split in splits])]
+        return labels.any(axis=0) if self.multi_label else np.bincount(labels, minlength=len(self.classes)) > 0

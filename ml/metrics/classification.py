@@ -38,21 +38,6 @@ def macro_f1(truth: np.ndarray, predicted: np.ndarray) -> float:
 
 
 def micro_f1(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """F1 = 2 TP / (2 TP + FP + FN) over all pairs of item and class, ``[item, class]`` of 0 and 1; 0 if none is said.
-
-    Of ``[item]`` with one class each it is the accuracy.
-
-    Raises:
-        ValueError: nothing to score, or two different shapes.
-    """
-    _check(truth, predicted)
-    if truth.ndim == 1:
-        return accuracy(truth, predicted)
-    said, true = predicted > 0, truth > 0
-    return float(2 * (said & true).sum() / max(said.sum() + true.sum(), 1))
-
-
-def micro_f1(truth: np.ndarray, predicted: np.ndarray) -> float:
     """F1 over all pairs of item and class at once: 2 TP / (2 TP + FP + FN); 0 where no class is meant or said.
 
     Args:

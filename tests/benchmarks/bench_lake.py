@@ -27,6 +27,11 @@ def shard_of_clips(index: int) -> pl.DataFrame:
         pl.format("stir word{} word{} bowl", pl.col("row") % 977, pl.col("row") % 31).alias("caption"),
         pl.format("stir word{} word{} bowl", pl.col("row") % 977, pl.col("row") % 31).alias("caption_clean"),
         pl.lit(4).alias("word_count"),
+        pl.lit(None, pl.List(pl.Float64)).alias("word_starts_s"),
+        pl.lit(None, pl.Int64).alias("sentence_index"),
+        pl.lit("asr").alias("caption_source"),
+        pl.lit("en").alias("language"),
+        pl.lit(None, pl.Float64).alias("language_probability"),
     )
 
 

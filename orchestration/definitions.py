@@ -18,6 +18,7 @@ import assets.media.assets
 import assets.sources.assets
 import assets.sources.synthetic.assets
 import assets.statistics.assets
+import assets.studies.assets
 import assets.tasks.assets
 import assets.training.assets
 import assets.videos.assets
@@ -43,6 +44,7 @@ STAGES = (
     assets.training.assets,
     assets.evaluation.assets,
     assets.statistics.assets,
+    assets.studies.assets,
 )
 OWNERS = {"training": "team:models", "evaluation": "team:models"}
 

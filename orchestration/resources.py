@@ -152,6 +152,9 @@ def build_resources(settings: Settings) -> dict[str, Any]:
             neighbours=settings.neighbours,
             clusters=settings.gcn_clusters,
             seed=settings.seed,
+            measure=settings.edge_measure,
+            manufacturer=settings.manufacturer,
+            inductive=settings.gcn_inductive,
         ),
         "embedding_options": EmbeddingOptions(
             seed=settings.seed,
@@ -169,6 +172,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
             layers=settings.gcn_layers,
             epochs=settings.gcn_epochs,
             clusters_per_batch=settings.gcn_clusters_per_batch,
+            diagonal_lambda=settings.gcn_diagonal_lambda,
         ),
     }
 

@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from assets.features.options import feature_networks
+from assets.graph.options import Measure
 from ml.vision.presets import Weights
 
 WIKIHOW_CATEGORIES = (
@@ -153,11 +154,15 @@ class Settings(BaseSettings):
     min_baskets: int = Field(2, ge=1, description="baskets below which a pair of products is no co-purchase")
     max_basket_items: int = Field(300, ge=2, description="products above which a basket says nothing of pairs")
     neighbours: int = Field(20, ge=1, description="strongest edges that a product keeps")
+    edge_measure: Measure = Field("npmi", description="what makes a pair of products strong")
+    manufacturer: bool = Field(False, description="whether a product's manufacturer is one of its features")
     gcn_clusters: int = Field(50, ge=1, description="METIS clusters of the graph")
     gcn_clusters_per_batch: int = Field(5, ge=1, description="clusters joined into one batch")
     gcn_hidden_dim: int = Field(128, ge=1, description="width of a Cluster-GCN layer")
     gcn_layers: int = Field(3, ge=1, description="layers of the Cluster-GCN")
     gcn_epochs: int = Field(30, ge=1, description="passes over the graph")
+    gcn_diagonal_lambda: float = Field(0, ge=0, description="more weight on a node's own features, for deep networks")
+    gcn_inductive: bool = Field(False, description="train without the held-out products and their edges")
 
     @model_validator(mode="before")
     @classmethod

@@ -35,7 +35,7 @@ def label_numbers(nodes: pl.DataFrame) -> tuple[np.ndarray, tuple[str, ...]]:
 
     classes = nodes["label"].drop_nulls().unique().sort()
     numbers = nodes["label"].replace_strict(classes, pl.int_range(len(classes), eager=True), default=UNLABELLED)
-    return numbers.cast(pl.Int64).to_numpy(), tuple(classes)
+    return numbers.cast(pl.Int64).to_numpy(writable=True), tuple(classes)
 
 
 def graph_data(nodes: pl.DataFrame, edges: pl.DataFrame, features: pl.DataFrame, clusters: pl.DataFrame) -> GraphData:

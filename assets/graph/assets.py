@@ -11,6 +11,7 @@ from assets.graph.co_purchases import co_purchases as pairs
 from assets.graph.co_purchases import without_pairs
 from assets.graph.edges import edges
 from assets.graph.options import GraphOptions
+from assets.pictures import markdown
 from assets.splits import SplitOptions
 
 
@@ -97,28 +98,24 @@ def graph_clusters(
     return graph_nodes.select("node_id").with_columns(cluster_id=pl.Series(clusters, dtype=pl.Int64))
 
 
-@dg.asset(group_name="studies", code_version="1", kinds={"pytorch", "metis"}, pool="gpu")
-def graph_construction_study(
+@dg.asset(group_name="graph", code_version="1", kinds={"pytorch"})
+def graph_spectrum(
     context: dg.AssetExecutionContext,
-    co_purchases: duckdb.DuckDBPyRelation,
-    products: pl.DataFrame,
-    retail_baskets: pl.DataFrame,
+    graph_nodes: pl.DataFrame,
+    graph_edges: pl.DataFrame,
     graph_options: dg.ResourceParam[GraphOptions],
-    split: dg.ResourceParam[SplitOptions],
 ) -> pl.DataFrame:
-    """Ways to make edges, compared on validation products: edge cut, homophily, and what two models make of each."""
-    from assets.graph.construction_study import construction_study, constructions
-    from assets.graph.plots import study_plot
+    """The slowest modes of the largest component, and how densely the frequencies of the whole graph lie."""
+    from assets.graph import spectrum
+    from assets.graph.arrays import adjacency
 
-    study = construction_study(
-        co_purchases,
-        products,
-        retail_baskets,
-        constructions(graph_options.min_baskets),
-        graph_options,
-        split,
-        seeds=(graph_options.seed,),
-        progress=context.log.info,
+    found = spectrum.graph_spectrum(adjacency(graph_nodes, graph_edges), seed=graph_options.seed)
+    context.add_output_metadata(
+        {
+            "components": found.components,
+            "nodes of the largest component": len(found.nodes),
+            "modes": dg.MetadataValue.md(markdown(spectrum.modes_figure(found), "modes")),
+            "spectral density": dg.MetadataValue.md(markdown(spectrum.density_figure(found), "spectral density")),
+        }
     )
-    context.add_output_metadata({"plot": dg.MetadataValue.md(study_plot(study))})
-    return study
+    return spectrum.spectrum_rows(found)

@@ -311,7 +311,11 @@ def _ogb_labels(labels: pl.DataFrame, nodes: int, path: Path) -> tuple[np.ndarra
         values = labels.to_series().cast(pl.Int64)
         names = values.drop_nulls().unique().sort()
         numbers = values.replace_strict(names, pl.int_range(len(names), eager=True), default=UNLABELLED)
-        return numbers.cast(pl.Int64).to_numpy(), tuple(map(str, names)), np.flatnonzero(values.is_null().to_numpy())
+        return (
+            numbers.cast(pl.Int64).to_numpy(writable=True),
+            tuple(map(str, names)),
+            np.flatnonzero(values.is_null().to_numpy()),
+        )
     unlabelled = np.flatnonzero(labels.select(pl.any_horizontal(pl.all().is_null())).to_series().to_numpy())
     matrix = labels.fill_null(0).to_numpy()
     if not np.isin(matrix, (0, 1)).all():
@@ -350,7 +354,7 @@ def train_by_preset(published: Published, preset: str, tell: Callable[[str], Non
         PublishedError: there is no such preset.
     """
     from ml.cluster_gcn.presets import PRESETS
-    from ml.cluster_gcn.train import predict, said, train
+    from ml.cluster_gcn.train import predict, train
     from ml.metrics.classification import micro_f1
 
     if preset not in PRESETS:
@@ -361,7 +365,8 @@ def train_by_preset(published: Published, preset: str, tell: Callable[[str], Non
     graph = replace(graph, clusters=clusters_of(graph.adjacency, config.clusters, config.seed, seen))
     tell(f"{config.clusters} clusters; edges between them: {edge_cut(graph.adjacency, graph.clusters):.1%}")
     model, _ = train(graph, config, progress=lambda row: tell(_line(row)))
-    told = said(predict(model, graph, config), graph.multi_label)
+    scores = predict(model, graph, config)
+    told = scores > 0 if graph.multi_label else scores.argmax(axis=1)
     held_out = {split: graph.nodes(split) for split in ("validation", "test")}
     return {split: micro_f1(graph.labels[nodes], told[nodes]) for split, nodes in held_out.items() if len(nodes)}
 

@@ -12,6 +12,7 @@ import polars as pl
 from assets.features.options import FeatureOptions
 from assets.features.store import ARRAY, FeatureStore
 from assets.graph.arrays import graph_data
+from assets.graph.options import GraphOptions
 from assets.lake import Lake
 from assets.splits import SplitOptions
 from assets.training.manifest import manifest
@@ -126,6 +127,7 @@ def cluster_gcn(
     graph_node_features: pl.DataFrame,
     graph_clusters: pl.DataFrame,
     lake: dg.ResourceParam[Lake],
+    graph_options: dg.ResourceParam[GraphOptions],
     gcn_options: dg.ResourceParam[ClusterGCNOptions],
     device: dg.ResourceParam[str],
     model_root: dg.ResourceParam[Path],
@@ -135,8 +137,9 @@ def cluster_gcn(
 
     folder = model_root / "cluster_gcn"
     graph = graph_data(graph_nodes, graph_edges, graph_node_features, graph_clusters)
-    history, metrics = train_cluster_gcn(folder, graph, gcn_options, _provenance(context, lake), device, _told(context))
-    panels = [("loss", ["loss", "validation_loss"]), ("validation", ["validation_micro_f1", "validation_macro_f1"])]
+    provenance = _provenance(context, lake)
+    history, metrics = train_cluster_gcn(folder, graph, gcn_options, graph_options, provenance, device, _told(context))
+    panels = [("loss", ["loss", "validation_loss"]), ("validation", ["validation_accuracy", "validation_macro_f1"])]
     return _trained(folder, metrics, {"curves": dg.MetadataValue.md(curves(history, panels))})
 
 

@@ -29,6 +29,7 @@ class ClusterGCNOptions:
     layers: int
     epochs: int
     clusters_per_batch: int
+    diagonal_lambda: float
 
 
 @dataclass(frozen=True)

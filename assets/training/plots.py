@@ -5,9 +5,9 @@ Belongs here: drawing curves as Markdown that the Dagster UI shows. Numbers come
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
+
+from assets.pictures import markdown
 
 
 def curves(history: Sequence[dict[str, float]], panels: Sequence[tuple[str, Sequence[str]]], x: str = "epoch") -> str:
@@ -29,6 +29,4 @@ def curves(history: Sequence[dict[str, float]], panels: Sequence[tuple[str, Sequ
         axes.grid(alpha=0.3)
         if len(names) > 1:
             axes.legend()
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png")
-    return f"![training](data:image/png;base64,{base64.b64encode(picture.getvalue()).decode()})"
+    return markdown(figure, "training")

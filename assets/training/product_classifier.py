@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from assets.graph.options import GraphOptions
 from assets.training.options import ClusterGCNOptions
 from ml.cluster_gcn.data import GraphData
-from ml.cluster_gcn.train import Config, build, predict, train
+from ml.cluster_gcn.train import Config, build, chosen_epoch, predict, train
 from ml.training import pick_device, read_model_folder, write_model_folder
 
 
@@ -22,6 +23,7 @@ def train_cluster_gcn(
     folder: Path,
     graph: GraphData,
     options: ClusterGCNOptions,
+    graph_options: GraphOptions,
     provenance: Mapping[str, Any],
     device: str,
     progress: Callable[[dict[str, float]], None],
@@ -31,15 +33,9 @@ def train_cluster_gcn(
     Returns:
         One entry an epoch, and the entry of the chosen epoch.
     """
-    config = Config(
-        seed=options.seed,
-        hidden_dim=options.hidden_dim,
-        layers=options.layers,
-        epochs=options.epochs,
-        clusters_per_batch=options.clusters_per_batch,
-    )
+    config = gcn_config(options, graph_options)
     model, history = train(graph, config, pick_device(device), progress)
-    chosen = max(history, key=lambda entry: entry["validation_micro_f1"])
+    chosen = chosen_epoch(history)
     write_model_folder(
         folder,
         model.state_dict(),
@@ -49,6 +45,20 @@ def train_cluster_gcn(
         inputs={**provenance, "nodes": len(graph.labels), "edges": graph.adjacency.nnz // 2},
     )
     return history, chosen
+
+
+def gcn_config(options: ClusterGCNOptions, graph: GraphOptions) -> Config:
+    """The network and its schedule under the options in force."""
+    return Config(
+        seed=options.seed,
+        hidden_dim=options.hidden_dim,
+        layers=options.layers,
+        epochs=options.epochs,
+        diagonal_lambda=options.diagonal_lambda,
+        clusters=graph.clusters,
+        clusters_per_batch=options.clusters_per_batch,
+        inductive=graph.inductive,
+    )
 
 
 def predicted_classes(folder: Path, graph: GraphData, device: str) -> np.ndarray:

@@ -11,12 +11,16 @@ UNLABELLED = -1
 """Label of a node whose class is not known."""
 
 
+class GraphDataError(ValueError):
+    """A graph cannot be learned from; the message says what is wrong with which of its arrays."""
+
+
 @dataclass(frozen=True)
 class GraphData:
     """An attributed graph of N nodes.
 
     ``adjacency[N, N]`` is symmetric, without loops; ``features[N, F]`` are not yet standardised; ``labels[N]`` index
-    ``classes``, or ``labels[N, classes]`` are 0 and 1 where a node has several; ``splits[N]`` are train, validation,
+    ``classes``, or are ``[N, classes]`` of 0 and 1 where a node may be of several; ``splits[N]`` are train, validation,
     test or anything else; ``clusters[N]`` number the batches' parts.
     """
 
@@ -27,15 +31,22 @@ class GraphData:
     clusters: np.ndarray
     classes: tuple[str, ...]
 
-    def nodes(self, split: str) -> np.ndarray:
-        """The labelled nodes of a split, in order."""
-        labelled = True if self.multi_label else self.labels != UNLABELLED
-        return np.flatnonzero((self.splits == split) & labelled)
-
     @property
     def multi_label(self) -> bool:
-        """Whether a node has several classes."""
+        """Whether a node may be of several classes."""
         return self.labels.ndim == 2
+
+    @property
+    def trained(self) -> np.ndarray:
+        """``mask[N]`` of the nodes whose labels are learned from."""
+        mask = np.zeros(len(self.labels), dtype=bool)
+        mask[self.nodes("train")] = True
+        return mask
+
+    def nodes(self, split: str) -> np.ndarray:
+        """The labelled nodes of a split, in order."""
+        members = self.splits == split
+        return np.flatnonzero(members if self.multi_label else members & (self.labels != UNLABELLED))
 
     def not_learnable(self) -> list[str]:
         """The classes that held-out nodes have and no training node has: nothing can predict them."""
@@ -47,3 +58,56 @@ class GraphData:
     def _classes_of(self, splits: tuple[str, ...]) -> np.ndarray:
         labels = self.labels[np.concatenate([self.nodes(split) for split in splits])]
         return labels.any(axis=0) if self.multi_label else np.bincount(labels, minlength=len(self.classes)) > 0
+
+
+def check(graph: GraphData) -> None:
+    """Refuse a graph that cannot be learned from.
+
+    Raises:
+        GraphDataError: one node; arrays of differing lengths; NaN or infinite features; labels beyond the classes, or
+            other than 0 and 1 where there are several; loops, negative weights or one-way edges; no labelled node in
+            the split train.
+    """
+    nodes = len(graph.labels)
+    if nodes < 2:
+        raise GraphDataError(f"a graph of {nodes} nodes: need at least 2")
+    lengths = {name: len(getattr(graph, name)) for name in ("features", "splits", "clusters")}
+    lengths["adjacency"] = graph.adjacency.shape[0]
+    if odd := {name: length for name, length in lengths.items() if length != nodes}:
+        raise GraphDataError(
+            f"labels of {nodes} nodes, but {', '.join(f'{n} of {length}' for n, length in odd.items())}"
+        )
+    broken = ~np.isfinite(graph.features)
+    if broken.any():
+        node, feature = np.argwhere(broken)[0]
+        raise GraphDataError(f"{int(broken.sum())} features are NaN or infinite, first: node {node}, feature {feature}")
+    _check_labels(graph)
+    _check_edges(graph.adjacency)
+    if not len(graph.nodes("train")):
+        raise GraphDataError(f"no labelled node in the split train: the graph has {nodes} nodes")
+
+
+def _check_labels(graph: GraphData) -> None:
+    classes = len(graph.classes)
+    if graph.multi_label:
+        if graph.labels.shape[1] != classes or not np.isin(graph.labels, (0, 1)).all():
+            raise GraphDataError(f"labels {graph.labels.shape} of {classes} classes: need a column each, of 0 and 1")
+    elif not ((graph.labels >= UNLABELLED) & (graph.labels < classes)).all():
+        low, high = graph.labels.min(), graph.labels.max()
+        raise GraphDataError(
+            f"labels {low} to {high} of {classes} classes: must be 0 to {classes - 1}, or {UNLABELLED}"
+        )
+
+
+def _check_edges(adjacency: sparse.csr_array) -> None:
+    loops = int((adjacency.diagonal() != 0).sum())
+    if loops:
+        raise GraphDataError(f"{loops} nodes have a loop: leave loops out, the normalisations add their own")
+    if adjacency.nnz and not adjacency.data.min() >= 0:
+        raise GraphDataError("an edge's weight is negative or NaN: weights must not be below 0")
+    # A v = Aᵀ v for a random v almost never holds by chance, and costs no transposed copy.
+    probe = np.random.default_rng(0).random(adjacency.shape[0])
+    there, back = adjacency @ probe, adjacency.T @ probe
+    if not np.allclose(there, back, rtol=1e-5, atol=1e-6 * max(1.0, np.abs(there).max(initial=0))):
+        node = int(np.abs(there - back).argmax())
+        raise GraphDataError(f"the adjacency is not symmetric, for instance at node {node}: add each edge both ways")

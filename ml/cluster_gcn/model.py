@@ -5,8 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 
 import torch
+from scipy import sparse
 from torch import Tensor, nn
 
+from ml.cluster_gcn.normalization import Normalization
 from ml.cluster_gcn.propagation import Propagation
 
 LAYER_NORM_EPS = 1e-9
@@ -14,20 +16,28 @@ LAYER_NORM_EPS = 1e-9
 
 
 class Layer(nn.Module):
-    """X' = σ(norm([P X ‖ X] W)), or σ(norm(P X W)) without ``concat``; no bias, as in the authors' code."""
+    """X' = norm([P X ‖ X] W) = norm(P X W₁ + X W₂), or norm(P X W₁) without ``concat``; no bias, as in their code."""
 
     def __init__(self, in_dim: int, out_dim: int, dropout: float, layer_norm: bool, concat: bool) -> None:
         super().__init__()
-        self.concat = concat
+        self.in_dim, self.out_dim, self.concat = in_dim, out_dim, concat
         self.dropout = nn.Dropout(dropout)
-        self.weight = nn.Linear((2 if concat else 1) * in_dim, out_dim, bias=False)
+        self.weight = nn.Parameter(torch.empty((2 if concat else 1) * in_dim, out_dim))
         self.norm = nn.LayerNorm(out_dim, eps=LAYER_NORM_EPS) if layer_norm else nn.Identity()
-        nn.init.xavier_uniform_(self.weight.weight)
+        nn.init.xavier_uniform_(self.weight)
+
+    @property
+    def weights(self) -> tuple[Tensor, Tensor]:
+        """``W₁[in_dim, out_dim]`` of what is around a node and ``W₂`` of itself, which is empty without ``concat``."""
+        return self.weight[: self.in_dim], self.weight[self.in_dim :]
 
     def forward(self, propagated: Tensor, features: Tensor) -> Tensor:
-        """``(P X)[n, in_dim]``, ``X[n, in_dim]`` → ``[n, out_dim]``, before σ."""
-        inputs = torch.cat([propagated, features], dim=1) if self.concat else propagated
-        return self.norm(self.weight(self.dropout(inputs)))
+        """``(P X)[n, in_dim]``, ``X[n, in_dim]`` → ``[n, out_dim]``."""
+        return self.combined(self.dropout(propagated) @ self.weights[0], self.dropout(features))
+
+    def combined(self, around: Tensor, features: Tensor) -> Tensor:
+        """``(P X W₁)[n, out_dim]``, ``X[n, in_dim]`` → ``[n, out_dim]``."""
+        return self.norm(torch.addmm(around, features, self.weights[1]) if self.concat else around)
 
 
 class ClusterGCN(nn.Module):
@@ -35,6 +45,9 @@ class ClusterGCN(nn.Module):
 
     With ``residual`` (eq 8), a layer whose width does not change adds its input: X' = σ(…) + X. The features are
     standardised inside, so that a stored model needs nothing but its weights.
+
+    Args:
+        normalization, diagonal_lambda: the matrix P of an adjacency, see ``normalization.scales``.
     """
 
     feature_mean: Tensor
@@ -47,6 +60,8 @@ class ClusterGCN(nn.Module):
         classes: int,
         layers: int,
         dropout: float = 0.2,
+        normalization: Normalization = "self_loops",
+        diagonal_lambda: float = 0.0,
         residual: bool = False,
         layer_norm: bool = True,
         concat: bool = True,
@@ -54,6 +69,8 @@ class ClusterGCN(nn.Module):
         if layers < 1:
             raise ValueError(f"{layers} layers: must be at least 1")
         super().__init__()
+        self.normalization: Normalization = normalization
+        self.diagonal_lambda = diagonal_lambda
         self.residual = residual
         widths = [in_dim, *[hidden_dim] * (layers - 1), classes]
         self.layers = nn.ModuleList(
@@ -73,6 +90,10 @@ class ClusterGCN(nn.Module):
         """The standardised X of the first layer, ``[n, in_dim]``."""
         return (features - self.feature_mean) * self.feature_scale
 
+    def propagation(self, adjacency: sparse.csr_array) -> Propagation:
+        """P of a graph or a part of it, where the weights are: ``A[n, n]``, symmetric, without loops."""
+        return Propagation(adjacency, self.normalization, self.diagonal_lambda, self.feature_mean.device)
+
     def forward(self, propagation: Propagation, inputs: Tensor, propagated: Tensor | None = None) -> Tensor:
         """Scores ``[n, classes]``.
 
@@ -82,9 +103,12 @@ class ClusterGCN(nn.Module):
         hidden = inputs
         for index, layer in enumerate(self.layers):
             around = propagated if index == 0 and propagated is not None else propagation(hidden)
-            output = layer(around, hidden)
-            if index == len(self.layers) - 1:
-                return output
-            output = torch.relu(output)
-            hidden = output + hidden if self.residual and output.shape == hidden.shape else output
+            hidden = self.activated(index, layer(around, hidden), hidden)
         return hidden
+
+    def activated(self, index: int, output: Tensor, hidden: Tensor) -> Tensor:
+        """What follows a layer: σ, and its input ``hidden[n, in_dim]`` again where ``residual`` adds it."""
+        if index == len(self.layers) - 1:
+            return output
+        output = torch.relu(output)
+        return output + hidden if self.residual and output.shape == hidden.shape else output

@@ -1,19 +1,18 @@
-"""Propagation matrices of Cluster-GCN (arXiv 1905.07953), from an adjacency. Not here: the layers that use them."""
+"""Propagation matrices of Cluster-GCN (arXiv 1905.07953), from degrees. Not here: multiplying by them."""
 
 from __future__ import annotations
 
 from typing import Literal, get_args
 
 import numpy as np
-from scipy import sparse
 
 Normalization = Literal["row", "row_and_identity", "self_loops"]
 
 
-def normalize(
-    adjacency: sparse.csr_array, normalization: Normalization, diagonal_lambda: float = 0.0
-) -> sparse.csr_array:
-    """The matrix P of the layer X' = σ(P X W), float32.
+def scales(
+    degrees: np.ndarray, normalization: Normalization, diagonal_lambda: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """``scale[N]`` and ``own[N]``, both float32, of the matrix P = diag(scale) A + diag(own) in X' = σ(P X W).
 
     ====================  ==================================================================
     ``row``               eq 1: P = D⁻¹A
@@ -25,17 +24,11 @@ def normalize(
     A node without edges has an empty row in D⁻¹A.
 
     Args:
-        adjacency: ``[N, N]``, no negative weights.
+        degrees: ``D[N]``, the sums of the rows of an adjacency A without loops or negative weights.
     """
     if normalization not in get_args(Normalization):
         raise ValueError(f"normalization {normalization!r}: must be one of {', '.join(get_args(Normalization))}")
-    identity = sparse.eye_array(adjacency.shape[0], dtype=np.float32, format="csr")
-    looped = adjacency + identity if normalization == "self_loops" else adjacency
-    degrees = np.asarray(looped.sum(axis=1), dtype=np.float64)
-    inverse = np.divide(1, degrees, out=np.zeros_like(degrees), where=degrees > 0)
-    matrix = sparse.csr_array(sparse.diags_array(inverse) @ looped)
-    if normalization == "row_and_identity":
-        matrix = matrix + identity
-    if diagonal_lambda:
-        matrix = matrix + sparse.diags_array(diagonal_lambda * matrix.diagonal())
-    return sparse.csr_array(matrix).astype(np.float32)
+    total = degrees.astype(np.float64) + (normalization == "self_loops")
+    scale = np.divide(1, total, out=np.zeros_like(total), where=total > 0)
+    own = {"row": np.zeros_like(total), "row_and_identity": np.ones_like(total), "self_loops": scale}[normalization]
+    return scale.astype(np.float32), ((1 + diagonal_lambda) * own).astype(np.float32)

@@ -6,12 +6,17 @@ import numpy as np
 import pymetis
 from scipy import sparse
 
+WEIGHT_STEPS = 1000
+"""METIS takes whole weights: the largest becomes this, so that weights of NPMI keep three digits."""
+
 
 def partition(adjacency: sparse.csr_array, clusters: int, seed: int) -> np.ndarray:
-    """Clusters of about equal size with few edges between them, by METIS; edge weights do not count.
+    """Clusters of about equal size, with little edge weight between them, by METIS.
+
+    An edge below a 1000th of the largest weight counts as that much; where all weights are equal, edges are counted.
 
     Args:
-        adjacency: ``[N, N]``, symmetric; the graph need not be connected, and loops are ignored.
+        adjacency: ``[N, N]``, symmetric, weights above 0; the graph need not be connected, and loops are ignored.
 
     Returns:
         ``cluster[N]``, int64 from 0. With nearly as many clusters as nodes, METIS may leave some empty.
@@ -20,12 +25,12 @@ def partition(adjacency: sparse.csr_array, clusters: int, seed: int) -> np.ndarr
         ValueError: fewer than two nodes, or not between 1 and N clusters.
     """
     _check(adjacency.shape[0], clusters)
-    edges = sparse.coo_array(adjacency)
-    between = edges.row != edges.col
-    plain = sparse.csr_array((edges.data[between], (edges.row[between], edges.col[between])), shape=edges.shape)
+    edges = _without_loops(adjacency)
     index = pymetis.zero_copy_dtype()
-    graph = pymetis.CSRAdjacency(plain.indptr.astype(index), plain.indices.astype(index))
-    parts = pymetis.part_graph(clusters, graph, options=pymetis.Options(seed=seed))
+    graph = pymetis.CSRAdjacency(edges.indptr.astype(index), edges.indices.astype(index))
+    parts = pymetis.part_graph(
+        clusters, graph, eweights=_whole_weights(edges.data, index), options=pymetis.Options(seed=seed)
+    )
     return np.asarray(parts.vertex_part, dtype=np.int64)
 
 
@@ -37,6 +42,21 @@ def random_partition(nodes: int, clusters: int, seed: int) -> np.ndarray:
     """
     _check(nodes, clusters)
     return np.random.default_rng(seed).permutation(np.arange(nodes, dtype=np.int64) % clusters)
+
+
+def _without_loops(adjacency: sparse.csr_array) -> sparse.csr_array:
+    if not adjacency.diagonal().any():
+        return adjacency
+    edges = sparse.coo_array(adjacency)
+    between = edges.row != edges.col
+    return sparse.csr_array((edges.data[between], (edges.row[between], edges.col[between])), shape=edges.shape)
+
+
+def _whole_weights(weights: np.ndarray, index: np.dtype) -> np.ndarray | None:
+    """``weights[edges]`` in whole steps from 1, or none where they are all alike."""
+    if not len(weights) or weights.min() == weights.max():
+        return None
+    return np.maximum(np.rint(weights * (WEIGHT_STEPS / weights.max())), 1).astype(index)
 
 
 def _check(nodes: int, clusters: int) -> None:

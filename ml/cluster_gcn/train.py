@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,11 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from ml.cluster_gcn.batches import ClusterBatches
-from ml.cluster_gcn.data import GraphData
+from ml.cluster_gcn.data import GraphData, check
+from ml.cluster_gcn.evaluation import full_graph_scores
+from ml.cluster_gcn.memory import peak_mib, reset_peak
 from ml.cluster_gcn.model import ClusterGCN
-from ml.cluster_gcn.normalization import Normalization, normalize
-from ml.cluster_gcn.propagation import Propagation
-from ml.metrics.classification import macro_f1, micro_f1
+from ml.cluster_gcn.normalization import Normalization
+from ml.metrics.classification import accuracy, macro_f1, micro_f1
+
+Progress = Callable[[dict[str, float]], None]
+Pass = Callable[[], Iterator[tuple[Tensor, np.ndarray]]]
+"""One pass over the training data: scores ``[n, classes]`` of a batch, made when asked for, and their ``nodes[n]``."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +30,9 @@ class Config:
 
     ``inductive`` keeps every node but the training ones out of training (as the paper does); otherwise all edges and
     features are used, and only the labels of training nodes. ``class_weighting`` p weighs a class of n training nodes
-    by n^-p. The defaults are what the validation products of the packaged retail data prefer; λ = 1 as in the paper's
-    experiments is for deeper networks.
+    by n^-p (one label a node). ``clusters`` is for who makes the partition; training takes the graph's. ``block_rows``
+    bounds the memory of evaluation. The defaults are what the validation products of the packaged retail data prefer;
+    λ = 1 as in the paper's experiments is for deeper networks.
     """
 
     hidden_dim: int = 128
@@ -37,88 +43,115 @@ class Config:
     residual: bool = False
     layer_norm: bool = True
     concat: bool = True
+    clusters: int = 50
     clusters_per_batch: int = 5
     epochs: int = 30
     learning_rate: float = 0.01
     weight_decay: float = 1e-4
     class_weighting: float = 0.1
     inductive: bool = False
+    block_rows: int = 1 << 16
     seed: int = 0
-    clusters: int = 50
-    """METIS clusters that the graph is to be divided into; who makes the graph's data does it."""
 
 
 def train(
-    graph: GraphData,
-    config: Config,
-    device: torch.device | str = "cpu",
-    progress: Callable[[dict[str, float]], None] | None = None,
+    graph: GraphData, config: Config, device: torch.device | str = "cpu", progress: Progress | None = None
 ) -> tuple[ClusterGCN, list[dict[str, float]]]:
-    """Fit on the training nodes; keep the first epoch that is most accurate on the validation nodes.
+    """Fit on the training nodes, cluster by cluster; keep the first epoch that is best on the validation nodes.
 
     The first layer's P X is computed once on the whole training graph (section 6.2); later layers see the batch alone.
-    The same seed, device and number of threads give the same bits on a CPU.
+    With one cluster, or all clusters a batch, this is full-batch training. The same seed, device and number of threads
+    give the same bits on a CPU.
 
     Returns:
-        The model in evaluation mode, and one row an epoch: epoch, loss (mean over training nodes), validation_loss,
-        validation_micro_f1 (of single labels the accuracy), validation_macro_f1, seconds (of training, without
-        evaluation). ``progress`` gets each row.
+        The model in evaluation mode, and the rows of ``fit``.
 
     Raises:
-        ValueError: no labelled node for training or none for validation, features that are not finite, or labels that
-            are not those of the classes.
+        GraphDataError: the graph cannot be learned from (``ml.cluster_gcn.data.check``).
     """
-    _check(graph)
+    check(graph)
+    model, inputs = prepared(graph, config, device)
+    seen = graph.nodes("train") if config.inductive else np.arange(len(graph.labels))
+    adjacency = graph.adjacency[seen][:, seen] if config.inductive else graph.adjacency
+    features = inputs[seen] if config.inductive else inputs
+    propagated = model.propagation(adjacency)(features)
+    batches = ClusterBatches(adjacency, graph.clusters[seen], config.clusters_per_batch, config.seed)
+    trained = graph.trained[seen]
+
+    def one_pass() -> Iterator[tuple[Tensor, np.ndarray]]:
+        for batch in batches:
+            if trained[batch.nodes].any():
+                nodes = torch.from_numpy(batch.nodes).to(inputs.device)
+                yield model(model.propagation(batch.adjacency), features[nodes], propagated[nodes]), seen[batch.nodes]
+
+    return model, fit(model, graph, config, one_pass, inputs, progress)
+
+
+def prepared(graph: GraphData, config: Config, device: torch.device | str) -> tuple[ClusterGCN, Tensor]:
+    """The untrained network, which standardises by the training nodes, and its inputs ``X[N, F]`` on the device."""
     torch.manual_seed(config.seed)
     model = build(graph, config).to(device)
     features = torch.from_numpy(graph.features).to(device)
     model.standardize_on(features[graph.nodes("train")])
+    return model, model.inputs(features)
 
-    seen = graph.nodes("train") if config.inductive else np.arange(len(graph.labels))
-    adjacency = graph.adjacency[seen][:, seen]
-    inputs = model.inputs(features[seen])
-    propagated = Propagation(normalize(adjacency, config.normalization, config.diagonal_lambda), device)(inputs)
-    labels = torch.from_numpy(graph.labels[seen]).to(device)
-    learned = torch.from_numpy(np.isin(seen, graph.nodes("train"))).to(device)
-    batches = ClusterBatches(
-        adjacency,
-        graph.clusters[seen],
-        config.clusters_per_batch,
-        config.seed,
-        config.normalization,
-        config.diagonal_lambda,
-    )
-    loss_of = _loss(graph, config.class_weighting).to(device)
+
+def fit(
+    model: ClusterGCN,
+    graph: GraphData,
+    config: Config,
+    one_pass: Pass,
+    inputs: Tensor,
+    progress: Progress | None = None,
+) -> list[dict[str, float]]:
+    """Train ``model`` by Adam, whatever the batches are, and leave it at its best epoch, in evaluation mode.
+
+    Returns:
+        One row an epoch: epoch, loss (mean over training nodes), measures of the validation nodes from all edges of the
+        graph, seconds (of training, without evaluation), peak_memory_mib. ``progress`` gets each row.
+    """
+    labels = torch.from_numpy(graph.labels).to(inputs.device)
+    trained = torch.from_numpy(graph.trained).to(inputs.device)
+    loss_of = _loss(graph, config, inputs.device)
     optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-
-    evaluate = _Validation(graph, config, device)
+    reset_peak(inputs.device)
     history: list[dict[str, float]] = []
-    best, best_state = -np.inf, model.state_dict()
+    best_state = model.state_dict()
     for epoch in range(1, config.epochs + 1):
         started = time.perf_counter()
         model.train()
         total = 0.0
-        for batch in batches:
-            nodes = torch.from_numpy(batch.nodes).to(device)
-            own = learned[nodes]
-            labelled = int(own.sum())
-            if not labelled:
-                continue
-            scores = model(Propagation(batch.propagation, device), inputs[nodes], propagated[nodes])
-            loss = loss_of(scores[own], labels[nodes[own]])
+        for scores, batch in one_pass():
+            nodes = torch.from_numpy(batch).to(inputs.device)
+            known = trained[nodes]
+            loss = loss_of(scores[known], labels[nodes[known]])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            total += loss.item() * labelled
+            total += loss.item() * int(known.sum())
+        row = {"epoch": epoch, "loss": total / int(trained.sum())}
         seconds = time.perf_counter() - started
-        row = {"epoch": epoch, "loss": total / len(graph.nodes("train")), **evaluate(model), "seconds": seconds}
+        row |= _validation(model, graph, inputs, config.block_rows) | {
+            "seconds": seconds,
+            "peak_memory_mib": peak_mib(inputs.device),
+        }
         history.append(row)
         if progress:
             progress(row)
-        if row["validation_micro_f1"] > best:
-            best, best_state = row["validation_micro_f1"], copy.deepcopy(model.state_dict())
+        if chosen_epoch(history) is row:
+            best_state = copy.deepcopy(model.state_dict())
     model.load_state_dict(best_state)
-    return model.eval(), history
+    model.eval()
+    return history
+
+
+def chosen_epoch(history: list[dict[str, float]]) -> dict[str, float]:
+    """The first row with the best accuracy (of several labels a node, micro-F1) on validation nodes.
+
+    A graph without validation nodes, as some published ones are, gets its last epoch.
+    """
+    measure = next((name for name in ("validation_accuracy", "validation_micro_f1") if name in history[0]), "epoch")
+    return max(history, key=lambda row: row[measure])
 
 
 def build(graph: GraphData, config: Config) -> ClusterGCN:
@@ -129,72 +162,45 @@ def build(graph: GraphData, config: Config) -> ClusterGCN:
         len(graph.classes),
         config.layers,
         config.dropout,
+        config.normalization,
+        config.diagonal_lambda,
         config.residual,
         config.layer_norm,
         config.concat,
     )
 
 
-@torch.inference_mode()
 def predict(model: ClusterGCN, graph: GraphData, config: Config, device: torch.device | str = "cpu") -> np.ndarray:
-    """Scores ``[N, classes]`` from all edges of the whole graph: exact, no clusters and no sampling."""
-    propagation = Propagation(normalize(graph.adjacency, config.normalization, config.diagonal_lambda), device)
-    return model.eval()(propagation, model.inputs(torch.from_numpy(graph.features).to(device))).cpu().numpy()
+    """Scores ``[N, classes]`` from all edges of the whole graph: exact, no clusters and no sampling.
+
+    The largest counts, or where a node may be of several classes, all above 0.
+    """
+    inputs = model.inputs(torch.from_numpy(graph.features).to(device))
+    return full_graph_scores(model, graph.adjacency, inputs, config.block_rows).cpu().numpy()
 
 
-class _Validation:
-    """Measures of the validation nodes, with the whole graph's edges; what does not change is computed once."""
-
-    def __init__(self, graph: GraphData, config: Config, device: torch.device | str) -> None:
-        matrix = normalize(graph.adjacency, config.normalization, config.diagonal_lambda)
-        self.propagation = Propagation(matrix, device)
-        self.features = torch.from_numpy(graph.features).to(device)
-        self.nodes = graph.nodes("validation")
-        self.labels = torch.from_numpy(graph.labels[self.nodes])
-        self.loss_of = _loss(graph, 0.0)
-        self.inputs: tuple[Tensor, Tensor] | None = None
-
-    @torch.inference_mode()
-    def __call__(self, model: ClusterGCN) -> dict[str, float]:
-        if self.inputs is None:
-            inputs = model.inputs(self.features)
-            self.inputs = inputs, self.propagation(inputs)
-        scores = model.eval()(self.propagation, *self.inputs)[self.nodes].cpu()
-        truth, predicted = self.labels.numpy(), said(scores.numpy(), self.labels.ndim == 2)
-        return {
-            "validation_loss": self.loss_of(scores, self.labels).item(),
-            "validation_micro_f1": micro_f1(truth, predicted),
-            "validation_macro_f1": macro_f1(truth, predicted),
-        }
-
-
-def said(scores: np.ndarray, multi_label: bool) -> np.ndarray:
-    """What ``scores[n, classes]`` say: the best class ``[n]``, or each class above 0, ``[n, classes]`` of 0 and 1."""
-    return (scores > 0).astype(np.uint8) if multi_label else scores.argmax(axis=1)
-
-
-def _check(graph: GraphData) -> None:
-    for split in ("train", "validation"):
-        if not len(graph.nodes(split)):
-            raise ValueError(f"no labelled node in the split {split}: the graph has {len(graph.labels)} nodes")
-    broken = np.flatnonzero(~np.isfinite(graph.features).all(axis=1))
-    if len(broken):
-        raise ValueError(f"node {broken[0]} and {len(broken) - 1} others: features are not finite")
-    highest = graph.labels.shape[1] - 1 if graph.multi_label else int(graph.labels.max())
-    if highest >= len(graph.classes):
-        raise ValueError(f"label {highest} is none of the {len(graph.classes)} classes")
-
-
-def _loss(graph: GraphData, class_weighting: float) -> nn.Module:
-    """Cross-entropy with weights by class, or of several labels the binary one of each class."""
+def _validation(model: ClusterGCN, graph: GraphData, inputs: Tensor, block_rows: int) -> dict[str, float]:
+    nodes = graph.nodes("validation")
+    if not len(nodes):
+        return {}
+    scores = full_graph_scores(model, graph.adjacency, inputs, block_rows)[nodes].cpu()
+    truth = graph.labels[nodes]
     if graph.multi_label:
-        return _BinaryCrossEntropy()
-    return nn.CrossEntropyLoss(_class_weights(graph, class_weighting))
+        loss = nn.functional.binary_cross_entropy_with_logits(scores, torch.from_numpy(truth).float())
+        return {"validation_loss": loss.item(), "validation_micro_f1": micro_f1(truth, scores.numpy() > 0)}
+    predicted = scores.argmax(dim=1).numpy()
+    return {
+        "validation_loss": nn.functional.cross_entropy(scores, torch.from_numpy(truth)).item(),
+        "validation_accuracy": accuracy(truth, predicted),
+        "validation_macro_f1": macro_f1(truth, predicted),
+    }
 
 
-class _BinaryCrossEntropy(nn.Module):
-    def forward(self, scores: Tensor, labels: Tensor) -> Tensor:
-        return nn.functional.binary_cross_entropy_with_logits(scores, labels.float())
+def _loss(graph: GraphData, config: Config, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
+    """Mean cross entropy of ``scores[n, classes]``, of each class by itself where a node may be of several."""
+    if graph.multi_label:
+        return lambda scores, labels: nn.functional.binary_cross_entropy_with_logits(scores, labels.to(scores.dtype))
+    return nn.CrossEntropyLoss(_class_weights(graph, config.class_weighting).to(device))
 
 
 def _class_weights(graph: GraphData, power: float) -> Tensor:

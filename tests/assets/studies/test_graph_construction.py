@@ -12,12 +12,12 @@ import pytest
 from scipy import sparse
 
 from assets.graph.co_purchases import co_purchases
-from assets.graph.construction_study import construction_study, constructions, homophily
 from assets.graph.edges import GraphError
 from assets.graph.options import Construction, GraphOptions
-from assets.graph.plots import study_plot
 from assets.lake import Lake, load_tables
 from assets.splits import SplitOptions, split_of
+from assets.studies.graph_construction import construction_study, constructions, homophily
+from assets.studies.plots import constructions_figure
 from ml.cluster_gcn.data import UNLABELLED
 from orchestration.checks import broken_rules
 
@@ -77,7 +77,7 @@ def test_significant_edges_tell_departments_apart_and_all_pairs_do_less(
     assert strongest["gcn_accuracy"] > strongest["lr_accuracy"]
     assert every["lr_accuracy"] == strongest["lr_accuracy"]
     assert strongest["connected_validation_nodes"] <= strongest["validation_nodes"] == every["validation_nodes"]
-    assert study_plot(rows).startswith("![constructions](data:image/png;base64,")
+    assert len(constructions_figure(rows).axes) == 3
 
 
 def test_labels_of_test_products_choose_nothing(shop: tuple[pl.DataFrame, pl.DataFrame]) -> None:

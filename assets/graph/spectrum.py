@@ -1,0 +1,116 @@
+"""The spectrum of the co-purchase graph as a table and figures.
+
+Belongs here: from the adjacency to rows and pictures. The transforms are ``ml.spectral``, what they are good for is
+``assets.studies.spectral``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from scipy import sparse
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from ml.spectral import FourierBasis, SpectralDensity
+
+DENSITY_POINTS = 200
+
+
+@dataclass(frozen=True)
+class GraphSpectrum:
+    """First modes of the largest component, whose ``nodes[n]`` they speak of, and the density of the whole graph.
+
+    Modes of the whole graph would first be its components, one by one.
+    """
+
+    components: int
+    nodes: np.ndarray
+    basis: FourierBasis
+    density: SpectralDensity
+
+
+def graph_spectrum(adjacency: sparse.csr_array, modes: int = 20, seed: int = 0) -> GraphSpectrum:
+    """Of the random-walk Laplacian, which has the frequencies of the symmetric one and a constant first mode.
+
+    Args:
+        adjacency: ``[N, N]``, symmetric; modes: at most as many as the largest component has nodes.
+
+    Raises:
+        ml.spectral.ConvergenceError: the modes were not found to a millionth of the last frequency.
+    """
+    from ml.spectral import fourier_basis, laplacian, spectral_density
+
+    components, component = sparse.csgraph.connected_components(adjacency, directed=False)
+    nodes = np.flatnonzero(component == np.bincount(component).argmax())
+    largest = laplacian(sparse.csr_array(adjacency[nodes][:, nodes]), "random_walk")
+    basis = fourier_basis(largest, min(modes, len(nodes)), seed=seed)
+    density = spectral_density(laplacian(adjacency, "random_walk"), seed=seed)
+    return GraphSpectrum(components, nodes, basis, density)
+
+
+def spectrum_rows(spectrum: GraphSpectrum) -> pl.DataFrame:
+    """The modes' frequencies and the points of the density, in one long table.
+
+    Returns:
+        quantity VARCHAR (mode or density), position BIGINT from 0, frequency DOUBLE, density DOUBLE (eigenvalues per
+        node and unit of frequency; NULL for modes), error DOUBLE (residual ‖Lu − λu‖ of a mode, standard error of a
+        density).
+    """
+    basis = spectrum.basis
+    frequencies = _inside(spectrum.density.lambda_max)
+    density, error = spectrum.density.at(frequencies)
+    modes = pl.DataFrame(
+        {"frequency": basis.frequencies, "density": None, "error": basis.residuals},
+        schema_overrides={"density": pl.Float64},
+    )
+    points = pl.DataFrame({"frequency": frequencies, "density": density, "error": error})
+    return pl.concat(
+        frame.select(
+            pl.lit(quantity).alias("quantity"), pl.int_range(pl.len(), dtype=pl.Int64).alias("position"), pl.all()
+        )
+        for quantity, frame in (("mode", modes), ("density", points))
+    )
+
+
+def modes_figure(spectrum: GraphSpectrum, shown: int = 4) -> Figure:
+    """The nodes by their ranks in the second and third mode, coloured by each of the first that are not constant."""
+    from matplotlib.figure import Figure
+
+    modes = spectrum.basis.modes
+    shown = min(shown, modes.shape[1] - 1)
+    if shown < 2:
+        raise ValueError(f"{modes.shape[1]} modes: a plane needs at least 3")
+    ranks = modes[:, 1:].argsort(axis=0).argsort(axis=0) / len(modes)
+    figure = Figure(figsize=(3.4 * shown, 3.4), dpi=80, layout="constrained")
+    for index, axes in enumerate(figure.subplots(1, shown, squeeze=False)[0]):
+        axes.scatter(ranks[:, 0], ranks[:, 1], c=ranks[:, index], s=2, cmap="coolwarm", linewidths=0)
+        axes.set_title(f"mode {index + 2}, frequency {spectrum.basis.frequencies[index + 1]:.3g}")
+        axes.set_xlabel("rank in mode 2")
+        axes.set_ylabel("rank in mode 3")
+    return figure
+
+
+def density_figure(spectrum: GraphSpectrum) -> Figure:
+    """The density of the spectrum within two standard errors."""
+    from matplotlib.figure import Figure
+
+    frequencies = _inside(spectrum.density.lambda_max)
+    density, error = spectrum.density.at(frequencies)
+    figure = Figure(figsize=(5.0, 3.2), dpi=80, layout="constrained")
+    axes = figure.subplots()
+    axes.plot(frequencies, density)
+    axes.fill_between(frequencies, density - 2 * error, density + 2 * error, alpha=0.3)
+    axes.set_title("spectral density")
+    axes.set_xlabel("frequency")
+    axes.grid(alpha=0.3)
+    return figure
+
+
+def _inside(lambda_max: float) -> np.ndarray:
+    """Frequencies inside the open interval, on both ends of which the density's formula is 0/0."""
+    return (np.arange(DENSITY_POINTS) + 0.5) * lambda_max / DENSITY_POINTS

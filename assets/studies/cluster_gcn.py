@@ -1,0 +1,177 @@
+"""Comparing ways to train a Cluster-GCN on one graph, by validation nodes. Imports torch.
+
+Belongs here: which trainings are compared, and what is told of each. Does not belong here: ways to make the edges, and
+any look at test nodes.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import product
+from multiprocessing import get_context
+from typing import Any, Literal
+
+import numpy as np
+import polars as pl
+
+from assets.graph.clusters import clusters_of, edge_cut
+from assets.lake import load_tables
+from ml.cluster_gcn.data import GraphData
+from ml.cluster_gcn.memory import added_memory
+from ml.cluster_gcn.normalization import Normalization
+from ml.cluster_gcn.partition import random_partition
+from ml.cluster_gcn.sampling import train_by_sampling
+from ml.cluster_gcn.train import Config, chosen_epoch, train
+
+Method = Literal["METIS clusters", "random clusters", "full batch", "neighbour sampling"]
+Progress = Callable[[str], None]
+
+PROPAGATIONS: dict[str, tuple[Normalization, float]] = {
+    "D⁻¹A (eq 1)": ("row", 0.0),
+    "D⁻¹A + I (eq 9)": ("row_and_identity", 0.0),
+    "Ã (eq 10)": ("self_loops", 0.0),
+    "Ã + diag(Ã) (eq 11)": ("self_loops", 1.0),
+}
+"""What the depths are compared with: the published table's choices of P in X' = σ(P X W)."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training: on the graph of which construction, in which batches, with which network."""
+
+    construction: str
+    method: Method
+    config: Config
+
+    @property
+    def propagation(self) -> str:
+        """The matrix P in words."""
+        chosen = self.config.normalization, self.config.diagonal_lambda
+        return next((name for name, settings in PROPAGATIONS.items() if settings == chosen), f"{chosen}")
+
+
+def partition_trials(constructions: Sequence[str], config: Config, seeds: Sequence[int]) -> list[Trial]:
+    """METIS against random clusters, with one cluster a batch and more, on several graphs (tables 2 and 4)."""
+    methods: tuple[Method, ...] = ("METIS clusters", "random clusters")
+    batches = [each for each in (1, 5, 20) if each < config.clusters]
+    return [
+        Trial(construction, method, replace(config, clusters_per_batch=each, seed=seed))
+        for construction, method, each, seed in product(constructions, methods, batches, seeds)
+    ]
+
+
+def depth_trials(construction: str, config: Config, seeds: Sequence[int], depths: Sequence[int]) -> list[Trial]:
+    """Each propagation at each depth, by the paper's plain layer: X' = σ(P X W), nothing concatenated (table 11)."""
+    plain = replace(config, concat=False, layer_norm=False)
+    return [
+        Trial(
+            construction,
+            "METIS clusters",
+            replace(plain, layers=layers, normalization=normalization, diagonal_lambda=diagonal_lambda, seed=seed),
+        )
+        for (normalization, diagonal_lambda), layers, seed in product(PROPAGATIONS.values(), depths, seeds)
+    ]
+
+
+def memory_trials(construction: str, config: Config, depths: Sequence[int], widths: Sequence[int]) -> list[Trial]:
+    """Clusters beside the full batch and neighbour sampling, at each depth and width (table 5)."""
+    methods: tuple[Method, ...] = ("METIS clusters", "full batch", "neighbour sampling")
+    return [
+        Trial(construction, method, replace(config, layers=layers, hidden_dim=width))
+        for method, layers, width in product(methods, depths, widths)
+    ]
+
+
+def compare(
+    subject: Literal["partition", "depth", "memory"],
+    graphs: Mapping[str, GraphData],
+    trials: Sequence[Trial],
+    device: str = "cpu",
+    progress: Progress = print,
+) -> pl.DataFrame:
+    """Rows of ``cluster_gcn_studies``, one a trial.
+
+    Where memory is the subject, each trial has a process of its own: what the one before took and gave back would
+    otherwise count. ``graphs`` are by construction; ``progress`` gets a line a row.
+
+    Raises:
+        GraphDataError: a graph cannot be learned from.
+        GraphError: more clusters than a graph has nodes with an edge.
+    """
+    clustered: dict[tuple[str, Method, int, int], GraphData] = {}
+    rows: list[dict[str, Any]] = []
+    for trial in trials:
+        key = trial.construction, trial.method, trial.config.clusters, trial.config.seed
+        if key not in clustered:
+            clustered[key] = _clustered(graphs[trial.construction], trial)
+        graph = clustered[key]
+        told = _measured_apart(graph, trial, device) if subject == "memory" else _tried(graph, trial, device)
+        rows.append({"subject": subject, **_described(graph, trial), **told})
+        progress(_line(rows[-1]))
+    table = load_tables()["cluster_gcn_studies"]
+    return table.frame(tuple(row.get(column.name) for column in table.columns) for row in rows)
+
+
+def _clustered(graph: GraphData, trial: Trial) -> GraphData:
+    """The graph with the trial's clusters."""
+    config, nodes = trial.config, len(graph.labels)
+    if trial.method == "METIS clusters":
+        return replace(graph, clusters=clusters_of(graph.adjacency, config.clusters, config.seed))
+    if trial.method == "random clusters":
+        return replace(graph, clusters=random_partition(nodes, config.clusters, config.seed))
+    return replace(graph, clusters=np.zeros(nodes, np.int64))
+
+
+def _tried(graph: GraphData, trial: Trial, device: str) -> dict[str, float]:
+    learn = train_by_sampling if trial.method == "neighbour sampling" else train
+    _, history = learn(graph, trial.config, device=device)
+    chosen = chosen_epoch(history)
+    return {
+        "loss": history[-1]["loss"],
+        "accuracy": chosen["validation_accuracy"],
+        "macro_f1": chosen["validation_macro_f1"],
+        "epoch_seconds": statistics.median(row["seconds"] for row in history),
+    }
+
+
+def _measured_apart(graph: GraphData, trial: Trial, device: str) -> dict[str, float]:
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(_measured, graph, trial, device).result()
+
+
+def _measured(graph: GraphData, trial: Trial, device: str) -> dict[str, float]:
+    told, mib = added_memory(lambda: _tried(graph, trial, device), device)
+    return {**told, "memory_mib": mib}
+
+
+def _described(graph: GraphData, trial: Trial) -> dict[str, Any]:
+    config = trial.config
+    in_clusters = trial.method.endswith("clusters")
+    return {
+        "construction": trial.construction,
+        "method": trial.method,
+        "layers": config.layers,
+        "hidden_dim": config.hidden_dim,
+        "propagation": trial.propagation,
+        "clusters_per_batch": config.clusters_per_batch if in_clusters else 0,
+        "seed": config.seed,
+        "clusters": config.clusters if in_clusters else 0,
+        "edge_cut": edge_cut(graph.adjacency, graph.clusters) if in_clusters else None,
+        "epochs": config.epochs,
+    }
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    def parts() -> Iterator[str]:
+        yield f"{row['method']} on {row['construction']}"
+        yield f"{row['layers']} layers of {row['hidden_dim']}, {row['propagation']}"
+        if row["clusters"]:
+            yield f"{row['clusters_per_batch']} of {row['clusters']} clusters a batch"
+        yield f"accuracy {row['accuracy']:.3f}, macro-F1 {row['macro_f1']:.3f}, {row['epoch_seconds']:.2f} s an epoch"
+        if row.get("memory_mib") is not None:
+            yield f"{row['memory_mib']:.0f} MiB"
+
+    return "; ".join(parts())

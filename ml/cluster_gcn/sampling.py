@@ -1,0 +1,134 @@
+"""Neighbour sampling in the manner of GraphSAGE (arXiv 1706.02216): the training that clusters are compared with.
+
+Each layer of a batch sees a few drawn neighbours of every node, so the nodes that a batch needs grow with each layer
+(Cluster-GCN section 3). Not here: the network, which is the same, and its evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor
+
+from ml.cluster_gcn.data import GraphData, check
+from ml.cluster_gcn.model import ClusterGCN
+from ml.cluster_gcn.normalization import scales
+from ml.cluster_gcn.propagation import csr_tensor
+from ml.cluster_gcn.train import Config, Progress, fit, prepared
+
+
+@dataclass(frozen=True)
+class Block:
+    """One layer of a batch: ``sources[s]``, whose first n are its targets, and ``propagation[n, s]``, an estimate of P.
+
+    Its expectation over the draws is the targets' rows of P.
+    """
+
+    sources: np.ndarray
+    propagation: sparse.csr_array
+
+
+class NeighbourSampler:
+    """Draws ``fanout`` neighbours a node, with replacement and by edge weight.
+
+    Args:
+        adjacency: ``[N, N]``, symmetric, without loops; model: whose P is estimated.
+    """
+
+    def __init__(self, adjacency: sparse.csr_array, model: ClusterGCN, fanout: int, seed: int) -> None:
+        if fanout < 1:
+            raise ValueError(f"{fanout} neighbours a node: must be at least 1")
+        self.adjacency, self.fanout = adjacency, fanout
+        # An edge is drawn where a number falls between two of these sums of weights.
+        self._sums = np.concatenate([[0.0], adjacency.data.cumsum(dtype=np.float64)])
+        self._degrees = np.diff(self._sums[adjacency.indptr])
+        self._scale, self._own = scales(self._degrees, model.normalization, model.diagonal_lambda)
+        self._generator = np.random.default_rng(seed)
+
+    def block(self, targets: np.ndarray) -> Block:
+        """A layer whose outputs are of ``targets[n]``, each a node once."""
+        linked = np.flatnonzero(self._degrees[targets])
+        nodes = targets[linked]
+        draws = self._generator.random((len(nodes), self.fanout)) * self._degrees[nodes][:, None]
+        edges = np.searchsorted(self._sums, self._sums[self.adjacency.indptr[nodes]][:, None] + draws, side="right") - 1
+        # Rounding may place a draw beyond the last edge of its row.
+        edges = edges.clip(max=self.adjacency.indptr[nodes + 1][:, None] - 1)
+        drawn = self.adjacency.indices[edges]
+        sources = np.concatenate([targets, np.setdiff1d(drawn, targets)])
+        place = np.zeros(self.adjacency.shape[0], dtype=np.int32)
+        place[sources] = np.arange(len(sources), dtype=np.int32)
+        share = self._scale[nodes] * self._degrees[nodes] / self.fanout
+        values = np.concatenate([np.repeat(share, self.fanout), self._own[targets]]).astype(np.float32)
+        rows = np.concatenate([np.repeat(linked, self.fanout), np.arange(len(targets))])
+        columns = np.concatenate([place[drawn].ravel(), np.arange(len(targets))])
+        matrix = sparse.coo_array((values, (rows, columns)), shape=(len(targets), len(sources)))
+        return Block(sources, sparse.csr_array(matrix))
+
+    def blocks(self, nodes: np.ndarray, layers: int) -> list[Block]:
+        """The blocks of all layers for the outputs of ``nodes[n]``, first layer first."""
+        blocks: list[Block] = []
+        for _ in range(layers):
+            blocks.insert(0, self.block(blocks[0].sources if blocks else nodes))
+        return blocks
+
+
+def sampled_scores(model: ClusterGCN, blocks: list[Block], inputs: Tensor) -> Tensor:
+    """Scores ``[n, classes]`` of a batch.
+
+    Args:
+        inputs: ``X[N, F]`` of all nodes, standardised.
+    """
+    hidden = inputs[torch.from_numpy(blocks[0].sources).to(inputs.device)]
+    for index, (layer, block) in enumerate(zip(model.layers, blocks, strict=True)):
+        own = hidden[: block.propagation.shape[0]]
+        hidden = model.activated(index, layer(_Multiply.apply(block.propagation, hidden), own), own)
+    return hidden
+
+
+def train_by_sampling(
+    graph: GraphData,
+    config: Config,
+    fanout: int = 10,
+    nodes_per_batch: int = 512,
+    device: torch.device | str = "cpu",
+    progress: Progress | None = None,
+) -> tuple[ClusterGCN, list[dict[str, float]]]:
+    """As ``ml.cluster_gcn.train.train``, but a batch is ``nodes_per_batch`` training nodes and what they draw.
+
+    Raises:
+        GraphDataError: the graph cannot be learned from.
+    """
+    check(graph)
+    model, inputs = prepared(graph, config, device)
+    seen = graph.nodes("train") if config.inductive else np.arange(len(graph.labels))
+    adjacency = graph.adjacency[seen][:, seen] if config.inductive else graph.adjacency
+    sampler = NeighbourSampler(adjacency, model, fanout, config.seed)
+    features = inputs[seen] if config.inductive else inputs
+    trained = np.flatnonzero(graph.trained[seen])
+    generator = np.random.default_rng(config.seed)
+
+    def one_pass() -> Iterator[tuple[Tensor, np.ndarray]]:
+        order = generator.permutation(trained)
+        for start in range(0, len(order), nodes_per_batch):
+            nodes = order[start : start + nodes_per_batch]
+            yield sampled_scores(model, sampler.blocks(nodes, config.layers), features), seen[nodes]
+
+    return model, fit(model, graph, config, one_pass, inputs, progress)
+
+
+class _Multiply(torch.autograd.Function):
+    """B X of a rectangular B; the backward pass transposes it once, which is far faster than autograd's own."""
+
+    @staticmethod
+    def forward(ctx: Any, matrix: sparse.csr_array, features: Tensor) -> Tensor:
+        ctx.matrix = matrix
+        return csr_tensor(matrix, features.device) @ features
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
+        return None, csr_tensor(sparse.csr_array(ctx.matrix.T), gradients[0].device) @ gradients[0]

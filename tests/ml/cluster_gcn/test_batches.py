@@ -1,0 +1,85 @@
+"""Partitions, and the batches that are made of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+from ml.cluster_gcn.batches import ClusterBatches
+from ml.cluster_gcn.partition import partition, random_partition
+from tests.ml.cluster_gcn.graphs import planted_communities, random_graph
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 30), st.integers(0, 100), st.integers(1, 9), st.integers(1, 12), st.floats(0, 0.6))
+def test_batches_hold_every_node_once_and_the_edges_among_them(
+    nodes: int, seed: int, clusters: int, per_batch: int, density: float
+) -> None:
+    adjacency = random_graph(nodes, seed, density, weighted=True)
+    of_node = 10 * np.random.default_rng(seed).integers(0, clusters, nodes)
+    batches = ClusterBatches(adjacency, of_node, per_batch)
+    for made in (list(batches), list(batches)):
+        assert len(made) == len(batches) == -(-len(np.unique(of_node)) // per_batch)
+        assert sorted(np.concatenate([batch.nodes for batch in made])) == list(range(nodes))
+        for batch in made:
+            assert len(np.unique(of_node[batch.nodes])) <= per_batch
+            induced = adjacency.toarray()[np.ix_(batch.nodes, batch.nodes)]
+            np.testing.assert_array_equal(batch.adjacency.toarray(), induced)
+            assert batch.adjacency.indices.dtype == batch.adjacency.indptr.dtype == np.int32
+
+
+def test_each_pass_draws_other_clusters_and_a_seed_the_same() -> None:
+    adjacency, clusters = random_graph(30, 1), random_partition(30, 10, 0)
+
+    def passes(seed: int) -> list[list[list[int]]]:
+        batches = ClusterBatches(adjacency, clusters, 3, seed)
+        return [[sorted(batch.nodes) for batch in batches] for _ in range(2)]
+
+    first, second = passes(0)
+    assert first != second and [first, second] == passes(0) != passes(1)
+
+
+def test_no_clusters_a_batch_is_refused() -> None:
+    with pytest.raises(ValueError, match="0 clusters a batch: must be at least 1"):
+        ClusterBatches(random_graph(4, 0), np.zeros(4, np.int64), per_batch=0)
+
+
+def test_partitions_are_balanced_and_cut_less_than_chance() -> None:
+    graph = planted_communities()
+    metis, chance = partition(graph.adjacency, 6, 0), random_partition(300, 6, 0)
+    edges = graph.adjacency.tocoo()
+    assert (metis[edges.row] != metis[edges.col]).mean() < 0.75 * (chance[edges.row] != chance[edges.col]).mean()
+    assert np.bincount(metis).max() <= 1.1 * 50 and np.bincount(chance).tolist() == [50] * 6
+    np.testing.assert_array_equal(metis, partition(graph.adjacency, 6, 0))
+
+
+def test_heavy_edges_are_kept_together() -> None:
+    """A ring of four: by counting edges either opposite pair may be cut, by weight the light one."""
+    for heavy in (0, 1):
+        dense = np.zeros((4, 4), np.float32)
+        for node in range(4):
+            dense[node, (node + 1) % 4] = dense[(node + 1) % 4, node] = 0.9 if node % 2 == heavy else 0.001
+        parts = partition(sparse.csr_array(dense), 2, 0)
+        assert parts[heavy] == parts[heavy + 1] != parts[heavy + 2 & 3] == parts[heavy + 3 & 3]
+
+
+def test_loops_do_not_count() -> None:
+    adjacency = random_graph(30, 0)
+    looped = sparse.csr_array(adjacency + sparse.eye_array(30, dtype=np.float32, format="csr"))
+    np.testing.assert_array_equal(partition(looped, 4, 0), partition(adjacency, 4, 0))
+
+
+@pytest.mark.parametrize(("nodes", "clusters"), [(4, 5), (1, 1), (4, 0)])
+def test_impossible_partitions_name_both_numbers(nodes: int, clusters: int) -> None:
+    for make in (lambda: partition(random_graph(nodes, 0), clusters, 0), lambda: random_partition(nodes, clusters, 0)):
+        with pytest.raises(ValueError, match=f"{clusters} clusters of {nodes} nodes"):
+            make()
+
+
+@pytest.mark.parametrize("clusters", [1, 3, 6])
+def test_a_graph_without_edges_can_be_partitioned(clusters: int) -> None:
+    made = partition(random_graph(6, 0, density=0), clusters, 0)
+    assert len(made) == 6 and set(made) <= set(range(clusters))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -86,9 +86,8 @@ class CaptionFile:
     def rows(self, video_ids: Sequence[str], shard: str) -> tuple[pl.DataFrame, pl.DataFrame]:
         """What ``track`` says of the videos of one shard, all at once: rows of ``captions`` and ``caption_fetches``."""
         batches = list(self.read(pl.Series(list(video_ids), dtype=pl.String)))
-        lines = pl.concat([LINES.to_frame(), *(batch.lines for batch in batches)]).sort("video_id", "line_index")
-        lines = lines.with_columns(text=plain_texts(lines["text"]), shard=pl.lit(shard))
-        lines = lines.with_columns(line_index=pl.int_range(pl.len()).over("video_id"), words=word_counts(lines["text"]))
+        lines = with_plain_texts(pl.concat([LINES.to_frame(), *(batch.lines for batch in batches)]))
+        lines = lines.with_columns(pl.int_range(pl.len()).over("video_id").alias("line_index"), shard=pl.lit(shard))
         words = dict(lines.group_by("video_id").agg(pl.col("words").sum()).iter_rows())
         wrong: dict[str, list[str]] = {}
         for video_id, problem in pl.concat([PROBLEMS.to_frame(), *(batch.problems for batch in batches)]).iter_rows():
@@ -138,18 +137,24 @@ class CaptionFile:
                 yield video_id, start, end, text
 
 
-def plain_texts(texts: pl.Series) -> pl.Series:
-    """``plain`` of each text; most are plain already, which is cheaper to see than to do."""
-    return _where(texts.str.contains(_NOT_PLAIN), texts, texts, plain)
+def with_plain_texts(lines: pl.DataFrame) -> pl.DataFrame:
+    """``plain`` of each text, and in ``words`` how many words ``tokenize`` finds in it.
 
-
-def word_counts(texts: pl.Series) -> pl.Series:
-    """How many words ``tokenize`` finds in each text; on ASCII, Rust's regular expressions find the same."""
-    counts = texts.str.count_matches(r"[\w']+").cast(pl.Int64)
-    return _where(texts.str.len_bytes() != texts.str.len_chars(), texts, counts, lambda text: len(tokenize(text)))
-
-
-def _where(mask: pl.Series, texts: pl.Series, values: pl.Series, function: Callable[[str], object]) -> pl.Series:
-    """The values, where the mask holds with those that the function makes of the texts."""
-    rows = mask.arg_true()
-    return values.scatter(rows, pl.Series([function(text) for text in texts.gather(rows)], dtype=values.dtype))
+    Most texts are plain ASCII already. For these, and only for these, Rust's regular expressions agree with Python's.
+    """
+    text = pl.col("text")
+    read = lines.select(
+        "video_id",
+        "line_index",
+        "start_s",
+        "end_s",
+        "text",
+        text.str.count_matches(r"[\w']+").cast(pl.Int64).alias("words"),
+        (text.str.contains(_NOT_PLAIN) | (text.str.len_bytes() != text.str.len_chars())).alias("others"),
+    )
+    rows = read["others"].arg_true()
+    spoken = [plain(text) for text in read["text"].gather(rows)]
+    return read.drop("others").with_columns(
+        read["text"].scatter(rows, pl.Series(spoken, dtype=pl.String)),
+        read["words"].scatter(rows, pl.Series([len(tokenize(text)) for text in spoken], dtype=pl.Int64)),
+    )

@@ -98,9 +98,9 @@ def test_each_stream_gets_exactly_its_frames(
         assert numbers(clips[name]) == expected
         shown_at = [float(times[row[0]]) for row in expected]
         assert [clip.time_s for clip in clips[name]] == pytest.approx(shown_at, abs=4e-5)
-    for alone, together in zip(clips_of(path, {"2d": FRAMES_2D})["2d"], clips["2d"], strict=True):
-        assert np.array_equal(alone.pictures, together.pictures)
-    assert readings == [True, True]
+    for sampling in (FRAMES_2D, Sampling(Fraction(25, 24), HEIGHT, None, rule="at")):
+        assert numbers(clips_of(path, {"": sampling})[""]) == by_the_rule(times, end_of(path), sampling)
+    assert readings == [True] * 3
 
 
 @pytest.fixture(scope="module")
@@ -194,11 +194,14 @@ def test_time_counts_from_the_start_of_the_file(tmp_path: Path) -> None:
 
 def test_what_an_edit_list_cuts_off_is_not_shown(tmp_path: Path, readings: list[bool]) -> None:
     whole = numbered(tmp_path / "v.mp4", steady(Fraction(30), 3), bf="3")
-    path = copied(whole, tmp_path / "cut.mp4", Fraction(-101, 100))
-    clips = clips_of(path, {"2d": FRAMES_2D, "at": Sampling(Fraction(1), HEIGHT, None, rule="at")})
-    assert numbers(clips["2d"]) == [[45], [75]]
-    assert numbers(clips["at"]) == [[31], [61]]
-    assert readings == [True]
+    later = copied(whole, tmp_path / "later.mp4", Fraction(-1))
+    assert numbers(clips_of(later, {"2d": FRAMES_2D})["2d"]) == [[44], [74]]
+    content = bytearray(whole.read_bytes())
+    length = content.index(b"elst") + 12  # ISO/IEC 14496-12, 8.6.6: of the only entry, in milliseconds here
+    content[length : length + 4] = (1500).to_bytes(4, "big")
+    (tmp_path / "sooner.mp4").write_bytes(content)
+    assert numbers(clips_of(tmp_path / "sooner.mp4", {"2d": FRAMES_2D})["2d"]) == [[14], [44]]
+    assert readings == [True, True]
 
 
 @pytest.mark.parametrize("codec", ["libx264", "libvpx-vp9"])
@@ -303,8 +306,16 @@ def test_broken_files_are_named_with_what_is_wrong(tmp_path: Path) -> None:
             list(decode_clips(path, STREAMS))
 
 
-@pytest.mark.parametrize(("name", "codec"), [("v.mp4", "libx264"), ("v.mkv", "libx264"), ("v.webm", "libvpx-vp9")])
-def test_damage_in_the_middle_is_told_with_its_time(tmp_path: Path, name: str, codec: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "codec", "size"),
+    [
+        ("v.mp4", "libx264", 20_000),
+        ("v.mp4", "libx264", 8),
+        ("v.mkv", "libx264", 20_000),
+        ("v.webm", "libvpx-vp9", 20_000),
+    ],
+)
+def test_damage_is_told_with_its_time(tmp_path: Path, name: str, codec: str, size: int) -> None:
     path = tmp_path / name
     rng = np.random.default_rng(0)
     with av.open(str(path), "w") as container:
@@ -314,12 +325,21 @@ def test_damage_in_the_middle_is_told_with_its_time(tmp_path: Path, name: str, c
             image = rng.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
         container.mux(stream.encode())
-    good = clips_of(path, {"2d": FRAMES_2D})["2d"]
-    assert len(good) == 6
+    every = {"every": Sampling(Fraction(10), HEIGHT, None)}
+    good = clips_of(path, every)["every"]
+    assert len(good) == 60
     content = bytearray(path.read_bytes())
-    content[len(content) // 2 : len(content) // 2 + 20_000] = bytes(20_000)
+    begin = len(content) // 4
+    content[begin : begin + size] = bytes(byte ^ 0x55 for byte in content[begin : begin + size])
     path.write_bytes(content)
     before = []
-    with pytest.raises(DecodeError, match=rf"^{name}: damaged (at|before) [234]\.\d s"):
-        before.extend(decode_clips(path, {"2d": FRAMES_2D}))
+    with pytest.raises(DecodeError, match=rf"^{name}: damaged (at|before) [123]\.\d s"):
+        before.extend(decode_clips(path, every))
     assert all(np.array_equal(clip.pictures, good[clip.row].pictures) for clip in before)
+
+
+def test_two_recordings_in_one_file_are_not_taken_for_one(tmp_path: Path) -> None:
+    path = numbered(tmp_path / "v.ts", steady(Fraction(30)))
+    path.write_bytes(2 * path.read_bytes())
+    with pytest.raises(DecodeError, match=r"^v.ts: time jumps back from 6\.0 s"):
+        list(decode_clips(path, STREAMS))

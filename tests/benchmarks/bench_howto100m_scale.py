@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ SHARDS = 1200
 VIDEOS_A_SHARD = 1017
 TASKS = 23_611
 WORDS = 100_000
+SHARDS_A_COMMIT = 10
 WHOLE_SCANS = ("spoken_words", "top_words")
 """Statistics that read all text; the others read numbers."""
 
@@ -91,7 +93,7 @@ def clips_of_shard(index: int, words: pl.Series) -> pl.DataFrame:
 
 def complete(table: str, frame: pl.DataFrame) -> pl.DataFrame:
     """The frame with the table's other columns: NULL, or a value that their type has."""
-    values = {"VARCHAR": "", "BIGINT": 1, "DOUBLE": 0.0, "BOOLEAN": True}
+    values = {"VARCHAR": "", "BIGINT": 1, "DOUBLE": 0.0, "BOOLEAN": True, "TIMESTAMP WITH TIME ZONE": datetime.now(UTC)}
     columns = load_tables()[table].columns
     return frame.select(
         pl.col(c.name) if c.name in frame.columns else pl.lit(None if c.nullable else values.get(c.type)).alias(c.name)
@@ -103,13 +105,18 @@ def fill(folder: Path, share: float, until: float = float("inf")) -> Lake:
     """A lake of that share of HowTo100M; goes on where it stopped, and stops after ``until`` (monotonic seconds)."""
     lake = Lake(folder / f"{share:g}")
     words = vocabulary()
-    shards = range(max(1, round(SHARDS * share)))
-    done = set(lake.sql("SELECT DISTINCT shard FROM clips").pl()["shard"]) if lake.has("clips") else set()
-    for index in shards:
-        if f"shard-{index:04d}" not in done and time.monotonic() < until:
-            lake.write("clips", complete("clips", clips_of_shard(index, words)), f"shard-{index:04d}")
+    shards = max(1, round(SHARDS * share))
+    if not lake.has("clips"):
+        lake.write("clips", complete("clips", clips_of_shard(0, words)), "shard-0000")
+    done = lake.sql("SELECT count(DISTINCT shard) FROM clips").fetchall()[0][0]
+    for first in range(done, shards, SHARDS_A_COMMIT):
+        if time.monotonic() < until:
+            indexes = range(first, min(first + SHARDS_A_COMMIT, shards))
+            made = pl.concat([complete("clips", clips_of_shard(index, words)) for index in indexes])
+            # What Lake.write does for one shard, for many at a time; they are made in the order of the key.
+            lake.connection.register("made", made).execute("INSERT INTO clips FROM made")
     if not lake.has("feature_index"):
-        for table, frame in small_tables(len(shards), share):
+        for table, frame in small_tables(shards, share):
             lake.write(table, complete(table, frame))
     return lake
 

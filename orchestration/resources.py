@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +59,16 @@ def youtube_source(settings: Settings) -> VideoSource:
 
     journal = Journal(settings.lake.absolute() / "collection" / "journal.sqlite")
     wikihow = WikiHowOptions(
-        contact=settings.contact, base_url=settings.wikihow_url, requests_per_second=settings.requests_per_second
+        contact=settings.contact,
+        base_url=settings.wikihow_url,
+        requests_per_second=settings.requests_per_second,
+        refresh=timedelta(days=settings.articles_max_age_days),
     )
     quota = settings.media_quota_gb
     options = YouTubeOptions(
         search=settings.search_backend,
         api_key=settings.youtube_api_key,
+        subtitles_only=settings.subtitles_only,
         search_max_age_days=settings.search_max_age_days,
         # Two requests a video instead of four, and the time of each word.
         caption_clients=("yt-dlp", "youtube-transcript-api"),

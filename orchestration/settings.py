@@ -83,9 +83,11 @@ class Settings(BaseSettings):
     articles: Path | None = Field(None, description="file of how-to articles instead of WikiHow's site, for youtube")
     contact: str = Field("", description="your address or page, told to WikiHow's site in the User-Agent")
     wikihow_url: str = Field("https://www.wikihow.com", description="the site that articles are read from")
+    articles_max_age_days: float = Field(7, gt=0, description="age from which WikiHow's site is read again")
     requests_per_second: float = Field(1, gt=0, description="most requests a second to any site")
     search_backend: Literal["yt-dlp", "data-api"] = Field("yt-dlp", description="who searches YouTube")
     youtube_api_key: str | None = Field(None, description="key of the YouTube Data API, for data-api", repr=False)
+    subtitles_only: bool = Field(True, description="whether only results with subtitles are searched for")
     search_max_age_days: float | None = Field(
         None, gt=0, description="age from which a search is repeated; not set: never"
     )

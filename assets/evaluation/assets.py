@@ -66,7 +66,7 @@ def cluster_gcn_evaluation(
     device: dg.ResourceParam[str],
     model_root: dg.ResourceParam[Path],
 ) -> pl.DataFrame:
-    """Accuracy and macro-F1 on held-out products, beside the majority class and logistic regression."""
+    """Accuracy and macro-F1 on held-out products, beside models that see no edge."""
     from assets.evaluation.classification import held_out_classification
 
     graph = graph_data(graph_nodes, graph_edges, graph_node_features, graph_clusters)

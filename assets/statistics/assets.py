@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from assets.features.timeline import DecodeError
 from assets.lake import Lake
 from assets.media.stills import stills
+from assets.pictures import markdown
 from assets.splits import SplitOptions
 from assets.statistics.probes import PAIRS, VIDEOS, Frames, contact_sheets, draw, shares, write_sheet
 from assets.statistics.queries import compute_all
@@ -27,9 +28,18 @@ def _part(subject: str) -> dict[str, str]:
     metadata=_part("videos"),
     deps=["tasks", "candidate_videos", "caption_fetches", "videos", "clips", "video_files", "feature_index"],
 )
-def dataset_statistics(lake: dg.ResourceParam[Lake]) -> pl.DataFrame:
+def dataset_statistics(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> pl.DataFrame:
     """Every query of sql/statistics/videos over the lake as it is now, one row a number."""
-    return compute_all(lake, "videos")
+    from assets.statistics import plots
+
+    statistics = compute_all(lake, "videos")
+    context.add_output_metadata(
+        {
+            "distributions": dg.MetadataValue.md(markdown(plots.bars(statistics, plots.VIDEO_PANELS), "distributions")),
+            "filters": dg.MetadataValue.md(markdown(plots.bars(statistics, plots.FUNNEL_PANEL), "filters")),
+        }
+    )
+    return statistics
 
 
 @dg.asset(
@@ -39,9 +49,15 @@ def dataset_statistics(lake: dg.ResourceParam[Lake]) -> pl.DataFrame:
     metadata=_part("graph"),
     deps=["graph_nodes", "graph_edges", "graph_clusters"],
 )
-def graph_statistics(lake: dg.ResourceParam[Lake]) -> pl.DataFrame:
+def graph_statistics(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> pl.DataFrame:
     """Every query of sql/statistics/graph over the lake as it is now, one row a number."""
-    return compute_all(lake, "graph")
+    from assets.statistics import plots
+
+    statistics = compute_all(lake, "graph")
+    context.add_output_metadata(
+        {"counts": dg.MetadataValue.md(markdown(plots.bars(statistics, plots.GRAPH_PANELS), "counts"))}
+    )
+    return statistics
 
 
 @dg.asset(group_name="statistics", code_version="1", kinds={"polars"}, deps=["clips", "videos"])

@@ -40,7 +40,7 @@ def graph_construction_study(
         seeds=(graph_options.seed,),
         progress=context.log.info,
     )
-    context.add_output_metadata({"plot": markdown(constructions_figure(study), "constructions")})
+    context.add_output_metadata({"plot": dg.MetadataValue.md(markdown(constructions_figure(study), "constructions"))})
     return study
 
 
@@ -80,7 +80,7 @@ def partition_study(
     trials = partition_trials(tuple(graphs), config, seeds)
     study = compare("partition", graphs, trials, device, context.log.info)
     figure = lines_figure(study, "clusters_per_batch", ("accuracy", "macro_f1"), ("construction", "method"))
-    context.add_output_metadata({"plot": markdown(figure, "partitions")})
+    context.add_output_metadata({"plot": dg.MetadataValue.md(markdown(figure, "partitions"))})
     return study
 
 
@@ -106,7 +106,7 @@ def depth_study(
     trials = depth_trials(name, gcn_config(gcn_options, graph_options), seeds, depths=range(2, 9))
     study = compare("depth", graphs, trials, device, context.log.info)
     figure = lines_figure(study, "layers", ("accuracy", "macro_f1", "loss"), ("propagation",))
-    context.add_output_metadata({"plot": markdown(figure, "depth")})
+    context.add_output_metadata({"plot": dg.MetadataValue.md(markdown(figure, "depth"))})
     return study
 
 
@@ -132,7 +132,7 @@ def memory_study(
     trials = memory_trials(name, config, depths=(2, 3, 4, 6), widths=(config.hidden_dim, 4 * config.hidden_dim))
     study = compare("memory", graphs, trials, device, context.log.info)
     figure = lines_figure(study, "layers", ("memory_mib", "epoch_seconds"), ("method", "hidden_dim"))
-    context.add_output_metadata({"plot": markdown(figure, "memory")})
+    context.add_output_metadata({"plot": dg.MetadataValue.md(markdown(figure, "memory"))})
     return study
 
 
@@ -151,7 +151,9 @@ def spectral_study(
     graph = graph_data(graph_nodes, graph_edges, graph_node_features, graph_clusters)
     names = feature_matrix(graph_nodes, graph_node_features)[1]
     kernels = spectral.low_pass_kernels()
-    context.add_output_metadata({"filters": markdown(spectral.responses_figure(kernels, 2.0), "filters")})
+    context.add_output_metadata(
+        {"filters": dg.MetadataValue.md(markdown(spectral.responses_figure(kernels, 2.0), "filters"))}
+    )
     return pl.concat(
         [
             spectral.cluster_comparison(graph.adjacency, graph.clusters, graph_options.seed),

@@ -61,10 +61,15 @@ def gcn_config(options: ClusterGCNOptions, graph: GraphOptions) -> Config:
     )
 
 
+def stored_config(folder: Path) -> Config:
+    """How the stored model was built and trained."""
+    stored = read_model_folder(folder).config
+    return Config(**{name: stored[name] for name in Config.__dataclass_fields__})
+
+
 def predicted_classes(folder: Path, graph: GraphData, device: str) -> np.ndarray:
     """``predicted[nodes]`` of the trained model, from all edges of the whole graph."""
-    stored = read_model_folder(folder)
-    config = Config(**{name: stored.config[name] for name in Config.__dataclass_fields__})
+    stored, config = read_model_folder(folder), stored_config(folder)
     target = pick_device(device)
     model = build(graph, config).to(target)
     model.load_state_dict(stored.state)

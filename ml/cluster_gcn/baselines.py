@@ -19,7 +19,7 @@ def majority(graph: GraphData) -> np.ndarray:
     return np.full(len(graph.labels), np.bincount(graph.labels[graph.nodes("train")]).argmax())
 
 
-def logistic_regression(graph: GraphData, inverse_penalty: float = 3.0) -> np.ndarray:
+def logistic_regression(graph: GraphData, inverse_penalty: float = 1.0) -> np.ndarray:
     """``predicted[N]`` by multinomial logistic regression on the network's own standardised features.
 
     Args:

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from assets.lake import Lake, load_tables
+from assets.statistics import plots
 from assets.statistics.queries import QUERIES, compute, compute_all
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -169,3 +170,12 @@ def test_an_empty_lake_has_statistics_too(tmp_path: Path) -> None:
         lake.write(table, rows_of(table, []))
     made = compute_all(lake, "videos")
     assert made.filter(statistic="overview", measure="clips")["value"].to_list() == [0]
+
+
+def test_statistics_are_drawn_item_by_item() -> None:
+    rows = [("videos", "funnel", 0, "1 tasks: kept", "row_count", 7.0), ("videos", "funnel", 1, "x" * 60, "share", 0.5)]
+    statistics = load_tables()["dataset_statistics"].frame(rows)
+    (axes,) = plots.bars(statistics, plots.FUNNEL_PANEL).axes
+    assert [patch.get_width() for patch in axes.patches] == [7] and axes.get_yticklabels()[0].get_text() == rows[0][3]
+    nothing = plots.bars(statistics, plots.VIDEO_PANELS).axes
+    assert {text.get_text() for axes in nothing for text in axes.texts} == {"nothing to count"}

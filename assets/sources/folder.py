@@ -1,4 +1,6 @@
-"""A folder of real videos in yt-dlp's naming: ``<id>.<ext>``, ``<id>.info.json``, ``<id>.<lang>.vtt``.
+"""A folder of real videos in yt-dlp's naming: ``<name>.<ext>``, ``<name>.info.json``, ``<name>.<lang>.vtt``.
+
+The name is the id, or as yt-dlp has it by default ``<title> [<id>]``.
 
 Belongs here: finding, reading and judging the files of such a folder. What a file does not say is unknown, not zero.
 """
@@ -11,6 +13,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +36,7 @@ CAPTION_FORMATS = ("json3", "srv3", "vtt", "srt", "ttml", "srv1")
 VIDEO_SUFFIXES = frozenset({".mp4", ".mkv", ".webm", ".mov", ".m4v", ".avi", ".ts", ".3gp"})
 SAFE_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}")
 
+_TITLE_AND_ID = re.compile(r"(?P<title>.+) \[(?P<id>[^\[\]]+)\]")
 _WORD = re.compile(r"[\w']+")
 _HOW_TO = re.compile(r"^\s*how\s+to\s+", re.IGNORECASE)
 
@@ -45,7 +49,8 @@ class _Entry:
 
     @property
     def title(self) -> str:
-        return str(self.info.get("title") or self.video_id)
+        named = _TITLE_AND_ID.fullmatch(self.path.stem)
+        return str(self.info.get("title") or (named["title"] if named else self.video_id))
 
     def number(self, key: str) -> float | None:
         value = self.info.get(key)
@@ -134,11 +139,12 @@ class FolderSource:
 
     def captions(self, video_id: str) -> CaptionTrack:
         """The track with the shortest language code; of its formats, the one that knows most."""
-        tracks = [path for form in CAPTION_FORMATS for path in self.folder.glob(f"{video_id}.en*.{form}")]
+        name = self._entries[video_id].path.stem if video_id in self._entries else video_id
+        tracks = [path for form in CAPTION_FORMATS for path in self.folder.glob(f"{escape(name)}.en*.{form}")]
         if not tracks:
-            return CaptionTrack("no_captions", error=f"no {video_id}.en*.{{{','.join(CAPTION_FORMATS)}}}")
+            return CaptionTrack("no_captions", error=f"no {name}.en*.{{{','.join(CAPTION_FORMATS)}}}")
         path = min(tracks, key=lambda path: (len(path.stem), path.stem))
-        language = path.stem.removeprefix(f"{video_id}.")
+        language = path.stem.removeprefix(f"{name}.")
         try:
             read = read_captions(path)
         except CaptionError as error:
@@ -168,22 +174,23 @@ class FolderSource:
         for path in sorted(self.folder.iterdir()):
             if path.suffix.lower() not in VIDEO_SUFFIXES or not path.is_file():
                 continue
-            video_id = path.stem
+            named = _TITLE_AND_ID.fullmatch(path.stem)
+            video_id = named["id"] if named else path.stem
             if not SAFE_ID.fullmatch(video_id):
                 reason = "its id is not a safe file name: only letters, digits, '_', '-' and '.' may stand in it"
                 problems.append(Problem(path.name, reason))
             elif video_id in entries:
                 problems.append(Problem(path.name, f"same id as {entries[video_id].path.name}, which is used"))
             else:
-                info, wrong = self._info(video_id)
+                info, wrong = self._info(path.stem)
                 problems.extend(wrong)
                 entries[video_id] = _Entry(video_id, path, info)
         if not entries:
             problems.append(Problem(str(self.folder), "no video file in this folder"))
         return entries, problems
 
-    def _info(self, video_id: str) -> tuple[dict[str, Any], list[Problem]]:
-        path = self.folder / f"{video_id}.info.json"
+    def _info(self, name: str) -> tuple[dict[str, Any], list[Problem]]:
+        path = self.folder / f"{name}.info.json"
         if not path.exists():
             return {}, [Problem(path.name, "missing: title, views and category are unknown")]
         try:

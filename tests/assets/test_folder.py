@@ -43,6 +43,15 @@ def test_titles_become_tasks_and_are_found_by_words(tmp_path: Path) -> None:
     assert source(tmp_path).search("how to bake bread", limit=10) == []
 
 
+def test_the_names_that_yt_dlp_gives_by_default(tmp_path: Path) -> None:
+    video(tmp_path, "How to Fold [part 2] a Crane [dQw4w9WgXcQ]")
+    named = source(tmp_path)
+    assert [article.title for article in named.articles()] == ["Fold [part 2] a Crane"]
+    (found,) = named.search("fold a crane", limit=10)
+    assert found.video_id == "dQw4w9WgXcQ" and named.captions(found.video_id).status == "ok"
+    assert [problem.name for problem in named.problems()] == ["How to Fold [part 2] a Crane [dQw4w9WgXcQ].info.json"]
+
+
 def test_captions_are_read_with_tags_and_entities_undone(tmp_path: Path) -> None:
     video(tmp_path, "a", {"title": "A", "subtitles": {"en": []}})
     track = source(tmp_path).captions("a")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ml.spectral import FourierBasis, SpectralDensity
 
 DENSITY_POINTS = 200
+NODES_DRAWN = 6000
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,10 @@ def spectrum_rows(spectrum: GraphSpectrum) -> pl.DataFrame:
 
 
 def modes_figure(spectrum: GraphSpectrum, shown: int = 4) -> Figure:
-    """The nodes by their ranks in the second and third mode, coloured by each of the first that are not constant."""
+    """Nodes by their ranks in the second and third mode, coloured by each of the first that are not constant.
+
+    Of many nodes a random part is drawn.
+    """
     from matplotlib.figure import Figure
 
     modes = spectrum.basis.modes
@@ -86,6 +90,7 @@ def modes_figure(spectrum: GraphSpectrum, shown: int = 4) -> Figure:
     if shown < 2:
         raise ValueError(f"{modes.shape[1]} modes: a plane needs at least 3")
     ranks = modes[:, 1:].argsort(axis=0).argsort(axis=0) / len(modes)
+    ranks = ranks[np.random.default_rng(0).permutation(len(modes))[:NODES_DRAWN]]
     figure = Figure(figsize=(3.4 * shown, 3.4), dpi=80, layout="constrained")
     for index, axes in enumerate(figure.subplots(1, shown, squeeze=False)[0]):
         axes.scatter(ranks[:, 0], ranks[:, 1], c=ranks[:, index], s=2, cmap="coolwarm", linewidths=0)

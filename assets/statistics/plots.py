@@ -8,6 +8,8 @@ import polars as pl
 from matplotlib.figure import Figure
 
 LONGEST_LABEL = 48
+FEWEST_PLACES = 6
+"""So that one bar does not fill its panel."""
 
 Panel = tuple[str, str, str]
 """Title, statistic and the measure of it that is shown."""
@@ -51,7 +53,7 @@ def bars(statistics: pl.DataFrame, panels: Sequence[Panel], columns: int = 3) ->
         axes.bar_label(drawn, [f"{value:,.0f}" for value in rows["value"]], padding=2, fontsize="small")
         axes.set_yticks(range(len(rows)), labels, fontsize="small")
         axes.margins(x=0.15)
-        axes.invert_yaxis()
+        axes.set_ylim(max(len(rows), FEWEST_PLACES) - 0.5, -0.5)
     for axes in places[len(panels) :]:
         axes.set_axis_off()
     return figure

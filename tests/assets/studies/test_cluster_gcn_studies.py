@@ -42,7 +42,7 @@ def test_depths_are_those_of_plain_layers() -> None:
 
 def test_memory_is_measured_in_a_process_for_each_training() -> None:
     """The widths differ so much that what a process needs for anything else does not matter."""
-    trials = memory_trials("planted", replace(CONFIG, epochs=1), depths=(2,), widths=(8, 16384))
+    trials = memory_trials("planted", CONFIG, depths=(2,), widths=(8, 16384))
     study = compare("memory", {"planted": GRAPH}, [trial for trial in trials if trial.method == "full batch"])
     narrow, wide = study.sort("hidden_dim")["memory_mib"]
     assert wide > narrow + 20

@@ -1,0 +1,64 @@
+"""From video files to stored vectors: what decoding, the network and everything else take of the whole.
+
+The videos are those of ``bench_decode``: H.264 of 640 × 360, cut anew from real frames.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from assets.features.decode import decode_clips
+from assets.features.extract import BATCH, VideoFile, extract_shard
+from assets.features.store import FeatureStore
+from ml.vision.registry import load_backbone
+from ml.vision.sampling import SourceVideo
+from tests.benchmarks.bench_decode import SECONDS, videos
+
+__all__ = ["videos"]
+
+
+def test_extraction_by_efficientnet_lite0(videos: dict[str, Path], tmp_path: Path) -> None:
+    backbone = load_backbone("efficientnet_lite0")
+    files = [
+        VideoFile(f"v{number}", path, f"sha-{number}", SourceVideo(25, SECONDS))
+        for number, path in enumerate(videos.values())
+    ]
+    samplings = {backbone.name: backbone.sampling(files[0].video)}
+    pictures = [clip.pictures for file in files for clip in decode_clips(file.path, samplings)]
+    batches = [np.stack(pictures[start : start + BATCH]) for start in range(0, len(pictures), BATCH)]
+
+    def decode() -> None:
+        for file in files:
+            for _ in decode_clips(file.path, samplings):
+                pass
+
+    def run_network() -> None:
+        for batch in batches:
+            backbone(batch)
+
+    def extract() -> None:
+        outcomes = extract_shard(files, [backbone], FeatureStore(tmp_path / str(time.time_ns())), "shard-0000")
+        assert all(outcome.status == "ok" for outcome in outcomes)
+
+    print(f"\n{len(files)} videos of {SECONDS} s, {len(pictures)} pictures")
+    print(f"{'':24} {'wall s':>7} {'CPU s':>7} {'of all CPU':>10} {'video s per CPU s':>18}")
+    measured = {
+        "decoding alone": seconds(decode),
+        "the network alone": seconds(run_network),
+        "both, stored": seconds(extract),
+    }
+    whole = measured["both, stored"][1]
+    for name, (wall, cpu) in measured.items():
+        print(f"{name:24} {wall:7.2f} {cpu:7.2f} {cpu / whole:10.0%} {len(files) * SECONDS / cpu:18.1f}")
+
+
+def seconds(work: Callable[[], None]) -> tuple[float, float]:
+    """Of wall clock and of processor, of a second run."""
+    work()
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - wall, time.process_time() - cpu

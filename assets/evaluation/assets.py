@@ -1,16 +1,22 @@
 """Assets that measure models on held-out data; each owns its part of the table ``evaluations``."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import dagster as dg
+import duckdb
 import polars as pl
 
+from assets.evaluation.options import BenchmarkOptions
 from assets.evaluation.results import evaluation_rows
+from assets.features.options import FeatureOptions
+from assets.features.store import FeatureStore
 from assets.graph.arrays import graph_data
 from assets.lake import Lake
 from assets.sources.protocol import VideoSource
 from assets.sources.retail import RetailSource
 from assets.training.assets import cluster_gcn, joint_embedding
+from assets.training.options import EmbeddingOptions
 from ml.joint_embedding.pair_store import PairStore
 
 SPLIT = "test"
@@ -50,6 +56,74 @@ def joint_embedding_evaluation(
 @dg.asset(
     group_name="evaluation",
     code_version="1",
+    kinds={"pytorch"},
+    pool="gpu",
+    deps=[joint_embedding],
+    metadata=_part("joint_embedding_benchmarks"),
+)
+def benchmark_evaluation(
+    context: dg.AssetExecutionContext,
+    training_manifest: pl.DataFrame,
+    videos: pl.DataFrame,
+    clips: duckdb.DuckDBPyRelation,
+    feature_index: pl.DataFrame,
+    lake: dg.ResourceParam[Lake],
+    features: dg.ResourceParam[FeatureStore],
+    source: dg.ResourceParam[VideoSource],
+    feature_options: dg.ResourceParam[FeatureOptions],
+    embedding_options: dg.ResourceParam[EmbeddingOptions],
+    benchmark_options: dg.ResourceParam[BenchmarkOptions],
+    device: dg.ResourceParam[str],
+    model_root: dg.ResourceParam[Path],
+) -> pl.DataFrame:
+    """YouCook2, MSR-VTT and LSMDC both ways: zero-shot, from scratch, fine-tuned; CrossTask's steps, zero-shot."""
+    from assets.evaluation.lake_benchmarks import LakeData, benchmark_rows
+
+    data = LakeData(training_manifest, videos, _lines(clips), feature_index, features, feature_options.streams)
+    with TemporaryDirectory() as scratch:
+        rows, left_out = benchmark_rows(
+            benchmark_options, embedding_options, source, data, Path(scratch), model_root, device, lake.snapshot()
+        )
+    context.add_output_metadata({"left_out": left_out})
+    if rows.is_empty():
+        context.log.info("No benchmark is there: set HOWTO_BENCHMARKS to the folder of their files.")
+    return rows
+
+
+@dg.asset(
+    group_name="studies",
+    code_version="1",
+    kinds={"pytorch"},
+    deps=[joint_embedding],
+    metadata=_part("crosstask_components"),
+)
+def weakly_supervised_evaluation(
+    context: dg.AssetExecutionContext,
+    training_manifest: pl.DataFrame,
+    videos: pl.DataFrame,
+    clips: duckdb.DuckDBPyRelation,
+    feature_index: pl.DataFrame,
+    lake: dg.ResourceParam[Lake],
+    features: dg.ResourceParam[FeatureStore],
+    source: dg.ResourceParam[VideoSource],
+    feature_options: dg.ResourceParam[FeatureOptions],
+    benchmark_options: dg.ResourceParam[BenchmarkOptions],
+    model_root: dg.ResourceParam[Path],
+) -> pl.DataFrame:
+    """CrossTask's component model, learned from narration alone, beside the zero-shot embedding on the same splits."""
+    from assets.evaluation.lake_benchmarks import LakeData, weakly_supervised_rows
+
+    data = LakeData(training_manifest, videos, _lines(clips), feature_index, features, feature_options.streams)
+    with TemporaryDirectory() as scratch:
+        rows = weakly_supervised_rows(benchmark_options, source, data, Path(scratch), model_root, lake.snapshot())
+    if rows.is_empty():
+        context.log.info("CrossTask is not there: set HOWTO_BENCHMARKS to the folder that holds its folder crosstask.")
+    return rows
+
+
+@dg.asset(
+    group_name="evaluation",
+    code_version="1",
     kinds={"pytorch", "scikitlearn"},
     pool="gpu",
     deps=[cluster_gcn],
@@ -74,3 +148,7 @@ def cluster_gcn_evaluation(
     context.add_output_metadata(metrics["cluster_gcn"])
     benchmark = f"held-out products ({retail.name})"
     return evaluation_rows("cluster_gcn", benchmark, SPLIT, metrics, lake.snapshot())
+
+
+def _lines(clips: duckdb.DuckDBPyRelation) -> pl.DataFrame:
+    return clips.select("video_id", "start_s", "end_s", "caption_clean").pl()

@@ -1,14 +1,23 @@
 """Assets that compare choices. They are made when somebody asks for them, not when their inputs change."""
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
 import dagster as dg
 import duckdb
 import polars as pl
 
+from assets.evaluation.options import BenchmarkOptions
+from assets.features.options import FeatureOptions
+from assets.features.store import FeatureStore
 from assets.graph.arrays import feature_matrix, graph_data
 from assets.graph.options import Construction, GraphOptions
 from assets.pictures import markdown
+from assets.sources.protocol import VideoSource
 from assets.splits import SplitOptions
-from assets.training.options import ClusterGCNOptions
+from assets.training.options import ClusterGCNOptions, EmbeddingOptions
+from ml.joint_embedding.pair_store import PairStore
 
 SEEDS_COMPARED = 3
 
@@ -161,3 +170,74 @@ def spectral_study(
             spectral.low_pass_study(graph, kernels),
         ]
     )
+
+
+def _embedding_study(
+    subject: Literal["negatives", "positives", "scale", "labels", "transfer", "alignment"], description: str
+) -> dg.AssetsDefinition:
+    """A study of the joint embedding: it trains many, and measures each on the benchmarks."""
+
+    @dg.asset(
+        name=f"{subject}_study",
+        description=description,
+        group_name="studies",
+        code_version="1",
+        kinds={"pytorch"},
+        pool="gpu",
+        deps=["joint_embedding", "clip_pairs"],
+        metadata={"howto/table": "joint_embedding_studies", "howto/part": subject},
+    )
+    def study(
+        context: dg.AssetExecutionContext,
+        training_manifest: pl.DataFrame,
+        videos: pl.DataFrame,
+        clips: pl.DataFrame,
+        feature_index: pl.DataFrame,
+        features: dg.ResourceParam[FeatureStore],
+        pairs: dg.ResourceParam[PairStore],
+        source: dg.ResourceParam[VideoSource],
+        feature_options: dg.ResourceParam[FeatureOptions],
+        embedding_options: dg.ResourceParam[EmbeddingOptions],
+        benchmark_options: dg.ResourceParam[BenchmarkOptions],
+        device: dg.ResourceParam[str],
+        model_root: dg.ResourceParam[Path],
+    ) -> pl.DataFrame:
+        from assets.evaluation.lake_benchmarks import LakeData, benchmark_root, fine_tuning
+        from assets.studies.joint_embedding import Benchmarks, run_study, study_figure
+
+        data = LakeData(training_manifest, videos, clips, feature_index, features, feature_options.streams)
+        with TemporaryDirectory() as folder:
+            root = benchmark_root(benchmark_options, source, data, Path(folder) / "benchmarks")
+            if root is None:
+                raise dg.Failure("No benchmark to measure on: set HOWTO_BENCHMARKS to the folder of their files.")
+            rows = run_study(
+                subject,
+                data,
+                Benchmarks.below(root, benchmark_options, training_manifest),
+                pairs,
+                model_root,
+                embedding_options,
+                fine_tuning(benchmark_options, embedding_options),
+                device,
+                context.log.info,
+                Path(folder) / "pairs",
+                range(embedding_options.seed, embedding_options.seed + SEEDS_COMPARED),
+            )
+        context.add_output_metadata({"plot": dg.MetadataValue.md(markdown(study_figure(rows), subject))})
+        return rows
+
+    return study
+
+
+negatives_study = _embedding_study("negatives", "Negatives of the same video: none, or a share of the loss (table 3).")
+positives_study = _embedding_study(
+    "positives", "Learning from the best-scoring pairs, or random ones (tables 8 and 9)."
+)
+scale_study = _embedding_study("scale", "Training on more and more of each task's search results (figure 3).")
+labels_study = _embedding_study(
+    "labels", "Fine-tuning on shares of a benchmark, beside learning from scratch (figure 4)."
+)
+transfer_study = _embedding_study("transfer", "Fine-tuning on each benchmark, measured on every other one.")
+alignment_study = _embedding_study(
+    "alignment", "Captions where they are seen by the embedding, beside where they are spoken."
+)

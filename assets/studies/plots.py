@@ -37,7 +37,7 @@ def lines_figure(study: pl.DataFrame, x: str, values: Sequence[str], by: Sequenc
     figure = Figure(figsize=(4.6 * len(values), 3.6), dpi=80, layout="constrained")
     panels = figure.subplots(1, len(values), squeeze=False)[0]
     for axes, value in zip(panels, values, strict=True):
-        for key, rows in study.group_by(differing, maintain_order=True):
+        for key, rows in study.group_by(differing or list(by[:1]), maintain_order=True):
             mean = rows.group_by(x).agg(pl.col(value).mean(), low=pl.col(value).min(), high=pl.col(value).max()).sort(x)
             spread = [mean[value] - mean["low"], mean["high"] - mean[value]]
             axes.errorbar(mean[x], mean[value], yerr=spread, marker=".", capsize=2, label=", ".join(map(str, key)))

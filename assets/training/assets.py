@@ -17,8 +17,9 @@ from assets.lake import Lake
 from assets.splits import SplitOptions
 from assets.training.manifest import manifest
 from assets.training.models import MODEL, model_version
-from assets.training.options import ClusterGCNOptions, EmbeddingOptions, PairOptions, RuntimeOptions
+from assets.training.options import ClusterGCNOptions, EmbeddingOptions, PairOptions, RuntimeOptions, WordOptions
 from assets.training.plots import curves
+from ml.joint_embedding.clip_index import ClipIndex
 from ml.joint_embedding.pair_store import PairStore
 
 
@@ -51,10 +52,11 @@ def shard_pairs(
     pair_options: dg.ResourceParam[PairOptions],
 ) -> Iterator[dg.Output]:
     """Grow the captions of one shard's clips and pool the features of each clip to one vector."""
+    from assets.training.alignment import pairs_by
     from assets.training.pairs import write_shard
 
     shard = context.partition_key
-    index = write_shard(clips, feature_index, features, feature_options.streams, pairs, shard, pair_options.min_time_s)
+    index = write_shard(clips, feature_index, features, feature_options.streams, pairs, shard, pairs_by(pair_options))
     counts = {name: int(index[name].sum()) for name in ("pairs", "without_features", "without_words")}
     version = pairs.version_of(shard)
     assert version is not None
@@ -75,13 +77,14 @@ def word_vectors(
     training_manifest: pl.DataFrame,
     lake: dg.ResourceParam[Lake],
     embedding_options: dg.ResourceParam[EmbeddingOptions],
+    word_options: dg.ResourceParam[WordOptions],
     model_root: dg.ResourceParam[Path],
 ) -> dg.MaterializeResult:
-    """Word vectors learned from the text of all usable videos' captions."""
+    """Word vectors learned from the text of all usable videos' captions, or those of HOWTO_WORD_VECTORS."""
     from assets.training.embedding import train_words
 
     folder = model_root / "word_vectors"
-    metrics = train_words(folder, lake, training_manifest, embedding_options, _provenance(context, lake))
+    metrics = train_words(folder, lake, training_manifest, embedding_options, word_options, _provenance(context, lake))
     return _trained(folder, metrics)
 
 
@@ -117,6 +120,51 @@ def joint_embedding(
     history, metrics = trained(folder)
     panels = [("loss", ["loss"]), ("validation recall", ["validation_R@1", "validation_R@5", "validation_R@10"])]
     return _trained(folder, metrics, {"curves": dg.MetadataValue.md(curves(history, panels))})
+
+
+@dg.asset(
+    group_name="training",
+    code_version="1",
+    kinds={"pytorch", "lance"},
+    metadata={ARRAY: "clip_embeddings"},
+    deps=[joint_embedding, "clip_pairs"],
+)
+def clip_search_index(
+    context: dg.AssetExecutionContext,
+    training_manifest: pl.DataFrame,
+    pairs: dg.ResourceParam[PairStore],
+    clip_index: dg.ResourceParam[ClipIndex],
+    model_root: dg.ResourceParam[Path],
+) -> dg.MaterializeResult:
+    """Embeddings of all clips, to be searched by text; where they are many, with an index, whose recall is told."""
+    from assets.training.clip_search import write_clip_index
+
+    metrics = write_clip_index(clip_index, pairs, training_manifest, model_root)
+    version = clip_index.version()
+    assert version is not None
+    path = dg.MetadataValue.path(str(clip_index.path))
+    return dg.MaterializeResult(data_version=dg.DataVersion(version), metadata={"path": path, **metrics})
+
+
+@dg.asset(
+    group_name="training", code_version="1", kinds={"pytorch"}, pool="gpu", deps=[joint_embedding, "video_features"]
+)
+def aligned_clips(
+    context: dg.AssetExecutionContext,
+    clips: pl.DataFrame,
+    feature_index: pl.DataFrame,
+    features: dg.ResourceParam[FeatureStore],
+    feature_options: dg.ResourceParam[FeatureOptions],
+    model_root: dg.ResourceParam[Path],
+) -> pl.DataFrame:
+    """Where each caption of one shard is seen: its best-matching window near the time at which it is spoken."""
+    from assets.training.alignment import align_shard
+
+    folder, words, streams = model_root / "joint_embedding", model_root / "word_vectors", feature_options.streams
+    rows, left_out = align_shard(clips, feature_index, features, streams, folder, words, context.partition_key)
+    told = {"mean_score": rows["score"].mean(), "median_shift_s": rows["shift_s"].median()}
+    context.add_output_metadata({**left_out, **{name: value for name, value in told.items() if value is not None}})
+    return rows
 
 
 @dg.asset(group_name="training", code_version="1", kinds={"pytorch"}, pool="gpu", metadata={MODEL: "cluster_gcn"})

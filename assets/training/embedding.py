@@ -14,28 +14,39 @@ import polars as pl
 import torch
 
 from assets.lake import Lake
-from assets.training.options import EmbeddingOptions, RuntimeOptions
+from assets.training.options import EmbeddingOptions, RuntimeOptions, WordOptions
 from assets.training.pairs import places
 from ml.harness import Runtime
 from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.pair_store import PairStore
 from ml.joint_embedding.train import Config, History, Job
-from ml.text.word_vectors import train_word_vectors
+from ml.text.tokens import tokenize
+from ml.text.word_vectors import read_word_vectors, train_word_vectors
 from ml.training import read_model_folder, write_model_folder
 
 
 def train_words(
-    folder: Path, lake: Lake, manifest: pl.DataFrame, options: EmbeddingOptions, provenance: Mapping[str, Any]
+    folder: Path,
+    lake: Lake,
+    manifest: pl.DataFrame,
+    options: EmbeddingOptions,
+    word_options: WordOptions,
+    provenance: Mapping[str, Any],
 ) -> dict[str, float]:
-    """Learn word vectors from the captions of all usable videos and write them as a model folder.
+    """Write word vectors as a model folder: learned from the captions of all usable videos, or those of a file.
 
+    Of a file, the words that these captions hold are kept.
     Of every split: like the published vectors, they know the language of the evaluation but see no video of it. With
     the training videos alone, a small folder's other captions would have no known word.
     """
     clips = lake.read("clips").pl(lazy=True).select("video_id", "clip_index", "caption_clean")
     wanted = manifest.lazy().select("video_id")
     captions = clips.join(wanted, on="video_id", how="semi").sort("video_id", "clip_index").collect()["caption_clean"]
-    words = train_word_vectors(captions.to_list(), options.word_dim, options.seed)
+    if word_options.path is None:
+        words = train_word_vectors(captions.to_list(), options.word_dim, options.seed)
+    else:
+        said = {word for caption in captions for word in tokenize(caption)}
+        words = read_word_vectors(word_options.path, said)
     metrics: dict[str, float] = {"words": len(words.words), "captions": len(captions)}
     write_model_folder(
         folder,

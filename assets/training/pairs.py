@@ -6,16 +6,20 @@ pooled is ``ml.joint_embedding.pairs``; how pairs lie on disk is ``ml.joint_embe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from assets.features.store import FeatureStore
 from assets.lake import load_tables
 from ml.joint_embedding.pair_store import PairStore, Place
-from ml.joint_embedding.pairs import Stream, VideoPairs, video_pairs
+from ml.joint_embedding.pairs import Stream, VideoPairs
+
+PairsOf = Callable[[Sequence[Stream], NDArray[np.float64], NDArray[np.float64], list[str]], VideoPairs]
+"""Pairs of a video from its feature rows, and from the start, the end (seconds) and the text of each caption line."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ def write_shard(
     streams: Sequence[str],
     store: PairStore,
     shard: str,
-    min_time_s: float,
+    pairs_of: PairsOf,
 ) -> pl.DataFrame:
     """Write the pair array of one shard, videos by id (rows of ``pair_index``).
 
@@ -42,16 +46,14 @@ def write_shard(
     Args:
         clips, feature_index: the shard's rows of these tables.
         streams: networks whose vectors stand side by side.
-        min_time_s: seconds below which a caption line is grown by its neighbours.
+        pairs_of: how a video's caption lines become pairs (``assets.training.alignment.pairs_by``).
     """
     outcomes: dict[str, _Outcome] = {}
     dim = sum(_dimensions(feature_index, streams)) or 1  # a shard without videos has an array, of no rows
 
     def videos() -> Iterator[tuple[str, VideoPairs]]:
         for (video_id,), lines in sorted(clips.partition_by("video_id", as_dict=True).items()):
-            outcome = _video(
-                str(video_id), lines.sort("clip_index"), feature_index, features, streams, shard, min_time_s
-            )
+            outcome = _video(str(video_id), lines.sort("clip_index"), feature_index, features, streams, shard, pairs_of)
             outcomes[str(video_id)] = outcome
             yield str(video_id), outcome.pairs
 
@@ -77,7 +79,7 @@ def _video(
     features: FeatureStore,
     streams: Sequence[str],
     shard: str,
-    min_time_s: float,
+    pairs_of: PairsOf,
 ) -> _Outcome:
     nothing = VideoPairs(np.empty(0), np.empty(0), [], np.empty((0, 0), np.float16), 0, 0)
     found = []
@@ -88,7 +90,7 @@ def _video(
         first_row, count, rate_hz = row.select("first_row", "rows", "rate_hz").row(0)
         found.append(Stream(features.array(stream, shard).rows(first_row, count)[1], rate_hz))
     start_s, end_s = lines["start_s"].to_numpy(), lines["end_s"].to_numpy()
-    pairs = video_pairs(found, start_s, end_s, lines["caption_clean"].to_list(), min_time_s)
+    pairs = pairs_of(found, start_s, end_s, lines["caption_clean"].to_list())
     reason = None if pairs.captions else "no clip has both features and a word"
     return _Outcome(len(lines), pairs, reason)
 

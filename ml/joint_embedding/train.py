@@ -57,6 +57,8 @@ class Config:
     """Factor of the learning rate after each epoch."""
     margin: float = 0.1
     intra_video_share: float = 0.5
+    positive_share: float = 1.0
+    """Share of a video's pairs in a batch, those that score best, that are learned from (table 8; max_margin only)."""
     validation_pairs: int = 4000
     """Most pairs that are ranked after each epoch."""
     chunk_pairs: int | None = None
@@ -178,8 +180,14 @@ class EmbeddingLearner:
         if self.config.objective == "mil_nce":
             scores = (everyone_video @ everyone_text.T).float()
             return mil_nce_loss(scores.unflatten(1, (len(everyone_video), -1))) * len(video) / len(everyone_video)
-        scores = (text @ everyone_video.T).float()
         own = (everyone_text * everyone_video).sum(1)
+        if self.config.positive_share < 1:
+            kept = best_of_videos(own.detach(), video_of_pair, self.config.positive_share)
+            mine = kept[(kept >= first_pair) & (kept < first_pair + len(text))] - first_pair
+            first_pair = int((kept < first_pair).sum())
+            text, everyone_video = text[mine], everyone_video[kept]
+            own, video_of_pair = own[kept], video_of_pair[kept]
+        scores = (text @ everyone_video.T).float()
         return ranking_loss_of_rows(
             scores, own, first_pair, video_of_pair, self.config.margin, self.config.intra_video_share
         )
@@ -192,6 +200,17 @@ class EmbeddingLearner:
 
     def score(self, entry: Entry) -> float:
         return entry.get("validation_R@10", entry["epoch"])
+
+
+def best_of_videos(own: Tensor, video_of_pair: Tensor, share: float) -> Tensor:
+    """Numbers, ascending, of the pairs that score best in their video: that share of each one's pairs, at least one.
+
+    Args:
+        own: ``x_ii[n]`` of the pairs; video_of_pair: number of the video of each, equally many pairs of each.
+    """
+    by_score = own.argsort(descending=True, stable=True)
+    by_video = by_score[video_of_pair[by_score].argsort(stable=True)].view(len(video_of_pair.unique()), -1)
+    return by_video[:, : max(1, round(share * by_video.shape[1]))].flatten().sort().values
 
 
 def train(

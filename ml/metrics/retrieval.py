@@ -1,8 +1,8 @@
-"""Text-to-video retrieval: ranks and what is reported of them (HowTo100M section 5.1).
+"""Retrieval between texts and videos: ranks and what is reported of them (HowTo100M section 5.1).
 
-Belongs here: metrics over scores or ranks. Ties are shared: a query whose own video ties with others gets the mean of
-the places that the tied ones occupy, and counts for R@k by the share of those places within the first k. So a scorer
-that cannot tell videos apart scores chance, not perfection.
+Belongs here: metrics over embeddings, scores or ranks. Ties are shared: a query whose own item ties with others gets
+the mean of the places that the tied ones occupy, and counts for R@k by the share of the orders that have it within the
+first k. So a scorer that cannot tell items apart scores chance, not perfection.
 """
 
 from __future__ import annotations
@@ -14,58 +14,102 @@ import torch
 from numpy.typing import NDArray
 
 RECALLS = (1, 5, 10)
+TEXT_TO_VIDEO, VIDEO_TO_TEXT = "text_to_video", "video_to_text"
+BOOTSTRAP_CELLS = 4_000_000
+"""Numbers that a block of bootstrap samples holds."""
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """Place of each query's own video: ``better[queries]`` videos score higher, ``ties[queries]`` others the same."""
+    """Place of each query's best own item: ``better[queries]`` foreign items score higher, ``ties[queries]`` the same.
+
+    ``own[queries]`` counts the own items with that best score: 1 unless a video has several captions.
+    """
 
     better: NDArray[np.int64]
     ties: NDArray[np.int64]
+    own: NDArray[np.int64]
 
     @property
     def expected(self) -> NDArray[np.float64]:
-        """Rank from 1, the mean over all orders of the tied ones."""
-        return 1 + self.better + self.ties / 2
+        """Rank from 1 of the first own item, the mean over all orders of the tied ones."""
+        return 1 + self.better + self.ties / (self.own + 1)
+
+    def hits(self, k: int) -> NDArray[np.float64]:
+        """Probability of each query that an own item is among the first k, over all orders of the tied ones."""
+        missed = np.ones(len(self.better))
+        for place in range(k):
+            # The next of the places that the tied ones share goes to a foreign item, as all before did.
+            foreign = np.clip(self.ties - place, 0, None)
+            missed = np.where(place < k - self.better, missed * foreign / (foreign + self.own), missed)
+        return 1 - missed
 
     def recall(self, k: int) -> float:
-        """Share of queries whose own video is among the first k, expected over all orders of the tied ones."""
-        return float(np.clip((k - self.better) / (self.ties + 1), 0, 1).mean())
+        """Mean of ``hits``."""
+        return float(self.hits(k).mean())
 
 
 def ranks(text: torch.Tensor, video: torch.Tensor, own: torch.Tensor | None = None, block: int = 1024) -> Ranks:
-    """Ranks of each text's own video by the dot product, ``block`` texts at a time.
+    """Ranks of each text's own video by the dot product; arguments as for ``ranks_both_ways``."""
+    return ranks_both_ways(text, video, own, block)[TEXT_TO_VIDEO]
+
+
+def ranks_both_ways(
+    text: torch.Tensor, video: torch.Tensor, own: torch.Tensor | None = None, block: int = 1024
+) -> dict[str, Ranks]:
+    """Ranks of each text's own video, and of the best caption of each video that has one, by the dot product.
+
+    Products are summed in float64 and then rounded to float32: equal embeddings have equal scores, in whatever block
+    they are. Embeddings may be memory-mapped; a block of scores is in memory at once.
 
     Args:
-        text: embeddings ``[queries, dim]``.
+        text: embeddings ``[texts, dim]``.
         video: embeddings ``[videos, dim]``.
-        own: row of each text's own video ``[queries]``; None if text i belongs to video i.
-        block: rows of the score matrix that are in memory at once.
+        own: row of each text's own video ``[texts]``; None if text i belongs to video i.
+        block: texts and videos that are compared at a time.
+
+    Returns:
+        Ranks by direction. From video to text the other captions of the video are no competitors.
     """
-    own = torch.arange(len(text), device=text.device) if own is None else own
-    parts = [
-        ranks_of_scores(part @ video.T, targets)
-        for part, targets in zip(text.split(block), own.split(block), strict=True)
-    ]
-    return Ranks(
-        np.concatenate([np.empty(0, np.int64), *(part.better for part in parts)]),
-        np.concatenate([np.empty(0, np.int64), *(part.ties for part in parts)]),
+    if "mps" in (text.device.type, video.device.type):  # it has no float64
+        text, video = text.cpu(), video.cpu()
+    own = torch.arange(len(text), device=text.device) if own is None else own.to(text.device)
+    mine = torch.cat(
+        [text.new_empty(0, dtype=torch.float32)]
+        + [
+            (part.double() * video[rows].double()).sum(1).float()
+            for part, rows in zip(text.split(block), own.split(block), strict=True)
+        ]
     )
+    best = mine.new_full((len(video),), -torch.inf).scatter_reduce(0, own, mine, "amax")
+    best[own[mine.isnan()]] = torch.nan
+    of_text, of_video = (torch.zeros(2, n, dtype=torch.int64, device=text.device) for n in (len(text), len(video)))
+    for first in range(0, len(text), block):
+        rows = slice(first, first + block)
+        part = text[rows].double()
+        for start in range(0, len(video), block):
+            columns = slice(start, start + block)
+            scores = (part @ video[columns].double().T).float()
+            of_text[:, rows] += _better_and_equal(scores, mine[rows, None], 1)
+            of_video[:, columns] += _better_and_equal(scores, best[None, columns], 0)
+    captions = torch.bincount(own, minlength=len(video))
+    alike = torch.bincount(own, mine == best[own], minlength=len(video)).long()
+    asked = captions > 0
+    return {
+        TEXT_TO_VIDEO: _ranks(of_text, torch.ones_like(own), mine.isnan(), len(video) - torch.ones_like(own)),
+        VIDEO_TO_TEXT: _ranks(of_video[:, asked], alike[asked], best[asked].isnan(), (len(text) - captions)[asked]),
+    }
 
 
 def ranks_of_scores(scores: torch.Tensor, own: torch.Tensor | None = None) -> Ranks:
-    """Ranks from ``scores[text, video]``; ``own`` as for ``ranks``.
+    """Ranks from ``scores[text, video]``; ``own`` as for ``ranks_both_ways``.
 
     A score that is not a number makes the query rank last.
     """
     own = torch.arange(len(scores), device=scores.device) if own is None else own
     mine = scores.gather(1, own[:, None])
-    # Not "scores > mine": a NaN is never greater, and a model that diverged would look perfect.
-    better = (~(scores <= mine)).sum(1)
-    ties = (scores == mine).sum(1) - 1
-    broken = mine[:, 0].isnan()
-    better[broken], ties[broken] = scores.shape[1] - 1, 0
-    return Ranks(better.cpu().numpy(), ties.cpu().numpy())
+    one = torch.ones_like(own)
+    return _ranks(_better_and_equal(scores, mine, 1), one, mine[:, 0].isnan(), scores.shape[1] - one)
 
 
 def retrieval_metrics(found: Ranks | torch.Tensor) -> dict[str, float]:
@@ -86,11 +130,56 @@ def retrieval_metrics(found: Ranks | torch.Tensor) -> dict[str, float]:
     }
 
 
-def chance(videos: int, queries: int | None = None) -> dict[str, float]:
-    """What guessing among ``videos`` scores, in the form of ``retrieval_metrics``."""
+def bootstrap_intervals(found: Ranks, seed: int, samples: int = 1000, level: float = 0.95) -> dict[str, float]:
+    """Percentile intervals of ``retrieval_metrics`` over samples of the queries with replacement.
+
+    Returns:
+        ``<metric>_low`` and ``<metric>_high`` of each metric; the same seed gives the same.
+
+    Raises:
+        ValueError: there is no query.
+    """
+    queries = len(found.better)
+    if not queries:
+        raise ValueError("no query: an interval needs at least one")
+    generator = np.random.default_rng(seed)
+    columns = {f"R@{k}": found.hits(k) for k in RECALLS} | {"mean_rank": found.expected}
+    drawn: dict[str, list[NDArray[np.float64]]] = {name: [] for name in (*columns, "median_rank")}
+    size = max(1, BOOTSTRAP_CELLS // queries)
+    for first in range(0, samples, size):
+        rows = generator.integers(queries, size=(min(size, samples - first), queries))
+        for name, values in columns.items():
+            drawn[name].append(values[rows].mean(1))
+        drawn["median_rank"].append(np.median(found.expected[rows], 1))
+    tails = ((1 - level) / 2, (1 + level) / 2)
     return {
-        **{f"R@{k}": min(1.0, k / videos) for k in RECALLS},
-        "median_rank": (videos + 1) / 2,
-        "mean_rank": (videos + 1) / 2,
-        "queries": videos if queries is None else queries,
+        f"{name}_{end}": float(np.quantile(np.concatenate(values), tail))
+        for name, values in drawn.items()
+        for end, tail in zip(("low", "high"), tails, strict=True)
     }
+
+
+def chance(candidates: int, queries: int | None = None, own: NDArray[np.int64] | None = None) -> dict[str, float]:
+    """What guessing among ``candidates`` scores, in the form of ``retrieval_metrics``.
+
+    Args:
+        queries: how many there are; None for one a candidate.
+        own: how many of the candidates are right, ``[queries]``; None for one each.
+    """
+    queries = candidates if queries is None else queries
+    own = np.ones(queries, np.int64) if own is None else own
+    return retrieval_metrics(Ranks(np.zeros_like(own), candidates - own, own))
+
+
+def _better_and_equal(scores: torch.Tensor, mine: torch.Tensor, axis: int) -> torch.Tensor:
+    """Along an axis, how many scores are above ``mine`` and how many are equal: ``[2, queries]``."""
+    # Not "scores > mine": a NaN is never greater, and a model that diverged would look perfect.
+    return torch.stack([(~(scores <= mine)).sum(axis), (scores == mine).sum(axis)])
+
+
+def _ranks(counts: torch.Tensor, own: torch.Tensor, broken: torch.Tensor, foreign: torch.Tensor) -> Ranks:
+    """From ``counts[2, queries]``, in which own items are among the equal ones; those that are NaN rank last."""
+    better = torch.where(broken, foreign, counts[0])
+    ties = torch.where(broken, 0, counts[1] - own)
+    own = torch.where(broken, 1, own)
+    return Ranks(better.cpu().numpy(), ties.cpu().numpy(), own.cpu().numpy())

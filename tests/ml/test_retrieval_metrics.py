@@ -10,7 +10,17 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.metrics.retrieval import chance, ranks, ranks_of_scores, retrieval_metrics
+from ml.metrics.retrieval import (
+    TEXT_TO_VIDEO,
+    VIDEO_TO_TEXT,
+    Ranks,
+    bootstrap_intervals,
+    chance,
+    ranks,
+    ranks_both_ways,
+    ranks_of_scores,
+    retrieval_metrics,
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -70,3 +80,76 @@ def test_a_model_that_diverged_ranks_last() -> None:
 def test_no_query_is_an_error() -> None:
     with pytest.raises(ValueError, match="no query"):
         retrieval_metrics(torch.empty(0, 3))
+
+
+def recalls_by_listing(scores: list[float], own: set[int]) -> tuple[list[float], float]:
+    """R@1, R@2 and the rank of the first own item of one query, the mean over all orders of the items."""
+    places = []
+    for order in permutations(range(len(scores))):
+        listed = sorted(order, key=lambda item: -scores[item])
+        places.append(1 + next(place for place, item in enumerate(listed) if item in own))
+    return [float(np.mean([place <= k for place in places])) for k in (1, 2)], float(np.mean(places))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_both_directions_equal_the_mean_over_all_orders(data: st.DataObject) -> None:
+    texts, videos = data.draw(st.integers(1, 5)), data.draw(st.integers(1, 4))
+    draw = st.lists(st.integers(-1, 1), min_size=2, max_size=2)
+    text, video = (
+        torch.tensor([data.draw(draw) for _ in range(n)], dtype=torch.float32).reshape(n, 2) for n in (texts, videos)
+    )
+    own = [data.draw(st.integers(0, videos - 1)) for _ in range(texts)]
+    scores = (text @ video.T).tolist()
+    found = ranks_both_ways(text, video, torch.tensor(own), block=data.draw(st.integers(1, 6)))
+    queries = {
+        TEXT_TO_VIDEO: [(scores[caption], {own[caption]}) for caption in range(texts)],
+        VIDEO_TO_TEXT: [
+            ([row[each] for row in scores], {caption for caption in range(texts) if own[caption] == each})
+            for each in sorted(set(own))
+        ],
+    }
+    for direction, asked in queries.items():
+        expected = [recalls_by_listing(*query) for query in asked]
+        assert [found[direction].recall(k) for k in (1, 2)] == pytest.approx(np.mean([e[0] for e in expected], 0))
+        assert found[direction].expected == pytest.approx([e[1] for e in expected])
+
+
+def test_equal_embeddings_tie_wherever_they_stand() -> None:
+    torch.manual_seed(0)
+    few = torch.nn.functional.normalize(torch.randn(3, 300), dim=1)
+    video = few.repeat(101, 1)
+    for found in ranks_both_ways(video, video, block=64).values():
+        assert set(found.better) == {0} and set(found.ties) == {100}
+    constant = ranks_both_ways(few[:1].repeat(40, 1), few[1:2].repeat(40, 1), block=7)
+    assert all(retrieval_metrics(found) == pytest.approx(chance(40)) for found in constant.values())
+
+
+def test_several_captions_of_a_video_raise_chance() -> None:
+    own = torch.arange(30) // 3
+    found = ranks_both_ways(torch.ones(30, 4), torch.ones(10, 4), own)[VIDEO_TO_TEXT]
+    metrics = retrieval_metrics(found)
+    assert metrics == pytest.approx(chance(30, own=np.full(10, 3), queries=10))
+    assert metrics["R@1"] == pytest.approx(3 / 30)
+
+
+def test_a_broken_caption_ranks_its_video_last_both_ways() -> None:
+    text = torch.eye(3)
+    text[1, 0] = float("nan")
+    found = ranks_both_ways(text, torch.eye(3))
+    assert found[TEXT_TO_VIDEO].better.tolist() == [0, 2, 0]
+    assert found[VIDEO_TO_TEXT].better.tolist() == [1, 2, 1]  # a NaN is taken to be better than anything
+
+
+def test_bootstrap_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    generator = np.random.default_rng(0)
+    truth, covered = 0.3, []
+    for seed in range(100):
+        better = np.where(generator.random(200) < truth, 0, 50)
+        found = Ranks(better, np.zeros(200, np.int64), np.ones(200, np.int64))
+        interval = bootstrap_intervals(found, seed, samples=200, level=0.8)
+        assert interval["R@1_low"] <= found.recall(1) <= interval["R@1_high"]
+        covered.append(interval["R@1_low"] <= truth <= interval["R@1_high"])
+    assert 0.7 <= np.mean(covered) <= 0.9
+    assert interval == bootstrap_intervals(found, seed, samples=200, level=0.8)
+    assert interval["mean_rank_low"] < found.expected.mean() < interval["mean_rank_high"]

@@ -1,0 +1,178 @@
+"""The paper's benchmarks below a folder, measured in every mode that the files allow. Imports torch.
+
+Belongs here: which file is what, and from models and files to metrics by method. The formats and protocols are
+``ml.joint_embedding.benchmarks``, ``ml.joint_embedding.benchmark_evaluation`` and ``ml.crosstask``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ml.crosstask.components import Config as ComponentConfig
+from ml.crosstask.components import weakly_supervised
+from ml.crosstask.evaluation import (
+    Split,
+    mean_of_splits,
+    recall_over_splits,
+    uniform,
+    zero_shot,
+)
+from ml.crosstask.files import CrossTask
+from ml.harness import Runtime
+from ml.joint_embedding.benchmark_evaluation import FINE_TUNING, evaluate_benchmark
+from ml.joint_embedding.benchmarks import (
+    EvaluationSet,
+    read_lsmdc,
+    read_msrvtt,
+    read_msrvtt_test,
+    read_youcook2,
+)
+from ml.joint_embedding.model import JointEmbedding
+from ml.joint_embedding.train import Config
+from ml.metrics.localization import step_recall
+from ml.text.word_vectors import WordVectors
+
+ByMethod = dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where the files of the retrieval benchmarks are below a folder."""
+
+    root: Path
+
+    @property
+    def youcook2_training(self) -> Path:
+        return self.root / "youcook_train.pkl"
+
+    @property
+    def youcook2_test(self) -> Path:
+        return self.root / "youcook_val.pkl"
+
+    @property
+    def msrvtt_training(self) -> Path:
+        return self.root / "MSRVTT_train.csv"
+
+    @property
+    def msrvtt_training_captions(self) -> Path:
+        return self.root / "MSRVTT_data.json"
+
+    @property
+    def msrvtt_training_features(self) -> Path:
+        return self.root / "msrvtt_train_features.pth"
+
+    @property
+    def msrvtt_test(self) -> Path:
+        return self.root / "MSRVTT_JSFUSION_test.csv"
+
+    @property
+    def msrvtt_full(self) -> Path:
+        return self.root / "MSRVTT_full_test.csv"
+
+    @property
+    def msrvtt_full_captions(self) -> Path:
+        return self.root / "MSRVTT_full_test_data.json"
+
+    @property
+    def msrvtt_features(self) -> Path:
+        return self.root / "msrvtt_test_features.pth"
+
+    @property
+    def lsmdc_training(self) -> Path:
+        return self.root / "LSMDC16_annos_training.csv"
+
+    @property
+    def lsmdc_training_features(self) -> Path:
+        return self.root / "lsmdc_train_features.pth"
+
+    @property
+    def lsmdc_test(self) -> Path:
+        return self.root / "LSMDC16_challenge_1000_publictect.csv"
+
+    @property
+    def lsmdc_features(self) -> Path:
+        return self.root / "lsmdc_test_features.pth"
+
+    def test_sets(self) -> dict[str, Callable[[], EvaluationSet]]:
+        """How to read the test set of each benchmark that is there."""
+        found: dict[str, tuple[Path, Callable[[], EvaluationSet]]] = {
+            "YouCook2": (self.youcook2_test, lambda: read_youcook2(self.youcook2_test, "validation")),
+            "MSR-VTT 1k-A": (self.msrvtt_test, lambda: read_msrvtt_test(self.msrvtt_test, self.msrvtt_features)),
+            "MSR-VTT full": (
+                self.msrvtt_full,
+                lambda: read_msrvtt(self.msrvtt_full, self.msrvtt_full_captions, self.msrvtt_features, "test"),
+            ),
+            "LSMDC": (self.lsmdc_test, lambda: read_lsmdc(self.lsmdc_test, self.lsmdc_features, "test")),
+        }
+        return {name: read for name, (path, read) in found.items() if path.exists()}
+
+    def training_set(self, benchmark: str) -> EvaluationSet | None:
+        """What a benchmark is learned from; None if its files are not there."""
+        if benchmark == "YouCook2" and self.youcook2_training.exists():
+            return read_youcook2(self.youcook2_training, "train")
+        if benchmark.startswith("MSR-VTT") and self.msrvtt_training.exists():
+            captions, features = self.msrvtt_training_captions, self.msrvtt_training_features
+            return read_msrvtt(self.msrvtt_training, captions, features, "train")
+        if benchmark == "LSMDC" and self.lsmdc_training.exists():
+            return read_lsmdc(self.lsmdc_training, self.lsmdc_training_features, "train")
+        return None
+
+
+def retrieval_benchmarks(
+    root: Path, model: JointEmbedding, words: WordVectors, config: Config = FINE_TUNING, runtime: Runtime | None = None
+) -> dict[str, ByMethod]:
+    """Metrics by benchmark with its direction, and by method: zero-shot, and where there is a training set also from
+    scratch and fine-tuned; and chance.
+
+    Raises:
+        FileNotFoundError: no benchmark is there.
+    """
+    files = Files(root)
+    found: dict[str, ByMethod] = {}
+    for benchmark, read in files.test_sets().items():
+        test, training = read(), files.training_set(benchmark)
+        modes: dict[str, tuple[JointEmbedding | None, EvaluationSet | None]] = {"zero-shot": (model, None)}
+        if training is not None:
+            modes |= {"from scratch": (None, training), "fine-tuned": (model, training)}
+        for method, (start, learned_from) in modes.items():
+            measured = evaluate_benchmark(start, learned_from, test, words, config, runtime)
+            for direction, metrics in measured.items():
+                by_method = found.setdefault(f"{benchmark}, {direction.replace('_', ' ')}", {})
+                by_method[method], by_method["chance"] = _without_chance(metrics)
+    if not found:
+        raise FileNotFoundError(f"{root}: no benchmark is there; it would be {files.youcook2_test.name} or the like")
+    return found
+
+
+def crosstask_benchmark(
+    data: CrossTask,
+    model: JointEmbedding,
+    words: WordVectors,
+    drawn: Sequence[Split],
+    config: ComponentConfig | None = None,
+) -> tuple[ByMethod, dict[str, int]]:
+    """Step recalls by method, mean over the splits, and how many videos were left out, by reason.
+
+    Methods are zero-shot, uniform and, with ``config``, weakly supervised, which is learned anew for each split.
+    """
+    tested = list(dict.fromkeys(video for split in drawn for video in split.test))
+    predicted = zero_shot(data, tested, model, words)
+    found = {
+        "zero-shot": recall_over_splits(predicted, drawn),
+        "uniform": recall_over_splits(uniform(data, tested), drawn),
+    }
+    if config is not None:
+        learned = (weakly_supervised(data, split, config).hits.values() for split in drawn)
+        found["weakly supervised"] = mean_of_splits(map(step_recall, learned))
+    reasons = list(predicted.left_out.values())
+    return found, {reason: reasons.count(reason) for reason in sorted(set(reasons))}
+
+
+def _without_chance(metrics: Mapping[str, float]) -> tuple[dict[str, float], dict[str, float]]:
+    """Metrics of the method, and those of guessing beside it."""
+    prefix = "chance_"
+    guessed = {name.removeprefix(prefix): value for name, value in metrics.items() if name.startswith(prefix)}
+    measured = {name: value for name, value in metrics.items() if not name.startswith(prefix)}
+    return measured, {**guessed, "queries": metrics["queries"]}

@@ -1,0 +1,198 @@
+"""The weakly supervised component model of CrossTask (arXiv 1903.08225, section 4, and its published code).
+
+Belongs here: classifiers of components that steps share, learned from narration alone. A step's score is the mean over
+its components, by default its words, so that "pour juice" helps to find "pour milk".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ml.crosstask.dynamic_program import align_steps, uniform_steps
+from ml.crosstask.evaluation import Localisation, Split, localise
+from ml.crosstask.files import CrossTask, Task, TaskVideo, step_mask
+
+Sharing = Literal["words", "task_words", "steps", "none"]
+
+
+@dataclass(frozen=True)
+class Config:
+    """The published schedule."""
+
+    seed: int = 0
+    sharing: Sharing = "words"
+    dropout: float = 0.7
+    narration_weight: float = 1e4
+    """λ: cost of a step outside the time that the narration allows."""
+    learning_rate: float = 1e-5
+    random_epochs: int = 30
+    """Epochs with random assignments that the narration allows."""
+    epochs: int = 30
+    """Epochs that assign and learn by turns."""
+
+
+class ComponentModel(nn.Module):
+    """``score[t, k] = mean over the components m of step k of (W · dropout(x_t) + b)_m``.
+
+    Args:
+        dim: numbers of a feature row.
+        tasks: whose steps are made of components.
+    """
+
+    def __init__(self, dim: int, tasks: Mapping[str, Task], sharing: Sharing = "words", dropout: float = 0.7) -> None:
+        super().__init__()
+        parts = {task_id: [_components(task, step, sharing) for step in task.steps] for task_id, task in tasks.items()}
+        self.components = sorted({part for steps in parts.values() for step in steps for part in step})
+        row = {component: number for number, component in enumerate(self.components)}
+        self.steps: dict[str, Tensor] = {}
+        """Share of each component in each step of a task, ``A[components, steps]``."""
+        for task_id, steps in parts.items():
+            shares = torch.zeros(len(row), len(steps))
+            for column, step in enumerate(steps):
+                shares[[row[part] for part in step], column] = 1
+            self.steps[task_id] = shares / shares.sum(0)
+        self.dropout = nn.Dropout(dropout)
+        self.linear = nn.Linear(dim, len(row))
+
+    def forward(self, rows: Tensor, task_id: str) -> Tensor:
+        """``rows[seconds, dim] -> scores[seconds, steps]``."""
+        scores: Tensor = self.linear(self.dropout(rows)) @ self.steps[task_id]
+        return scores
+
+
+def assignment_loss(scores: Tensor, assigned: Tensor, outside: Tensor, narration_weight: float) -> Tensor:
+    """``Σ_k mean_t Y[t, k] (λ C[t, k] − log softmax_k(scores[t]))``, all arguments ``[seconds, steps]``.
+
+    Args:
+        assigned: Y, 1 where a step is put; outside: C, 1 where the narration does not allow it.
+    """
+    return (assigned * (narration_weight * outside - scores.log_softmax(1))).mean(0).sum()
+
+
+def assignment_gradient(
+    model: ComponentModel, rows: Tensor, task_id: str, assigned: Tensor, outside: Tensor, config: Config
+) -> Tensor:
+    """Gradient by Y of the loss after one step of gradient descent, ``F(Y) = L(Y) − η/2 ‖∇_W,b L(Y)‖²``.
+
+    L is linear in Y, and its gradient by the weights is ``A Gᵀ X`` with ``G = (y p − Y) / T``, y the steps assigned to
+    a second and p their softmax. So the gradient has a closed form, without second derivatives:
+    ``(λ C − log p)/T − η/T (p·q − q)`` with ``q = (X Xᵀ + 1) G AᵀA``.
+
+    Returns:
+        ``[seconds, steps]``.
+    """
+    with torch.no_grad():
+        kept = model.dropout(rows)
+        shares = model.steps[task_id]
+        logarithm = functional.log_softmax(model.linear(kept) @ shares, 1)
+        softmax, seconds = logarithm.exp(), len(rows)
+        gradient = (assigned.sum(1, keepdim=True) * softmax - assigned) / seconds
+        by_component = gradient @ shares.T
+        of_weights, of_bias = by_component.T @ kept, by_component.sum(0)
+        change = (kept @ of_weights.T + of_bias) @ shares
+        lookahead = (softmax * change).sum(1, keepdim=True) - change
+        return (config.narration_weight * outside - logarithm - config.learning_rate * lookahead) / seconds
+
+
+def train_components(
+    data: CrossTask,
+    tasks: Mapping[str, Task],
+    videos: Sequence[TaskVideo],
+    config: Config,
+    progress: Callable[[dict[str, float]], None] | None = None,
+) -> ComponentModel:
+    """Learn from narration: first with random assignments that it allows, then with those that the model finds.
+
+    Videos without features, or with fewer seconds than steps, are left out. The same inputs give the same model.
+
+    Args:
+        tasks: all tasks of the videos, which share components.
+        progress: told of each epoch: epoch, loss (mean over the videos) and videos.
+
+    Raises:
+        ValueError: no video can be learned from.
+    """
+    usable = [video for video in videos if _seconds(data, video) >= len(tasks[video.task_id].steps)]
+    if not usable:
+        raise ValueError(f"none of {len(videos)} videos has features of a second a step: nothing to train on")
+    torch.manual_seed(config.seed)
+    generator = np.random.default_rng(config.seed)
+    model = ComponentModel(data.features(usable[0]).shape[1], tasks, config.sharing, config.dropout).train()
+    optimiser = torch.optim.Adam(model.parameters(), config.learning_rate)
+    frames = {video: uniform_steps(_seconds(data, video), len(tasks[video.task_id].steps)) for video in usable}
+    for epoch in range(1, config.random_epochs + config.epochs + 1):
+        total = 0.0
+        for index in generator.permutation(len(usable)):
+            video = usable[index]
+            rows, outside = _tensors(data, tasks, video)
+            if epoch <= config.random_epochs:
+                costs = generator.random(outside.shape) + outside.numpy()
+            else:
+                assigned = _assignment(frames[video], len(rows))
+                costs = assignment_gradient(model, rows, video.task_id, assigned, outside, config).numpy()
+            frames[video] = align_steps([costs])[0]
+            loss = assignment_loss(
+                model(rows, video.task_id), _assignment(frames[video], len(rows)), outside, config.narration_weight
+            )
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            total += float(loss.detach())
+        if progress is not None:
+            progress({"epoch": epoch, "loss": total / len(usable), "videos": len(usable)})
+    return model.eval()
+
+
+@torch.inference_mode()
+def component_costs(model: ComponentModel, task: Task, rows: NDArray[np.floating]) -> NDArray[np.float32]:
+    """``−log softmax`` of the steps' scores, ``C[seconds, steps]``."""
+    return -model.eval()(torch.from_numpy(rows).float(), task.task_id).log_softmax(1).numpy()
+
+
+def weakly_supervised(data: CrossTask, split: Split, config: Config, use_related: bool = True) -> Localisation:
+    """Learn from the training videos of a split and place the steps of its test videos.
+
+    Args:
+        use_related: whether to learn from the tasks without annotation too.
+    """
+    primary = data.primary()
+    tasks = {**primary, **(data.related() if use_related else {})}
+    model = train_components(data, tasks, [video for video in split.training if video.task_id in tasks], config)
+    return localise(data, primary, split.test, lambda task, rows: component_costs(model, task, rows))
+
+
+def _components(task: Task, step: str, sharing: Sharing) -> list[str]:
+    match sharing:
+        case "words":
+            return step.split(" ")
+        case "task_words":
+            return [f"{task.task_id}_{word}" for word in step.split(" ")]
+        case "steps":
+            return [step]
+        case "none":
+            return [f"{task.task_id}_{step}"]
+
+
+def _seconds(data: CrossTask, video: TaskVideo) -> int:
+    return len(data.features(video)) if data.has_features(video) else 0
+
+
+def _tensors(data: CrossTask, tasks: Mapping[str, Task], video: TaskVideo) -> tuple[Tensor, Tensor]:
+    """Features ``[seconds, dim]``, and 1 where the narration does not allow a step, ``[seconds, steps]``."""
+    rows = torch.from_numpy(data.features(video)).float()
+    allowed = step_mask(data.constraint(video), len(rows), len(tasks[video.task_id].steps))
+    return rows, torch.from_numpy(~allowed).float()
+
+
+def _assignment(frames: NDArray[np.int64], seconds: int) -> Tensor:
+    assigned = torch.zeros(seconds, len(frames))
+    assigned[frames, np.arange(len(frames))] = 1
+    return assigned

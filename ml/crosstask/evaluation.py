@@ -1,0 +1,170 @@
+"""Step localisation on CrossTask: zero-shot by the joint embedding, and the protocol of random splits.
+
+Belongs here: from features or predictions to recalls. The weakly supervised model is ``ml.crosstask.components``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from ml.crosstask.dynamic_program import align_steps, uniform_steps
+from ml.crosstask.files import CrossTask, Task, TaskVideo, step_mask
+from ml.joint_embedding.model import JointEmbedding
+from ml.metrics.localization import StepHits, step_hits, step_recall
+from ml.text.word_vectors import WordVectors, pad
+
+TRAINING_VIDEOS = 30
+SPLITS = 20
+STEP_WORDS = 30
+"""Words of a step's text that count."""
+
+Costs = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which videos are learned from and which are tested."""
+
+    training: list[TaskVideo]
+    test: list[TaskVideo]
+
+
+def random_split(
+    videos: Iterable[TaskVideo], primary: Collection[str], seed: int, training_videos: int = TRAINING_VIDEOS
+) -> Split:
+    """Of each primary task, ``training_videos`` random videos to learn from and the others for the test.
+
+    Videos of all other tasks, and of primary tasks that have no more than that, are learned from.
+    """
+    generator = np.random.default_rng(seed)
+    of_task: dict[str, list[TaskVideo]] = {}
+    for video in videos:
+        of_task.setdefault(video.task_id, []).append(video)
+    split = Split([], [])
+    for task_id in sorted(of_task):
+        own = of_task[task_id]
+        if task_id not in primary or len(own) <= training_videos:
+            split.training.extend(own)
+            continue
+        chosen = set(generator.choice(len(own), training_videos, replace=False).tolist())
+        split.training.extend(own[each] for each in sorted(chosen))
+        split.test.extend(video for each, video in enumerate(own) if each not in chosen)
+    return split
+
+
+def second_vectors(streams: Sequence[NDArray[np.floating]], seconds: int) -> NDArray[np.float32]:
+    """Clip vectors of each second: rows of each stream max-pooled to ``seconds`` bins, L2-normalised, side by side.
+
+    Args:
+        streams: ``[rows, dim]`` of one video by each network, at whatever rates.
+    """
+    pooled = [
+        functional.adaptive_max_pool1d(torch.from_numpy(np.ascontiguousarray(rows)).float().T, seconds).T
+        for rows in streams
+    ]
+    return torch.cat([functional.normalize(rows, dim=1) for rows in pooled], 1).numpy()
+
+
+@torch.inference_mode()
+def similarity_costs(
+    model: JointEmbedding, words: WordVectors, vectors: NDArray[np.floating], steps: Sequence[str]
+) -> NDArray[np.float32]:
+    """``−s(step, second)`` as ``C[seconds, steps]``, from clip vectors ``[seconds, dim]``.
+
+    Raises:
+        ValueError: the vectors have other dimensions than the model.
+    """
+    if vectors.shape[1] != model.video.project.in_features:
+        wanted = model.video.project.in_features
+        raise ValueError(f"clip vectors of {vectors.shape[1]} numbers, but the model takes {wanted}")
+    ids = torch.from_numpy(pad(words.ids(steps, STEP_WORDS), STEP_WORDS))
+    text = model.eval().encode_ids(ids, torch.from_numpy(words.padded))
+    video = model.encode_video(torch.from_numpy(vectors).float())
+    return -(video @ text.T).numpy()
+
+
+@dataclass(frozen=True)
+class Localisation:
+    """Predictions of a method: ``hits`` of each annotated video, and the reason for each video that has none."""
+
+    hits: dict[TaskVideo, StepHits]
+    left_out: dict[TaskVideo, str]
+
+
+def localise(
+    data: CrossTask,
+    tasks: Mapping[str, Task],
+    videos: Sequence[TaskVideo],
+    costs: Callable[[Task, NDArray[np.floating]], Costs],
+    block: int = 256,
+) -> Localisation:
+    """Place the steps of each video by the dynamic programme, and compare with its annotation.
+
+    Args:
+        costs: from a task and the features ``[seconds, dim]`` of a video to ``C[seconds, steps]``.
+        block: videos whose costs are in memory at once.
+    """
+    result = Localisation({}, {})
+    for first in range(0, len(videos), block):
+        asked, truths, prices = [], [], []
+        for video in videos[first : first + block]:
+            task, annotation = tasks[video.task_id], data.annotation(video)
+            features = data.features(video) if data.has_features(video) else None
+            reason = _reason(features, annotation is not None, len(task.steps))
+            if features is None or annotation is None or reason:
+                result.left_out[video] = reason
+                continue
+            asked.append(video)
+            truths.append(step_mask(annotation, len(features), len(task.steps)))
+            prices.append(costs(task, features))
+        for video, truth, frames in zip(asked, truths, align_steps(prices), strict=True):
+            result.hits[video] = step_hits(video.task_id, frames, truth)
+    return result
+
+
+def zero_shot(data: CrossTask, videos: Sequence[TaskVideo], model: JointEmbedding, words: WordVectors) -> Localisation:
+    """Without any training: the features must be the clip vectors that the model takes, one a second."""
+    return localise(data, data.primary(), videos, lambda task, rows: similarity_costs(model, words, rows, task.steps))
+
+
+def uniform(data: CrossTask, videos: Sequence[TaskVideo]) -> Localisation:
+    """The baseline that spreads the steps evenly."""
+
+    def costs(task: Task, rows: NDArray[np.floating]) -> Costs:
+        prices = np.zeros((len(rows), len(task.steps)))
+        prices[uniform_steps(len(rows), len(task.steps)), np.arange(len(task.steps))] = -1
+        return prices
+
+    return localise(data, data.primary(), videos, costs)
+
+
+def recall_over_splits(found: Localisation, splits: Iterable[Split]) -> dict[str, float]:
+    """Both recalls (``ml.metrics.localization``) on the test videos, mean over the splits, and their deviation.
+
+    For methods that learn nothing, whose predictions are the same in every split.
+    """
+    return mean_of_splits(
+        step_recall(found.hits[video] for video in split.test if video in found.hits) for split in splits
+    )
+
+
+def mean_of_splits(recalls: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Mean of each metric over the splits, and of both recalls ``<name>_deviation``, the standard deviation."""
+    every = list(recalls)
+    values = {name: np.array([each[name] for each in every]) for name in every[0]}
+    deviations = {f"{name}_deviation": float(value.std()) for name, value in values.items() if name != "queries"}
+    return {**{name: float(value.mean()) for name, value in values.items()}, **deviations, "splits": float(len(every))}
+
+
+def _reason(features: NDArray[np.floating] | None, annotated: bool, steps: int) -> str:
+    if features is None:
+        return "no features"
+    if not annotated:
+        return "no annotation"
+    return f"{len(features)} seconds are too few for {steps} steps" if len(features) < steps else ""

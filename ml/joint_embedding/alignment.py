@@ -1,0 +1,147 @@
+"""Where in the video a caption is seen: its best-matching window near the time at which it is spoken.
+
+Belongs here: searching windows by the joint embedding, and clip-caption pairs of the windows that were found. Narration
+runs ahead of what it describes, or behind it; of random pairs of HowTo100M only 51 % show something of their caption.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ml.joint_embedding.clip_vectors import clip_rows, clip_vectors
+from ml.joint_embedding.model import JointEmbedding
+from ml.joint_embedding.pairs import Stream, VideoPairs
+from ml.text.word_vectors import WordVectors, pad
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Windows of the captions of a video, ``[aligned]`` each.
+
+    ``caption``: number of the caption; ``start_s``, ``end_s``: its window; ``shift_s``: how much later than the caption
+    that is; ``score``: its cosine with the caption. ``without_rows`` and ``without_words`` count the captions that
+    have no window: no feature row lies in any, or no word is known.
+    """
+
+    caption: NDArray[np.int64]
+    start_s: NDArray[np.float64]
+    end_s: NDArray[np.float64]
+    shift_s: NDArray[np.float64]
+    score: NDArray[np.float32]
+    without_rows: int
+    without_words: int
+
+
+@torch.inference_mode()
+def align_captions(
+    model: JointEmbedding,
+    words: WordVectors,
+    streams: Sequence[Stream],
+    start_s: NDArray[np.float64],
+    end_s: NDArray[np.float64],
+    captions: Sequence[str],
+    radius_s: float = 10.0,
+    min_time_s: float = 5.0,
+    block: int = 1024,
+) -> Alignment:
+    """The best window of each caption: as long as the caption, moved by whole feature rows of the slowest stream.
+
+    A window that is moved stays within the video. Of equally good ones the least moved counts, of two such the earlier.
+
+    Args:
+        streams: the feature rows of the video; side by side they are what the model takes.
+        start_s, end_s: seconds of each caption.
+        radius_s: how far a window may move either way.
+        min_time_s: shorter captions are widened to this on both sides, but not to before the video.
+        block: windows that are embedded at a time.
+    """
+    duration_s = min(len(stream.features) / stream.rate_hz for stream in streams)
+    ids = pad(words.ids(captions))
+    known = np.flatnonzero(ids.any(1))
+    missing_s = np.maximum(min_time_s - (end_s - start_s), 0)
+    starts, ends = np.maximum(start_s - missing_s / 2, 0), end_s + missing_s / 2
+    shifts = _shifts(radius_s, min(stream.rate_hz for stream in streams))
+    window_start, window_end = (times[known, None] + shifts for times in (starts, ends))
+    # Windows in which the same rows lie have the same vector, those of other captions too.
+    distinct, first, of_window = _distinct_rows(streams, window_start.ravel(), window_end.ravel())
+    holds_rows: NDArray[np.bool_] = np.all(distinct[:, 1::2] > distinct[:, 0::2], axis=1)
+    usable = holds_rows[of_window].reshape(window_start.shape)
+    usable &= (shifts == 0) | ((window_start >= 0) & (window_end <= duration_s))
+    table = torch.from_numpy(words.padded)
+    text = model.eval().encode_ids(torch.from_numpy(ids[known]), table)
+    scores = _scores(model, text, streams, window_start.ravel()[first], window_end.ravel()[first], block)
+    by_shift = np.take_along_axis(scores, of_window.reshape(window_start.shape), 1)
+    by_shift = np.where(usable, by_shift, -np.inf)
+    best = by_shift.argmax(1)  # the first of equals
+    found = np.flatnonzero(usable.any(1))
+    best = best[found]
+    return Alignment(
+        known[found],
+        window_start[found, best],
+        window_end[found, best],
+        shifts[best],
+        by_shift[found, best].astype(np.float32),
+        len(known) - len(found),
+        len(ids) - len(known),
+    )
+
+
+def aligned_pairs(
+    alignment: Alignment, streams: Sequence[Stream], captions: Sequence[str], min_score: float = -1.0
+) -> VideoPairs:
+    """Clip-caption pairs of the windows, in the order of time, to learn from (``ml.joint_embedding.pair_store``).
+
+    Args:
+        captions: texts of the video, those that were aligned.
+        min_score: windows that match their caption less are left out.
+    """
+    kept = np.flatnonzero(alignment.score >= min_score)
+    kept = kept[np.argsort(alignment.start_s[kept], kind="stable")]
+    start_s, end_s = alignment.start_s[kept], alignment.end_s[kept]
+    pooled = [clip_vectors(stream.features, start_s, end_s, stream.rate_hz)[0] for stream in streams]
+    texts = [captions[caption] for caption in alignment.caption[kept]]
+    vectors = np.concatenate(pooled, 1).astype(np.float16)
+    return VideoPairs(start_s, end_s, texts, vectors, alignment.without_rows, alignment.without_words)
+
+
+def _shifts(radius_s: float, rate_hz: float) -> NDArray[np.float64]:
+    """All moves by whole rows, the least first: 0, −1, 1, −2, …"""
+    rows = np.arange(1, int(radius_s * rate_hz + 1e-9) + 1)
+    return np.concatenate([[0], np.stack([-rows, rows], 1).ravel()]) / rate_hz
+
+
+def _distinct_rows(
+    streams: Sequence[Stream], start_s: NDArray[np.float64], end_s: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Which windows hold the same rows of all streams.
+
+    Returns:
+        First row and row after the last by each stream, ``[distinct, 2 · streams]``; the first window that has them
+        ``[distinct]``; the place in the former of each window.
+    """
+    ranges = [bound for stream in streams for bound in clip_rows(start_s, end_s, len(stream.features), stream.rate_hz)]
+    distinct, first, inverse = np.unique(np.stack(ranges, 1), axis=0, return_index=True, return_inverse=True)
+    return distinct, first, inverse.ravel()
+
+
+def _scores(
+    model: JointEmbedding,
+    text: torch.Tensor,
+    streams: Sequence[Stream],
+    start_s: NDArray[np.float64],
+    end_s: NDArray[np.float64],
+    block: int,
+) -> NDArray[np.float32]:
+    """Cosine of each caption with each window ``[captions, windows]``."""
+    parts = [np.empty((len(text), 0), np.float32)]
+    for first in range(0, len(start_s), block):
+        some = slice(first, first + block)
+        pooled = [clip_vectors(s.features, start_s[some], end_s[some], s.rate_hz)[0] for s in streams]
+        video = model.encode_video(torch.from_numpy(np.concatenate(pooled, 1)))
+        parts.append((text @ video.T).numpy())
+    return np.concatenate(parts, 1)

@@ -1,0 +1,159 @@
+"""The embeddings of all clips on disk, searched exactly or by an index (IVF-PQ). Free of torch.
+
+Belongs here: how embeddings lie on disk, their index, and what it misses. Where they come from, and how a text becomes
+a query, is ``ml.joint_embedding.search``. Lance must not be used across a fork.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import lance
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+SCAN_ROWS = 4096
+"""Rows that are read at a time; the version of the embeddings depends on it."""
+NUMBERS_OF_CODE = 8
+"""Numbers of an embedding that one byte of its code stands for."""
+
+SAMPLE_RATE = 32
+"""Embeddings a centroid that the index is learned from: an eighth of Lance's default, at which learning, not writing,
+takes most of the time."""
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """When an index is made, and how thoroughly it is searched.
+
+    Below ``exact_below`` clips every query is compared with all of them. Above, it is compared with the codes of the
+    ``probes`` partitions nearest to it, and the best ``refine`` times as many as are asked for with their embeddings.
+    """
+
+    exact_below: int = 200_000
+    probes: int = 10
+    refine: int = 100
+
+
+@dataclass(frozen=True)
+class ClipEmbeddings:
+    """Some clips: ``video_ids``, ``start_s`` and ``end_s`` (seconds), ``vectors[clips, dim]``."""
+
+    video_ids: list[str]
+    start_s: NDArray[np.float64]
+    end_s: NDArray[np.float64]
+    vectors: NDArray[np.floating]
+
+
+class ClipIndex:
+    """The embeddings below a folder, in half precision; what is read of them does not grow with their number."""
+
+    def __init__(self, path: Path, options: SearchOptions | None = None) -> None:
+        self.path, self.options = path, options or SearchOptions()
+
+    def write(self, clips: Iterable[ClipEmbeddings], dim: int) -> int:
+        """Write the embeddings in place of older ones, and their index if they are many enough.
+
+        Interrupted before the end, the older ones stay; interrupted before the index is whole, all searches are exact.
+
+        Returns:
+            Number of clips.
+        """
+        schema = pa.schema(
+            [
+                pa.field("video_id", pa.string(), nullable=False),
+                pa.field("start_s", pa.float64(), nullable=False),
+                pa.field("end_s", pa.float64(), nullable=False),
+                pa.field("vector", pa.list_(pa.float16(), dim), nullable=False),
+            ]
+        )
+        reader = pa.RecordBatchReader.from_batches(schema, (_batch(each, schema) for each in clips))
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        rows: int = lance.write_dataset(
+            reader, str(self.path), mode="overwrite" if self.exists() else "create"
+        ).count_rows()
+        if rows >= self.options.exact_below:
+            self._dataset().create_index(
+                "vector",
+                "IVF_PQ",
+                metric="dot",
+                num_partitions=max(1, round(rows**0.5 / 4)),
+                num_sub_vectors=dim // NUMBERS_OF_CODE if dim % NUMBERS_OF_CODE == 0 else 1,
+                sample_rate=SAMPLE_RATE,
+                replace=True,
+            )
+        return rows
+
+    def exists(self) -> bool:
+        """Whether embeddings are there."""
+        return any(self.path.glob("_versions/*.manifest"))
+
+    @property
+    def indexed(self) -> bool:
+        """Whether there is an index; without one all searches are exact."""
+        return bool(self._dataset().describe_indices())
+
+    def __len__(self) -> int:
+        return int(self._dataset().count_rows())
+
+    def version(self) -> str | None:
+        """Content version, read back from the rows; None if there are none."""
+        if not self.exists():
+            return None
+        digest = hashlib.sha256()
+        for batch in self._dataset().scanner(batch_size=SCAN_ROWS).to_batches():
+            digest.update(repr([batch[name].to_pylist() for name in ("video_id", "start_s", "end_s")]).encode())
+            digest.update(batch["vector"].flatten().to_numpy(zero_copy_only=False).tobytes())
+        return digest.hexdigest()[:16]
+
+    def nearest(self, query: NDArray[np.floating], limit: int, exact: bool = False) -> pa.Table:
+        """The clips with the largest dot product with ``query[dim]``, best first, with it as ``score``.
+
+        Args:
+            exact: compare with all clips even if there is an index.
+
+        Raises:
+            FileNotFoundError: no embeddings are there.
+            ValueError: the query has another length than the embeddings.
+        """
+        dataset = self._dataset()
+        dim = dataset.schema.field("vector").type.list_size
+        if query.shape != (dim,):
+            raise ValueError(f"{self.path}: a query of {query.shape} numbers, embeddings of {dim}")
+        search = {"column": "vector", "q": query.astype(np.float32), "k": limit, "metric": "dot"}
+        if exact:
+            search |= {"use_index": False}
+        else:
+            search |= {"nprobes": self.options.probes, "refine_factor": self.options.refine}
+        columns = ["video_id", "start_s", "end_s", "_distance"]
+        rows = dataset.scanner(columns=columns, nearest=search, with_row_id=True).to_table()
+        score = 1 - rows["_distance"].to_numpy()  # the distance of "dot" is 1 minus the product
+        return rows.drop_columns(["_distance"]).append_column("score", pa.array(score))
+
+    def recall(self, queries: NDArray[np.floating], limit: int = 10) -> float:
+        """Share of the exact ``limit`` best clips that the index finds, mean over ``queries[n, dim]``."""
+        shares = []
+        for query in queries:
+            exact, found = (self.nearest(query, limit, each)["_rowid"].to_pylist() for each in (True, False))
+            shares.append(len(set(exact) & set(found)) / len(exact))
+        return float(np.mean(shares))
+
+    def _dataset(self) -> lance.LanceDataset:
+        if not self.exists():
+            raise FileNotFoundError(f"{self.path}: no embeddings are there; materialise clip_search_index")
+        return lance.dataset(str(self.path))
+
+
+def _batch(clips: ClipEmbeddings, schema: pa.Schema) -> pa.RecordBatch:
+    flat = pa.array(np.ascontiguousarray(clips.vectors, np.float16).reshape(-1))
+    columns = [
+        pa.array(clips.video_ids, pa.string()),
+        pa.array(clips.start_s),
+        pa.array(clips.end_s),
+        pa.FixedSizeListArray.from_arrays(flat, schema.field("vector").type.list_size),
+    ]
+    return pa.record_batch(columns, schema=schema)

@@ -1,4 +1,4 @@
-# make demo | test | ui | sql | lint | bench | clean
+# make demo | test | ui | search | sql | lint | bench | clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
@@ -26,6 +26,9 @@ ui: $(READY) ## the Dagster web UI on http://127.0.0.1:3000
 	@mkdir -p $(DAGSTER_STATE)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dg dev --host 127.0.0.1 --port 3000
 
+search: $(READY) ## a page on http://127.0.0.1:8000 that finds moments of videos by what they show
+	@$(BIN)/python -m orchestration.search
+
 sql: $(READY) ## the duckdb shell on the lake, read-only
 	@$(BIN)/duckdb -cmd "LOAD ducklake; LOAD sqlite_scanner; ATTACH 'ducklake:sqlite:$(HOWTO_LAKE)/catalog.sqlite' AS lake (READ_ONLY); USE lake"
 
@@ -51,4 +54,4 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]' || { echo "The installation did not finish; the line above says why. Run make again to go on."; exit 1; }
 	@touch $@
 
-.PHONY: help demo test ui sql lint bench clean
+.PHONY: help demo test ui search sql lint bench clean

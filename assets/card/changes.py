@@ -1,0 +1,90 @@
+"""What one snapshot has that another has not. Belongs here: comparing tables row by row, and telling of it."""
+
+from __future__ import annotations
+
+import duckdb
+
+from assets.card.blocks import Block, Section, Table, Text, number
+from assets.card.snapshot import Snapshot
+from assets.lake import load_tables
+
+COMPARED_ROWS = 5_000_000
+"""Rows of a table up to which its rows are compared one by one; of larger ones, the number of rows is told."""
+
+Counts = tuple[int, int, int]
+"""Rows added, removed and changed."""
+
+
+def changes_since(now: Snapshot, then: Snapshot | None) -> Section:
+    """Tables and results that differ from those of an earlier snapshot; None if there was no earlier card."""
+    title = "What changed"
+    if then is None:
+        return Section("changes", title, [Text("This is the first card of this lake.")])
+    written = _written_between(then, now)
+    rows = (_row(table, now, then) for table in load_tables() if table in written)
+    changed = [row for row in rows if row is not None]
+    since = f"since snapshot {then.number} of {then.made_at:%Y-%m-%d %H:%M} UTC"
+    if not changed:
+        return Section("changes", title, [Text(f"Nothing {since}.")])
+    as_it_was = len(now.tables) - sum(row[0] in now.tables for row in changed)
+    note = f"{as_it_was} more tables are as they were. Times of making and snapshots are not compared."
+    header = ("table", "rows then", "rows now", "added", "removed", "changed")
+    blocks: list[Block] = [Text(f"What differs {since}:"), Table("Tables", header, changed, note)]
+    if results := _results(now, then):
+        blocks.append(Table("Results", ("result", "then", "now"), results))
+    return Section("changes", title, blocks)
+
+
+def _written_between(then: Snapshot, now: Snapshot) -> set[str]:
+    """Tables that some commit after ``then`` and up to ``now`` touched."""
+    touched = now.lake.sql(
+        "SELECT DISTINCT unnest(flatten(map_values(changes))) FROM lake.snapshots()"
+        " WHERE snapshot_id > $first AND snapshot_id <= $last",
+        first=min(then.number, now.number),
+        last=max(then.number, now.number),
+    ).fetchall()
+    names = dict(now.lake.sql("SELECT table_id::VARCHAR, table_name FROM ducklake_table_info('lake')").fetchall())
+    # A commit names a table that it makes by its name, and one that it writes by its number.
+    return {names.get(each, each.split(".")[-1]) for (each,) in touched}
+
+
+def _row(table: str, now: Snapshot, then: Snapshot) -> list[str] | None:
+    """The table's line, or None if it is as it was."""
+    rows_then = then.rows(table) if then.has(table) else None
+    rows_now = now.rows(table) if now.has(table) else None
+    counts = [number(rows_then), number(rows_now)]
+    if rows_then is None or rows_now is None:
+        return [table, *counts, "a new table" if rows_then is None else "taken out", "–", "–"]
+    if max(rows_then, rows_now) > COMPARED_ROWS:
+        return None if rows_then == rows_now else [table, *counts, "–", "–", "–"]
+    try:
+        compared = _compare(table, now, then)
+    except duckdb.BinderException:
+        return [table, *counts, "other columns", "–", "–"]
+    return [table, *counts, *map(number, compared)] if any(compared) else None
+
+
+def _compare(table: str, now: Snapshot, then: Snapshot) -> Counts:
+    contract = load_tables()[table]
+    key = ", ".join(contract.primary_key)
+    content = ", ".join(f'"{name}"' for name in contract.content_columns)
+    here, there = now.at(table), then.at(table)
+
+    def without(columns: str, some: str, others: str) -> int:
+        query = f"SELECT count(*) FROM (SELECT {columns} FROM {some} EXCEPT SELECT {columns} FROM {others})"
+        return int(now.lake.sql(query).fetchall()[0][0])
+
+    added, removed = without(key, here, there), without(key, there, here)
+    return added, removed, without(content, here, there) - added
+
+
+def _results(now: Snapshot, then: Snapshot) -> list[list[str]]:
+    """Results that are not what they were, with both numbers."""
+    if not (now.has("evaluations") and then.has("evaluations")):
+        return []
+    key = "model, benchmark, split, method, metric"
+    differing = now.lake.sql(
+        f"SELECT concat_ws(' · ', {key}), earlier.value, later.value FROM {then.at('evaluations')} AS earlier"
+        f" JOIN {now.at('evaluations')} AS later USING ({key}) WHERE earlier.value <> later.value ORDER BY ALL"
+    ).fetchall()
+    return [[name, f"{before:.3f}", f"{after:.3f}"] for name, before, after in differing]

@@ -1,0 +1,71 @@
+"""The lake's tables as they were at one snapshot. Belongs here: reading; what is told of them is ``sections``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cached_property
+
+import duckdb
+import polars as pl
+
+from assets.lake import Lake, LakeError, load_tables
+
+
+class Snapshot:
+    """One snapshot of a lake.
+
+    Args:
+        number: the snapshot's id; None for the newest.
+
+    Raises:
+        LakeError: there is no such snapshot, or no longer.
+    """
+
+    def __init__(self, lake: Lake, number: int | None = None) -> None:
+        self.lake = lake
+        self.number = lake.snapshot() if number is None else number
+        found = lake.sql(
+            "SELECT snapshot_time FROM lake.snapshots() WHERE snapshot_id = $id", id=self.number
+        ).fetchall()
+        if not found:
+            raise LakeError(f"snapshot {self.number}: not in the lake; it was never made or has expired")
+        self.made_at: datetime = found[0][0]
+
+    @cached_property
+    def tables(self) -> list[str]:
+        """Tables that there are at this snapshot, by name."""
+        return [name for name in load_tables() if self.has(name)]
+
+    def has(self, table: str) -> bool:
+        """True if the table was there."""
+        try:
+            self.lake.connection.execute(f"SELECT 1 FROM {self.at(table)} LIMIT 0")
+        except duckdb.CatalogException:
+            return False
+        return True
+
+    def at(self, table: str) -> str:
+        """The table at this snapshot, as it stands in a FROM clause."""
+        return f"(FROM {table} AT (VERSION => {self.number}))"
+
+    def sql(self, query: str, **params: object) -> pl.DataFrame:
+        """A query in which ``{table}`` stands for that table at this snapshot."""
+        for name in load_tables():
+            query = query.replace(f"{{{name}}}", self.at(name))
+        return self.lake.sql(query, **params).pl()
+
+    def rows(self, table: str) -> int:
+        """How many rows the table has."""
+        return int(self.sql(f"SELECT count(*) FROM {{{table}}}").item())
+
+    def statistic(self, name: str, subject: str = "videos") -> pl.DataFrame:
+        """A statistic (``sql/statistics``): a row an item, a column a measure, in its order; no row if it has none."""
+        long = self.sql(
+            "SELECT position, item, measure, value FROM {dataset_statistics}"
+            " WHERE subject = $subject AND statistic = $name",
+            subject=subject,
+            name=name,
+        )
+        if long.is_empty():
+            return pl.DataFrame(schema={"item": pl.String})
+        return long.pivot("measure", index=["position", "item"], values="value").sort("position").drop("position")

@@ -1,0 +1,105 @@
+"""What is searched in: loaded beside the requests, and again when a model was trained anew.
+
+Belongs here: when to load and what to say meanwhile. What is loaded is told in ``moments``.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from assets.lake import LakeError
+
+if TYPE_CHECKING:
+    from orchestration.search.moments import Moments
+
+Progress = Callable[[int, int], None]
+SECONDS_BETWEEN_TRIES = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class NotReadyError(Exception):
+    """What is to be searched in has not been made yet; the message says what to run."""
+
+
+class UnavailableError(Exception):
+    """Nothing can be searched now; the message says why. ``loading``: it is on its way, ask again soon."""
+
+    def __init__(self, message: str, loading: bool) -> None:
+        super().__init__(message)
+        self.loading = loading
+
+
+class Library:
+    """The moments that can be searched now.
+
+    Args:
+        load: makes them; told how to report how many clips of how many are done.
+        version: changes when they have to be loaded again.
+        clock: seconds, always rising.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[Progress], Moments],
+        version: Callable[[], Hashable],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._load, self._version_now, self._clock = load, version, clock
+        self._lock = threading.Lock()
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="moments")
+        self._loading: Future[Moments] | None = None
+        self._version: Hashable = None
+        self._moments: Moments | None = None
+        self._problem: str | None = None
+        self._next_try = 0.0
+        self._progress = (0, 0)
+
+    def current(self) -> Moments:
+        """The moments; older ones while newer are loaded.
+
+        Raises:
+            UnavailableError: there are none yet.
+        """
+        with self._lock:
+            self._collect()
+            if self._loading is None and self._is_due():
+                self._version, self._progress = self._version_now(), (0, 0)
+                self._loading = self._worker.submit(self._load, self._tell)
+            if self._moments is not None:
+                return self._moments
+            if self._problem is not None:
+                raise UnavailableError(self._problem, loading=False)
+            done, total = self._progress
+            raise UnavailableError(f"Embedding the clips: {done:,} of {total:,}." if total else "Starting.", True)
+
+    def close(self) -> None:
+        """Wait for what is being loaded, and load nothing more."""
+        self._worker.shutdown(cancel_futures=True)
+
+    def _tell(self, done: int, total: int) -> None:
+        self._progress = (done, total)
+
+    def _is_due(self) -> bool:
+        if self._problem is not None:
+            return self._clock() >= self._next_try
+        return self._moments is None or self._version != self._version_now()
+
+    def _collect(self) -> None:
+        """Take the result of a loading that has ended; a failure is told and, some seconds later, tried again."""
+        if self._loading is None or not self._loading.done():
+            return
+        error = self._loading.exception()
+        if error is None:
+            self._moments, self._problem = self._loading.result(), None
+        else:
+            expected = isinstance(error, NotReadyError | LakeError | FileNotFoundError)
+            self._problem = str(error) if expected else "The clips cannot be loaded; the server's log tells why."
+            log.warning("the moments cannot be loaded: %s", error, exc_info=None if expected else error)
+            self._next_try = self._clock() + SECONDS_BETWEEN_TRIES
+        self._loading = None

@@ -1,0 +1,75 @@
+"""A question to the search page beside its parts: the page's frame without a search, and a plain matrix product.
+
+The clips are random vectors of the demo's dimension; 2,000 is about the demo's corpus. Rates are of one client.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from starlette.testclient import TestClient
+
+from ml.joint_embedding.model import JointEmbedding
+from ml.text.word_vectors import WordVectors
+from orchestration.search.app import build_app
+from orchestration.search.library import Library
+from orchestration.search.moments import Moments, Video
+from orchestration.search.options import SearchOptions
+
+DIM, WORD_DIM, CLIPS_OF_VIDEO, CLIP_S = 256, 300, 100, 4.0
+ASKED = 200
+
+
+def corpus(clips: int) -> Moments:
+    """Clips one after the other in videos of equal length, captions of two words of a thousand."""
+    rng = np.random.default_rng(0)
+    words = WordVectors([f"word{number}" for number in range(1000)], rng.normal(size=(1000, WORD_DIM)).astype("f4"))
+    vectors = rng.normal(size=(clips, DIM)).astype("f4")
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    start_s = CLIP_S * (np.arange(clips) % CLIPS_OF_VIDEO)
+    video_ids = [f"video-{clip // CLIPS_OF_VIDEO}" for clip in range(clips)]
+    own = start_s[:CLIPS_OF_VIDEO]
+    captions = [f"word{clip} word{clip + 1}" for clip in range(CLIPS_OF_VIDEO)]
+    videos = {
+        video_id: Video(video_id, "synthetic", "test", own, own + CLIP_S, captions) for video_id in sorted({*video_ids})
+    }
+    model = JointEmbedding(DIM, WORD_DIM, DIM).eval()
+    return Moments(model, words, vectors, video_ids, start_s, start_s + CLIP_S, videos, {})
+
+
+def milliseconds(work: Callable[[int], object]) -> np.ndarray:
+    """How long each of many calls took."""
+    taken = []
+    for turn in range(ASKED):
+        started = time.perf_counter()
+        work(turn)
+        taken.append(1000 * (time.perf_counter() - started))
+    return np.array(taken)
+
+
+@pytest.mark.parametrize("clips", [2_000, 100_000, 500_000])
+def test_a_question_beside_its_parts(clips: int) -> None:
+    torch.manual_seed(0)
+    moments = corpus(clips)
+    query = moments._vectors[0].copy()
+    app = build_app(
+        Library(lambda _: moments, lambda: 1), [], SearchOptions(hosts=("testserver",), rate=1e6, burst=10**6)
+    )
+    with TestClient(app) as client:
+        while client.get("/").status_code == 503:
+            time.sleep(0.05)
+        rows = {
+            "question to the API": milliseconds(lambda turn: client.get(f"/api/search?q=word{turn}+word{turn + 7}")),
+            "question to the page": milliseconds(lambda turn: client.get(f"/?q=word{turn}+word{turn + 7}")),
+            "search alone": milliseconds(lambda turn: moments.search(f"word{turn} word{turn + 7}", 12)),
+            "matrix product and full sort": milliseconds(lambda _: np.argsort(-(moments._vectors @ query))[:12]),
+            "an answer without a search": milliseconds(lambda _: client.get("/api/openapi.json")),
+        }
+    base = np.median(rows["matrix product and full sort"])
+    print(f"\n{clips:,} clips of {DIM} numbers\n{'':30}{'p50 ms':>10}{'p95 ms':>10}{'to product':>12}")
+    for name, taken in rows.items():
+        print(f"{name:30}{np.median(taken):>10.2f}{np.quantile(taken, 0.95):>10.2f}{np.median(taken) / base:>12.2f}")

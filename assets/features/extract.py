@@ -164,11 +164,17 @@ class _Stream:
             return
         # A vector's largest number may be too large for half precision; it is then found to be infinite below.
         with np.errstate(over="ignore"):
-            vectors = self.backbone(np.stack([pictures for _, _, pictures in clips])).astype(np.float16)
+            vectors = self._whole_batch(np.stack([pictures for _, _, pictures in clips])).astype(np.float16)
         for (video_id, row, _), vector in zip(clips, vectors, strict=True):
             self._videos[video_id].vectors[row] = vector
         for video_id in dict.fromkeys(video_id for video_id, _, _ in clips):
             self._complete(video_id)
+
+    def _whole_batch(self, clips: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Vectors of some clips, computed in a batch of the usual size: a network rounds otherwise in a smaller one."""
+        lacking = -(-self.batch // clips.shape[1]) - len(clips)
+        whole = np.pad(clips, [(0, max(lacking, 0))] + [(0, 0)] * (clips.ndim - 1))
+        return self.backbone(whole)[: len(clips)]
 
     def _complete(self, video_id: str) -> None:
         rows = self._videos[video_id]

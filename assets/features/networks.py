@@ -6,6 +6,7 @@ Belongs here: loading networks, and which stream comes from where. Imports torch
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from assets.features.exchange import PUBLISHED, import_shard
 from assets.features.extract import Extraction, Progress, VideoFile, extract_shard
@@ -46,7 +47,7 @@ def make_shard(
         The outcomes, and numbers in a row and the extractor's fingerprint by stream.
     """
     backbones = load_networks(options)
-    outcomes = extract_shard(files, backbones, store, shard, progress, options.batch) if backbones else []
+    outcomes = _extract(options, files, backbones, store, shard, progress) if backbones else []
     makers = {backbone.name: (backbone.dim, backbone.fingerprint) for backbone in backbones}
     for stream, folder in options.files:
         rate_hz = float(options.row_rate(stream))
@@ -54,3 +55,21 @@ def make_shard(
         outcomes += read
         makers[stream] = (dim, PUBLISHED)
     return outcomes, makers
+
+
+def _extract(
+    options: FeatureOptions,
+    files: Sequence[VideoFile],
+    backbones: Sequence[Backbone],
+    store: FeatureStore,
+    shard: str,
+    progress: Progress,
+) -> list[Extraction]:
+    if not options.ray_actors:
+        return extract_shard(files, backbones, store, shard, progress, options.batch)
+    from assets.features.ray_pool import extract_shard_by_ray
+
+    load = partial(load_networks, options)
+    return extract_shard_by_ray(
+        files, load, store, shard, progress, options.batch, options.ray_actors, options.ray_gpus
+    )

@@ -33,7 +33,8 @@ class FeatureOptions:
     ``networks`` is a preset's name, or names of streams with commas. ``weights`` are pairs of a network's name and its
     file; a network that is not named brings or fetches its own. ``files`` are pairs of a stream and a folder of
     published features that are read instead of running its network. ``bfloat16`` None means: on CUDA. Batch, device
-    and compilation change no result but by rounding.
+    and compilation change no result but by rounding; nor do ``ray_actors``, which do the work if there are any, each
+    with ``ray_gpus``.
     """
 
     networks: str
@@ -43,6 +44,8 @@ class FeatureOptions:
     device: str = field(default="auto", repr=False)
     batch: int = field(default=32, repr=False)
     compile: bool = field(default=False, repr=False)
+    ray_actors: int = field(default=0, repr=False)
+    ray_gpus: float = field(default=0, repr=False)
 
     @property
     def specs(self) -> tuple[BackboneSpec, ...]:

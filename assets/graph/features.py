@@ -214,7 +214,8 @@ def _most_frequent(nodes: pl.DataFrame, *keys: str) -> pl.DataFrame:
 
 
 def _entropy(counts: pl.Series) -> float:
-    shares = counts.to_numpy() / counts.sum()
+    # In one order, so that rounding is the same whatever order the groups come in.
+    shares = np.sort(counts.to_numpy()) / counts.sum()
     return float(-(shares * np.log(shares)).sum())
 
 

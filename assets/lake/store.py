@@ -7,12 +7,14 @@ transaction, content versions, maintenance. Does not belong here: what any table
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import duckdb
 import polars as pl
@@ -24,7 +26,7 @@ from assets.lake.tables import Table, load_tables
 Frame = pl.DataFrame | pl.LazyFrame | duckdb.DuckDBPyRelation
 
 _EXTENSION_OF_CATALOG = {"sqlite": "sqlite_scanner", "postgres": "postgres_scanner"}
-_PASSING = ("conflict", "locked", "already exists", "unique constraint", "concurrent")
+_PASSING = ("conflict", "locked", "deadlock", "already exists", "unique constraint", "concurrent")
 
 
 class LakeError(Exception):
@@ -55,13 +57,55 @@ def _retrying() -> Retrying:
     )
 
 
+def _text(value: str) -> str:
+    """A string as SQL writes it."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _import(extension: str) -> None:
+    """Install an extension of DuckDB from its Python package: no network is asked.
+
+    Raises:
+        LakeError: the package is not installed.
+    """
+    try:
+        import_extension(extension)
+    except ModuleNotFoundError:
+        package = f"duckdb-extension-{extension.replace('_', '-')}=={duckdb.__version__}"
+        raise LakeError(f"DuckDB's extension {extension} is not installed: pip install {package}") from None
+
+
+def _s3_secret(environment: Mapping[str, str]) -> str:
+    """The statement that tells DuckDB how to reach object storage, from the variables that S3 clients share.
+
+    With ``AWS_ENDPOINT_URL`` buckets are named in the path, as every S3-compatible store understands.
+
+    Raises:
+        LakeError: no key is set.
+    """
+    options = {
+        "KEY_ID": environment.get("AWS_ACCESS_KEY_ID", ""),
+        "SECRET": environment.get("AWS_SECRET_ACCESS_KEY", ""),
+        "SESSION_TOKEN": environment.get("AWS_SESSION_TOKEN", ""),
+        "REGION": environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1",
+    }
+    if not options["KEY_ID"] or not options["SECRET"]:
+        raise LakeError("tables on s3://: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to the keys of the bucket")
+    endpoint = urlsplit(environment.get("AWS_ENDPOINT_URL", ""))
+    if endpoint.netloc:
+        options |= {"ENDPOINT": endpoint.netloc, "URL_STYLE": "path", "USE_SSL": str(endpoint.scheme == "https")}
+    return f"CREATE SECRET (TYPE s3, {', '.join(f'{name} {_text(value)}' for name, value in options.items() if value)})"
+
+
 class Lake:
     """Tables in a DuckLake. One connection a thread; any number of threads and processes may write at once.
 
     Args:
         root: folder that holds the catalog (``catalog.sqlite``) and the Parquet files (``tables/``).
-        catalog: DuckLake catalog instead of the embedded one, e.g. ``postgres:dbname=howto``.
-        data_path: where the Parquet files go instead, e.g. ``s3://bucket/tables``.
+        catalog: DuckLake catalog instead of the embedded one, e.g. ``postgres:dbname=howto``; what it leaves out of the
+            connection is taken from PGHOST, PGUSER, PGPASSWORD and the other variables of libpq.
+        data_path: where the Parquet files go instead, e.g. ``s3://bucket/tables/``, reached by AWS_ENDPOINT_URL,
+            AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION.
     """
 
     def __init__(self, root: Path, catalog: str | None = None, data_path: str | None = None) -> None:
@@ -92,18 +136,28 @@ class Lake:
     def _open(self) -> duckdb.DuckDBPyConnection:
         self.root.mkdir(parents=True, exist_ok=True)
         database = duckdb.connect(config={"temp_directory": str(self.root / "spill")})
-        for extension in ("ducklake", _EXTENSION_OF_CATALOG[self.catalog.split(":", 1)[0]]):
-            import_extension(extension)
+        for extension in self._extensions():
+            _import(extension)
             database.execute(f"LOAD {extension}")
+        if self.data_path.startswith("s3://"):
+            database.execute(_s3_secret(os.environ))
         database.execute("SET TimeZone = 'UTC'")
         database.execute("SET enable_progress_bar = false")
         for attempt in _retrying():
             with attempt:
                 database.execute(
-                    f"ATTACH 'ducklake:{self.catalog}' AS lake"
-                    f" (DATA_PATH '{self.data_path}', OVERRIDE_DATA_PATH TRUE, DATA_INLINING_ROW_LIMIT 0)"
+                    f"ATTACH {_text(f'ducklake:{self.catalog}')} AS lake"
+                    f" (DATA_PATH {_text(self.data_path)}, OVERRIDE_DATA_PATH TRUE, DATA_INLINING_ROW_LIMIT 0)"
                 )
         return database
+
+    def _extensions(self) -> list[str]:
+        kind = self.catalog.split(":", 1)[0]
+        if kind not in _EXTENSION_OF_CATALOG:
+            known = " or ".join(f"{name}:" for name in _EXTENSION_OF_CATALOG)
+            raise LakeError(f"the catalog begins with {kind}, and must begin with {known}")
+        remote = ["httpfs"] if self.data_path.startswith("s3://") else []
+        return ["ducklake", _EXTENSION_OF_CATALOG[kind], *remote]
 
     def close(self) -> None:
         """Close the database; connections of other threads end with it."""

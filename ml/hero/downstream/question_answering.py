@@ -1,0 +1,78 @@
+"""Questions with several answers (TVQA, How2QA): heads and loss on top of HERO's frame embeddings.
+
+Belongs here: what is pooled and scored. The embeddings come from running the model once an answer, with question and
+answer beside the video. Shapes: ``frames[questions, answers, frames, hidden]``, ``mask[questions, frames]``.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+SPAN_WEIGHT = 0.4
+"""Weight of finding the moment beside choosing the answer (TVQA)."""
+
+
+class Pool(nn.Module):
+    """Attention over one axis: a linear score of each vector, softmax, weighted sum."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(hidden, 1)
+
+    def forward(self, vectors: Tensor, mask: Tensor) -> Tensor:
+        """``vectors[..., n, hidden]`` and ``mask[..., n]`` to ``[..., hidden]``."""
+        scores = self.score(vectors)[..., 0].masked_fill(~mask, -1e4)
+        return (scores.softmax(-1)[..., None] * vectors).sum(-2)
+
+
+class TwoLayers(nn.Sequential):
+    """Linear to twice the width, GELU, layer norm, linear: the head of question answering and inference."""
+
+    def __init__(self, hidden: int, outputs: int) -> None:
+        wide = 2 * hidden
+        super().__init__(nn.Linear(hidden, wide), nn.GELU(), nn.LayerNorm(wide), nn.Linear(wide, outputs))
+
+
+class AnswerHead(nn.Module):
+    """Which answer is right, and in which frames that is seen."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.over_frames = Pool(hidden)
+        self.answer = TwoLayers(hidden, 1)
+        self.over_answers = Pool(hidden)
+        self.span = TwoLayers(hidden, 2)
+
+    def forward(self, frames: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits of the answers ``[questions, answers]`` and of the first and last frame ``[questions, frames]``."""
+        answers = self.answer(self.over_frames(frames, mask[:, None].expand(frames.shape[:3])))[..., 0]
+        by_frame = frames.transpose(1, 2)
+        pooled = self.over_answers(by_frame, torch.ones(by_frame.shape[:3], dtype=torch.bool, device=frames.device))
+        start, end = self.span(pooled).masked_fill(~mask[..., None], -1e4).unbind(-1)
+        return answers, start, end
+
+
+def answer_loss(
+    logits: tuple[Tensor, Tensor, Tensor], right: Tensor, first: Tensor, last: Tensor, span_weight: float = SPAN_WEIGHT
+) -> dict[str, Tensor]:
+    """``CE(answer) + span_weight * (CE(first) + CE(last)) / 2``; where ``first`` is -1 the moment is not known."""
+    answers, start, end = logits
+    answer = functional.cross_entropy(answers, right)
+    known = first >= 0
+    if not known.any():
+        return {"loss": answer, "answer": answer}
+    span = functional.cross_entropy(start[known], first[known]) + functional.cross_entropy(end[known], last[known])
+    return {"loss": answer + span_weight * span / 2, "answer": answer, "span": span}
+
+
+def accuracy(chosen: Tensor, right: Tensor) -> float:
+    """Share of the questions whose answer is right.
+
+    Raises:
+        ValueError: there is no question.
+    """
+    if not len(right):
+        raise ValueError("no question: an accuracy needs at least one")
+    return float((chosen == right).double().mean())

@@ -1,0 +1,74 @@
+"""Moments searched among 10,000 videos, beside the published way: every pair of frames scored, all of them sorted."""
+
+from __future__ import annotations
+
+import resource
+import time
+
+import numpy as np
+import torch
+
+from ml.hero.downstream.moments import MomentHead, MomentIndex
+from ml.metrics.moments import Moment, Search, suppress
+
+VIDEOS, FRAMES, HIDDEN, QUERIES = 10_000, (40, 60), 768, 25
+AIM_MS = 200
+SEARCH = Search(max_overlap=0.5)
+
+
+def index() -> MomentIndex:
+    """Random embeddings at TVR's lengths, 60 to 90 s at 1.5 s a frame, with HERO's width."""
+    torch.manual_seed(0)
+    counts = torch.randint(*FRAMES, (VIDEOS,)).tolist()
+    return MomentIndex(MomentHead(HIDDEN), torch.randn(sum(counts), HIDDEN).split(counts), SEARCH)
+
+
+def sorted_whole(starts: np.ndarray, ends: np.ndarray, videos: np.ndarray, scores: np.ndarray) -> list[Moment]:
+    """All pairs of frames of all videos in one array, fully sorted."""
+    frames = starts.shape[1]
+    pairs = np.einsum("vs,ve->vse", starts, ends) * np.exp(SEARCH.alpha * scores)[:, None, None]
+    pairs *= np.triu(np.ones((frames, frames)), SEARCH.shortest) - np.triu(np.ones((frames, frames)), SEARCH.longest)
+    flat = pairs.ravel()
+    rows, firsts, lasts = np.unravel_index(np.argsort(-flat, kind="stable")[: SEARCH.before_suppression], pairs.shape)
+    found = [
+        Moment(int(videos[v]), s * SEARCH.interval_s, (e + 1) * SEARCH.interval_s, float(pairs[v, s, e]))
+        for v, s, e in zip(rows, firsts, lasts, strict=True)
+    ]
+    return suppress(found, SEARCH.max_overlap)[: SEARCH.keep]
+
+
+def timed(work) -> tuple[list, np.ndarray]:
+    """Answers to each query, and the seconds that each took."""
+    answers, taken = [], []
+    for query in torch.randn(QUERIES, HIDDEN, generator=torch.Generator().manual_seed(1)):
+        started = time.perf_counter()
+        answers += work(query[None])
+        taken.append(time.perf_counter() - started)
+    return answers, np.array(taken)
+
+
+def test_moments_among_ten_thousand_videos(monkeypatch) -> None:
+    searched = index()
+    _, scoring = timed(lambda query: [searched.scores(query)])
+    found, whole = timed(searched.find)
+    queries = torch.randn(QUERIES, HIDDEN)
+    started = time.perf_counter()
+    searched.find(queries)
+    together = (time.perf_counter() - started) / QUERIES
+    monkeypatch.setattr(
+        "ml.hero.downstream.moments.moments_of_videos", lambda s, e, v, scores, search: sorted_whole(s, e, v, scores)
+    )
+    expected, published = timed(searched.find)
+    assert [[moment[:3] for moment in each] for each in found] == [[moment[:3] for moment in each] for each in expected]
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    p50, peer = np.median(whole), np.median(published)
+    ours, theirs = np.median(whole - scoring), np.median(published - scoring)
+    print(f"\n{VIDEOS} videos, {len(searched.lengths)} frames of {HIDDEN}; peak memory {peak:.1f} GB")
+    print("| step | ms p50 | ms p90 | published way |\n|---|---|---|---|")
+    for name, taken, other in (
+        ("scores of all videos", scoring, "the same"),
+        ("moments of the best 100", whole - scoring, f"{1e3 * theirs:.0f} ms, {theirs / ours:.1f} times ours"),
+        (f"a query (aim: {AIM_MS})", whole, f"{1e3 * peer:.0f} ms, {peer / p50:.1f} times ours"),
+    ):
+        print(f"| {name} | {1e3 * np.median(taken):.0f} | {1e3 * np.quantile(taken, 0.9):.0f} | {other} |")
+    print(f"| a query of {QUERIES} at once | {1e3 * together:.0f} | | |")

@@ -1,0 +1,110 @@
+"""The fine-tuning loop on a small statement task: it learns, keeps the best, resumes, and treats groups as told."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from ml.harness import Runtime
+from ml.hero.downstream.finetune import PRESETS, Settings, _FineTuning, cut_to_limit, finetune
+from ml.hero.downstream.inference import StatementHead, judged_true, statement_loss
+from ml.hero.downstream.question_answering import accuracy
+
+SETTINGS = Settings(1e-3, steps=60, warm_up=6, batch=16, head_factor=5, validate_every=20)
+RUNTIME = Runtime(device="cpu")
+
+
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body, self.head = nn.Linear(6, 8), StatementHead(8)
+
+    def logits(self, frames):
+        return self.head(self.body(frames), torch.ones(frames.shape[:2], dtype=torch.bool))
+
+    def forward(self, batch, step):
+        return {"loss": statement_loss(self.logits(batch["frames"]), batch["labels"])}
+
+
+class Statements:
+    """Whether some frame of a video is large in its first number."""
+
+    identity, measure, examples = "large first numbers", "accuracy", 100
+
+    def __init__(self):
+        torch.manual_seed(1)
+        self.network = Network()
+        self.heads = [self.network.head]
+        self.frames = torch.randn(150, 5, 6)
+        self.labels = self.frames[..., 0].amax(1) > 1.1
+        self.asked = []
+
+    def batch(self, rows):
+        self.asked += rows
+        return {"frames": self.frames[rows], "labels": self.labels[rows]}
+
+    @torch.no_grad()
+    def evaluate(self):
+        chosen = judged_true(self.network.logits(self.frames[100:]))
+        return {"accuracy": accuracy(chosen, self.labels[100:])}
+
+
+def test_a_task_is_learned_and_the_best_model_is_kept():
+    task = Statements()
+    before = task.evaluate()["accuracy"]
+    history = finetune(task, SETTINGS, RUNTIME)
+    assert [entry["epoch"] for entry in history] == [1, 2, 3]
+    assert task.evaluate()["accuracy"] == max(entry["accuracy"] for entry in history) > max(0.8, before)
+    # 960 examples asked of 100: each nine or ten times.
+    assert {task.asked.count(row) for row in range(100)} == {9, 10}
+
+
+def test_a_training_that_was_interrupted_ends_the_same(tmp_path):
+    runtime = replace(RUNTIME, checkpoints=tmp_path, checkpoint_every_s=0)
+    whole, broken = Statements(), Statements()
+    expected = finetune(whole, SETTINGS, RUNTIME)
+
+    def interrupt(entry):
+        if entry["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        finetune(broken, SETTINGS, runtime, interrupt)
+    resumed = Statements()
+    history = finetune(resumed, SETTINGS, runtime)
+    assert [entry["accuracy"] for entry in history] == [entry["accuracy"] for entry in expected]
+    for name, tensor in whole.network.state_dict().items():
+        torch.testing.assert_close(resumed.network.state_dict()[name], tensor)
+    assert len(resumed.asked) < len(whole.asked)
+
+
+def test_heads_learn_faster_and_biases_do_not_decay():
+    task = Statements()
+    learner = _FineTuning(task, SETTINGS)
+    told = {
+        id(parameter): (group["lr"], group["weight_decay"])
+        for group in learner.optimiser.param_groups
+        for parameter in group["params"]
+    }
+    network = task.network
+    assert told[id(network.body.weight)] == (1e-3, 0.01)
+    assert told[id(network.body.bias)] == (1e-3, 0)
+    assert told[id(network.head.truth[0].weight)] == (5e-3, 0.01)
+    assert told[id(network.head.truth[2].weight)] == (5e-3, 0)  # a layer norm
+    factors = [learner.learning_rate_factor(step) for step in range(61)]
+    assert max(factors) == factors[6] == 1
+    assert (factors[0], factors[60]) == (1 / 6, 0)
+    # The same examples whoever computes them.
+    shares = [learner.batch(3, process, 2)["examples"]["labels"] for process in (0, 1)]
+    assert sorted(torch.cat(shares).tolist()) == sorted(learner.batch(3, 0, 1)["examples"]["labels"].tolist())
+
+
+def test_long_queries_are_cut_and_counted_never_left_out():
+    assert cut_to_limit([[1, 2, 3], [4], []], 2) == ([[1, 2], [4], []], 1)
+
+
+def test_settings_are_checked():
+    assert PRESETS["tvr"].batch == 512
+    with pytest.raises(ValueError, match="warm_up=5, steps=5"):
+        Settings(1e-3, 5, 5, 1)

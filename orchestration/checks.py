@@ -10,10 +10,13 @@ import dagster as dg
 import numpy as np
 from safetensors.numpy import load_file
 
+from assets.card.card import card_version
+from assets.card.options import CARD
 from assets.features.options import FeatureOptions
 from assets.features.store import ARRAY, FeatureStore
 from assets.lake import Lake, Table, load_tables
 from assets.training.models import MODEL, MODEL_FILES
+from ml.joint_embedding.clip_index import ClipIndex
 from ml.joint_embedding.pair_store import PairStore
 from orchestration.io_manager import PART, table_of
 
@@ -68,6 +71,13 @@ def broken_pair_rules(store: PairStore, lake: Lake, shard: str) -> dict[str, int
     return {"every pair is in pair_index": apart} if apart else {}
 
 
+def broken_index_rules(index: ClipIndex, lake: Lake) -> dict[str, int]:
+    """What is wrong with the embeddings of clips: more or fewer than there are pairs in the manifest."""
+    wanted = lake.read("training_manifest").sum("pairs").fetchall()[0][0] or 0
+    apart = abs(len(index) - int(wanted))
+    return {"every pair of training_manifest has an embedding": apart} if apart else {}
+
+
 def schema_check(spec: dg.AssetSpec) -> dg.AssetChecksDefinition:
     """The blocking check that what an asset stored, or the partition just written, keeps its contract."""
     metadata = dict(spec.metadata)
@@ -76,6 +86,10 @@ def schema_check(spec: dg.AssetSpec) -> dg.AssetChecksDefinition:
         description = f"Types, NOT NULL, key and CHECK constraints of sql/tables/{table.name}.sql hold."
     elif MODEL in metadata:
         description = "The model folder is whole and its parameters are finite."
+    elif CARD in metadata:
+        description = "The card's files are all there."
+    elif metadata[ARRAY] == "clip_embeddings":
+        description = "Every pair of training_manifest has an embedding."
     else:
         description = "The rows of each video lie together, and its index knows them."
 
@@ -85,8 +99,10 @@ def schema_check(spec: dg.AssetSpec) -> dg.AssetChecksDefinition:
         lake: dg.ResourceParam[Lake],
         features: dg.ResourceParam[FeatureStore],
         pairs: dg.ResourceParam[PairStore],
+        clip_index: dg.ResourceParam[ClipIndex],
         feature_options: dg.ResourceParam[FeatureOptions],
         model_root: dg.ResourceParam[Path],
+        card_root: dg.ResourceParam[Path],
     ) -> dg.AssetCheckResult:
         partition = context.run.tags.get("dagster/partition")
         if table:
@@ -94,6 +110,10 @@ def schema_check(spec: dg.AssetSpec) -> dg.AssetChecksDefinition:
             broken = broken_rules(lake, table, own or metadata.get(PART))
         elif MODEL in metadata:
             broken = broken_model_rules(model_root / metadata[MODEL])
+        elif CARD in metadata:
+            broken = {} if card_version(card_root) else {"the card's files are there": 1}
+        elif metadata[ARRAY] == "clip_embeddings":
+            broken = broken_index_rules(clip_index, lake)
         elif metadata[ARRAY] == "features":
             broken = broken_feature_rules(features, feature_options.streams, str(partition))
         else:

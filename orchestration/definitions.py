@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 import assets.captions.assets
+import assets.card.assets
 import assets.evaluation.assets
 import assets.features.assets
 import assets.graph.assets
@@ -22,14 +23,18 @@ import assets.studies.assets
 import assets.tasks.assets
 import assets.training.assets
 import assets.videos.assets
+from assets.card.card import card_version
+from assets.card.options import CARD
 from assets.features.index import index_version
 from assets.features.store import ARRAY
 from assets.lake import load_tables
 from assets.training.models import MODEL, model_version
 from orchestration.automation import EAGER, jobs, schedules, sensors
 from orchestration.checks import schema_check
+from orchestration.compute import executor
 from orchestration.io_manager import PART, column_schema, table_of
 from orchestration.partitions import partitions_by_column
+from orchestration.quality import quality_checks
 from orchestration.resources import build_resources, fingerprint
 from orchestration.settings import Settings, load_settings
 
@@ -44,13 +49,14 @@ STAGES = (
     assets.training.assets,
     assets.evaluation.assets,
     assets.statistics.assets,
+    assets.card.assets,
     assets.studies.assets,
 )
 OWNERS = {"training": "team:models", "evaluation": "team:models"}
 
 
 def is_table(spec: Any) -> bool:
-    """True for an asset that is a table of the lake; features and models are not."""
+    """True for an asset that is a table of the lake; features, models and the card are not."""
     return table_of(spec.key, dict(spec.metadata)) in load_tables()
 
 
@@ -65,9 +71,15 @@ def stored_version(defs: dg.Definitions, key: dg.AssetKey, partition: str | None
         return resources["lake"].version(table_of(key, metadata), partition or metadata.get(PART))
     if MODEL in metadata:
         return model_version(resources["model_root"] / metadata[MODEL])
+    if CARD in metadata:
+        return card_version(resources["card_root"])
+    version: str | None
+    if metadata[ARRAY] == "clip_embeddings":
+        version = resources["clip_index"].version()
+        return version
     assert partition is not None
     if metadata[ARRAY] == "pairs":
-        version: str | None = resources["pairs"].version_of(partition)
+        version = resources["pairs"].version_of(partition)
         return version
     return index_version(resources["features"], resources["feature_options"].streams, partition)
 
@@ -113,12 +125,12 @@ def build_defs(settings: Settings, resources: Mapping[str, Any] | None = None) -
     specs = [spec for definition in loaded for spec in definition.specs]
     return dg.Definitions(
         assets=loaded,
-        asset_checks=[schema_check(spec) for spec in specs],
+        asset_checks=[*(schema_check(spec) for spec in specs), *quality_checks()],
         jobs=jobs(),
         schedules=schedules(),
         sensors=sensors(settings),
         resources=in_force,
-        executor=dg.in_process_executor if settings.compute == "in_process" else dg.multiprocess_executor,
+        executor=executor(settings, loaded),
     )
 
 

@@ -15,6 +15,8 @@ TABLE = "howto/table"
 """Metadata key: the table an asset writes, where it is not named like the asset."""
 PART = "howto/part"
 """Metadata key: the fixed partition of that table which the asset owns."""
+SAMPLE_ROWS = 5
+LONGEST_CELL = 60
 
 
 def table_of(key: dg.AssetKey, metadata: dict) -> str:
@@ -38,6 +40,17 @@ def column_schema(table: str) -> dg.TableSchema:
             for column in contract.columns
         ]
     )
+
+
+def sample(rows: duckdb.DuckDBPyRelation) -> str:
+    """The first rows as a Markdown table, long values cut."""
+
+    def cell(value: object) -> str:
+        text = " ".join(str(value).split()).replace("|", "\\|").replace("<", "&lt;")
+        return text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
+
+    lines = [rows.columns, ["---"] * len(rows.columns), *rows.limit(SAMPLE_ROWS).fetchall()]
+    return "\n".join(f"| {' | '.join(map(cell, line))} |" for line in lines)
 
 
 class LakeIOManager(dg.IOManager):
@@ -69,6 +82,7 @@ class LakeIOManager(dg.IOManager):
                 "snapshot": written.snapshot,
                 "table_bytes": self.lake.bytes(table),
                 "changed": written.changed,
+                "sample": dg.MetadataValue.md(sample(self.lake.read(table, [partition] if partition else None))),
             }
         )
 

@@ -14,6 +14,7 @@ import fcntl
 import logging
 import os
 import re
+import socket
 import sys
 import time
 import warnings
@@ -37,6 +38,7 @@ from orchestration.io_manager import table_of
 from orchestration.settings import Settings, SettingsError, load_settings
 
 _PID_TAG = "howto/pid"
+_HOST_TAG = "howto/host"
 _OWN_ERROR = re.compile(r"^(assets|ml|orchestration)[\w.]*: ")
 """The class of an error of ours, whose message already says everything."""
 _MANY_PARTITIONS = 100
@@ -128,7 +130,7 @@ class Refresh:
             partition_key=step.partition,
             raise_on_error=False,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            tags={_PID_TAG: str(os.getpid())},
+            tags={_PID_TAG: str(os.getpid()), _HOST_TAG: socket.gethostname()},
         )
         seconds = time.monotonic() - started
         if not result.success:
@@ -139,6 +141,9 @@ class Refresh:
         same = versions == [self._recorded_version(key, step.partition) for key in step.keys]
         outcome = "same content as before" if same else self._rows(result)
         self._say("made", step, f"{reason}; {outcome}; {seconds:.1f} s")
+        for evaluation in result.get_asset_check_evaluations():
+            if not evaluation.passed:
+                self._say("WARNING", step, str(evaluation.description))
         return True
 
     def _why(self, step: Step) -> str | None:
@@ -213,7 +218,7 @@ class Refresh:
 
 def _what_failed(result: dg.ExecuteInProcessResult) -> str:
     for evaluation in result.get_asset_check_evaluations():
-        if not evaluation.passed:
+        if not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR:
             return f"check {evaluation.check_name}: {evaluation.description}"
     for event in result.all_events:
         if event.is_step_failure:
@@ -235,7 +240,9 @@ def _close_killed_runs(instance: dg.DagsterInstance) -> None:
     under_way = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED]
     for run in instance.get_runs(dg.RunsFilter(statuses=under_way)):
         pid = run.tags.get(_PID_TAG)
-        if pid and not Path(f"/proc/{pid}").exists():
+        # Processes of another host cannot be seen; but only one refresh is at work, and this is it.
+        elsewhere = run.tags.get(_HOST_TAG, socket.gethostname()) != socket.gethostname()
+        if pid and (elsewhere or not Path(f"/proc/{pid}").exists()):
             instance.report_run_failed(run, f"process {pid} was killed")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
 

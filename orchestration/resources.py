@@ -14,6 +14,8 @@ from typing import Any
 
 from assets.captions.sentences import Segmentation
 from assets.captions.speech_recognition import Recognition
+from assets.card.options import CardOptions
+from assets.evaluation.options import BenchmarkOptions
 from assets.features.options import FeatureOptions
 from assets.features.store import FeatureStore
 from assets.graph.options import GraphOptions
@@ -25,13 +27,15 @@ from assets.sources.synthetic import SyntheticSource
 from assets.splits import SplitOptions
 from assets.tasks.review import review_version
 from assets.tasks.verbs import TaskRules
-from assets.training.options import ClusterGCNOptions, EmbeddingOptions, PairOptions, RuntimeOptions
+from assets.training.models import model_version
+from assets.training.options import ClusterGCNOptions, EmbeddingOptions, PairOptions, RuntimeOptions, WordOptions
 from assets.videos.duplicates import DuplicateOptions, EvaluationLists
 from assets.videos.filters import Limits
 from assets.videos.sharding import Sharding
+from ml.joint_embedding.clip_index import ClipIndex
 from ml.joint_embedding.pair_store import PairStore
 from orchestration.io_manager import LakeIOManager
-from orchestration.settings import UNCATEGORISED, Settings
+from orchestration.settings import UNCATEGORISED, Settings, SettingsError
 
 
 def video_source(settings: Settings) -> VideoSource:
@@ -107,6 +111,23 @@ def file_version(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else ""
 
 
+def stamp(path: Path | None) -> str:
+    """Size and time of a file that is too large to be read for its hash."""
+    if path is None:
+        return ""
+    status = path.stat()
+    return f"{status.st_size}-{status.st_mtime_ns}"
+
+
+def pair_options(settings: Settings) -> PairOptions:
+    """How pairs are made; an earlier model that aligns captions is known by its version."""
+    aligner = settings.aligner.absolute() if settings.aligner else None
+    version = model_version(aligner / "joint_embedding") if aligner else None
+    if aligner and version is None:
+        raise SettingsError(f"HOWTO_ALIGNER={settings.aligner}: no model folder joint_embedding is in it")
+    return PairOptions(settings.min_clip_s, aligner, version, settings.min_alignment)
+
+
 def retail_source(settings: Settings) -> RetailSource:
     """The user's own transactions where they are set, else the packaged simulated ones."""
     if settings.transactions is not None and settings.products is not None:
@@ -127,9 +148,15 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "media_root": root / "media",
         "model_root": root / "models",
         "review_root": root / "review",
+        "card_root": root / "card",
+        "card_options": CardOptions(settings.card_samples, settings.seed),
+        "settings_in_force": settings.shown(),
         "features": FeatureStore(root / "arrays"),
         "pairs": PairStore(root / "arrays" / "pairs"),
-        "pair_options": PairOptions(settings.min_clip_s),
+        "pair_options": pair_options(settings),
+        "word_options": WordOptions(settings.word_vectors, stamp(settings.word_vectors)),
+        "clip_index": ClipIndex(root / "arrays" / "clip_embeddings.lance"),
+        "benchmark_options": BenchmarkOptions(settings.benchmarks, settings.benchmark_epochs),
         "runtime_options": RuntimeOptions(
             settings.precision, settings.device, settings.compile, settings.training_processes
         ),
@@ -142,6 +169,8 @@ def build_resources(settings: Settings) -> dict[str, Any]:
             device=settings.device,
             batch=settings.feature_batch,
             compile=settings.compile,
+            ray_actors=settings.ray_actors if settings.compute == "ray" else 0,
+            ray_gpus=settings.ray_gpus,
         ),
         "task_rules": task_rules(settings),
         "evaluation_lists": evaluation_lists(settings),

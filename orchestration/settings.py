@@ -49,6 +49,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "embedding_pairs_per_video": 64,
         "embedding_learning_rate": 1e-4,
         "embedding_lr_decay": 0.9,
+        "benchmark_epochs": 50,
         "gcn_hidden_dim": 400,
         "gcn_clusters": 15000,
         "gcn_clusters_per_batch": 10,
@@ -70,7 +71,7 @@ class Settings(BaseSettings):
     seed: int = Field(0, ge=0, description="seed of every random choice")
 
     lake: Path = Field(Path("lake"), description="folder of the lake: tables, arrays, models, media")
-    catalog: str | None = Field(None, description="DuckLake catalog other than the embedded SQLite one")
+    catalog: str | None = Field(None, description="DuckLake catalog other than the embedded SQLite one", repr=False)
     data_path: str | None = Field(None, description="where Parquet files go, if not into the lake's folder")
     alert_webhook: str | None = Field(None, description="where failed runs are posted, as Slack takes it", repr=False)
     retention_days: int = Field(30, ge=1, description="days for which old snapshots stay readable")
@@ -125,8 +126,20 @@ class Settings(BaseSettings):
     max_duration_s: float = Field(2000, gt=0, description="seconds above which a video is dropped")
     min_words: int = Field(100, ge=0, description="caption words below which a video is dropped")
 
+    card_samples: int = Field(
+        8, ge=0, description="clips that the data set card shows; 0 where videos may not be shared"
+    )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="where networks run")
-    compute: Literal["in_process", "multiprocess"] = Field("in_process", description="how the steps of a run execute")
+    compute: Literal["in_process", "multiprocess", "kubernetes", "ray"] = Field(
+        "in_process",
+        description="how steps execute: in the run's process, each in its own, each in its own pod,"
+        " or in the run's process with Ray actors for the videos (extra ray)",
+    )
+    ray_actors: int = Field(2, ge=1, description="actors that work on videos under HOWTO_COMPUTE=ray")
+    ray_gpus: float = Field(0, ge=0, description="GPUs, or a share of one, that each of these actors gets")
+    step_cpus: float = Field(1, gt=0, description="CPUs that the pod of a step asks Kubernetes for")
+    step_memory_gb: float = Field(8, gt=0, description="GB of memory that the pod of a step gets")
+    step_gpus: int = Field(0, ge=0, description="GPUs that the pod of a step in the pool gpu gets")
 
     compile: bool = Field(False, description="compile networks by torch.compile: slow to start, then faster")
     features: str = Field("demo", description="networks of the features: a preset, or names with commas")
@@ -149,6 +162,17 @@ class Settings(BaseSettings):
     embedding_pairs_per_video: int = Field(16, ge=1, description="clip-caption pairs a video in a batch (K)")
     embedding_learning_rate: float = Field(3e-4, gt=0, description="step size of Adam")
     embedding_lr_decay: float = Field(0.97, gt=0, le=1, description="factor of the step size after each epoch")
+    word_vectors: Path | None = Field(
+        None, description="word vectors to read (word2vec .bin or text, GloVe); not set: learned from the captions"
+    )
+    aligner: Path | None = Field(
+        None, description="folder of earlier models that move captions to where they are seen, before training"
+    )
+    min_alignment: float = Field(
+        -1, ge=-1, le=1, description="cosine with its window below which a moved caption is left out"
+    )
+    benchmarks: Path | None = Field(None, description="folder of the benchmarks' files; not set: synthetic ones")
+    benchmark_epochs: int = Field(10, ge=1, description="passes over a benchmark in fine-tuning and from scratch")
     held_out_share: float = Field(
         0.2, gt=0, lt=0.5, description="share of videos for testing, and again for validation"
     )
@@ -162,7 +186,7 @@ class Settings(BaseSettings):
     gcn_clusters_per_batch: int = Field(5, ge=1, description="clusters joined into one batch")
     gcn_hidden_dim: int = Field(128, ge=1, description="width of a Cluster-GCN layer")
     gcn_layers: int = Field(3, ge=1, description="layers of the Cluster-GCN")
-    gcn_epochs: int = Field(30, ge=1, description="passes over the graph")
+    gcn_epochs: int = Field(40, ge=1, description="passes over the graph")
     gcn_diagonal_lambda: float = Field(0, ge=0, description="more weight on a node's own features, for deep networks")
     gcn_inductive: bool = Field(False, description="train without the held-out products and their edges")
 
@@ -206,10 +230,21 @@ class Settings(BaseSettings):
             raise ValueError("must be name=path, with commas between them")
         return tuple((name, Path(path)) for name, _, path in pairs)
 
-    @field_validator("folder", "release", "articles", "cookies", "transactions", "products")
+    @field_validator(
+        "folder",
+        "release",
+        "articles",
+        "cookies",
+        "transactions",
+        "products",
+        "word_vectors",
+        "aligner",
+        "benchmarks",
+    )
     @classmethod
     def _must_exist(cls, path: Path | None, info: ValidationInfo) -> Path | None:
-        kind = "folder" if info.field_name in ("folder", "release") else "file"
+        folders = ("folder", "release", "aligner", "benchmarks")
+        kind = "folder" if info.field_name in folders else "file"
         if path is not None and not (path.is_dir() if kind == "folder" else path.is_file()):
             raise ValueError(f"no such {kind}")
         return path
@@ -230,15 +265,21 @@ class Settings(BaseSettings):
             raise ValueError("HOWTO_TRANSACTIONS and HOWTO_PRODUCTS: set both or neither")
         return self
 
+    def shown(self) -> dict[str, str]:
+        """The settings in force by variable, as text; of a secret only that it is set."""
+        told = {}
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            told[f"HOWTO_{name.upper()}"] = "(set)" if value and not field.repr else text
+        return told
+
     def describe(self) -> str:
         """The settings in force as a Markdown table; those that are not the default are bold."""
         rows = ["| variable | value | meaning |", "|---|---|---|"]
-        for name, field in type(self).model_fields.items():
-            value = getattr(self, name)
-            shown = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-            shown = "(set)" if value and not field.repr else shown
-            shown = shown if value == field.default else f"**{shown}**"
-            rows.append(f"| `HOWTO_{name.upper()}` | {shown} | {field.description} |")
+        for (variable, text), (name, field) in zip(self.shown().items(), type(self).model_fields.items(), strict=True):
+            text = text if getattr(self, name) == field.default else f"**{text}**"
+            rows.append(f"| `{variable}` | {text} | {field.description} |")
         return "\n".join(rows)
 
 

@@ -1,0 +1,116 @@
+"""Checks of what the data is like, beyond its contracts: each a file of ``sql/checks``, and one of the clip vectors.
+
+Belongs here: making Dagster's checks of them. What is measured and from where on it is wrong stands in the files; those
+of severity error stop what lies downstream, so that no model is trained on broken data.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import polars as pl
+
+from assets.lake import Lake
+from assets.lake.tables import SQL_ROOT
+from ml.joint_embedding.pair_store import PairStore
+
+CHECKS = SQL_ROOT / "checks"
+VECTORS_LOOKED_AT = 1000
+MOST_ZERO_VECTORS = 0.05
+LEAST_SPREAD = 0.01
+"""Of unit vectors about their mean, root mean square; vectors of a network that sees nothing are all alike."""
+
+_HEADER = re.compile(r"\A(?P<told>(?:-- .*\n)+)-- asset: (?P<asset>\w+), severity: (?P<severity>warn|error)\n")
+
+
+@dataclass(frozen=True)
+class QualityCheck:
+    """A query for one row, ``value`` and ``passed``; both are NULL where there is nothing to measure yet."""
+
+    name: str
+    asset: str
+    severity: dg.AssetCheckSeverity
+    description: str
+    query: str
+
+
+def read_check(path: Path) -> QualityCheck:
+    """A check from its file.
+
+    Raises:
+        ValueError: the file does not begin with a description and ``-- asset: …, severity: warn`` or ``error``.
+    """
+    text = path.read_text(encoding="utf-8")
+    header = _HEADER.match(text)
+    if header is None:
+        raise ValueError(f"{path.name}: must begin with what it measures, then -- asset: NAME, severity: warn or error")
+    severity = dg.AssetCheckSeverity[header["severity"].upper()]
+    description = " ".join(line.removeprefix("-- ") for line in header["told"].splitlines())
+    return QualityCheck(path.stem, header["asset"], severity, description, text[header.end() :])
+
+
+def measure(check: QualityCheck, lake: Lake) -> dg.AssetCheckResult:
+    """The check's value on the lake as it is now."""
+    value, passed = lake.sql(check.query).fetchall()[0]
+    return dg.AssetCheckResult(
+        passed=passed is None or passed,
+        severity=check.severity,
+        description=f"{check.name}: {'nothing to measure' if value is None else f'{value:.4g}'}",
+        metadata={} if value is None else {"value": float(value)},
+    )
+
+
+def quality_checks() -> Iterator[dg.AssetChecksDefinition]:
+    """All checks of ``sql/checks``, and that of the vectors."""
+    for path in sorted(CHECKS.glob("*.sql")):
+        yield _of_file(read_check(path))
+    yield clip_vectors_differ
+
+
+def _of_file(check: QualityCheck) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=check.asset,
+        name=check.name,
+        description=check.description,
+        blocking=check.severity is dg.AssetCheckSeverity.ERROR,
+    )
+    def measured(lake: dg.ResourceParam[Lake]) -> dg.AssetCheckResult:
+        return measure(check, lake)
+
+    return measured
+
+
+@dg.asset_check(asset="training_manifest", blocking=True)
+def clip_vectors_differ(lake: dg.ResourceParam[Lake], pairs: dg.ResourceParam[PairStore]) -> dg.AssetCheckResult:
+    """Clip vectors drawn at random are not zero and not all alike: a network that saw nothing makes such vectors."""
+    vectors = draw_vectors(lake.read("training_manifest").pl(), pairs)
+    if not len(vectors):
+        return dg.AssetCheckResult(passed=True, description="nothing to measure")
+    lengths = np.linalg.norm(vectors, axis=1)
+    zero = float(np.mean(lengths == 0))
+    unit = vectors / np.where(lengths > 0, lengths, 1)[:, None]
+    spread = float(np.sqrt(np.mean(np.sum((unit - unit.mean(0)) ** 2, axis=1))))
+    return dg.AssetCheckResult(
+        passed=zero <= MOST_ZERO_VECTORS and (spread >= LEAST_SPREAD or len(vectors) == 1),
+        description=f"of {len(vectors)} clip vectors {zero:.1%} are zero; spread {spread:.3f}",
+        metadata={"zero": zero, "spread": spread, "median length": float(np.median(lengths))},
+    )
+
+
+def draw_vectors(manifest: pl.DataFrame, pairs: PairStore, seed: int = 0) -> np.ndarray:
+    """Up to ``VECTORS_LOOKED_AT`` clip vectors ``[n, dim]`` float32, as many of each shard."""
+    shards = sorted(set(manifest["shard"]))
+    generator = np.random.default_rng(seed)
+    drawn = []
+    for shard in shards:
+        stored = pairs.open(shard)
+        count = min(stored.count_rows(), -(-VECTORS_LOOKED_AT // len(shards)))
+        rows = np.sort(generator.choice(stored.count_rows(), count, replace=False))
+        if not count:
+            continue
+        column = stored.take(rows.tolist(), columns=["vector"]).combine_chunks()["vector"].chunk(0)
+        drawn.append(column.flatten().to_numpy(zero_copy_only=False).reshape(count, -1).astype(np.float32))
+    return np.concatenate(drawn) if drawn else np.empty((0, 0), np.float32)

@@ -1,0 +1,6 @@
+-- Share of the candidate videos whose captions must be asked for again: what comes after them is not whole yet.
+-- asset: videos, severity: warn
+SELECT
+    avg((next_try_at IS NOT NULL)::INT) AS value,
+    value <= 0.05 AS passed
+FROM caption_fetches

@@ -1,0 +1,6 @@
+-- Share of the videos whose features could be computed.
+-- asset: training_manifest, severity: warn
+SELECT
+    avg((status = 'ok')::INT) AS value,
+    value >= 0.9 AS passed
+FROM feature_index

@@ -1,0 +1,13 @@
+-- Share of the labelled products that the largest label holds: near 1, accuracy says nothing.
+-- asset: graph_nodes, severity: warn
+WITH labels AS (
+    SELECT count(*) AS products
+    FROM graph_nodes
+    WHERE label IS NOT NULL
+    GROUP BY label
+)
+
+SELECT
+    max(products) / sum(products) AS value,
+    value <= 0.9 AS passed
+FROM labels

@@ -1,0 +1,6 @@
+-- Share of the video files that are there and can be opened.
+-- asset: training_manifest, severity: warn
+SELECT
+    avg((status = 'ok')::INT) AS value,
+    value >= 0.9 AS passed
+FROM video_files

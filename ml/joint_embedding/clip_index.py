@@ -54,6 +54,7 @@ class ClipIndex:
 
     def __init__(self, path: Path, options: SearchOptions | None = None) -> None:
         self.path, self.options = path, options or SearchOptions()
+        self._opened: tuple[list[str], lance.LanceDataset] | None = None
 
     def write(self, clips: Iterable[ClipEmbeddings], dim: int) -> int:
         """Write the embeddings in place of older ones, and their index if they are many enough.
@@ -145,7 +146,11 @@ class ClipIndex:
     def _dataset(self) -> lance.LanceDataset:
         if not self.exists():
             raise FileNotFoundError(f"{self.path}: no embeddings are there; materialise clip_search_index")
-        return lance.dataset(str(self.path))
+        # Opened once for each version: what an opened one has read of the index stays in memory.
+        versions = sorted(manifest.name for manifest in self.path.glob("_versions/*.manifest"))
+        if self._opened is None or self._opened[0] != versions:
+            self._opened = versions, lance.dataset(str(self.path))
+        return self._opened[1]
 
 
 def _batch(clips: ClipEmbeddings, schema: pa.Schema) -> pa.RecordBatch:

@@ -1,7 +1,7 @@
 """Text-to-clip search by the index beside exact search: latency, recall, and size on disk.
 
 The embeddings are synthetic: 512 numbers of unit length around random centres, one of 1,000 clips, each clip its
-centre plus noise; queries are clips with as much noise again. HOWTO_BENCH_SHARE=1 takes 10 million, by default it is a
+centre plus noise; queries are clips with as much noise again. ``BENCH_SHARE=1`` takes 10 million; by default it is a
 tenth of them.
 """
 
@@ -50,7 +50,7 @@ def milliseconds(index: ClipIndex, queries: NDArray[np.float32], exact: bool) ->
 
 
 def test_search(tmp_path: Path) -> None:
-    clips = int(ALL_CLIPS * float(os.environ.get("HOWTO_BENCH_SHARE", 0.1)))
+    clips = int(ALL_CLIPS * float(os.environ.get("BENCH_SHARE", "0.1")))
     index = ClipIndex(tmp_path / "clips.lance", SearchOptions(exact_below=0))
     started = time.perf_counter()
     index.write(blocks(clips), DIM)

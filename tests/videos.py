@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -39,6 +40,10 @@ def numbered(
             frame.pts, frame.time_base = round(time / TICK), TICK
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
+    if hasattr(os, "sched_setscheduler"):
+        # Run by root, the AV1 encoder takes real time for the thread that calls it, and so for all that this thread
+        # starts: one of them that spins would never let go of its processor.
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     return path
 
 

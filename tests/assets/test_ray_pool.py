@@ -117,6 +117,6 @@ def test_a_second_call_does_what_is_missing(files: list[VideoFile], tmp_path: Pa
     load = Load(tmp_path / "journal")
     extract_shard(files[:3], load(), store, "shard-0000", batch=SECONDS)
     (tmp_path / "journal").write_text("")
-    outcomes = extract_shard_by_ray(files[:6], load, store, "shard-0000", actors=2)
+    outcomes = extract_shard_by_ray(files[:6], load, store, "shard-0000", batch=SECONDS, actors=2)
     assert set(looked_at(tmp_path / "journal")) == {"3", "4"}
     assert [outcome.status for outcome in outcomes] == ["ok"] * 5 + ["failed"]

@@ -260,8 +260,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         headers = {**(headers or {}), "Content-Type": "application/json; charset=utf-8"}
         if wanted and status == 200:
             first, last = int(wanted[1]), min(int(wanted[2] or len(body)), len(body) - 1)
-            headers["Content-Range"] = f"bytes {first}-{last}/{len(body)}"
-            body, status = body[first : last + 1], 206
+            if first < len(body):
+                headers["Content-Range"] = f"bytes {first}-{last}/{len(body)}"
+                body, status = body[first : last + 1], 206
+            else:
+                headers["Content-Range"] = f"bytes */{len(body)}"
+                body, status = b"", 416
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)

@@ -9,6 +9,7 @@ import hashlib
 import json
 import threading
 from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ class Downloads:
         self.quota.claim(0)
         self._claimed = self._on_disk(video_id)
         try:
-            info = self.ydl.extract_info(WATCH.format(video_id), download=True)
+            info = self._extract(video_id)
         except _Stopped as stopped:
             for part in [] if stopped.keep_part else self._parts(video_id):
                 part.unlink()
@@ -111,6 +112,19 @@ class Downloads:
         if path is None or info is None:
             raise not_now("yt-dlp made no file")
         return describe(path, {"format_id": info.get("format_id"), "height": info.get("height")})
+
+    def _extract(self, video_id: str) -> dict[str, Any] | None:
+        try:
+            return self.ydl.extract_info(WATCH.format(video_id), download=True)
+        except YTDLP_ERRORS:
+            if self.ydl.refused is None or self.ydl.refused.status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                raise
+        # A part that has every byte already, of a run killed before its last rename: yt-dlp asks for what follows, in
+        # its second try too, so it would be refused for ever.
+        for part in self._parts(video_id):
+            part.unlink()
+        self.ydl.begin()
+        return self.ydl.extract_info(WATCH.format(video_id), download=True)
 
     def _on_disk(self, video_id: str) -> int:
         path = finished(self.folder, video_id)

@@ -63,6 +63,14 @@ def test_a_killed_download_goes_on_where_it_stopped(source: MakeSource, youtube:
     assert youtube.log[-1].detail.startswith("bytes=20000-")
 
 
+def test_a_download_killed_before_its_last_name_is_whole(source: MakeSource, youtube: YouTube, tmp_path: Path) -> None:
+    whole = tiny_mp4(48, "folding0001")
+    (tmp_path / "youtube").mkdir()
+    (tmp_path / "youtube" / "folding0001.mp4.part").write_bytes(whole)
+    assert source().media("folding0001", tmp_path).read_bytes() == whole
+    assert not list((tmp_path / "youtube").glob("*.part"))
+
+
 def test_a_slow_file_is_given_up_and_gone_on_with(
     source: MakeSource, youtube: YouTube, tmp_path: Path, clock: Clock
 ) -> None:

@@ -23,6 +23,7 @@ import torch
 import torch.distributed
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
 
 from ml.training import pick_device
@@ -56,6 +57,7 @@ class Learner(Protocol):
 
     ``identity`` names everything that the result depends on; a checkpoint of another identity is not resumed.
     ``items`` is the number of examples a step, for the throughput; ``max_norm`` bounds the gradient's length.
+    ``uses_all_parameters`` tells whether every step has a gradient for each of them; several processes must know.
     """
 
     @property
@@ -82,6 +84,9 @@ class Learner(Protocol):
     @property
     def max_norm(self) -> float | None: ...
 
+    @property
+    def uses_all_parameters(self) -> bool: ...
+
     def learning_rate_factor(self, step: int) -> float:
         """Factor of the optimiser's learning rates in a step, from 0."""
         ...
@@ -91,7 +96,10 @@ class Learner(Protocol):
         ...
 
     def step(self, network: nn.Module, batch: Any, accelerator: Accelerator, /) -> dict[str, Tensor]:
-        """Compute the gradient by ``accelerator.backward``; return what is to be recorded, averaged over an epoch."""
+        """Compute the gradient by ``accelerator.backward``; return what is to be recorded.
+
+        Each name is averaged over the steps of an epoch that returned it; ``loss`` must be among them.
+        """
         ...
 
     def validate(self) -> Entry:
@@ -119,7 +127,8 @@ def fit(learner: Learner, runtime: Runtime, progress: Callable[[Entry], None] | 
     # The library keeps one state a process; a second training may want another precision or device.
     AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
     on_cpu = pick_device(runtime.device).type == "cpu"
-    accelerator = Accelerator(cpu=on_cpu, mixed_precision=runtime.precision)
+    unused = DistributedDataParallelKwargs(find_unused_parameters=not learner.uses_all_parameters)
+    accelerator = Accelerator(cpu=on_cpu, mixed_precision=runtime.precision, kwargs_handlers=[unused])
     return _Training(learner, runtime, accelerator, progress or (lambda entry: None)).run()
 
 
@@ -133,6 +142,7 @@ class _Training:
         self.network, self.optimiser = accelerator.prepare(network, learner.optimiser)
         self.history: list[Entry] = []
         self.sums: dict[str, float] = defaultdict(float)
+        self.counts: dict[str, int] = defaultdict(int)
         self.best: tuple[float, dict[str, Tensor]] | None = None
         self.seconds = 0.0
         self.done = 0
@@ -178,7 +188,7 @@ class _Training:
                 assert ahead is not None
                 batch = ahead.result()
                 ahead = read(step + 1) if step + 1 < self.learner.steps else None
-                yield step, _to(batch, self.accelerator.device)
+                yield step, on_device(batch, self.accelerator.device)
 
     def _step(self, step: int, batch: Any) -> None:
         torch.manual_seed(
@@ -193,6 +203,7 @@ class _Training:
         self.schedule.step()
         for name, value in losses.items():
             self.sums[name] += float(value.detach())
+            self.counts[name] += 1
         if not all(map(torch.isfinite, losses.values())):
             raise FloatingPointError(
                 f"step {step}: the loss is {self.sums}; lower the learning rate or use precision no"
@@ -202,12 +213,13 @@ class _Training:
         learner = self.learner
         epoch = -(-self.done // learner.steps_per_epoch)
         steps = self.done - (epoch - 1) * learner.steps_per_epoch
-        entry: Entry = {"epoch": epoch, **{name: total / steps for name, total in self.sums.items()}}
+        entry: Entry = {"epoch": epoch, **{name: total / self.counts[name] for name, total in self.sums.items()}}
         entry["learning_rate"] = learner.optimiser.param_groups[0]["lr"]
         entry["seconds"], entry["items_per_s"] = self.seconds, steps * learner.items / max(self.seconds, 1e-9)
         learner.network.eval()
         entry |= learner.validate()
         self.sums.clear()
+        self.counts.clear()
         self.seconds = 0.0
         self.history.append(entry)
         score = learner.score(entry)
@@ -239,6 +251,7 @@ class _Checkpoints:
                 "done": training.done,
                 "history": training.history,
                 "sums": training.sums,
+                "counts": training.counts,
                 "seconds": training.seconds,
             }
             (new / "record.json").write_text(json.dumps(record), encoding="utf-8")
@@ -260,6 +273,7 @@ class _Checkpoints:
             training.schedule.load_state_dict(stored["schedule"])
             training.done, training.history = record["done"], record["history"]
             training.sums.update(record["sums"])
+            training.counts.update(record["counts"])
             training.seconds = record["seconds"]
             return
 
@@ -287,13 +301,15 @@ def gather(rows: Tensor) -> Tensor:
     return torch.cat([part[: int(count)] for part, count in zip(parts, counts, strict=True)])
 
 
-def _to(batch: Any, device: torch.device) -> Any:
+def on_device(batch: Any, device: torch.device) -> Any:
+    """A batch with its tensors on a device, in any nesting of tuples, lists and dicts."""
     if isinstance(batch, Tensor):
         return batch.to(device, non_blocking=True)
     if isinstance(batch, dict):
-        return {name: _to(value, device) for name, value in batch.items()}
+        return {name: on_device(value, device) for name, value in batch.items()}
     if isinstance(batch, (list, tuple)):
-        return type(batch)(_to(value, device) for value in batch)
+        values = [on_device(value, device) for value in batch]
+        return batch._make(values) if hasattr(batch, "_make") else type(batch)(values)
     return batch
 
 

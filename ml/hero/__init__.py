@@ -1,1 +1,1 @@
-"""HERO (arXiv 2005.00200): data sets, heads, losses and fine-tuning. The encoders that feed the heads are to come."""
+"""HERO (arXiv 2005.00200): a hierarchical transformer over video and subtitles, pre-trained and fine-tuned."""

@@ -87,6 +87,7 @@ class EmbeddingLearner:
     """Contrastive steps over B videos × K pairs, for ``ml.harness.fit``."""
 
     max_norm: float | None = None
+    uses_all_parameters = True
 
     def __init__(
         self,

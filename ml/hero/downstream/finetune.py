@@ -13,12 +13,12 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ml.harness import Entry, Runtime, fit
+from ml.hero.optimisation import adamw, warm_up_and_decay
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,8 @@ def cut_to_limit(queries: Sequence[Sequence[int]], limit: int) -> tuple[list[lis
 class _FineTuning:
     """The harness's view of a task and its settings."""
 
+    uses_all_parameters = False
+
     def __init__(self, task: Task, settings: Settings) -> None:
         if task.examples < 1:
             raise ValueError(f"{task.identity}: no example to learn from")
@@ -118,16 +120,16 @@ class _FineTuning:
         self.steps_per_epoch, self.items = settings.validate_every, settings.batch
         self.max_norm: float | None = settings.max_norm
         self._order = lru_cache(maxsize=2)(self._shuffled)  # a batch may lie in two passes
-        self.optimiser = torch.optim.AdamW(_groups(task, settings), betas=(0.9, 0.98), eps=1e-6)
+        self.optimiser = adamw(
+            task.network, settings.learning_rate, settings.weight_decay, task.heads, settings.head_factor
+        )
 
     @property
     def identity(self) -> str:
         return hashlib.blake2b(f"{self.task.identity}/{self.settings}".encode(), digest_size=16).hexdigest()
 
     def learning_rate_factor(self, step: int) -> float:
-        """Linear up to 1, then linear to 0."""
-        warm_up, steps = self.settings.warm_up, self.settings.steps
-        return (step + 1) / warm_up if step < warm_up else (steps - step) / (steps - warm_up)
+        return warm_up_and_decay(step, self.settings.warm_up, self.settings.steps)
 
     def batch(self, step: int, process: int, processes: int, /) -> Any:
         rows = [self._example(step * self.items + place) for place in range(process, self.items, processes)]
@@ -151,25 +153,3 @@ class _FineTuning:
 
     def _shuffled(self, passed: int) -> NDArray[np.int64]:
         return np.random.default_rng((self.seed, passed)).permutation(self.task.examples)
-
-
-def _groups(task: Task, settings: Settings) -> list[dict[str, Any]]:
-    """Parameters by learning rate and decay: biases and layer norms are not decayed."""
-    of_heads = {id(parameter) for head in task.heads for parameter in head.parameters()}
-    plain = {
-        id(parameter)
-        for module in task.network.modules()
-        for name, parameter in module.named_parameters(recurse=False)
-        if isinstance(module, nn.LayerNorm) or name.endswith("bias")
-    }
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for parameter in task.network.parameters():
-        groups.setdefault((id(parameter) in of_heads, id(parameter) in plain), []).append(parameter)
-    return [
-        {
-            "params": parameters,
-            "lr": settings.learning_rate * (settings.head_factor if of_head else 1.0),
-            "weight_decay": 0.0 if undecayed else settings.weight_decay,
-        }
-        for (of_head, undecayed), parameters in groups.items()
-    ]

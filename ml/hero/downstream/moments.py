@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ class LossSettings:
     """Weights of the losses of moment retrieval; the defaults are TVR's.
 
     From step ``hard_from`` the ``pool`` best negatives of each query or video count ``hard_weight`` times, the others
-    ``easy_weight`` times.
+    ``easy_weight`` times. ``keep_false_negatives`` is the published behaviour: see ``wrong_pairs``.
     """
 
     videos: float = 8.0
@@ -41,6 +42,7 @@ class LossSettings:
     pool: int = 20
     hard_weight: float = 10.0
     easy_weight: float = 0.1
+    keep_false_negatives: bool = False
 
 
 class MomentHead(nn.Module):
@@ -83,26 +85,58 @@ def moment_labels(intervals: Tensor, frames: Tensor, interval_s: float) -> tuple
     return first, torch.minimum(last, most)
 
 
-def span_loss(start: Tensor, end: Tensor, first: Tensor, last: Tensor) -> Tensor:
-    """Cross entropies of the first and the last frame, added."""
-    return functional.cross_entropy(start, first) + functional.cross_entropy(end, last)
+def span_losses(start: Tensor, end: Tensor, first: Tensor, last: Tensor) -> Tensor:
+    """Cross entropies of the first and the last frame of each moment, added ``[moments]``."""
+    begins = functional.cross_entropy(start, first, reduction="none")
+    return begins + functional.cross_entropy(end, last, reduction="none")
 
 
-def ranking_losses(scores: Tensor, own: Tensor, settings: LossSettings, step: int) -> tuple[Tensor, Tensor]:
+class Asked(NamedTuple):
+    """Queries ``[queries, hidden]``, each with its video's number in the batch, and keys of that and of its text."""
+
+    queries: Tensor
+    items: Tensor
+    videos: Tensor
+    sentences: Tensor
+
+
+class Shown(NamedTuple):
+    """Frames and mask of a batch's videos, each with its number in the batch and its key."""
+
+    frames: Tensor
+    mask: Tensor
+    items: Tensor
+    videos: Tensor
+
+
+def ranking_losses(asked: Asked, shown: Shown, settings: LossSettings, step: int) -> tuple[Tensor, Tensor]:
     """Hinge losses ``mean [margin + S(negative) - S(positive)]_+`` over wrong videos, and over wrong queries.
 
     A video's other queries are no negatives of it, nor it of them. With a single video there is no negative: 0.
-
-    Args:
-        scores: ``[queries, videos]``, each video once.
-        own: column of each query's video ``[queries]``.
     """
+    scores = video_scores(asked.queries, shown.frames, shown.mask)
+    own = (asked.items[:, None] == shown.items).long().argmax(1)
     positive = scores.gather(1, own[:, None])
-    foreign = torch.arange(scores.shape[1], device=scores.device) != own[:, None]
+    foreign = wrong_pairs(asked, shown, settings.keep_false_negatives)
     wrong_videos = _hinge(scores, positive, foreign, settings, step)
     # Each query against the queries of other videos, in the query's own video: [queries, queries].
     wrong_queries = _hinge(scores[:, own].T, positive, foreign[:, own].T, settings, step)
     return wrong_videos, wrong_queries
+
+
+def wrong_pairs(asked: Asked, shown: Shown, keep_false_negatives: bool) -> Tensor:
+    """Which query does not belong to which video ``[queries, videos]``.
+
+    The published code goes by their numbers alone: a video that is in the batch twice, or in which the same sentence is
+    said, is held for a wrong one there.
+    """
+    wrong = asked.items[:, None] != shown.items
+    if keep_false_negatives:
+        return wrong
+    same_text = asked.sentences[:, None] == asked.sentences
+    said_in = asked.items[:, None] == shown.items
+    said_too = (same_text.float() @ said_in.float()) > 0
+    return wrong & (asked.videos[:, None] != shown.videos) & ~said_too
 
 
 def _hinge(scores: Tensor, positive: Tensor, foreign: Tensor, settings: LossSettings, step: int) -> Tensor:

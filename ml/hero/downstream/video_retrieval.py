@@ -7,18 +7,16 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ml.hero.downstream.moments import LossSettings, ranking_losses, video_scores
+from ml.hero.downstream.moments import Asked, LossSettings, Shown, ranking_losses, video_scores
 from ml.metrics.retrieval import Ranks, ranks_of_scores
 
 SETTINGS = LossSettings(videos=10.0, queries=10.0, span=0.0, pool=80)
 """MSR-VTT's weights. From which step negatives are hard is TVR's: the published setting is not known."""
 
 
-def video_loss(
-    queries: Tensor, frames: Tensor, mask: Tensor, own: Tensor, step: int, settings: LossSettings = SETTINGS
-) -> dict[str, Tensor]:
-    """Both ranking losses of a batch; arguments as for ``ranking_losses`` and ``video_scores``."""
-    videos, texts = ranking_losses(video_scores(queries, frames, mask), own, settings, step)
+def video_loss(asked: Asked, shown: Shown, step: int, settings: LossSettings = SETTINGS) -> dict[str, Tensor]:
+    """Both ranking losses of a batch; arguments as for ``ranking_losses``."""
+    videos, texts = ranking_losses(asked, shown, settings, step)
     return {"loss": settings.videos * videos + settings.queries * texts, "videos": videos, "queries": texts}
 
 

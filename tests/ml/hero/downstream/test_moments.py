@@ -5,12 +5,14 @@ import pytest
 import torch
 
 from ml.hero.downstream.moments import (
+    Asked,
     LossSettings,
     MomentHead,
     MomentIndex,
+    Shown,
     moment_labels,
     ranking_losses,
-    span_loss,
+    span_losses,
     video_scores,
 )
 from ml.hero.downstream.video_retrieval import video_loss, video_ranks
@@ -27,6 +29,12 @@ def batch(seed, queries=5, videos=3, frames=7):
     counts = torch.randint(1, frames + 1, (videos,), generator=generator)
     own = torch.randint(videos, (queries,), generator=generator)
     return texts, rows, torch.arange(frames) < counts[:, None], own
+
+
+def asked_and_shown(texts, rows, mask, own):
+    """Queries and videos that are all different."""
+    items = torch.arange(len(rows))
+    return Asked(texts, own, own, torch.arange(len(texts))), Shown(rows, mask, items, items)
 
 
 @pytest.mark.parametrize("step", [0, 10])
@@ -52,14 +60,14 @@ def test_ranking_losses_are_the_formula(seed, step):
 
     wrong_videos = mean((expected[q, o], [expected[q, v] for v in range(3) if v != o]) for q, o in enumerate(own))
     wrong_queries = mean((expected[q, o], [expected[p, o] for p in range(5) if own[p] != o]) for q, o in enumerate(own))
-    found = ranking_losses(scores, own, settings, step)
+    found = ranking_losses(*asked_and_shown(texts, rows, mask, own), settings, step)
     np.testing.assert_allclose([float(loss) for loss in found], [wrong_videos, wrong_queries])
 
 
 def test_a_batch_of_one_video_has_no_negatives():
     texts, rows, mask, _ = batch(0, videos=1)
     own = torch.zeros(5, dtype=torch.int64)
-    losses = ranking_losses(video_scores(texts, rows, mask), own, LossSettings(), 0)
+    losses = ranking_losses(*asked_and_shown(texts, rows, mask, own), LossSettings(), 0)
     assert [float(loss) for loss in losses] == [0, 0]
 
 
@@ -70,7 +78,7 @@ def test_labels_are_within_the_video_and_the_last_frame_follows_the_first():
     assert last.tolist() == [3, 1, 9, 9]
 
 
-def test_span_loss_leaves_padding_out():
+def test_span_losses_leave_padding_out():
     texts, rows, mask, own = batch(1)
     start, end = MomentHead(HIDDEN).double()(texts, rows[own], mask[own])
     zero = torch.zeros(5, dtype=torch.int64)
@@ -78,7 +86,7 @@ def test_span_loss_leaves_padding_out():
     for logits in (start, end):
         for row, allowed in zip(logits.detach().numpy(), mask[own].numpy(), strict=True):
             expected += (np.log(np.exp(row[allowed]).sum()) - row[0]) / 5
-    assert float(span_loss(start, end, zero, zero).detach()) == pytest.approx(expected)
+    assert float(span_losses(start, end, zero, zero).mean().detach()) == pytest.approx(expected)
 
 
 def test_the_index_finds_what_an_exhaustive_search_finds():
@@ -116,8 +124,8 @@ def test_descent_on_the_losses_makes_each_query_find_its_moment():
     optimiser = torch.optim.Adam([queries, *head.parameters()], 0.05)
     for step in range(150):
         optimiser.zero_grad()
-        loss = video_loss(queries, frames, mask, own, step)["loss"]
-        (loss + span_loss(*head(queries, frames, mask), first, first + 2)).backward()
+        loss = video_loss(*asked_and_shown(queries, frames, mask, own), step)["loss"]
+        (loss + span_losses(*head(queries, frames, mask), first, first + 2).mean()).backward()
         optimiser.step()
     assert retrieval_metrics(video_ranks(queries, frames, mask, own))["R@1"] == 1
     best = [moments[0] for moments in MomentIndex(head, list(frames), Search()).find(queries.detach())]

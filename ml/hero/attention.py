@@ -1,0 +1,83 @@
+"""Transformer layers over packed sequences, so that no token of padding is computed.
+
+Sequences of a batch lie one after the other in a stream ``[tokens, hidden]``, those of equal length side by side.
+``Groups`` tells how: (how many sequences, their length), in the stream's order. What belongs to single tokens is
+computed on the stream; attention is computed group by group on views of it, which need no mask.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+Groups = tuple[tuple[int, int], ...]
+
+LAYER_NORM_EPS = 1e-12
+"""Of layer norms within the layers; those of embeddings and heads have torch's default, 1e-5 (D.2)."""
+
+
+def group_views(stream: Tensor, groups: Groups) -> Iterator[Tensor]:
+    """The groups of a stream ``[tokens, ...]`` as ``[sequences, length, ...]`` each."""
+    start = 0
+    for count, length in groups:
+        yield stream[start : start + count * length].unflatten(0, (count, length))
+        start += count * length
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention with its residual and layer norm: ``LN(x + dropout(attention(x)))``."""
+
+    def __init__(self, hidden: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.probability = heads, dropout
+        self.queries_keys_values = nn.Linear(hidden, 3 * hidden)
+        self.output = nn.Linear(hidden, hidden)
+        self.dropout = nn.Dropout(dropout)
+        self.norm = nn.LayerNorm(hidden, LAYER_NORM_EPS)
+
+    def forward(self, stream: Tensor, groups: Groups) -> Tensor:
+        """``stream[tokens, hidden]`` to the same shape; no token sees one of another sequence."""
+        projected = self.queries_keys_values(stream).unflatten(1, (3, self.heads, -1))
+        dropout = self.probability if self.training else 0.0
+        seen = []
+        for group in group_views(projected, groups):
+            queries, keys, values = (each.transpose(1, 2) for each in group.unbind(2))
+            mixed = functional.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout)
+            seen.append(mixed.transpose(1, 2).flatten(2).flatten(0, 1))
+        return self.norm(stream + self.dropout(self.output(torch.cat(seen))))
+
+
+class Layer(nn.Module):
+    """Self-attention, then a feed-forward of four widths with GELU, each with residual and layer norm behind it."""
+
+    def __init__(self, hidden: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.attention = SelfAttention(hidden, heads, dropout)
+        self.wide = nn.Linear(hidden, 4 * hidden)
+        self.narrow = nn.Linear(4 * hidden, hidden)
+        self.dropout = nn.Dropout(dropout)
+        self.norm = nn.LayerNorm(hidden, LAYER_NORM_EPS)
+
+    def forward(self, stream: Tensor, groups: Groups) -> Tensor:
+        """``stream[tokens, hidden]`` to the same shape."""
+        seen = self.attention(stream, groups)
+        thought = self.narrow(functional.gelu(self.wide(seen)))
+        return self.norm(seen + self.dropout(thought))
+
+
+class Encoder(nn.Module):
+    """Layers one after the other, and a pooler that the published model holds though nothing reads it."""
+
+    def __init__(self, layers: int, hidden: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(Layer(hidden, heads, dropout) for _ in range(layers))
+        self.pooler = nn.Linear(hidden, hidden)
+
+    def forward(self, stream: Tensor, groups: Groups) -> Tensor:
+        """``stream[tokens, hidden]`` to the same shape."""
+        for layer in self.layers:
+            stream = layer(stream, groups)
+        return stream

@@ -1,0 +1,105 @@
+"""HERO: a cross-modal transformer for each subtitle with its frames, a temporal one over the video (arXiv 2005.00200).
+
+Belongs here: how the parts are joined, and the small heads that pre-training needs. Losses lie in ``pretraining``,
+heads of downstream tasks in ``downstream``.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ml.hero.batch import HeroBatch, Texts, padded
+from ml.hero.config import HeroConfig
+from ml.hero.cross_modal import CrossModalTransformer
+from ml.hero.downstream.moments import MomentHead
+from ml.hero.query_encoder import QueryEncoder
+from ml.hero.temporal import FrameTransform, TemporalTransformer
+
+
+class LanguageHead(nn.Module):
+    """Hidden states to logits of the vocabulary; the last layer is the word embedding's matrix."""
+
+    def __init__(self, words: nn.Embedding) -> None:
+        super().__init__()
+        vocabulary, hidden = words.weight.shape
+        self.dense = nn.Linear(hidden, hidden)
+        self.norm = nn.LayerNorm(hidden)
+        self.bias = nn.Parameter(torch.zeros(vocabulary))
+        self.words = words
+
+    def forward(self, states: Tensor) -> Tensor:
+        """``states[n, hidden]`` to ``[n, vocabulary]``."""
+        return functional.linear(self.norm(functional.gelu(self.dense(states))), self.words.weight, self.bias)
+
+
+class Hero(nn.Module):
+    """The model that is pre-trained; at the published sizes it holds 121,037,262 parameters.
+
+    Shapes: ``frames`` are the frames of all videos of a batch, packed (``batch.lengths`` tells each video's).
+    """
+
+    def __init__(self, config: HeroConfig) -> None:
+        super().__init__()
+        self.config = config
+        hidden, frame_dim = config.hidden, config.frame_dim
+        self.cross_modal = CrossModalTransformer(config)
+        self.frame_transform = FrameTransform(config)
+        self.temporal = TemporalTransformer(config)
+        self.query_encoder = QueryEncoder(config)
+        self.language = LanguageHead(self.cross_modal.words)
+        self.frame_features = nn.Sequential(
+            nn.Linear(hidden, hidden), nn.GELU(), nn.LayerNorm(hidden), nn.Linear(hidden, frame_dim)
+        )
+        self.frame_order = nn.Sequential(
+            nn.Linear(hidden, 2 * hidden), nn.GELU(), nn.LayerNorm(2 * hidden), nn.Linear(2 * hidden, config.max_frames)
+        )
+        self.moments = MomentHead(hidden)
+        self.apply(_initialise)
+        with torch.no_grad():
+            self.cross_modal.types.weight[0] = self.cross_modal.types.weight[1]
+
+    def fuse(self, batch: HeroBatch, masked: Tensor | None = None) -> Tensor:
+        """Frames with what their subtitles add ``[frames, hidden]``, before they see one another.
+
+        Args:
+            masked: frames whose features are hidden ``[frames]``.
+        """
+        own = self.frame_transform(self.temporal.mask.cover(batch.frames, masked))
+        said, _ = self.cross_modal(batch, masked)
+        return torch.index_add(own, 0, batch.matched, said.to(own.dtype))
+
+    def contextual(self, batch: HeroBatch, masked: Tensor | None = None, shuffle: Tensor | None = None) -> Tensor:
+        """Contextual embeddings of the frames ``[frames, hidden]``.
+
+        Args:
+            masked: frames whose features are hidden ``[frames]``.
+            shuffle: which frame stands in each frame's place ``[frames]``; None for its own.
+        """
+        fused = self.fuse(batch, masked)
+        if shuffle is not None:
+            fused = fused[shuffle]
+        appended = self.cross_modal.embed_text(batch.appended, batch.appended_positions)
+        frames: Tensor = self.temporal(fused, batch, appended)
+        return frames
+
+    def encode(self, batch: HeroBatch) -> tuple[Tensor, Tensor]:
+        """Contextual embeddings ``[videos, frames, hidden]``, and the mask that is true where there is a frame."""
+        return padded(self.contextual(batch), batch.lengths)
+
+    def encode_query(self, texts: Texts) -> Tensor:
+        """One vector a text ``[texts, hidden]``, in the order in which they were collated."""
+        queries: Tensor = self.query_encoder(self.cross_modal.encode_texts(texts), texts)
+        return queries
+
+
+def _initialise(module: nn.Module) -> None:
+    """Weights from N(0, 0.02), biases zero (D.2); convolutions and layer norms as torch has them."""
+    if isinstance(module, nn.Linear | nn.Embedding):
+        nn.init.normal_(module.weight, std=0.02)
+    if isinstance(module, nn.Linear) and module.bias is not None:
+        nn.init.zeros_(module.bias)
+    if isinstance(module, nn.Embedding) and module.padding_idx is not None:
+        with torch.no_grad():
+            module.weight[module.padding_idx] = 0

@@ -1,0 +1,60 @@
+"""Frame order modelling (FOM): where shuffled frames belong (D.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ml.hero.batch import AlignedVideo, HeroBatch, collate
+from ml.hero.model import Hero
+from ml.hero.pretraining import Everyone, Rows, mean_over_everyone
+
+SHARE = 0.15
+
+
+class ShuffledFrames(NamedTuple):
+    """``shuffle[frames]`` tells which frame stands in each place; ``picked[n]`` are the places that took part."""
+
+    batch: HeroBatch
+    shuffle: Tensor
+    picked: Tensor
+
+
+def draw(videos: Sequence[AlignedVideo], generators: Sequence[np.random.Generator]) -> ShuffledFrames:
+    """Exchange some frames of every video among themselves: at least two, where it has as many."""
+    orders, places = [], []
+    first = 0
+    for video, rng in zip(videos, generators, strict=True):
+        count = len(video.features)
+        chosen = np.flatnonzero(rng.random(count) < SHARE)
+        if len(chosen) < 2:
+            chosen = np.sort(rng.permutation(count)[:2])
+        order = np.arange(count)
+        order[chosen] = rng.permutation(chosen)
+        orders.append(first + order)
+        places.append(first + chosen[: 0 if count < 2 else None])
+        first += count
+    return ShuffledFrames(
+        collate(videos), torch.from_numpy(np.concatenate(orders)), torch.from_numpy(np.concatenate(places))
+    )
+
+
+def logits(model: Hero, drawn: ShuffledFrames) -> tuple[Tensor, Tensor]:
+    """Logits of the original place of each picked frame ``[n, max_frames]``, and that place ``[n]``."""
+    frames = model.contextual(drawn.batch, shuffle=drawn.shuffle)
+    return model.frame_order(frames[drawn.picked]).float(), drawn.batch.frame_places[drawn.shuffle[drawn.picked]]
+
+
+def rows(model: Hero, drawn: ShuffledFrames) -> Rows:
+    """The cross entropy of each picked frame ``losses[n]``."""
+    return {"losses": functional.cross_entropy(*logits(model, drawn), reduction="none")}
+
+
+def loss(given: Rows, everyone: Everyone) -> Tensor:
+    """Mean over the picked frames."""
+    return mean_over_everyone(given["losses"], everyone)

@@ -1,0 +1,300 @@
+"""Pre-training: one task a step, drawn by its share, on a batch of videos (D.4).
+
+Belongs here: settings, the order of the videos, and how a step's loss is computed over processes and in parts. The
+loop is ``ml.harness``; what a task hides and asks lies in its own file beside this one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from math import log
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ml.harness import Entry, Runtime, fit, gather, on_device
+from ml.hero.batch import AlignedVideo, Video, Vocabulary, aligned
+from ml.hero.config import HeroConfig
+from ml.hero.downstream.moments import LossSettings
+from ml.hero.model import Hero
+from ml.hero.optimisation import adamw, warm_up_and_decay
+from ml.hero.pretraining import Everyone, Rows, fom, mfm, mlm, vsm
+from ml.training import pick_device, seed_everything
+
+TaskName = Literal["mlm", "mnce", "mffr", "fom", "vsm"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How HERO is pre-trained.
+
+    ``shares`` is how often each task is drawn, against the others. ``batch`` is the videos a step over all processes;
+    ``chunk_videos`` bounds those that a process computes at once, with the same result. ``span_share`` is the share of
+    steps of VSM in which moments are learned from besides whole videos.
+    """
+
+    shares: Mapping[TaskName, float] = field(default_factory=lambda: {"mlm": 2, "mnce": 2, "fom": 1, "vsm": 2})
+    steps: int = 1000
+    warm_up: int = 100
+    batch: int = 32
+    learning_rate: float = 1e-4
+    weight_decay: float = 0.01
+    max_norm: float = 1.0
+    span_share: float = 0.2
+    matching: LossSettings = field(default_factory=lambda: LossSettings(hard_from=20_000))
+    validate_every: int = 500
+    chunk_videos: int | None = None
+    seed: int = 77
+
+    def __post_init__(self) -> None:
+        unknown = set(self.shares) - set(TASKS)
+        if unknown or not any(self.shares.values()):
+            raise ValueError(f"shares={dict(self.shares)}: need at least one of {', '.join(TASKS)}, and no other")
+        if not 0 <= self.warm_up < self.steps:
+            raise ValueError(f"warm_up={self.warm_up}, steps={self.steps}: must be 0 <= warm_up < steps")
+
+
+TASKS: tuple[TaskName, ...] = ("mlm", "mnce", "mffr", "fom", "vsm")
+
+PAPER = Settings(
+    steps=100_000,
+    warm_up=10_000,
+    batch=16 * 32 * 2,
+    learning_rate=3e-5,
+    matching=LossSettings(hard_from=20_000, keep_false_negatives=True),
+)
+"""The published pre-training on TV: GPUs × batch × accumulation as one batch."""
+
+
+class VideoSource(Protocol):
+    """Videos by number; ``identity`` names their content."""
+
+    @property
+    def identity(self) -> str: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, number: int, /) -> Video: ...
+
+
+class _Network(nn.Module):
+    """The model's forward pass of a task, as one call: several processes exchange gradients after it."""
+
+    def __init__(self, model: Hero) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, task: TaskName, drawn: Any, with_spans: bool) -> Rows:
+        if task == "vsm":
+            return vsm.rows(self.model, drawn, with_spans)
+        forward: dict[str, Callable[[Hero, Any], Rows]] = {
+            "mlm": mlm.rows,
+            "mnce": mfm.contrastive_rows,
+            "mffr": mfm.regression_rows,
+            "fom": fom.rows,
+        }
+        return forward[task](self.model, drawn)
+
+
+class PreTraining:
+    """Steps of pre-training, for ``ml.harness.fit``."""
+
+    uses_all_parameters = False
+
+    def __init__(
+        self,
+        videos: VideoSource,
+        validation: VideoSource | None,
+        vocabulary: Vocabulary,
+        model: Hero,
+        settings: Settings,
+        device: torch.device,
+    ) -> None:
+        self.videos, self.vocabulary, self.model, self.settings = videos, vocabulary, model, settings
+        self.config, self.seed, self.max_norm = model.config, settings.seed, settings.max_norm
+        self.network = _Network(model).to(device)
+        self.optimiser = adamw(self.network, settings.learning_rate, settings.weight_decay)
+        self.steps, self.steps_per_epoch = settings.steps, min(settings.validate_every, settings.steps)
+        self.items = min(settings.batch, len(videos))
+        self.held_out = validation
+        self.device = device
+        self._order = lru_cache(maxsize=2)(self._shuffled)  # a batch may lie in two passes
+        start = [float(tensor.double().sum()) for tensor in model.state_dict().values()]
+        identity = (asdict(settings), asdict(model.config), videos.identity, vocabulary, start)
+        self.identity = hashlib.sha256(repr(identity).encode()).hexdigest()
+
+    def learning_rate_factor(self, step: int) -> float:
+        return warm_up_and_decay(step, self.settings.warm_up, self.settings.steps)
+
+    def task_of(self, step: int) -> TaskName:
+        """The task of a step."""
+        names = [name for name in TASKS if self.settings.shares.get(name)]
+        shares = np.array([self.settings.shares[name] for name in names], float)
+        return names[np.random.default_rng((self.seed, 1, step)).choice(len(names), p=shares / shares.sum())]
+
+    def batch(self, step: int, process: int, processes: int, /) -> dict[str, Any]:
+        """This process's videos of a step, in parts of at most ``chunk_videos``, each drawn on for the step's task."""
+        if self.items < processes:
+            raise ValueError(f"{self.items} videos a step cannot be shared by {processes} processes")
+        task = self.task_of(step)
+        places = np.array_split(np.arange(self.items), processes)[process]
+        size = self.settings.chunk_videos or len(places)
+        parts = [places[first : first + size].tolist() for first in range(0, len(places), size)]
+        drawn = [
+            self._drawn(task, self.videos, self._numbers(step, part), part, (self.seed, 2, step)) for part in parts
+        ]
+        spans = np.random.default_rng((self.seed, 3, step)).random() < self.settings.span_share
+        return {"step": step, "task": task, "with_spans": bool(spans), "drawn": drawn}
+
+    def step(self, network: nn.Module, batch: Any, accelerator: Accelerator, /) -> dict[str, Tensor]:
+        """Each process computes its part of the loss of all videos.
+
+        Of several parts in one process the rows are computed twice: first without a graph, for the loss and its
+        gradient at the rows; then part by part with a graph, through which that gradient goes back.
+        """
+        task, drawn, scale = batch["task"], batch["drawn"], accelerator.num_processes
+        if len(drawn) == 1:
+            with accelerator.autocast():
+                given = network(task, drawn[0], batch["with_spans"])
+            part = self.part(task, given, gather, batch["step"])
+            accelerator.backward(part * scale)
+        else:
+            part = self._in_parts(network, batch, accelerator)
+        loss = accelerator.reduce(part.detach(), "sum")
+        return {"loss": loss, task: loss}
+
+    def _in_parts(self, network: nn.Module, batch: Any, accelerator: Accelerator) -> Tensor:
+        task, drawn = batch["task"], batch["drawn"]
+
+        def rows(index: int) -> Rows:
+            # Both times the same dropout.
+            with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []), accelerator.autocast():
+                torch.manual_seed((torch.initial_seed() * 1_000_003 + index) % 2**63)
+                found: Rows = network(task, drawn[index], batch["with_spans"])
+                return found
+
+        with torch.no_grad():
+            once = [rows(index) for index in range(len(drawn))]
+        whole = {name: torch.cat([each[name] for each in once]) for name in once[0]}
+        learned = [name for name, tensor in whole.items() if tensor.is_floating_point()]
+        for name in learned:
+            whole[name].requires_grad_()
+        part = self.part(task, whole, gather, batch["step"])
+        at_rows = torch.autograd.grad(part * accelerator.num_processes, [whole[name] for name in learned])
+        sizes = [[len(each[name]) for each in once] for name in learned]
+        pieces = [gradient.split(size) for gradient, size in zip(at_rows, sizes, strict=True)]
+        for index in range(len(drawn)):
+            last = index == len(drawn) - 1
+            with accelerator.no_sync(network) if not last else nullcontext():
+                again = rows(index)
+                products = [(again[name] * piece[index]).sum() for name, piece in zip(learned, pieces, strict=True)]
+                accelerator.backward(torch.stack(products).sum())
+        return part.detach()
+
+    def part(self, task: TaskName, given: Rows, everyone: Everyone, step: int) -> Tensor:
+        """This process's part of a task's loss."""
+        if task == "vsm":
+            return vsm.loss(given, everyone, self.settings.matching, step)
+        losses: dict[str, Callable[[Rows, Everyone], Tensor]] = {
+            "mlm": mlm.loss,
+            "mnce": mfm.contrastive_loss,
+            "mffr": mfm.regression_loss,
+            "fom": fom.loss,
+        }
+        return losses[task](given, everyone)
+
+    @torch.inference_mode()
+    def validate(self) -> Entry:
+        """Each task's loss on the held-out videos, always with the same things hidden, and in VSM with moments."""
+        if self.held_out is None:
+            return {}
+        self.network.eval()
+        found: Entry = {}
+        for task in (name for name in TASKS if self.settings.shares.get(name)):
+            total = 0.0
+            for first in range(0, len(self.held_out), self.items):
+                numbers = list(range(first, min(first + self.items, len(self.held_out))))
+                drawn = self._drawn(task, self.held_out, numbers, numbers, (0, 4))
+                given = self.network(task, on_device(drawn, self.device), True)
+                total += len(numbers) * float(self.part(task, given, lambda rows: rows, 0))
+            found[f"validation_{task}"] = total / len(self.held_out)
+        return found
+
+    def score(self, entry: Entry) -> float:
+        """Minus the mean logarithm of the held-out losses, so that none outweighs the others by its scale."""
+        losses = [value for name, value in entry.items() if name.startswith("validation_")]
+        return -sum(log(max(value, 1e-9)) for value in losses) if losses else entry["epoch"]
+
+    def _numbers(self, step: int, places: Sequence[int]) -> list[int]:
+        """Videos at places of a step, in the endless order in which every pass is another shuffle."""
+        passes = (divmod(step * self.items + place, len(self.videos)) for place in places)
+        return [int(self._order(passed)[place]) for passed, place in passes]
+
+    def _shuffled(self, passed: int) -> NDArray[np.int64]:
+        return np.random.default_rng((self.seed, 0, passed)).permutation(len(self.videos))
+
+    def _drawn(
+        self, task: TaskName, source: VideoSource, numbers: Sequence[int], places: Sequence[int], seed: tuple[int, ...]
+    ) -> Any:
+        videos = [aligned(source[number], self.config) for number in numbers]
+        generators = [np.random.default_rng((*seed, place)) for place in places]
+        return draw(task, videos, generators, places, self.vocabulary)
+
+
+def draw(
+    task: TaskName,
+    videos: Sequence[AlignedVideo],
+    generators: Sequence[np.random.Generator],
+    places: Sequence[int],
+    vocabulary: Vocabulary,
+) -> Any:
+    """A task's batch of videos: what is hidden or asked is drawn by a generator a video."""
+    if task == "mlm":
+        return mlm.draw(videos, generators, vocabulary)
+    if task == "vsm":
+        return vsm.draw(videos, generators, places)
+    return fom.draw(videos, generators) if task == "fom" else mfm.draw(videos, generators)
+
+
+def pretrain(
+    videos: VideoSource,
+    validation: VideoSource | None,
+    vocabulary: Vocabulary,
+    config: HeroConfig,
+    settings: Settings,
+    runtime: Runtime,
+    progress: Callable[[Entry], None] | None = None,
+    initial: Mapping[str, Tensor] | None = None,
+) -> tuple[Hero, list[Entry]]:
+    """Pre-train; the same inputs give the same model on a CPU.
+
+    Args:
+        videos: what to learn from.
+        validation: videos on which each task's loss is measured; None for no measuring.
+        vocabulary: what masked language modelling puts in the place of words.
+        initial: parameters to start from, all or some of them; the others are random.
+
+    Returns:
+        The model at its best on the held-out videos (the last one without), and one entry a validation: ``epoch``, the
+        mean loss and that of each task, ``validation_<task>``, ``learning_rate``, ``seconds`` and ``items_per_s``.
+
+    Raises:
+        ValueError: there is no video.
+    """
+    if not len(videos):
+        raise ValueError("no video has frame features: nothing to pre-train on")
+    seed_everything(settings.seed)
+    model = Hero(config)
+    if initial is not None:
+        model.load_state_dict(initial, strict=False)
+    learner = PreTraining(videos, validation, vocabulary, model, settings, pick_device(runtime.device))
+    history = fit(learner, runtime, progress)
+    return model.cpu().eval(), history

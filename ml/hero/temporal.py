@@ -1,0 +1,45 @@
+"""The temporal transformer c: all frames of a video, each with what its subtitle adds to it (D.2)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from ml.hero.attention import Encoder
+from ml.hero.batch import HeroBatch
+from ml.hero.config import HeroConfig
+from ml.hero.cross_modal import MaskEmbedding
+
+
+class FrameTransform(nn.Sequential):
+    """A frame's own way to the temporal transformer, past the cross-modal one: layer norm, dropout, linear, ReLU."""
+
+    def __init__(self, config: HeroConfig) -> None:
+        super().__init__(
+            nn.LayerNorm(config.frame_dim),
+            nn.Dropout(config.dropout),
+            nn.Linear(config.frame_dim, config.hidden),
+            nn.ReLU(),
+        )
+
+
+class TemporalTransformer(nn.Module):
+    """Frames in the context of their whole video."""
+
+    def __init__(self, config: HeroConfig) -> None:
+        super().__init__()
+        self.mask = MaskEmbedding(config.frame_dim)
+        self.positions = nn.Embedding(config.text_positions, config.hidden)
+        self.norm = nn.LayerNorm(config.hidden)
+        self.dropout = nn.Dropout(config.dropout)
+        self.encoder = Encoder(config.temporal_layers, config.hidden, config.heads, config.dropout)
+
+    def forward(self, frames: Tensor, batch: HeroBatch, appended: Tensor) -> Tensor:
+        """``frames[frames, hidden]`` to the same shape.
+
+        Args:
+            appended: embedded tokens that follow each video's frames ``[appended, hidden]``.
+        """
+        embedded = self.dropout(self.norm(frames + self.positions(batch.frame_places)))
+        stream = self.encoder(torch.cat([embedded, appended])[batch.video_order], batch.video_groups)
+        return torch.empty_like(stream).index_copy(0, batch.video_order, stream)[: len(frames)]

@@ -1,0 +1,86 @@
+"""Text to byte-level BPE tokens: the published vocabulary, or one trained on a corpus (D.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from ml.hero.batch import BEGIN, END, PADDING, Vocabulary
+from ml.hero.data.subtitles import plain
+
+MASK = "<mask>"
+FIRST_SPECIAL = {"<s>": BEGIN, "<pad>": PADDING, "</s>": END, "<unk>": 3}
+LAST_TEXT = "<|endoftext|>"
+"""In the published vocabulary, the last token that a word may be replaced by; names of padding come behind it."""
+
+
+@dataclass(frozen=True)
+class HeroTokenizer:
+    """Byte-level BPE with RoBERTa's special tokens."""
+
+    bpe: Tokenizer
+
+    def encode(self, text: str) -> list[int]:
+        """Tokens of a text, without special ones; HTML entities and capitals only are made plain first."""
+        ids: list[int] = self.bpe.encode(plain(text), add_special_tokens=False).ids
+        return ids
+
+    def decode(self, tokens: Iterable[int]) -> str:
+        """The text of tokens; special ones are left out."""
+        return str(self.bpe.decode(list(tokens), skip_special_tokens=True)).strip()
+
+    def __len__(self) -> int:
+        return int(self.bpe.get_vocab_size())
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """What masked language modelling puts in the place of words."""
+        ids = self.bpe.get_vocab()
+        return Vocabulary(ids[MASK], ids.get(".", len(FIRST_SPECIAL)), ids.get(LAST_TEXT, ids[MASK] - 1))
+
+    def write(self, path: Path) -> None:
+        """Write it as one JSON file."""
+        self.bpe.save(str(path))
+
+    @staticmethod
+    def read(path: Path) -> HeroTokenizer:
+        """What ``write`` wrote."""
+        return HeroTokenizer(Tokenizer.from_file(str(path)))
+
+
+def published(vocabulary: Path, merges: Path) -> HeroTokenizer:
+    """The tokenizer of RoBERTa's ``vocab.json`` and ``merges.txt``.
+
+    Raises:
+        ValueError: a special token is missing, or stands elsewhere than in RoBERTa's.
+    """
+    bpe = Tokenizer(models.BPE.from_file(str(vocabulary), str(merges)))
+    for token, expected in FIRST_SPECIAL.items():
+        if bpe.token_to_id(token) != expected:
+            raise ValueError(f"{vocabulary}: {token} is {bpe.token_to_id(token)}, in RoBERTa's vocabulary {expected}")
+    if bpe.token_to_id(MASK) is None:
+        raise ValueError(f"{vocabulary}: has no {MASK}; RoBERTa's vocabulary has it as its last token")
+    return HeroTokenizer(_finished(bpe, begins_with_space=False))
+
+
+def trained(texts: Iterable[str], size: int) -> HeroTokenizer:
+    """A vocabulary of at most ``size`` tokens from texts; the same texts in the same order give the same one."""
+    bpe = _finished(Tokenizer(models.BPE()), begins_with_space=True)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=size - 1, special_tokens=list(FIRST_SPECIAL), initial_alphabet=sorted(alphabet), show_progress=False
+    )
+    bpe.train_from_iterator(map(plain, texts), trainer)
+    return HeroTokenizer(_finished(bpe, begins_with_space=True))
+
+
+def _finished(bpe: Tokenizer, begins_with_space: bool) -> Tokenizer:
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=begins_with_space)
+    bpe.decoder = decoders.ByteLevel()
+    if bpe.get_vocab_size():
+        bpe.add_special_tokens([*FIRST_SPECIAL, MASK])
+    return bpe

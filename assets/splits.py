@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -21,3 +22,17 @@ def split_of(identifier: str, options: SplitOptions) -> str:
     if position < options.held_out_share:
         return "test"
     return "validation" if position < 2 * options.held_out_share else "train"
+
+
+def splits_of_videos(video_ids: Iterable[str], options: SplitOptions) -> dict[str, str]:
+    """The split of each video.
+
+    With very few videos a split could stay empty; then the last videos by id fill testing, validation and training, in
+    this order, so that something is held out of two videos or more.
+    """
+    ordered = sorted(set(video_ids))
+    splits = {video_id: split_of(video_id, options) for video_id in ordered}
+    for index, wanted in ((-1, "test"), (-2, "validation"), (-3, "train")):
+        if wanted not in splits.values() and len(ordered) >= -index:
+            splits[ordered[index]] = wanted
+    return splits

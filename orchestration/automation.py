@@ -16,7 +16,7 @@ EAGER = dg.AutomationCondition.eager()
 SELECTIONS = {
     "collect": "group:sources or group:tasks or group:videos or group:captions",
     "build_features": "group:media or group:features",
-    "train": "group:training or group:evaluation",
+    "train": "group:training or group:hero or group:evaluation",
     "everything": "not group:studies",
     "study": "group:studies",
 }

@@ -15,6 +15,7 @@ import assets.card.assets
 import assets.evaluation.assets
 import assets.features.assets
 import assets.graph.assets
+import assets.hero.assets
 import assets.media.assets
 import assets.sources.assets
 import assets.sources.synthetic.assets
@@ -27,6 +28,7 @@ from assets.card.card import card_version
 from assets.card.options import CARD
 from assets.features.index import index_version
 from assets.features.store import ARRAY
+from assets.hero.options import CLIPS
 from assets.lake import load_tables
 from assets.training.models import MODEL, model_version
 from orchestration.automation import EAGER, jobs, schedules, sensors
@@ -47,12 +49,13 @@ STAGES = (
     assets.features.assets,
     assets.graph.assets,
     assets.training.assets,
+    assets.hero.assets,
     assets.evaluation.assets,
     assets.statistics.assets,
     assets.card.assets,
     assets.studies.assets,
 )
-OWNERS = {"training": "team:models", "evaluation": "team:models"}
+OWNERS = {"training": "team:models", "hero": "team:models", "evaluation": "team:models"}
 
 
 def is_table(spec: Any) -> bool:
@@ -78,8 +81,9 @@ def stored_version(defs: dg.Definitions, key: dg.AssetKey, partition: str | None
         version = resources["clip_index"].version()
         return version
     assert partition is not None
-    if metadata[ARRAY] == "pairs":
-        version = resources["pairs"].version_of(partition)
+    stores = {"pairs": "pairs", CLIPS: "hero_store"}
+    if metadata[ARRAY] in stores:
+        version = resources[stores[metadata[ARRAY]]].version_of(partition)
         return version
     return index_version(resources["features"], resources["feature_options"].streams, partition)
 

@@ -19,6 +19,7 @@ from assets.evaluation.options import BenchmarkOptions
 from assets.features.options import FeatureOptions
 from assets.features.store import FeatureStore
 from assets.graph.options import GraphOptions
+from assets.hero.options import HeroClipOptions, HeroOptions
 from assets.lake import Lake
 from assets.sources.folder import FolderSource
 from assets.sources.protocol import VideoSource
@@ -32,6 +33,7 @@ from assets.training.options import ClusterGCNOptions, EmbeddingOptions, PairOpt
 from assets.videos.duplicates import DuplicateOptions, EvaluationLists
 from assets.videos.filters import Limits
 from assets.videos.sharding import Sharding
+from ml.hero.clip_store import ClipStore
 from ml.joint_embedding.clip_index import ClipIndex
 from ml.joint_embedding.pair_store import PairStore
 from orchestration.io_manager import LakeIOManager
@@ -128,6 +130,31 @@ def pair_options(settings: Settings) -> PairOptions:
     return PairOptions(settings.min_clip_s, aligner, version, settings.min_alignment)
 
 
+def hero_options(settings: Settings) -> HeroOptions:
+    """HERO's size and schedule; a vocabulary and a model to start from are known by their content."""
+    vocabulary, initial = settings.hero_vocabulary, settings.hero_initial
+    files = [vocabulary / name for name in ("vocab.json", "merges.txt")] if vocabulary else []
+    missing = [str(path) for path in files if not path.is_file()]
+    if missing:
+        raise SettingsError(f"HOWTO_HERO_VOCABULARY={vocabulary}: no {' and no '.join(missing)}")
+    version = model_version(initial) if initial else None
+    if initial and version is None:
+        raise SettingsError(f"HOWTO_HERO_INITIAL={initial}: no model folder; python -m ml.hero.checkpoint makes one")
+    return HeroOptions(
+        seed=settings.seed,
+        preset=settings.hero_size,
+        steps=settings.hero_steps,
+        batch=settings.hero_batch,
+        learning_rate=settings.hero_learning_rate,
+        fine_tuning_steps=settings.hero_fine_tuning_steps,
+        chunk_videos=settings.hero_chunk,
+        vocabulary=vocabulary.absolute() if vocabulary else None,
+        vocabulary_version="-".join(map(file_version, files)),
+        initial=initial.absolute() if initial else None,
+        initial_version=version,
+    )
+
+
 def retail_source(settings: Settings) -> RetailSource:
     """The user's own transactions where they are set, else the packaged simulated ones."""
     if settings.transactions is not None and settings.products is not None:
@@ -180,6 +207,9 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "limits": Limits(settings.top_results, settings.min_views, settings.max_duration_s, settings.min_words),
         "sharding": Sharding(settings.shards),
         "split": SplitOptions(settings.seed, settings.held_out_share),
+        "hero_store": ClipStore(root / "arrays" / "hero_clips"),
+        "hero_clip_options": HeroClipOptions(settings.hero_clip_s, settings.hero_interval_s),
+        "hero_options": hero_options(settings),
         "graph_options": GraphOptions(
             min_baskets=settings.min_baskets,
             max_basket_items=settings.max_basket_items,

@@ -50,12 +50,17 @@ PRESETS: dict[str, dict[str, Any]] = {
         "embedding_learning_rate": 1e-4,
         "embedding_lr_decay": 0.9,
         "benchmark_epochs": 50,
+        "hero_size": "paper",
+        "hero_steps": 100_000,
+        "hero_batch": 1024,
+        "hero_learning_rate": 3e-5,
+        "hero_fine_tuning_steps": 5000,
         "gcn_hidden_dim": 400,
         "gcn_clusters": 15000,
         "gcn_clusters_per_batch": 10,
     },
 }
-"""What a preset changes. ``paper``: HowTo100M section 4 and the Amazon2M column of Cluster-GCN's tables."""
+"""What a preset changes. ``paper``: HowTo100M section 4, HERO on TV, and Cluster-GCN's column of Amazon2M."""
 
 
 class SettingsError(ValueError):
@@ -173,6 +178,23 @@ class Settings(BaseSettings):
     )
     benchmarks: Path | None = Field(None, description="folder of the benchmarks' files; not set: synthetic ones")
     benchmark_epochs: int = Field(10, ge=1, description="passes over a benchmark in fine-tuning and from scratch")
+    hero_clip_s: float = Field(60, gt=0, description="seconds of a clip of HERO")
+    hero_interval_s: float = Field(2, gt=0, description="seconds between two frames of HERO")
+    hero_size: Literal["paper", "small"] = Field("small", description="size of HERO: published, or for a laptop")
+    hero_steps: int = Field(400, ge=2, description="steps of HERO's pre-training")
+    hero_batch: int = Field(16, ge=2, description="clips a step of HERO's pre-training, over all processes")
+    hero_chunk: int | None = Field(None, ge=1, description="clips that a process computes at once; not set: all")
+    hero_learning_rate: float = Field(1e-3, gt=0, description="highest step size of HERO's pre-training")
+    hero_fine_tuning_steps: int = Field(200, ge=2, description="steps of each task's fine-tuning of HERO")
+    hero_vocabulary: Path | None = Field(
+        None, description="folder of RoBERTa's vocab.json and merges.txt; not set: learned from the captions"
+    )
+    hero_initial: Path | None = Field(
+        None, description="model folder that HERO starts from, made by ml.hero.checkpoint; not set: random"
+    )
+    hero_benchmarks: Path | None = Field(
+        None, description="folder of HERO's annotation files; not set: synthetic ones, if the source is synthetic"
+    )
     held_out_share: float = Field(
         0.2, gt=0, lt=0.5, description="share of videos for testing, and again for validation"
     )
@@ -240,10 +262,13 @@ class Settings(BaseSettings):
         "word_vectors",
         "aligner",
         "benchmarks",
+        "hero_vocabulary",
+        "hero_initial",
+        "hero_benchmarks",
     )
     @classmethod
     def _must_exist(cls, path: Path | None, info: ValidationInfo) -> Path | None:
-        folders = ("folder", "release", "aligner", "benchmarks")
+        folders = ("folder", "release", "aligner", "benchmarks", "hero_vocabulary", "hero_initial", "hero_benchmarks")
         kind = "folder" if info.field_name in folders else "file"
         if path is not None and not (path.is_dir() if kind == "folder" else path.is_file()):
             raise ValueError(f"no such {kind}")

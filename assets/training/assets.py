@@ -84,8 +84,8 @@ def word_vectors(
     from assets.training.embedding import train_words
 
     folder = model_root / "word_vectors"
-    metrics = train_words(folder, lake, training_manifest, embedding_options, word_options, _provenance(context, lake))
-    return _trained(folder, metrics)
+    metrics = train_words(folder, lake, training_manifest, embedding_options, word_options, model_inputs(context, lake))
+    return trained_model(folder, metrics)
 
 
 @dg.asset(
@@ -109,17 +109,17 @@ def joint_embedding(
     from assets.training.embedding import embedding_job, trained
 
     folder = model_root / "joint_embedding"
-    provenance = _provenance(context, lake)
+    provenance = model_inputs(context, lake)
     words = model_root / "word_vectors"
     job = embedding_job(folder, words, pairs, training_manifest, embedding_options, runtime_options, provenance)
     if runtime_options.processes:
         job.write(folder.with_name(".joint_embedding.job.json"))
-        torchrun(context, folder.with_name(".joint_embedding.job.json"), runtime_options.processes)
+        torchrun(context, "joint_embedding", folder.with_name(".joint_embedding.job.json"), runtime_options.processes)
     else:
-        job.run(_told(context))
+        job.run(told(context))
     history, metrics = trained(folder)
     panels = [("loss", ["loss"]), ("validation recall", ["validation_R@1", "validation_R@5", "validation_R@10"])]
-    return _trained(folder, metrics, {"curves": dg.MetadataValue.md(curves(history, panels))})
+    return trained_model(folder, metrics, {"curves": dg.MetadataValue.md(curves(history, panels))})
 
 
 @dg.asset(
@@ -185,31 +185,32 @@ def cluster_gcn(
 
     folder = model_root / "cluster_gcn"
     graph = graph_data(graph_nodes, graph_edges, graph_node_features, graph_clusters)
-    provenance = _provenance(context, lake)
-    history, metrics = train_cluster_gcn(folder, graph, gcn_options, graph_options, provenance, device, _told(context))
+    provenance = model_inputs(context, lake)
+    history, metrics = train_cluster_gcn(folder, graph, gcn_options, graph_options, provenance, device, told(context))
     panels = [("loss", ["loss", "validation_loss"]), ("validation", ["validation_accuracy", "validation_macro_f1"])]
-    return _trained(folder, metrics, {"curves": dg.MetadataValue.md(curves(history, panels))})
+    return trained_model(folder, metrics, {"curves": dg.MetadataValue.md(curves(history, panels))})
 
 
-def _provenance(context: dg.AssetExecutionContext, lake: Lake) -> dict[str, Any]:
+def model_inputs(context: dg.AssetExecutionContext, lake: Lake) -> dict[str, Any]:
     """What a model was made from, for its ``inputs.json``."""
     code_version = context.assets_def.get_asset_spec(context.asset_key).code_version
     return {"lake_snapshot": lake.snapshot(), "code_version": code_version, "run_id": context.run.run_id}
 
 
-def _told(context: dg.AssetExecutionContext) -> Callable[[dict[str, float]], None]:
+def told(context: dg.AssetExecutionContext) -> Callable[[dict[str, float]], None]:
     """Progress of a training in the log of its run."""
     return lambda entry: context.log.info(", ".join(f"{name} {value:.4g}" for name, value in entry.items()))
 
 
-def torchrun(context: dg.AssetExecutionContext, job: Path, processes: int) -> None:
-    """Run a training job by torchrun, its progress in the run's log."""
+def torchrun(context: dg.AssetExecutionContext, model: str, job: Path, processes: int) -> None:
+    """Run a model's training job (``assets.training.worker``) by torchrun, its progress in the run's log."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    command = [*launcher, "-m", "assets.training.worker", "--job", str(job)]
+    command = [*launcher, "-m", "assets.training.worker", "--model", model, "--job", str(job)]
     dg.PipesSubprocessClient().run(context=context, command=command)
 
 
-def _trained(folder: Path, metrics: dict[str, float], more: dict[str, Any] | None = None) -> dg.MaterializeResult:
+def trained_model(folder: Path, metrics: dict[str, float], more: dict[str, Any] | None = None) -> dg.MaterializeResult:
+    """What an asset that wrote a model folder tells: its content's version, its metrics, and more."""
     version = model_version(folder)
     assert version is not None
     return dg.MaterializeResult(

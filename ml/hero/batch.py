@@ -20,6 +20,7 @@ from torch import Tensor
 
 from ml.hero.attention import Groups
 from ml.hero.config import HeroConfig
+from ml.hero.video import Subtitle, Video
 
 BEGIN, PADDING, END = 0, 1, 2
 """Ids of ``<s>``, ``<pad>`` and ``</s>`` in RoBERTa's vocabulary and in those trained here."""
@@ -37,24 +38,6 @@ class Vocabulary(NamedTuple):
     mask: int
     first: int
     last: int
-
-
-class Subtitle(NamedTuple):
-    """Tokens that are shown from ``start_s`` to ``end_s``, seconds of the video."""
-
-    start_s: float
-    end_s: float
-    tokens: Sequence[int]
-
-
-@dataclass(frozen=True)
-class Video:
-    """A video as it comes: one row of features every ``interval_s``, ``features[frames, dim]``."""
-
-    video_id: str
-    features: NDArray[np.floating]
-    interval_s: float
-    subtitles: Sequence[Subtitle]
 
 
 class Passage(NamedTuple):

@@ -27,11 +27,12 @@ class LanguageHead(nn.Module):
         self.dense = nn.Linear(hidden, hidden)
         self.norm = nn.LayerNorm(hidden)
         self.bias = nn.Parameter(torch.zeros(vocabulary))
-        self.words = words
+        # In a tuple it is no part of this module: its parameter would be stored and counted twice.
+        self.tied = (words,)
 
     def forward(self, states: Tensor) -> Tensor:
         """``states[n, hidden]`` to ``[n, vocabulary]``."""
-        return functional.linear(self.norm(functional.gelu(self.dense(states))), self.words.weight, self.bias)
+        return functional.linear(self.norm(functional.gelu(self.dense(states))), self.tied[0].weight, self.bias)
 
 
 class Hero(nn.Module):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from ml.hero.batch import BEGIN, END, PADDING, Vocabulary
 from ml.hero.data.subtitles import plain
+from ml.training import read_model_folder, write_model_folder
 
 MASK = "<mask>"
 FIRST_SPECIAL = {"<s>": BEGIN, "<pad>": PADDING, "</s>": END, "<unk>": 3}
@@ -42,14 +45,15 @@ class HeroTokenizer:
         ids = self.bpe.get_vocab()
         return Vocabulary(ids[MASK], ids.get(".", len(FIRST_SPECIAL)), ids.get(LAST_TEXT, ids[MASK] - 1))
 
-    def write(self, path: Path) -> None:
-        """Write it as one JSON file."""
-        self.bpe.save(str(path))
+    def write(self, folder: Path, inputs: Mapping[str, Any]) -> None:
+        """Write it as a model folder without parameters (``ml.training``)."""
+        metrics = {"tokens": len(self)}
+        write_model_folder(folder, {}, {"bpe": json.loads(self.bpe.to_str())}, metrics, [], inputs)
 
-    @staticmethod
-    def read(path: Path) -> HeroTokenizer:
-        """What ``write`` wrote."""
-        return HeroTokenizer(Tokenizer.from_file(str(path)))
+
+def load_tokenizer(folder: Path) -> HeroTokenizer:
+    """What ``HeroTokenizer.write`` wrote."""
+    return HeroTokenizer(Tokenizer.from_str(json.dumps(read_model_folder(folder).config["bpe"])))
 
 
 def published(vocabulary: Path, merges: Path) -> HeroTokenizer:

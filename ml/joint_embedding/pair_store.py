@@ -9,15 +9,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import lance
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ml.lance_shards import LanceShards
 from ml.text.word_vectors import WordVectors, pad
 
 if TYPE_CHECKING:
@@ -39,11 +37,10 @@ class Place:
     content_hash: str
 
 
-class PairStore:
+class PairStore(LanceShards):
     """The pair arrays below a folder: ``<root>/<shard>.lance``."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    made_by = "clip_pairs"
 
     def write(self, shard: str, videos: Iterable[tuple[str, VideoPairs]], dim: int) -> list[Place]:
         """Write the array of one shard in place of an older one: all of it, or nothing if interrupted.
@@ -62,22 +59,8 @@ class PairStore:
                 if count:
                     yield _batch(video_id, pairs, dim)
 
-        self.root.mkdir(parents=True, exist_ok=True)
-        reader = pa.RecordBatchReader.from_batches(_schema(dim), batches())
-        # A first write that was killed leaves a folder without a version in it.
-        mode = "overwrite" if self._exists(shard) else "create"
-        lance.write_dataset(reader, str(self._path(shard)), mode=mode)
+        self._replace(shard, _schema(dim), batches())
         return places
-
-    def open(self, shard: str) -> lance.LanceDataset:
-        """The array of a shard.
-
-        Raises:
-            FileNotFoundError: it is not there.
-        """
-        if not self._exists(shard):
-            raise FileNotFoundError(f"{self._path(shard)}: no pairs are there; materialise clip_pairs of {shard}")
-        return lance.dataset(str(self._path(shard)))
 
     def version_of(self, shard: str) -> str | None:
         """Content version of a shard's array, read back from its rows; None if there is none."""
@@ -90,18 +73,6 @@ class PairStore:
             )
             digest.update(batch["vector"].flatten().to_numpy(zero_copy_only=False).tobytes())
         return digest.hexdigest()[:16]
-
-    def clean_up(self, older_than: timedelta) -> None:
-        """Remove versions that were replaced longer ago; the newest one always stays."""
-        for path in self.root.glob("*.lance"):
-            if self._exists(path.stem):
-                self.open(path.stem).cleanup_old_versions(older_than=older_than)
-
-    def _path(self, shard: str) -> Path:
-        return self.root / f"{shard}.lance"
-
-    def _exists(self, shard: str) -> bool:
-        return any(self._path(shard).glob("_versions/*.manifest"))
 
 
 class StoredPairs:

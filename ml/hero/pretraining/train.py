@@ -229,9 +229,7 @@ class PreTraining:
         return found
 
     def score(self, entry: Entry) -> float:
-        """Minus the mean logarithm of the held-out losses, so that none outweighs the others by its scale."""
-        losses = [value for name, value in entry.items() if name.startswith("validation_")]
-        return -sum(log(max(value, 1e-9)) for value in losses) if losses else entry["epoch"]
+        return score(entry)
 
     def _numbers(self, step: int, places: Sequence[int]) -> list[int]:
         """Videos at places of a step, in the endless order in which every pass is another shuffle."""
@@ -247,6 +245,12 @@ class PreTraining:
         videos = [aligned(source[number], self.config) for number in numbers]
         generators = [np.random.default_rng((*seed, place)) for place in places]
         return draw(task, videos, generators, places, self.vocabulary)
+
+
+def score(entry: Entry) -> float:
+    """Minus the sum of the logarithms of the held-out losses, so that none outweighs the others by its scale."""
+    losses = [value for name, value in entry.items() if name.startswith("validation_")]
+    return -sum(log(max(value, 1e-9)) for value in losses) if losses else entry["epoch"]
 
 
 def draw(

@@ -1,0 +1,115 @@
+"""Assets of HERO: clips with frames and subtitles, the vocabulary, pre-training, and the tasks after it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import polars as pl
+
+from assets.features.options import FeatureOptions
+from assets.features.store import ARRAY, FeatureStore
+from assets.hero.options import CLIPS, HeroClipOptions, HeroOptions
+from assets.lake import Lake
+from assets.splits import SplitOptions
+from assets.training.assets import model_inputs, told, torchrun, trained_model
+from assets.training.models import MODEL
+from assets.training.options import RuntimeOptions
+from assets.training.plots import curves
+from ml.hero.clip_store import ClipStore
+
+
+@dg.multi_asset(
+    outs={
+        "hero_frames": dg.AssetOut(
+            dagster_type=dg.Nothing,
+            description="Clip arrays of one shard: frames and subtitles of each clip of a minute.",
+            group_name="hero",
+            code_version="1",
+            kinds={"lance"},
+            metadata={ARRAY: CLIPS},
+        ),
+        "hero_clips": dg.AssetOut(
+            description="Where the clips of HERO lie in their videos and arrays, and which videos have none, and why.",
+            group_name="hero",
+            code_version="1",
+            kinds={"polars"},
+        ),
+    },
+    deps=["video_features"],
+)
+def shard_hero_clips(
+    context: dg.AssetExecutionContext,
+    clips: pl.DataFrame,
+    feature_index: pl.DataFrame,
+    features: dg.ResourceParam[FeatureStore],
+    hero_store: dg.ResourceParam[ClipStore],
+    feature_options: dg.ResourceParam[FeatureOptions],
+    hero_clip_options: dg.ResourceParam[HeroClipOptions],
+) -> Iterator[dg.Output]:
+    """Cut the videos of one shard into clips, a row of features every two seconds beside the captions."""
+    from assets.hero.clips import write_shard
+
+    shard, streams = context.partition_key, feature_options.streams
+    index = write_shard(clips, feature_index, features, streams, hero_store, shard, hero_clip_options)
+    kept = index.filter(pl.col("reason").is_null())
+    counts = {"clips": len(kept), "frames": int(kept["frames"].sum()), "left_out": len(index) - len(kept)}
+    version = hero_store.version_of(shard)
+    assert version is not None
+    metadata = {"dagster/partition_row_count": counts["clips"], **counts}
+    yield dg.Output(None, "hero_frames", data_version=dg.DataVersion(version), metadata=metadata)
+    yield dg.Output(index, "hero_clips")
+
+
+@dg.asset(group_name="hero", code_version="1", kinds={"duckdb"})
+def hero_manifest(hero_clips: duckdb.DuckDBPyRelation, split: dg.ResourceParam[SplitOptions]) -> pl.DataFrame:
+    """Clips with their split and the version of their content: what HERO is trained on."""
+    from assets.hero.clips import manifest
+
+    return manifest(hero_clips, split)
+
+
+@dg.asset(group_name="hero", code_version="1", kinds={"huggingface"}, metadata={MODEL: "hero_tokenizer"})
+def hero_tokenizer(
+    context: dg.AssetExecutionContext,
+    hero_manifest: pl.DataFrame,
+    lake: dg.ResourceParam[Lake],
+    hero_options: dg.ResourceParam[HeroOptions],
+    model_root: dg.ResourceParam[Path],
+) -> dg.MaterializeResult:
+    """The byte-level BPE vocabulary: RoBERTa's of HOWTO_HERO_VOCABULARY, or one learned from the captions."""
+    from assets.hero.pretraining import write_tokenizer
+
+    folder = model_root / "hero_tokenizer"
+    metrics = write_tokenizer(folder, lake, hero_manifest, hero_options, model_inputs(context, lake))
+    return trained_model(folder, metrics)
+
+
+@dg.asset(
+    group_name="hero", code_version="1", kinds={"pytorch"}, pool="gpu", metadata={MODEL: "hero"}, deps=[hero_tokenizer]
+)
+def hero_pretraining(
+    context: dg.AssetExecutionContext,
+    hero_manifest: pl.DataFrame,
+    lake: dg.ResourceParam[Lake],
+    hero_store: dg.ResourceParam[ClipStore],
+    hero_options: dg.ResourceParam[HeroOptions],
+    runtime_options: dg.ResourceParam[RuntimeOptions],
+    model_root: dg.ResourceParam[Path],
+) -> dg.MaterializeResult:
+    """HERO (arXiv 2005.00200), pre-trained by masked words and frames, shuffled frames, and sentences to be found."""
+    from assets.hero.pretraining import pretraining_job
+    from ml.training import read_model_folder
+
+    folder, tokenizer = model_root / "hero", model_root / "hero_tokenizer"
+    inputs = model_inputs(context, lake)
+    job = pretraining_job(folder, tokenizer, hero_store, hero_manifest, hero_options, runtime_options, inputs)
+    if runtime_options.processes:
+        job.write(folder.with_name(".hero.job.json"))
+        torchrun(context, "hero", folder.with_name(".hero.job.json"), runtime_options.processes)
+    else:
+        job.run(told(context))
+    stored = read_model_folder(folder)
+    tasks = [name for name in stored.config["shares"] if name in stored.metrics]
+    panels = [(name, [name, f"validation_{name}"]) for name in tasks]
+    return trained_model(folder, stored.metrics, {"curves": dg.MetadataValue.md(curves(stored.history, panels))})

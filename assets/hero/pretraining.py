@@ -1,0 +1,93 @@
+"""HERO's vocabulary and pre-training on the lake's clips.
+
+Belongs here: from clips and options to model folders. The learning itself is ``ml.hero``. Imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from assets.hero.clips import places
+from assets.hero.options import HeroOptions
+from assets.lake import Lake
+from assets.training.options import RuntimeOptions
+from ml.harness import Runtime
+from ml.hero.clip_store import ClipStore
+from ml.hero.config import PRESETS
+from ml.hero.downstream.moments import LossSettings
+from ml.hero.pretraining.job import Job
+from ml.hero.pretraining.train import PAPER, Settings
+from ml.hero.tokenizer import published, trained
+
+WARM_UP_SHARE = 0.1
+VALIDATIONS = 4
+"""How often the held-out clips are looked at in a training."""
+
+
+def write_tokenizer(
+    folder: Path, lake: Lake, manifest: pl.DataFrame, options: HeroOptions, provenance: Mapping[str, Any]
+) -> dict[str, float]:
+    """Write the vocabulary as a model folder: the published one, or one trained on the clips' captions."""
+    if options.vocabulary is not None:
+        tokenizer = published(options.vocabulary / "vocab.json", options.vocabulary / "merges.txt")
+    else:
+        captions = lake.read("clips").pl(lazy=True).select("video_id", "clip_index", "caption")
+        own = captions.join(manifest.lazy().select("video_id").unique(), on="video_id", how="semi")
+        texts = own.sort("video_id", "clip_index").collect()["caption"]
+        tokenizer = trained(texts.to_list(), PRESETS[options.preset].vocabulary)
+    tokenizer.write(folder, provenance)
+    return {"tokens": len(tokenizer)}
+
+
+def pretraining_job(
+    folder: Path,
+    tokenizer: Path,
+    clips: ClipStore,
+    manifest: pl.DataFrame,
+    options: HeroOptions,
+    runtime: RuntimeOptions,
+    provenance: Mapping[str, Any],
+) -> Job:
+    """What ``ml.hero.pretraining`` is asked to do. Interrupted, it goes on from its last checkpoint.
+
+    Args:
+        folder: where the model goes; tokenizer: model folder of the vocabulary.
+    """
+    return Job(
+        output=folder,
+        tokenizer=tokenizer,
+        clips=clips.root,
+        training=places(manifest, "train"),
+        validation=places(manifest, "validation"),
+        config=PRESETS[options.preset],
+        settings=settings(options),
+        runtime=Runtime(
+            device=runtime.device,
+            precision=runtime.precision,
+            compile=runtime.compile,
+            checkpoints=folder.with_name(f".{folder.name}.checkpoints"),
+            tensorboard=folder.parent / "tensorboard" / folder.name,
+        ),
+        provenance=dict(provenance),
+        initial=options.initial,
+    )
+
+
+def settings(options: HeroOptions) -> Settings:
+    """The schedule in force. Negatives become hard after a fifth of it, as in the published one."""
+    matching = PAPER.matching if options.preset == "paper" else LossSettings()
+    return Settings(
+        steps=options.steps,
+        warm_up=int(WARM_UP_SHARE * options.steps),
+        batch=options.batch,
+        learning_rate=options.learning_rate,
+        matching=replace(matching, hard_from=options.steps // 5),
+        validate_every=-(-options.steps // VALIDATIONS),
+        chunk_videos=options.chunk_videos,
+        seed=options.seed,
+    )

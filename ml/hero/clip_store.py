@@ -1,0 +1,140 @@
+"""HERO's videos on disk as Lance arrays: one a shard, a row a video (a clip of a longer one, as a rule).
+
+Belongs here: how features and subtitles of a video lie on disk and are read by number. Text is stored as text, so that
+another vocabulary needs no other array. Lance must not be used across a fork.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from ml.hero.data.subtitles import Line
+from ml.hero.video import Subtitle, Video
+from ml.lance_shards import LanceShards
+
+Encode = Callable[[str], Sequence[int]]
+"""From a text to its tokens."""
+
+
+class Clip(NamedTuple):
+    """A video as it is stored: a row of ``features[frames, dim]`` every ``interval_s``, and what is said."""
+
+    clip_id: str
+    features: NDArray[np.float16]
+    interval_s: float
+    lines: Sequence[Line]
+
+
+@dataclass(frozen=True)
+class ClipPlace:
+    """Where a clip is: a row of its shard's array."""
+
+    clip_id: str
+    shard: str
+    row: int
+    content_hash: str
+
+
+class ClipStore(LanceShards):
+    """The clip arrays below a folder."""
+
+    made_by = "hero_frames"
+
+    def write(self, shard: str, clips: Iterable[Clip]) -> list[ClipPlace]:
+        """Write the array of one shard in place of an older one; the place of each clip, in the order given."""
+        places: list[ClipPlace] = []
+
+        def batches() -> Iterable[pa.RecordBatch]:
+            for clip in clips:
+                places.append(ClipPlace(clip.clip_id, shard, len(places), _content_hash(clip)))
+                yield _batch(clip)
+
+        self._replace(shard, _SCHEMA, batches())
+        return places
+
+    def version_of(self, shard: str) -> str | None:
+        """Content version of a shard's array, read back from its rows; None if there is none."""
+        if not self._exists(shard):
+            return None
+        digest = hashlib.sha256()
+        for batch in self.open(shard).scanner(batch_size=64).to_batches():
+            for row in range(len(batch)):
+                digest.update(_content_hash(_clip(batch, row)).encode())
+        return digest.hexdigest()[:16]
+
+
+class StoredClips:
+    """Clips by number, their texts as tokens (``ml.hero.pretraining.train.VideoSource``)."""
+
+    def __init__(self, store: ClipStore, places: Sequence[ClipPlace], encode: Encode) -> None:
+        self.places = sorted(places, key=lambda place: (place.shard, place.row))
+        self.encode = encode
+        self._arrays = {shard: store.open(shard) for shard in {place.shard for place in places}}
+        self.identity = hashlib.sha256(repr([place.content_hash for place in self.places]).encode()).hexdigest()
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, number: int, /) -> Video:
+        place = self.places[number]
+        batch = self._arrays[place.shard].take([place.row]).to_batches()[0]
+        return tokenised(_clip(batch, 0), self.encode)
+
+    @property
+    def dim(self) -> int:
+        """Numbers of a frame's features; 0 without a clip."""
+        return int(self[0].features.shape[1]) if self.places else 0
+
+
+def tokenised(clip: Clip, encode: Encode) -> Video:
+    """A clip as the model reads it; lines without a token are left out."""
+    lines = (Subtitle(line.start_s, line.end_s, tuple(encode(line.text))) for line in clip.lines)
+    return Video(clip.clip_id, clip.features, clip.interval_s, [line for line in lines if line.tokens])
+
+
+_SCHEMA = pa.schema(
+    [
+        pa.field("clip_id", pa.string(), nullable=False),
+        pa.field("interval_s", pa.float64(), nullable=False),
+        pa.field("dim", pa.int64(), nullable=False),
+        pa.field("features", pa.list_(pa.float16()), nullable=False),
+        pa.field("start_s", pa.list_(pa.float64()), nullable=False),
+        pa.field("end_s", pa.list_(pa.float64()), nullable=False),
+        pa.field("text", pa.list_(pa.string()), nullable=False),
+    ]
+)
+
+
+def _batch(clip: Clip) -> pa.RecordBatch:
+    flat = np.ascontiguousarray(clip.features, np.float16).reshape(-1)
+    features = pa.ListArray.from_arrays(pa.array([0, len(flat)], pa.int32()), pa.array(flat))
+    columns = [
+        pa.array([clip.clip_id]),
+        pa.array([clip.interval_s]),
+        pa.array([clip.features.shape[1]]),
+        features,
+        pa.array([[line.start_s for line in clip.lines]], pa.list_(pa.float64())),
+        pa.array([[line.end_s for line in clip.lines]], pa.list_(pa.float64())),
+        pa.array([[line.text for line in clip.lines]], pa.list_(pa.string())),
+    ]
+    return pa.record_batch(columns, schema=_SCHEMA)
+
+
+def _clip(batch: pa.RecordBatch, row: int) -> Clip:
+    dim = batch["dim"][row].as_py()
+    features = batch["features"][row].values.to_numpy(zero_copy_only=False).reshape(-1, dim)
+    lines = zip(*(batch[name][row].as_py() for name in ("start_s", "end_s", "text")), strict=True)
+    return Clip(batch["clip_id"][row].as_py(), features, batch["interval_s"][row].as_py(), [Line(*x) for x in lines])
+
+
+def _content_hash(clip: Clip) -> str:
+    said = repr([tuple(line) for line in clip.lines]).encode()
+    numbers = np.ascontiguousarray(clip.features, np.float16).tobytes()
+    return hashlib.sha256(repr((clip.clip_id, clip.interval_s)).encode() + said + numbers).hexdigest()[:16]

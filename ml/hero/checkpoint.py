@@ -1,0 +1,223 @@
+"""RoBERTa's weights and the authors' released checkpoints as model folders of this project.
+
+Belongs here: names and shapes of their tensors. ``python -m ml.hero.checkpoint IN OUT`` converts a file of either kind.
+The names are those of the published code; no released file was at hand to try them on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ml.hero.config import HeroConfig
+from ml.hero.model import Hero
+from ml.training import write_model_folder
+from ml.vision.presets import Weights
+from ml.vision.weights import read_weights
+
+ROBERTA_LAYERS = (1, 3, 5, 7, 9, 11)
+"""Of RoBERTa's twelve layers, from 0, those that become the cross-modal transformer's six (D.2)."""
+HEAD_WIDTH = 64
+_WHERE = Weights("the authors' repository or RoBERTa's model page", None)
+
+_ATTENTION = {"output": "output.dense", "norm": "output.LayerNorm"}
+_LAYER = {
+    **{f"attention.{ours}": f"attention.{theirs}" for ours, theirs in _ATTENTION.items()},
+    "wide": "intermediate.dense",
+    "narrow": "output.dense",
+    "norm": "output.LayerNorm",
+}
+_TEXT = {
+    "words": "embeddings.word_embeddings",
+    "positions": "embeddings.position_embeddings",
+    "types": "embeddings.token_type_embeddings",
+    "text_norm": "embeddings.LayerNorm",
+}
+_FRAMES = {
+    "mask": "img_embeddings.mask_embedding",
+    "feature_norm": "img_embeddings.img_LayerNorm",
+    "project": "img_embeddings.img_linear",
+    "frame_positions": "img_embeddings.position_embeddings",
+    "frame_norm": "img_embeddings.LayerNorm",
+    "encoder.pooler": "pooler.dense",
+}
+_REST = {
+    "language.dense": "v_encoder.f_encoder.lm_head.dense",
+    "language.norm": "v_encoder.f_encoder.lm_head.LayerNorm",
+    "language": "v_encoder.f_encoder.lm_head",
+    "frame_transform.0": "v_encoder.frame_transform.LayerNorm",
+    "frame_transform.2": "v_encoder.frame_transform.net.1",
+    "temporal.mask": "v_encoder.mask_embedding",
+    "temporal.positions": "v_encoder.c_encoder.embeddings.position_embeddings",
+    "temporal.norm": "v_encoder.c_encoder.embeddings.LayerNorm",
+    "temporal.encoder.pooler": "v_encoder.c_encoder.pooler.dense",
+    "frame_features.0": "v_encoder.feat_regress.net.0",
+    "frame_features.2": "v_encoder.feat_regress.net.2",
+    "frame_features.3": "v_encoder.feat_regress.net.3",
+    "frame_order.0": "v_encoder.fom_output.linear_1",
+    "frame_order.2": "v_encoder.fom_output.LayerNorm",
+    "frame_order.3": "v_encoder.fom_output.linear_2",
+    "moments.query": "video_query_linear",
+    "moments.start": "video_st_predictor",
+    "moments.end": "video_ed_predictor",
+    "query_encoder.input_norm": "q_feat_attn.query_input_proj.LayerNorm",
+    "query_encoder.project": "q_feat_attn.query_input_proj.net.1",
+    "query_encoder.positions": "q_feat_attn.query_pos_embed.position_embeddings",
+    "query_encoder.norm": "q_feat_attn.query_pos_embed.LayerNorm",
+    "query_encoder.attention.output": "q_feat_attn.query_self_attention.output.dense",
+    "query_encoder.attention.norm": "q_feat_attn.query_self_attention.output.LayerNorm",
+    "query_encoder.weigh": "q_feat_attn.modular_vector_mapping",
+}
+UNUSED = ("v_encoder.pad", "v_encoder.f_encoder.pad", "v_encoder.f_encoder.lm_head.decoder.weight")
+"""Buffers of zeros, and the word embedding once more."""
+
+
+def convert_released(released: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], HeroConfig]:
+    """State and sizes of a ``Hero`` from a released pre-training checkpoint.
+
+    Raises:
+        ValueError: tensors are missing, unknown or of shapes that do not fit the others; all of them are named.
+    """
+    words, project = f"{_F}.embeddings.word_embeddings.weight", f"{_F}.img_embeddings.img_linear.weight"
+    order, positions = "v_encoder.fom_output.linear_2.weight", f"{_F}.embeddings.position_embeddings.weight"
+    absent = [name for name in (words, project, order, positions) if name not in released]
+    if absent:
+        raise ValueError(f"not a released HERO: {', '.join(absent)} missing")
+    vocabulary, hidden = released[words].shape
+    config = HeroConfig(
+        vocabulary=vocabulary,
+        frame_dim=released[project].shape[1],
+        hidden=hidden,
+        heads=max(1, hidden // HEAD_WIDTH),
+        cross_modal_layers=_layers_in(released, f"{_F}.encoder"),
+        temporal_layers=_layers_in(released, "v_encoder.c_encoder.encoder"),
+        max_frames=released[order].shape[0],
+        text_positions=released[positions].shape[0],
+    )
+    with torch.device("meta"):
+        wanted = Hero(config).state_dict()
+    names = _names(config)
+    sources = {ours: _sources(ours, names) for ours in wanted}
+    known = {theirs for each in sources.values() for theirs in each}
+    problems = [f"{theirs} is missing" for theirs in sorted(known) if theirs not in released]
+    problems += [f"{theirs} is unknown" for theirs in released if theirs not in known and theirs not in UNUSED]
+    if not problems:
+        state = {ours: torch.cat([released[theirs].float() for theirs in each]) for ours, each in sources.items()}
+        problems = [
+            f"{sources[ours][0]} makes {list(state[ours].shape)}, but the others need {list(tensor.shape)}"
+            for ours, tensor in wanted.items()
+            if state[ours].shape != tensor.shape
+        ]
+    if problems:
+        raise ValueError(f"not a released HERO: {', '.join(problems)}")
+    return state, config
+
+
+def convert_roberta(roberta: Mapping[str, Tensor], layers: Sequence[int] = ROBERTA_LAYERS) -> dict[str, Tensor]:
+    """The part of a ``Hero``'s state that RoBERTa gives: words, positions and layers of the cross-modal transformer.
+
+    The vocabulary is filled up to a multiple of 8 with zeros; text and frames take RoBERTa's one type.
+
+    Raises:
+        ValueError: tensors are missing; all of them are named.
+    """
+    plain = {name.removeprefix("roberta."): tensor.float() for name, tensor in roberta.items()}
+    names = {f"cross_modal.{ours}": theirs for ours, theirs in _TEXT.items()}
+    for ours, theirs in enumerate(layers):
+        names |= _layer(f"cross_modal.encoder.layers.{ours}", f"encoder.layer.{theirs}")
+    head = {"language.dense": "lm_head.dense", "language.norm": "lm_head.layer_norm", "language": "lm_head"}
+    names |= head if "lm_head.bias" in plain else {}
+    parts = {
+        f"{ours}.{part}": _sources(f"{ours}.{part}", names)
+        for ours, theirs in names.items()
+        for part in ("weight", "bias")
+        if not (theirs == "lm_head" and part == "weight")
+        and not (ours.split(".")[-1] in ("words", "positions", "types") and part == "bias")
+    }
+    problems = sorted({theirs for each in parts.values() for theirs in each if theirs not in plain})
+    if problems:
+        raise ValueError(f"not RoBERTa's weights: {', '.join(problems)} missing")
+    state = {ours: torch.cat([plain[theirs] for theirs in each]) for ours, each in parts.items()}
+    state["cross_modal.types.weight"] = state["cross_modal.types.weight"][:1].expand(2, -1).contiguous()
+    for name in ("cross_modal.words.weight", "language.bias"):
+        if name in state:
+            missing = -len(state[name]) % 8
+            state[name] = torch.cat([state[name], state[name].new_zeros(missing, *state[name].shape[1:])])
+    return state
+
+
+_F = "v_encoder.f_encoder"
+
+
+def _names(config: HeroConfig) -> dict[str, str]:
+    """Our modules and theirs."""
+    names = {f"cross_modal.{ours}": f"{_F}.{theirs}" for ours, theirs in {**_TEXT, **_FRAMES}.items()} | _REST
+    names |= _attention("query_encoder.attention", "q_feat_attn.query_self_attention")
+    for layer in range(config.cross_modal_layers):
+        names |= _layer(f"cross_modal.encoder.layers.{layer}", f"{_F}.encoder.layer.{layer}")
+    for layer in range(config.temporal_layers):
+        names |= _layer(f"temporal.encoder.layers.{layer}", f"v_encoder.c_encoder.encoder.layer.{layer}")
+    return names
+
+
+def _layer(ours: str, theirs: str) -> dict[str, str]:
+    named = {f"{ours}.{one}": f"{theirs}.{other}" for one, other in _LAYER.items()}
+    return named | _attention(f"{ours}.attention", f"{theirs}.attention")
+
+
+def _attention(ours: str, theirs: str) -> dict[str, str]:
+    return {f"{ours}.queries_keys_values": f"{theirs}.self.*"}
+
+
+def _sources(ours: str, names: Mapping[str, str]) -> list[str]:
+    """Names of their tensors of which one of ours is made, one behind the other."""
+    module, _, part = ours.rpartition(".")
+    theirs = names[module]
+    if not theirs.endswith(".*"):
+        return [f"{theirs}.{part}"]
+    return [f"{theirs.removesuffix('*')}{each}.{part}" for each in ("query", "key", "value")]
+
+
+def _layers_in(state: Mapping[str, Tensor], encoder: str) -> int:
+    numbers = (re.match(rf"{re.escape(encoder)}\.layer\.(\d+)\.", name) for name in state)
+    return 1 + max((int(found[1]) for found in numbers if found), default=-1)
+
+
+def convert_file(source: Path, folder: Path) -> str:
+    """Write the model folder of a file, and return what it holds: ``HERO`` or ``RoBERTa``.
+
+    Raises:
+        ValueError: the file holds anything but tensors by name, or neither model.
+    """
+    found, digest = read_weights("HERO", Weights(str(source), None), _WHERE)
+    kind = "HERO" if any(name.startswith("v_encoder.") for name in found) else "RoBERTa"
+    inputs = {"checkpoint": source.name, "sha256": digest, "kind": kind}
+    if kind == "HERO":
+        state, config = convert_released(found)
+        write_model_folder(folder, state, {"model": asdict(config)}, {}, [], inputs)
+    else:
+        write_model_folder(folder, convert_roberta(found), {"layers": ROBERTA_LAYERS}, {}, [], inputs)
+    return kind
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """``python -m ml.hero.checkpoint IN OUT``: a released HERO or RoBERTa's weights become a model folder."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("source", type=Path, metavar="IN", help="file of RoBERTa's or HERO's weights")
+    parser.add_argument("folder", type=Path, metavar="OUT", help="model folder to write")
+    given = parser.parse_args(arguments)
+    try:
+        print(json.dumps({"kind": convert_file(given.source, given.folder)}))
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+
+
+if __name__ == "__main__":
+    main()

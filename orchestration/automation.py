@@ -13,11 +13,15 @@ from orchestration.settings import Settings
 EAGER = dg.AutomationCondition.eager()
 """Of every asset that has inputs: run when one of them changed and none is missing or under way."""
 
+EVERYTHING = "not group:studies and not group:hero_tasks"
+"""What is made unless something else is asked for: neither comparisons nor fine-tunings, which take longer."""
+
 SELECTIONS = {
     "collect": "group:sources or group:tasks or group:videos or group:captions",
     "build_features": "group:media or group:features",
     "train": "group:training or group:hero or group:evaluation",
-    "everything": "not group:studies",
+    "fine_tune": "group:hero_tasks",
+    "everything": EVERYTHING,
     "study": "group:studies",
 }
 """What each job refreshes, as a Dagster asset selection."""
@@ -26,6 +30,7 @@ _DESCRIPTIONS = {
     "collect": "Search for videos and fetch their captions.",
     "build_features": "Fetch video files and compute their features.",
     "train": "Train and evaluate the models on what the lake holds.",
+    "fine_tune": "Fine-tune HERO on each of its benchmarks: minutes each, on a GPU or for those who ask.",
     "everything": "From the sources to the statistics.",
     "study": "Compare choices with each other: minutes to hours, for those who ask.",
 }

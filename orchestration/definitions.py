@@ -55,7 +55,7 @@ STAGES = (
     assets.card.assets,
     assets.studies.assets,
 )
-OWNERS = {"training": "team:models", "hero": "team:models", "evaluation": "team:models"}
+OWNERS = dict.fromkeys(("training", "hero", "hero_tasks", "evaluation"), "team:models")
 
 
 def is_table(spec: Any) -> bool:

@@ -90,7 +90,7 @@ class Refresh:
         )
 
     def run(self, selection: str | None = None) -> bool:
-        """Visit every selected asset (None: all but the studies) after its inputs; True if nothing failed."""
+        """Visit every selected asset (None: see ``EVERYTHING``) after its inputs; True if nothing failed."""
         wanted = dg.AssetSelection.from_string(selection or SELECTIONS["everything"])
         chosen = set(wanted.resolve(self.graph))
         broken: set[dg.AssetKey] = set()
@@ -281,7 +281,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Refresh and say what was made; exit code 1 if something failed, 2 if nothing could start."""
     parser = argparse.ArgumentParser(prog="python -m orchestration.refresh", description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--select", help="Dagster asset selection, e.g. 'group:graph' or '+key:clips'; default: all but the studies"
+        "--select",
+        help="Dagster asset selection, e.g. 'group:graph' or '+key:clips'; default: all but studies and fine-tuning",
     )
     options = parser.parse_args(arguments)
     logging.getLogger("dagster").setLevel(logging.ERROR)

@@ -152,6 +152,7 @@ def hero_options(settings: Settings) -> HeroOptions:
         vocabulary_version="-".join(map(file_version, files)),
         initial=initial.absolute() if initial else None,
         initial_version=version,
+        benchmarks=settings.hero_benchmarks.absolute() if settings.hero_benchmarks else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import dagster as dg
 import duckdb
@@ -9,8 +10,10 @@ import polars as pl
 
 from assets.features.options import FeatureOptions
 from assets.features.store import ARRAY, FeatureStore
-from assets.hero.options import CLIPS, HeroClipOptions, HeroOptions
+from assets.hero.options import CLIPS, TASKS, HeroClipOptions, HeroOptions
+from assets.hero.videos import LakeTables
 from assets.lake import Lake
+from assets.sources.protocol import VideoSource
 from assets.splits import SplitOptions
 from assets.training.assets import model_inputs, told, torchrun, trained_model
 from assets.training.models import MODEL
@@ -113,3 +116,84 @@ def hero_pretraining(
     tasks = [name for name in stored.config["shares"] if name in stored.metrics]
     panels = [(name, [name, f"validation_{name}"]) for name in tasks]
     return trained_model(folder, stored.metrics, {"curves": dg.MetadataValue.md(curves(stored.history, panels))})
+
+
+def _task(name: str, title: str) -> dg.AssetsDefinition:
+    """The fine-tuning of HERO on one benchmark, with its part of the table ``evaluations``."""
+
+    @dg.asset(
+        name=f"hero_{name}",
+        group_name="hero_tasks",
+        code_version="1",
+        kinds={"pytorch"},
+        pool="gpu",
+        deps=[hero_pretraining],
+        metadata={"howto/table": "evaluations", "howto/part": f"hero_{name}"},
+        description=f"HERO fine-tuned on {title}: its official metrics on the validation split.",
+    )
+    def task(
+        context: dg.AssetExecutionContext,
+        clips: pl.DataFrame,
+        feature_index: pl.DataFrame,
+        lake: dg.ResourceParam[Lake],
+        source: dg.ResourceParam[VideoSource],
+        features: dg.ResourceParam[FeatureStore],
+        feature_options: dg.ResourceParam[FeatureOptions],
+        hero_options: dg.ResourceParam[HeroOptions],
+        runtime_options: dg.ResourceParam[RuntimeOptions],
+        model_root: dg.ResourceParam[Path],
+    ) -> pl.DataFrame:
+        from assets.hero.benchmarks import BENCHMARKS, evaluated
+
+        with TemporaryDirectory() as scratch:
+            rows, history = evaluated(
+                name,
+                BENCHMARKS[name],
+                LakeTables(clips, feature_index, features, feature_options.streams),
+                source,
+                hero_options,
+                runtime_options,
+                model_root,
+                Path(scratch),
+                lake.snapshot(),
+                told(context),
+            )
+        if rows.is_empty():
+            context.log.info(f"{title} is not there: set HOWTO_HERO_BENCHMARKS to the folder of its files.")
+        else:
+            shown = curves(history, [("loss", ["loss"])])
+            found = dict(rows.filter(pl.col("method") == "fine-tuned").select("metric", "value").rows())
+            context.add_output_metadata({**found, "curves": dg.MetadataValue.md(shown)})
+        return rows
+
+    return task
+
+
+hero_tvr, hero_how2r, hero_didemo, hero_msrvtt, hero_tvqa, hero_how2qa, hero_violin, hero_tvc = (
+    _task(name, title) for name, title in TASKS.items()
+)
+
+
+@dg.asset(group_name="hero_tasks", code_version="1", kinds={"polars"})
+def how2_records(
+    context: dg.AssetExecutionContext,
+    hero_clips: pl.DataFrame,
+    clips: pl.DataFrame,
+    source: dg.ResourceParam[VideoSource],
+    hero_options: dg.ResourceParam[HeroOptions],
+    review_root: dg.ResourceParam[Path],
+) -> pl.DataFrame:
+    """How2R and How2QA of these videos: a sheet for annotators, and the release made of what they wrote."""
+    from assets.hero.how2 import FILLED, SHEET, annotated, release, write_sheet
+
+    asked = write_sheet(review_root / SHEET, hero_clips, clips)
+    videos = sorted(set(hero_clips.filter(pl.col("frames") > 0)["video_id"]))
+    written = annotated(source, videos, review_root / FILLED)
+    records, measured = release(*written, review_root / "how2", hero_options.seed)
+    paths = {"sheet": dg.MetadataValue.path(str(review_root / SHEET))}
+    if records.is_empty():
+        context.log.info(f"Nobody has annotated yet: fill in {review_root / SHEET} and save it as {FILLED} beside it.")
+    else:
+        paths["release"] = dg.MetadataValue.path(str(review_root / "how2"))
+    context.add_output_metadata({"segments_asked": asked, **measured, **paths})
+    return records

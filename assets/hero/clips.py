@@ -50,7 +50,7 @@ def write_shard(
     def cuts() -> Iterator[Clip]:
         for (video_id,), lines in sorted(clips.partition_by("video_id", as_dict=True).items()):
             spoken = [Line(*line) for line in lines.sort("start_s").select("start_s", "end_s", "caption").iter_rows()]
-            found = _streams(str(video_id), feature_index, features, streams, shard)
+            found = streams_of(str(video_id), feature_index, features, streams, shard)
             if isinstance(found, str):
                 rows.append((shard, f"{video_id}.0", video_id, 0.0, 0.0, 0, len(spoken), None, None, found))
                 continue
@@ -112,7 +112,7 @@ def _pooled(times: NDArray[np.float64], vectors: NDArray[np.float16], interval_s
     return (sums / rows[:, None]).astype(np.float16)
 
 
-def _streams(
+def streams_of(
     video_id: str, feature_index: pl.DataFrame, features: FeatureStore, streams: Sequence[str], shard: str
 ) -> list[tuple[NDArray[np.float64], NDArray[np.float16]]] | str:
     """Times and vectors of each network, or the reason why the video is left out."""

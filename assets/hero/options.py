@@ -37,3 +37,17 @@ class HeroOptions:
     vocabulary_version: str = ""
     initial: Path | None = None
     initial_version: str | None = None
+    benchmarks: Path | None = None
+
+
+TASKS = {
+    "tvr": "TVR",
+    "how2r": "How2R",
+    "didemo": "DiDeMo",
+    "msrvtt": "MSR-VTT",
+    "tvqa": "TVQA",
+    "how2qa": "How2QA",
+    "violin": "VIOLIN",
+    "tvc": "TVC",
+}
+"""Benchmarks that HERO is fine-tuned on, and their names."""

@@ -13,6 +13,7 @@ from assets.features.options import FeatureOptions
 from assets.features.store import FeatureStore
 from assets.graph.arrays import feature_matrix, graph_data
 from assets.graph.options import Construction, GraphOptions
+from assets.hero.options import HeroOptions
 from assets.pictures import markdown
 from assets.sources.protocol import VideoSource
 from assets.splits import SplitOptions
@@ -241,3 +242,32 @@ transfer_study = _embedding_study("transfer", "Fine-tuning on each benchmark, me
 alignment_study = _embedding_study(
     "alignment", "Captions where they are seen by the embedding, beside where they are spoken."
 )
+
+
+def _hero_study(subject: Literal["tasks", "architecture", "corpus"], description: str) -> dg.AssetsDefinition:
+    """A study of HERO on the synthetic world: it trains several, and measures moments found and questions answered."""
+
+    @dg.asset(
+        name=f"hero_{subject}_study",
+        description=description,
+        group_name="studies",
+        code_version="1",
+        kinds={"pytorch"},
+        pool="gpu",
+        metadata={"howto/table": "hero_studies", "howto/part": subject},
+    )
+    def study(
+        context: dg.AssetExecutionContext,
+        hero_options: dg.ResourceParam[HeroOptions],
+        device: dg.ResourceParam[str],
+    ) -> pl.DataFrame:
+        from assets.studies.hero import Effort, compare
+
+        return compare(subject, [hero_options.seed], Effort(), device, context.log.info)
+
+    return study
+
+
+hero_tasks_study = _hero_study("tasks", "HERO's pre-training tasks, one more at a time, beside no pre-training.")
+hero_architecture_study = _hero_study("architecture", "HERO beside encoders without its hierarchy or its fusion.")
+hero_corpus_study = _hero_study("corpus", "HERO pre-trained on TV-like videos, on how-to-like ones, and on both.")

@@ -21,10 +21,9 @@ LAYER_NORM_EPS = 1e-12
 
 def group_views(stream: Tensor, groups: Groups) -> Iterator[Tensor]:
     """The groups of a stream ``[tokens, ...]`` as ``[sequences, length, ...]`` each."""
-    start = 0
-    for count, length in groups:
-        yield stream[start : start + count * length].unflatten(0, (count, length))
-        start += count * length
+    # Not by slices, each of which would make a gradient as long as the stream.
+    for part, size in zip(stream.split([count * length for count, length in groups]), groups, strict=True):
+        yield part.unflatten(0, size)
 
 
 class SelfAttention(nn.Module):

@@ -90,6 +90,8 @@ class HeroBatch(NamedTuple):
     """Tokens of all passages ``[tokens]``."""
     token_positions: Tensor
     """Their places in their passage's text ``[tokens]``."""
+    token_videos: Tensor
+    """Row of their video ``[tokens]``."""
     order: Tensor
     groups: Groups
     appended: Tensor
@@ -146,8 +148,8 @@ def _overlap(subtitle: Subtitle, frame: int, interval_s: float) -> float:
 def aligned(video: Video, config: HeroConfig, with_subtitles: bool = True) -> AlignedVideo:
     """The video's passages; frames and tokens beyond the model's limits are cut.
 
-    A video without subtitles has passages of five frames and no text. Without ``with_subtitles`` (video-only tasks) all
-    frames are one passage with the text ``<s>``.
+    A video without subtitles, or whose subtitles all begin behind its end, has passages of five frames and no text.
+    Without ``with_subtitles`` (video-only tasks) all frames are one passage with the text ``<s>``.
 
     Raises:
         ValueError: the video has no frame, or features of another width than the model.
@@ -162,12 +164,14 @@ def aligned(video: Video, config: HeroConfig, with_subtitles: bool = True) -> Al
         )
     if not with_subtitles:
         return AlignedVideo(video.video_id, features, (Passage(tuple(range(frames)), (BEGIN,)),))
-    if not video.subtitles:
-        parts = (range(frames)[start : start + FRAMES_WITHOUT_SUBTITLE] for start in range(0, frames, 5))
-        return AlignedVideo(video.video_id, features, tuple(Passage(tuple(part), ()) for part in parts))
     found, _ = align(video.subtitles, frames, video.interval_s)
-    passages = tuple(Passage(own, tuple(video.subtitles[number].tokens[: config.max_text])) for number, own in found)
-    return AlignedVideo(video.video_id, features, passages, len(video.subtitles) - len(found))
+    if found:
+        passages = [Passage(own, tuple(video.subtitles[number].tokens[: config.max_text])) for number, own in found]
+    else:
+        places = tuple(range(frames))
+        firsts = range(0, frames, FRAMES_WITHOUT_SUBTITLE)
+        passages = [Passage(places[first : first + FRAMES_WITHOUT_SUBTITLE], ()) for first in firsts]
+    return AlignedVideo(video.video_id, features, tuple(passages), len(video.subtitles) - len(found))
 
 
 def collate(
@@ -185,14 +189,16 @@ def collate(
     matched_positions: list[int] = []
     tokens: list[int] = []
     positions: list[int] = []
+    token_videos: list[int] = []
     spans: list[tuple[range, range]] = []
-    for video, first in zip(videos, firsts.tolist(), strict=False):
+    for row, (video, first) in enumerate(zip(videos, firsts.tolist(), strict=False)):
         for passage in video.passages:
             frames, text = len(matched), len(tokens)
             matched += [first + frame for frame in passage.frames]
             matched_positions += range(len(passage.frames))
             tokens += [lead, *passage.tokens]
             positions += range(1 + len(passage.tokens))
+            token_videos += [row] * (1 + len(passage.tokens))
             spans.append((range(frames, len(matched)), range(text, len(tokens))))
     order, groups, _ = pack([[*own, *(len(matched) + token for token in text)] for own, text in spans])
     following = appended or [()] * len(videos)
@@ -210,6 +216,7 @@ def collate(
         matched_positions=_indices(matched_positions),
         tokens=_indices(tokens),
         token_positions=_indices(positions),
+        token_videos=_indices(token_videos),
         order=order,
         groups=groups,
         appended=_indices(token for text in following for token in text),

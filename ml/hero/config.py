@@ -37,6 +37,6 @@ class HeroConfig:
 
 PRESETS = {
     "paper": HeroConfig(),
-    "small": HeroConfig(vocabulary=2048, hidden=128, heads=4, cross_modal_layers=2, temporal_layers=1),
+    "small": HeroConfig(vocabulary=2048, hidden=64, heads=4, cross_modal_layers=2, temporal_layers=1),
 }
 """``small`` is for data sets of hundreds of videos and for machines without an accelerator."""

@@ -6,11 +6,14 @@ heads of downstream tasks in ``downstream``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ml.hero.batch import HeroBatch, Texts, padded
+from ml.hero.batch import AlignedVideo, HeroBatch, Passage, Texts, collate, padded
 from ml.hero.config import HeroConfig
 from ml.hero.cross_modal import CrossModalTransformer
 from ml.hero.downstream.moments import MomentHead
@@ -41,11 +44,13 @@ class Hero(nn.Module):
     Shapes: ``frames`` are the frames of all videos of a batch, packed (``batch.lengths`` tells each video's).
     """
 
+    cross_modal_type: type[CrossModalTransformer] = CrossModalTransformer
+
     def __init__(self, config: HeroConfig) -> None:
         super().__init__()
         self.config = config
         hidden, frame_dim = config.hidden, config.frame_dim
-        self.cross_modal = CrossModalTransformer(config)
+        self.cross_modal = self.cross_modal_type(config)
         self.frame_transform = FrameTransform(config)
         self.temporal = TemporalTransformer(config)
         self.query_encoder = QueryEncoder(config)
@@ -57,7 +62,7 @@ class Hero(nn.Module):
             nn.Linear(hidden, 2 * hidden), nn.GELU(), nn.LayerNorm(2 * hidden), nn.Linear(2 * hidden, config.max_frames)
         )
         self.moments = MomentHead(hidden)
-        self.apply(_initialise)
+        self.apply(initialise)
         with torch.no_grad():
             self.cross_modal.types.weight[0] = self.cross_modal.types.weight[1]
 
@@ -89,13 +94,22 @@ class Hero(nn.Module):
         """Contextual embeddings ``[videos, frames, hidden]``, and the mask that is true where there is a frame."""
         return padded(self.contextual(batch), batch.lengths)
 
+    @staticmethod
+    def beside(videos: Sequence[AlignedVideo], texts: Sequence[Sequence[int]]) -> HeroBatch:
+        """Videos with a text each: it follows that of every passage, and the frames in the temporal transformer."""
+        joined = [
+            replace(video, passages=tuple(Passage(each.frames, (*each.tokens, *text)) for each in video.passages))
+            for video, text in zip(videos, texts, strict=True)
+        ]
+        return collate(joined, appended=texts)
+
     def encode_query(self, texts: Texts) -> Tensor:
         """One vector a text ``[texts, hidden]``, in the order in which they were collated."""
         queries: Tensor = self.query_encoder(self.cross_modal.encode_texts(texts), texts)
         return queries
 
 
-def _initialise(module: nn.Module) -> None:
+def initialise(module: nn.Module) -> None:
     """Weights from N(0, 0.02), biases zero (D.2); convolutions and layer norms as torch has them."""
     if isinstance(module, nn.Linear | nn.Embedding):
         nn.init.normal_(module.weight, std=0.02)

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ml.harness import gather
+
 LAYERS = 2
 POSITIONS = 1024
 LABEL_SMOOTHING = 0.1
@@ -65,10 +67,11 @@ def clip_frames(start_s: float, end_s: float, interval_s: float, frames: int) ->
 
 
 def caption_loss(logits: Tensor, targets: Tensor, padding: int, smoothing: float = LABEL_SMOOTHING) -> Tensor:
-    """Cross entropy with label smoothing of ``targets[clips, tokens]``, mean over tokens that are no padding."""
-    return functional.cross_entropy(
-        logits.flatten(0, 1), targets.flatten(), ignore_index=padding, label_smoothing=smoothing
+    """Cross entropy with label smoothing of ``targets[clips, tokens]``, mean over what is no padding in any process."""
+    losses = functional.cross_entropy(
+        logits.flatten(0, 1), targets.flatten(), reduction="none", label_smoothing=smoothing
     )
+    return gather(losses[targets.flatten() != padding]).mean()
 
 
 @torch.no_grad()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ml.harness import gather
 from ml.hero.downstream.question_answering import Pool, TwoLayers
 
 
@@ -26,8 +27,8 @@ class StatementHead(nn.Module):
 
 
 def statement_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Binary cross entropy of ``labels[statements]``, true or false."""
-    return functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype))
+    """Binary cross entropy of ``labels[statements]``, true or false, mean over the statements of all processes."""
+    return gather(functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype), reduction="none")).mean()
 
 
 def judged_true(logits: Tensor) -> Tensor:

@@ -10,6 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ml.harness import gather
+from ml.hero.downstream.moments import span_losses
+
 SPAN_WEIGHT = 0.4
 """Weight of finding the moment beside choosing the answer (TVQA)."""
 
@@ -57,14 +60,17 @@ class AnswerHead(nn.Module):
 def answer_loss(
     logits: tuple[Tensor, Tensor, Tensor], right: Tensor, first: Tensor, last: Tensor, span_weight: float = SPAN_WEIGHT
 ) -> dict[str, Tensor]:
-    """``CE(answer) + span_weight * (CE(first) + CE(last)) / 2``; where ``first`` is -1 the moment is not known."""
+    """``CE(answer) + span_weight * (CE(first) + CE(last)) / 2``; where ``first`` is -1 the moment is not known.
+
+    Means are over the questions of all processes.
+    """
     answers, start, end = logits
-    answer = functional.cross_entropy(answers, right)
+    answer = gather(functional.cross_entropy(answers, right, reduction="none")).mean()
     known = first >= 0
-    if not known.any():
+    span = gather(span_losses(start[known], end[known], first[known], last[known]))
+    if not len(span):
         return {"loss": answer, "answer": answer}
-    span = functional.cross_entropy(start[known], first[known]) + functional.cross_entropy(end[known], last[known])
-    return {"loss": answer + span_weight * span / 2, "answer": answer, "span": span}
+    return {"loss": answer + span_weight * span.mean() / 2, "answer": answer, "span": span.mean()}
 
 
 def accuracy(chosen: Tensor, right: Tensor) -> float:

@@ -52,7 +52,10 @@ def contrastive_loss(given: Rows, everyone: Everyone) -> Tensor:
     predicted = given["predicted"]
     right = (predicted * given["targets"]).sum(1)
     choices = torch.cat([everyone(given["targets"]), everyone(given["others"])])
-    return mean_over_everyone((predicted @ choices.T).logsumexp(1) - right, everyone)
+    scores = predicted @ choices.T
+    # Below that, an exponential adds nothing to the sum; its gradient is subnormal, which CPUs multiply very slowly.
+    told_apart = scores.detach().amax(1, keepdim=True) - 40
+    return mean_over_everyone(scores.clamp(min=told_apart).logsumexp(1) - right, everyone)
 
 
 def regression_rows(model: Hero, drawn: MaskedFrames) -> Rows:

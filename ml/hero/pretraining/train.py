@@ -277,6 +277,7 @@ def pretrain(
     runtime: Runtime,
     progress: Callable[[Entry], None] | None = None,
     initial: Mapping[str, Tensor] | None = None,
+    kind: type[Hero] = Hero,
 ) -> tuple[Hero, list[Entry]]:
     """Pre-train; the same inputs give the same model on a CPU.
 
@@ -285,6 +286,7 @@ def pretrain(
         validation: videos on which each task's loss is measured; None for no measuring.
         vocabulary: what masked language modelling puts in the place of words.
         initial: parameters to start from, all or some of them; the others are random.
+        kind: HERO, or an encoder of its interface.
 
     Returns:
         The model at its best on the held-out videos (the last one without), and one entry a validation: ``epoch``, the
@@ -296,7 +298,7 @@ def pretrain(
     if not len(videos):
         raise ValueError("no video has frame features: nothing to pre-train on")
     seed_everything(settings.seed)
-    model = Hero(config)
+    model = kind(config)
     if initial is not None:
         model.load_state_dict(initial, strict=False)
     learner = PreTraining(videos, validation, vocabulary, model, settings, pick_device(runtime.device))

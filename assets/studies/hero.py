@@ -1,0 +1,234 @@
+"""Comparing ways to pre-train and to build HERO, on the synthetic world. Imports torch.
+
+Belongs here: which trainings are compared, on which videos, and what is told of each. How one trains is ``ml.hero``.
+Videos have the synthetic features of ``assets.sources.synthetic.frames``, so that hundreds of them cost no decoding:
+the table tells how the ways compare, not how good any is on real videos.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import polars as pl
+
+from assets.lake import load_tables
+from assets.sources.synthetic import SyntheticSource
+from assets.sources.synthetic.annotations import moment_descriptions, subtitles, tv_questions
+from assets.sources.synthetic.frames import frame_features
+from ml.harness import Runtime
+from ml.hero.baselines import FlatTransformer, HierarchicalTransformer
+from ml.hero.batch import aligned
+from ml.hero.clip_store import Clip, tokenised
+from ml.hero.config import PRESETS
+from ml.hero.downstream.finetune import Settings as FineTuning
+from ml.hero.downstream.finetune import Task, finetune
+from ml.hero.downstream.tasks.examples import Examples
+from ml.hero.downstream.tasks.moment_retrieval import MomentRetrieval
+from ml.hero.downstream.tasks.question_answering import QuestionAnswering
+from ml.hero.model import Hero
+from ml.hero.pretraining import fom
+from ml.hero.pretraining.train import Settings, TaskName, pretrain
+from ml.hero.tokenizer import HeroTokenizer, trained
+from ml.hero.video import Video
+
+Subject = Literal["tasks", "architecture", "corpus"]
+Progress = Callable[[str], None]
+
+TV_S, HOWTO_S = 1.5, 2.0
+"""Seconds between two frames of the benchmark's videos, and of the others (D.1)."""
+HELD_OUT = 8
+"""One in so many videos is held out."""
+FEATURES = 64
+WORDS = 1024
+PUBLISHED: tuple[TaskName, ...] = ("mlm", "mnce", "fom", "vsm")
+TASK_SETS: dict[str, tuple[TaskName, ...]] = {
+    "not pre-trained": (),
+    "MLM": ("mlm",),
+    "MLM, MNCE": ("mlm", "mnce"),
+    "MLM, MNCE, FOM": ("mlm", "mnce", "fom"),
+    "MLM, MNCE, FOM, VSM": PUBLISHED,
+    "MLM, MNCE, FOM, VSM, MFFR": (*PUBLISHED, "mffr"),
+}
+ARCHITECTURES: dict[str, type[Hero]] = {
+    "HERO": Hero,
+    "H-TRM": HierarchicalTransformer,
+    "F-TRM": FlatTransformer,
+}
+RECALLS = ("VCMR_0.5_R@1", "VCMR_0.7_R@1", "VCMR_0.5_R@10", "SVMR_0.5_R@1", "VR_R@1")
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is computed: videos of each corpus, steps for each pre-training task, steps of fine-tuning."""
+
+    videos: int = 320
+    steps_a_task: int = 200
+    retrieval_steps: int = 120
+    question_steps: int = 80
+    batch: int = 16
+    learning_rate: float = 1e-3
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One model: its name in the table, its kind, what it is pre-trained by and on."""
+
+    method: str
+    kind: type[Hero]
+    tasks: tuple[TaskName, ...]
+    corpora: tuple[str, ...] = ("TV",)
+
+
+TRIALS: dict[Subject, list[Trial]] = {
+    "tasks": [Trial(name, Hero, tasks) for name, tasks in TASK_SETS.items()],
+    "architecture": [Trial(name, kind, PUBLISHED) for name, kind in ARCHITECTURES.items()],
+    "corpus": [
+        Trial("TV-like", Hero, PUBLISHED),
+        Trial("HowTo-like", Hero, PUBLISHED, ("HowTo",)),
+        Trial("both", Hero, PUBLISHED, ("TV", "HowTo")),
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Videos in memory, as a source of pre-training."""
+
+    videos: Sequence[Video]
+    identity: str
+
+    def __len__(self) -> int:
+        return len(self.videos)
+
+    def __getitem__(self, number: int, /) -> Video:
+        return self.videos[number]
+
+
+@dataclass(frozen=True)
+class Worlds:
+    """The benchmark's videos (TV-like), other ones (HowTo-like), and the vocabulary of both."""
+
+    source: SyntheticSource
+    tokenizer: HeroTokenizer
+    training: Mapping[str, Sequence[Video]]
+    held_out: Sequence[Video]
+
+    @staticmethod
+    def make(videos: int, seed: int) -> Worlds:
+        """One narrated video a task, so that no two of a world show the same things being done."""
+        benchmark, other = SyntheticSource(videos, 1, seed), SyntheticSource(videos, 1, seed + 1000)
+        spoken = {source: _narrated(source) for source in (benchmark, other)}
+        lines = [line.text for source, ids in spoken.items() for each in ids for line in subtitles(source, each)]
+        tokenizer = trained(lines, WORDS)
+        tv, howto = (
+            [
+                tokenised(
+                    Clip(each, frame_features(source, each, interval_s, FEATURES), interval_s, subtitles(source, each)),
+                    tokenizer.encode,
+                )
+                for each in spoken[source]
+            ]
+            for source, interval_s in ((benchmark, TV_S), (other, HOWTO_S))
+        )
+        learned = [video for number, video in enumerate(tv) if number % HELD_OUT]
+        return Worlds(benchmark, tokenizer, {"TV": learned, "HowTo": howto}, tv[::HELD_OUT])
+
+    def corpus(self, names: Sequence[str]) -> Corpus:
+        """Videos of the named corpora, together."""
+        return Corpus([video for name in names for video in self.training[name]], f"{self.source.world.seed} {names}")
+
+
+def compare(subject: Subject, seeds: Sequence[int], effort: Effort, device: str, progress: Progress) -> pl.DataFrame:
+    """Train and judge each way of a subject: rows of ``hero_studies``."""
+    rows = []
+    for seed in seeds:
+        worlds = Worlds.make(effort.videos, seed)
+        for trial in TRIALS[subject]:
+            found = list(judge(trial, worlds, effort, Runtime(device=device), seed))
+            rows += [(subject, trial.method, benchmark, metric, seed, *value) for benchmark, metric, *value in found]
+            told = ", ".join(f"{benchmark} {metric} {value:.3f}" for benchmark, metric, value, _ in found)
+            progress(f"{trial.method}, seed {seed}: {told}")
+    return load_tables()["hero_studies"].frame(rows)
+
+
+def judge(
+    trial: Trial, worlds: Worlds, effort: Effort, runtime: Runtime, seed: int
+) -> Iterator[tuple[str, str, float, int]]:
+    """Benchmark, metric, value and number measured: losses, then recalls before and after fine-tuning, and accuracy."""
+    model, history = _pretrained(trial, worlds, effort, runtime, seed)
+    held_out = len(worlds.held_out)
+    for task in trial.tasks:
+        for name, entry in (("first", history[0]), ("last", history[-1])):
+            yield "pre-training", f"{task}_{name}", entry[f"validation_{task}"], held_out
+    if "fom" in trial.tasks:
+        yield "pre-training", "fom_accuracy", *_order_accuracy(model, worlds)
+    retrieval = MomentRetrieval(model, _examples(worlds, moment_descriptions))
+    queries = len(retrieval.data.validation)
+    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    before = retrieval.evaluate()
+    yield from (("moments, not fine-tuned", name, before[name], queries) for name in RECALLS)
+    after = _fine_tuned(retrieval, effort.retrieval_steps, effort, runtime, seed)
+    yield from (("moments, fine-tuned", name, after[name], queries) for name in RECALLS)
+    model.load_state_dict(state)
+    answering = QuestionAnswering(model, _examples(worlds, tv_questions, texts=120))
+    entry = _fine_tuned(answering, effort.question_steps, replace(effort, batch=effort.batch // 2), runtime, seed)
+    yield "questions, fine-tuned", "accuracy", entry["accuracy"], len(answering.data.validation)
+
+
+def _pretrained(
+    trial: Trial, worlds: Worlds, effort: Effort, runtime: Runtime, seed: int
+) -> tuple[Hero, list[dict[str, float]]]:
+    config = replace(PRESETS["small"], vocabulary=len(worlds.tokenizer), frame_dim=FEATURES)
+    if not trial.tasks:
+        import torch
+
+        torch.manual_seed(seed)
+        return trial.kind(config).eval(), []
+    steps = effort.steps_a_task * len(trial.tasks)
+    settings = Settings(
+        dict.fromkeys(trial.tasks, 1.0),
+        steps=steps,
+        warm_up=steps // 10,
+        batch=effort.batch,
+        learning_rate=effort.learning_rate,
+        validate_every=-(-steps // 10),
+        seed=seed,
+    )
+    held_out = Corpus(worlds.held_out, "held out")
+    source, vocabulary = worlds.corpus(trial.corpora), worlds.tokenizer.vocabulary
+    return pretrain(source, held_out, vocabulary, config, settings, runtime, kind=trial.kind)
+
+
+def _examples(worlds: Worlds, annotate: Callable[..., list], texts: int = 60) -> Examples:
+    videos = {video.video_id: video for video in (*worlds.training["TV"], *worlds.held_out)}
+    training, validation = (
+        [each for video in some for each in annotate(worlds.source, video.video_id)]
+        for some in (worlds.training["TV"], worlds.held_out)
+    )
+    return Examples(worlds.tokenizer, videos, training, validation, max_text=texts, content="synthetic features")
+
+
+def _fine_tuned(task: Task, steps: int, effort: Effort, runtime: Runtime, seed: int) -> dict[str, float]:
+    """Metrics after the last step: with so few steps there is nothing to choose from."""
+    settings = FineTuning(effort.learning_rate, steps, steps // 10, effort.batch, validate_every=steps, seed=seed)
+    return finetune(task, settings, runtime)[-1]
+
+
+def _order_accuracy(model: Hero, worlds: Worlds) -> tuple[float, int]:
+    """Share of shuffled frames of held-out videos whose place is told exactly, and how many there are."""
+    import numpy as np
+    import torch
+
+    videos = [aligned(video, model.config) for video in worlds.held_out]
+    drawn = fom.draw(videos, [np.random.default_rng((5, number)) for number in range(len(videos))])
+    with torch.inference_mode():
+        logits, places = fom.logits(model.eval(), drawn)
+    return float((logits.argmax(1) == places).double().mean()), len(places)
+
+
+def _narrated(source: SyntheticSource) -> list[str]:
+    world = source.world
+    ids = (f"synthetic-{number:05d}" for number in range(world.tasks * world.videos_per_task))
+    return [each for each in ids if subtitles(source, each)]

@@ -1,0 +1,119 @@
+"""Two simpler encoders beside HERO: F-TRM, without a hierarchy, and H-TRM, without fusion of frames and text by words.
+
+They stand for what HERO's paper (arXiv 2005.00200) compares it with; no description of theirs was at hand, so all that
+is told of each class below is this project's choice. Both keep HERO's interface, heads and tasks, so that only the
+encoder differs. At the published sizes F-TRM holds 116,689,870 parameters and H-TRM 117,598,414, HERO 121,037,262.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ml.hero.attention import Groups
+from ml.hero.batch import AlignedVideo, HeroBatch, collate
+from ml.hero.config import HeroConfig
+from ml.hero.cross_modal import CrossModalTransformer
+from ml.hero.model import Hero
+
+
+class FlatEncoder(CrossModalTransformer):
+    """One sequence a video: all its frames, the text of all its subtitles, and what is asked of it."""
+
+    def forward(self, batch: HeroBatch, masked: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Vectors of all frames ``[frames, hidden]`` and of the tokens of subtitles ``[tokens, hidden]``.
+
+        Frames are numbered through their video, and so are the tokens of its subtitles.
+        """
+        frames = self.embed_frames(self.mask.cover(batch.frames, masked), batch.frame_places)
+        starts = torch.searchsorted(batch.token_videos, batch.token_videos)
+        text = self.embed_text(batch.tokens, torch.arange(len(starts), device=starts.device) - starts)
+        asked = self.embed_text(batch.appended, batch.appended_positions)
+        rows = torch.arange(len(batch.lengths), device=starts.device)
+        of_frames = rows.repeat_interleave(batch.lengths)
+        of_asked = _of_appended(batch, of_frames)
+        order, groups = by_sequence(torch.cat([of_frames, batch.token_videos, of_asked]))
+        stream = self.encoder(torch.cat([frames, text, asked])[order], groups)
+        whole = torch.empty_like(stream).index_copy(0, order, stream)
+        return whole[: len(frames)], whole[len(frames) : len(frames) + len(text)]
+
+
+class FlatTransformer(Hero):
+    """F-TRM: as many layers as HERO's two transformers together, over frames and words side by side.
+
+    Queries go through all of these layers. Which words are said in which frames is not told. A question stands there
+    once. Where frames are shuffled, their features are, as there is no fusion before they see one another.
+    """
+
+    cross_modal_type = FlatEncoder
+
+    def __init__(self, config: HeroConfig) -> None:
+        layers = config.cross_modal_layers + config.temporal_layers
+        super().__init__(replace(config, cross_modal_layers=layers, temporal_layers=0))
+        self.config = config
+        del self.temporal, self.frame_transform
+
+    def contextual(self, batch: HeroBatch, masked: Tensor | None = None, shuffle: Tensor | None = None) -> Tensor:
+        if shuffle is not None:
+            batch = batch._replace(frames=batch.frames[shuffle])
+        frames: Tensor
+        frames, _ = self.cross_modal(batch, masked)
+        return frames
+
+    @staticmethod
+    def beside(videos: Sequence[AlignedVideo], texts: Sequence[Sequence[int]]) -> HeroBatch:
+        return collate(videos, appended=texts)
+
+
+class SubtitleEncoder(CrossModalTransformer):
+    """A sequence a subtitle, of its text alone; each of its frames is given the mean of its tokens' vectors."""
+
+    def __init__(self, config: HeroConfig) -> None:
+        super().__init__(config)
+        del self.mask, self.feature_norm, self.project, self.frame_positions, self.frame_norm
+
+    def forward(self, batch: HeroBatch, masked: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """What is said in the matched frames ``[matched, hidden]``, and the tokens' vectors ``[tokens, hidden]``."""
+        of_rows = _sequence_of_rows(batch.order, batch.groups)
+        of_frames, of_tokens = of_rows[: len(batch.matched)], of_rows[len(batch.matched) :]
+        order, groups = by_sequence(of_tokens)
+        stream = self.encoder(self.embed_text(batch.tokens, batch.token_positions)[order], groups)
+        text = torch.empty_like(stream).index_copy(0, order, stream)
+        counts = torch.bincount(of_tokens)[:, None]
+        said = text.new_zeros(len(counts), text.shape[1]).index_add(0, of_tokens, text) / counts
+        return said[of_frames], text
+
+
+class HierarchicalTransformer(Hero):
+    """H-TRM: subtitles are read without their frames; frames and what is said in them meet in the temporal transformer.
+
+    It differs from HERO only in what the lower transformer sees.
+    """
+
+    cross_modal_type = SubtitleEncoder
+
+
+def by_sequence(sequences: Tensor) -> tuple[Tensor, Groups]:
+    """Order and groups that pack elements by the sequence that each is of ``[elements]``, the shortest first."""
+    _, own, lengths = sequences.unique(return_inverse=True, return_counts=True)
+    order = (lengths[own] * len(lengths) + own).argsort(stable=True)
+    sizes, counts = lengths.unique(return_counts=True)
+    return order, tuple(zip(counts.tolist(), sizes.tolist(), strict=True))
+
+
+def _sequence_of_rows(order: Tensor, groups: Groups) -> Tensor:
+    """Number of the packed sequence in which each row stands."""
+    sizes = torch.tensor([size for count, size in groups for _ in range(count)], device=order.device)
+    numbers = torch.arange(len(sizes), device=order.device).repeat_interleave(sizes)
+    return torch.empty_like(order).index_copy(0, order, numbers)
+
+
+def _of_appended(batch: HeroBatch, of_frames: Tensor) -> Tensor:
+    """Video of each appended token: that of the frames in its sequence of the temporal transformer."""
+    of_rows = _sequence_of_rows(batch.video_order, batch.video_groups)
+    frames = len(of_frames)
+    of_sequence = torch.empty_like(batch.lengths).index_copy(0, of_rows[:frames], of_frames)
+    return of_sequence[of_rows[frames:]]

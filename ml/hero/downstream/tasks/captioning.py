@@ -1,0 +1,160 @@
+"""Describing clips of a video as a task: TVC (D.5).
+
+A clip behind the last frame that the model sees cannot be described: in learning it is left out and counted as
+``not_shown`` in the losses, in measuring its caption is empty and counted so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ml.harness import Entry, gather, on_device
+from ml.hero.batch import BEGIN, END, PADDING, HeroBatch, collate, padded
+from ml.hero.data.annotations import CaptionedClip
+from ml.hero.downstream.captioning import CaptionDecoder, caption_loss, clip_frames, write_greedily
+from ml.hero.downstream.tasks.examples import Examples, device_of, parts
+from ml.hero.model import Hero
+from ml.metrics.captioning import captioning_metrics
+
+VIDEOS = 16
+"""Videos whose clips are described at a time."""
+
+
+class ClipsOfVideos(NamedTuple):
+    """Videos, and clips of them: ``of_video[clips]``, their first frame and the one behind the last.
+
+    ``captions[captions, tokens]`` end in ``</s>`` and are padded; ``of_clip[captions]`` is their clip. ``not_shown``
+    clips are behind the frames of their video.
+    """
+
+    batch: HeroBatch
+    of_video: Tensor
+    first: Tensor
+    stop: Tensor
+    captions: Tensor
+    of_clip: Tensor
+    not_shown: Tensor
+
+
+class CaptionNetwork(nn.Module):
+    """The model, and a decoder that shares the model's words and language head."""
+
+    def __init__(self, model: Hero) -> None:
+        super().__init__()
+        self.model = model
+        self.decoder = CaptionDecoder(model.config.hidden, model.config.heads, model.config.dropout)
+
+    def frames(self, clips: ClipsOfVideos) -> tuple[Tensor, Tensor]:
+        """Contextual embeddings of the clips' frames ``[clips, frames, hidden]`` and their mask."""
+        packed = self.model.contextual(clips.batch)
+        lengths = clips.stop - clips.first
+        starts = (clips.batch.lengths.cumsum(0) - clips.batch.lengths)[clips.of_video] + clips.first
+        places, mask = padded(torch.cat([torch.arange(n, device=packed.device) for n in lengths.tolist()]), lengths)
+        return packed[starts[:, None] + places], mask
+
+    def forward(self, clips: ClipsOfVideos, step: int) -> dict[str, Tensor]:
+        frames, mask = self.frames(clips)
+        begin = clips.captions.new_full((len(clips.captions), 1), BEGIN)
+        words = self.model.cross_modal.words(torch.cat([begin, clips.captions[:, :-1]], 1))
+        states = self.decoder(words, frames[clips.of_clip], mask[clips.of_clip])
+        loss = caption_loss(self.model.language(states).float(), clips.captions, PADDING)
+        return {"loss": loss, "not_shown": gather(clips.not_shown[None]).sum().float()}
+
+    def write(self, clips: ClipsOfVideos) -> list[list[int]]:
+        """A caption of each clip."""
+        frames, mask = self.frames(clips)
+        return write_greedily(self.decoder, self.model.cross_modal.words, self.model.language, frames, mask, BEGIN, END)
+
+
+class Captioning:
+    """An example is a video with all captions of its clips.
+
+    Raises:
+        ValueError: a clip has no caption.
+    """
+
+    measure = "CIDEr-D"
+
+    def __init__(self, model: Hero, examples: Examples[CaptionedClip]) -> None:
+        for each in (*examples.training, *examples.validation):
+            if not each.captions:
+                raise ValueError(f"clip {each.clip_id}: its captions are secret, it can only be described")
+        self.model, self.data = model, examples
+        self.of_videos = _by_video(examples.learned)
+        self.caption_network = CaptionNetwork(model)
+        self.network: nn.Module = self.caption_network
+        self.heads = [self.caption_network.decoder]
+        self.identity = examples.identity("captioning", self.network)
+
+    @property
+    def examples(self) -> int:
+        return len(self.of_videos)
+
+    def batch(self, rows: Sequence[int]) -> ClipsOfVideos:
+        batch, shown = self._clips([self.of_videos[row] for row in rows])
+        if not shown:
+            clip = self.of_videos[rows[0]][0]
+            raise ValueError(f"clip {clip.clip_id} of {clip.video_id} and all others of a step begin behind its frames")
+        return batch
+
+    def evaluate(self) -> Entry:
+        """BLEU-4, METEOR, ROUGE-L and CIDEr-D of what is written of all validation clips."""
+        clips = self.data.validation
+        written = self.write(clips)
+        references = [[text for _, text in each.captions] for each in clips]
+        missing = sum(each is None for each in written) - self.data.counts["without_video"]
+        measured = captioning_metrics([each or "" for each in written], references)
+        return {**measured, "not_shown": float(missing), **self.data.counts}
+
+    @torch.inference_mode()
+    def write(self, clips: Sequence[CaptionedClip]) -> list[str | None]:
+        """A caption of each clip; None where it is behind the frames of its video, or that is not there."""
+        self.network.eval()
+        device, found = device_of(self.network), dict[int | str, str]()
+        known = _by_video([each for each in clips if each.video_id in self.data.videos])
+        for some in parts(known, VIDEOS):
+            batch, shown = self._clips(some)
+            if shown:
+                written = self.caption_network.write(on_device(batch, device))
+                texts = map(self.data.tokenizer.decode, written)
+                found |= {clip.clip_id: text for clip, text in zip(shown, texts, strict=True)}
+        return [found.get(each.clip_id) for each in clips]
+
+    def _clips(self, of_videos: Sequence[Sequence[CaptionedClip]]) -> tuple[ClipsOfVideos, list[CaptionedClip]]:
+        """Videos with their clips, and those of the clips that are shown, in the batch's order."""
+        videos = [self.data.videos[own[0].video_id] for own in of_videos]
+        seen = [self.data.align(video, self.model.config) for video in videos]
+        shown: list[CaptionedClip] = []
+        places: list[tuple[int, int, int]] = []
+        for row, (own, video) in enumerate(zip(of_videos, videos, strict=True)):
+            frames = len(seen[row].features)
+            for clip in own:
+                if clip.interval[0] / video.interval_s < frames:
+                    shown.append(clip)
+                    places.append((row, *clip_frames(*clip.interval, video.interval_s, frames)))
+        texts = [(number, text) for number, clip in enumerate(shown) for _, text in clip.captions]
+        tokens, _ = self.data.queries(text for _, text in texts)
+        longest = max(map(len, tokens), default=0)
+        padding = [[*text, END, *[PADDING] * (longest - len(text))] for text in tokens]
+        of_video, first, stop = torch.tensor(places, dtype=torch.int64).view(-1, 3).unbind(1)
+        batch = ClipsOfVideos(
+            collate(seen),
+            of_video,
+            first,
+            stop,
+            torch.tensor(padding, dtype=torch.int64).view(-1, longest + 1),
+            torch.tensor([number for number, _ in texts], dtype=torch.int64),
+            torch.tensor(sum(map(len, of_videos)) - len(shown)),
+        )
+        return batch, shown
+
+
+def _by_video(clips: Sequence[CaptionedClip]) -> list[list[CaptionedClip]]:
+    found: dict[str, list[CaptionedClip]] = {}
+    for each in clips:
+        found.setdefault(each.video_id, []).append(each)
+    return list(found.values())

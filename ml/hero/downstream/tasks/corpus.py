@@ -1,0 +1,112 @@
+"""Learning and measuring retrieval: batches of texts with their videos, and a corpus of encoded videos to search.
+
+Belongs here: what moment retrieval and video retrieval share as tasks.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ml.harness import gather, on_device
+from ml.hero.batch import collate, collate_texts, key_of
+from ml.hero.data.annotations import Description, Interval
+from ml.hero.downstream import matching
+from ml.hero.downstream.matching import Pairs
+from ml.hero.downstream.moments import LossSettings, MomentIndex, moment_labels
+from ml.hero.downstream.tasks.examples import Examples, device_of, parts
+from ml.hero.model import Hero
+from ml.metrics.moments import Search, iou
+
+VIDEOS, TEXTS = 32, 256
+"""Videos and texts that are encoded at a time."""
+
+
+class RetrievalNetwork(nn.Module):
+    """The model's forward pass and its losses; in a share of the steps moments are learned besides whole videos."""
+
+    def __init__(self, model: Hero, settings: LossSettings, span_share: float) -> None:
+        super().__init__()
+        self.model, self.settings, self.span_share = model, settings, span_share
+
+    def forward(self, pairs: Pairs, step: int) -> dict[str, Tensor]:
+        with_spans = np.random.default_rng((step, 5)).random() < self.span_share
+        given = matching.rows(self.model, pairs, bool(with_spans))
+        # Differences of cosines are too fine for the half precision that the model may run in.
+        with torch.autocast(pairs.items.device.type, enabled=False):
+            return matching.losses(given, gather, self.settings, step)
+
+
+def pairs_of(examples: Examples[Description], model: Hero, numbers: Sequence[int]) -> Pairs:
+    """Training descriptions with a video each, as numbered in ``examples.learned``; a moment where they tell one."""
+    descriptions = [examples.learned[number] for number in numbers]
+    texts, _ = examples.queries(each.text for each in descriptions)
+    videos = [examples.videos[str(each.video_id)] for each in descriptions]
+    seen = [examples.align(video, model.config) for video in videos]
+    frames = [agreed(each.intervals) for each in descriptions]
+    lengths = torch.tensor([len(video.features) for video in seen])
+    first, last = moment_labels(
+        torch.tensor([[time / video.interval_s for time in each] for each, video in zip(frames, videos, strict=True)]),
+        lengths,
+        1.0,
+    )
+    return Pairs(
+        collate(seen),
+        collate_texts(texts),
+        torch.arange(len(texts)),
+        first,
+        last,
+        torch.tensor([key_of(text) for text in texts]),
+        torch.tensor([key_of(video.video_id) for video in videos]),
+        # Not the place in the batch, which would make an example that is in it twice wrong for itself.
+        torch.tensor(numbers),
+    )
+
+
+def agreed(intervals: Sequence[Interval]) -> Interval:
+    """Of several annotators' intervals the one that overlaps the others most, the first of equals; [0, 0] of none."""
+    return max(intervals, key=lambda each: sum(iou(each, other) for other in intervals), default=(0.0, 0.0))
+
+
+@torch.inference_mode()
+def index_of(examples: Examples[Description], model: Hero, video_ids: Sequence[str], search: Search) -> MomentIndex:
+    """The videos, encoded and in memory; they are searched with their own interval between frames.
+
+    Raises:
+        ValueError: their frames lie at different intervals.
+    """
+    device, encoded, intervals = device_of(model), list[Tensor](), set[float]()
+    for some in parts(video_ids, VIDEOS):
+        videos = [examples.videos[video_id] for video_id in some]
+        intervals |= {video.interval_s for video in videos}
+        batch = collate([examples.align(video, model.config) for video in videos])
+        frames = model.contextual(on_device(batch, device)).float().cpu()
+        encoded += frames.split(batch.lengths.tolist())
+    if len(intervals) > 1:
+        raise ValueError(f"frames lie every {sorted(intervals)} s: the videos of a corpus must have one interval")
+    return MomentIndex(copy.deepcopy(model.moments).cpu(), encoded, replace(search, interval_s=intervals.pop()))
+
+
+@torch.inference_mode()
+def encode_queries(model: Hero, texts: Sequence[Sequence[int]]) -> Tensor:
+    """Vectors of texts ``[texts, hidden]``, on the CPU."""
+    device = device_of(model)
+    packed = (collate_texts(some) for some in parts(texts, TEXTS))
+    return torch.cat([model.encode_query(on_device(each, device)).float().cpu() for each in packed])
+
+
+def corpus_of(examples: Examples[Description]) -> list[str]:
+    """Videos of the validation split, as they are met first; those that are not there are left out.
+
+    Raises:
+        ValueError: none is there.
+    """
+    found = dict.fromkeys(each.video_id for each in examples.validation if each.video_id in examples.videos)
+    if not found:
+        raise ValueError("no video of the validation descriptions has frame features: nothing to search")
+    return [str(video_id) for video_id in found]

@@ -1,0 +1,117 @@
+"""What a task learns from and is measured on: annotations, the videos that they speak of, and texts as tokens.
+
+Belongs here: which annotations have a video, how texts are cut, how a task is identified. Nothing vanishes: what cannot
+be learned from is counted, what cannot be answered counts as wrong.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Generic, Protocol, TypeVar
+
+import torch
+from torch import nn
+
+from ml.hero.batch import END, AlignedVideo, Passage, aligned
+from ml.hero.config import HeroConfig
+from ml.hero.downstream.finetune import cut_to_limit
+from ml.hero.video import Video
+
+
+class TextCoder(Protocol):
+    """Texts to tokens without special ones, and back (``ml.hero.tokenizer``)."""
+
+    def encode(self, text: str, /) -> list[int]: ...
+
+    def decode(self, tokens: Iterable[int], /) -> str: ...
+
+
+class Annotation(Protocol):
+    """What is said of a video; None if that is kept secret."""
+
+    @property
+    def video_id(self) -> str | None: ...
+
+
+Annotated = TypeVar("Annotated", bound=Annotation)
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Examples(Generic[Annotated]):
+    """Annotations of the training and the validation split, and videos by their id.
+
+    Args:
+        with_subtitles: without, all frames of a video are one passage without text (video-only tasks).
+        max_text: tokens of a query, or of question and answer together; longer ones are cut and counted.
+        preceding: so many subtitles before it stand before each subtitle's text.
+        content: names the content of the videos, so that a training is not resumed on other ones.
+    """
+
+    tokenizer: TextCoder
+    videos: Mapping[str, Video]
+    training: Sequence[Annotated]
+    validation: Sequence[Annotated]
+    with_subtitles: bool = True
+    max_text: int = 60
+    preceding: int = 0
+    content: str = ""
+
+    @cached_property
+    def learned(self) -> list[Annotated]:
+        """Annotations of the training split whose video is there."""
+        return [each for each in self.training if each.video_id in self.videos]
+
+    @cached_property
+    def counts(self) -> dict[str, float]:
+        """Annotations without a video: those of training are not learned, those of validation count as wrong."""
+        return {
+            "training_without_video": float(len(self.training) - len(self.learned)),
+            "without_video": float(sum(each.video_id not in self.videos for each in self.validation)),
+        }
+
+    def align(self, video: Video, config: HeroConfig) -> AlignedVideo:
+        """A video as the model reads it."""
+        found = aligned(video, config, self.with_subtitles)
+        return preceded(found, self.preceding) if self.preceding else found
+
+    def queries(self, texts: Iterable[str]) -> tuple[list[list[int]], int]:
+        """Tokens of texts, and how many had to be cut."""
+        return cut_to_limit([self.tokenizer.encode(text) for text in texts], self.max_text)
+
+    def identity(self, task: str, network: nn.Module) -> str:
+        """Names the task, its data and the parameters that it starts from."""
+        parameters = [float(tensor.double().sum()) for tensor in network.state_dict().values()]
+        data = (self.training, self.validation, sorted(self.videos), self.content)
+        how = (task, self.with_subtitles, self.max_text, self.preceding)
+        return hashlib.sha256(repr((how, data, parameters)).encode()).hexdigest()
+
+
+def preceded(video: AlignedVideo, count: int) -> AlignedVideo:
+    """Each passage with the text of the ``count`` passages before it in front of its own."""
+    texts = [passage.tokens for passage in video.passages]
+    passages = (
+        Passage(passage.frames, tuple(token for text in texts[max(number - count, 0) : number + 1] for token in text))
+        for number, passage in enumerate(video.passages)
+    )
+    return replace(video, passages=tuple(passages))
+
+
+def asked_of_video(question: Sequence[int], answer: Sequence[int], limit: int) -> tuple[list[int], bool]:
+    """``</s> question </s> answer`` of at most ``limit`` tokens, and whether it was cut; the question is cut first."""
+    longest = max(limit - len(answer) - 2, 0)
+    whole = [END, *question[:longest], END, *answer]
+    return whole[:limit], len(question) > longest or len(whole) > limit
+
+
+def parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """``size`` of the items at a time."""
+    return (items[first : first + size] for first in range(0, len(items), size))
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Where a network's parameters are."""
+    return next(network.parameters()).device

@@ -1,0 +1,157 @@
+"""Finding a moment by text as a task: TVR, How2R and DiDeMo (D.5, D.6).
+
+Belongs here: settings of each data set, and how answers are searched, measured and written. Published code leaves long
+queries out of learning and measuring; here they are cut and counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from torch import nn
+
+from ml.harness import Entry
+from ml.hero.data.annotations import Description
+from ml.hero.downstream.matching import Pairs
+from ml.hero.downstream.moments import LossSettings, MomentIndex
+from ml.hero.downstream.tasks.corpus import RetrievalNetwork, corpus_of, encode_queries, index_of, pairs_of
+from ml.hero.downstream.tasks.examples import Examples
+from ml.hero.model import Hero
+from ml.metrics.moments import (
+    IOU_THRESHOLDS,
+    RECALLS,
+    Moment,
+    Search,
+    Task,
+    Truth,
+    moment_metrics,
+    write_predictions,
+)
+
+Found = dict[Task, dict[int, list[Moment]]]
+
+
+@dataclass(frozen=True)
+class MomentSettings:
+    """``span_share`` is the share of the steps in which moments are learned besides whole videos."""
+
+    losses: LossSettings = field(default_factory=LossSettings)
+    span_share: float = 0.2
+    search: Search = field(default_factory=lambda: Search(max_overlap=0.5))
+
+
+_DIDEMO = LossSettings(videos=10.0, queries=10.0, pool=80)
+PRESETS = {
+    "tvr": MomentSettings(),
+    "how2r": MomentSettings(LossSettings(hard_from=1000), 0.1, Search(shortest=3, longest=20)),
+    # From which step negatives are hard, and the share of the steps with moments, are TVR's: not known for DiDeMo.
+    "didemo_video": MomentSettings(_DIDEMO, search=Search(shortest=3, longest=6)),
+    "didemo_subtitles": MomentSettings(_DIDEMO, search=Search()),
+}
+
+
+class MomentRetrieval:
+    """An example is a description with its video; all others of the step's batch are wrong for it.
+
+    Of several annotators the one that agrees best with the others is learned from; answers are measured against all.
+
+    Raises:
+        ValueError: a description has no interval to learn from or to be measured by.
+    """
+
+    measure = "VCMR_mean"
+
+    def __init__(self, model: Hero, examples: Examples[Description], settings: MomentSettings = PRESETS["tvr"]) -> None:
+        for each in (*examples.training, *examples.validation):
+            if not each.intervals:
+                raise ValueError(f"description {each.desc_id}: has no moment to learn from or to be measured by")
+        self.model, self.data, self.settings = model, examples, settings
+        self.network: nn.Module = RetrievalNetwork(model, settings.losses, settings.span_share)
+        self.heads: Sequence[nn.Module] = ()
+        self.identity = examples.identity(f"moment retrieval {asdict(settings)}", self.network)
+
+    @property
+    def examples(self) -> int:
+        return len(self.data.learned)
+
+    def batch(self, rows: Sequence[int]) -> Pairs:
+        return pairs_of(self.data, self.model, rows)
+
+    def evaluate(self) -> Entry:
+        """Hit rates over all validation descriptions, and their mean of VCMR, by which the best model is chosen.
+
+        A description without a video is a miss (``without_video``). Counted besides: queries that were cut, and moments
+        that begin behind the frames that the model sees.
+        """
+        corpus, descriptions = corpus_of(self.data), self.data.validation
+        index, found, cut = self.search(descriptions, corpus)
+        numbers = {video_id: number for number, video_id in enumerate(corpus)}
+        truths = {
+            row: Truth(numbers.get(str(each.video_id), -1), each.intervals, each.kind)
+            for row, each in enumerate(descriptions)
+        }
+        measured = moment_metrics(found, truths)
+        means = [measured[f"VCMR_{iou:g}_R@{k}"] for iou in IOU_THRESHOLDS for k in RECALLS]
+        shown_s = (index.counts * index.search.interval_s).tolist()
+        behind = sum(
+            truth.video >= 0 and min(start for start, _ in truth.intervals) >= shown_s[truth.video]
+            for truth in truths.values()
+        )
+        counts = {"queries_cut": float(cut), "moments_behind_the_end": float(behind), **self.data.counts}
+        return {"VCMR_mean": sum(means) / len(means), **measured, **counts}
+
+    def search(self, descriptions: Sequence[Description], corpus: Sequence[str]) -> tuple[MomentIndex, Found, int]:
+        """The best moments of each description, by its place, in the videos of the corpus.
+
+        Returns:
+            The index; VCMR, VR and, where the descriptions tell their videos, SVMR (nothing where the video is not in
+            the corpus); and how many queries had to be cut.
+        """
+        self.network.eval()
+        texts, cut = self.data.queries(each.text for each in descriptions)
+        index = index_of(self.data, self.model, corpus, self.settings.search)
+        queries = encode_queries(self.model, texts)
+        found: Found = {
+            "VCMR": dict(enumerate(index.find(queries))),
+            "VR": dict(enumerate(index.find_videos(queries))),
+        }
+        if any(each.video_id is not None for each in descriptions):
+            numbers = {video_id: number for number, video_id in enumerate(corpus)}
+            own = {row: numbers[v] for row, each in enumerate(descriptions) if (v := str(each.video_id)) in numbers}
+            inside = index.find_within(queries[list(own)], list(own.values()))
+            found["SVMR"] = {row: [] for row in range(len(texts))} | dict(zip(own, inside, strict=True))
+        return index, found, cut
+
+    def predictions(
+        self,
+        path: Path,
+        descriptions: Sequence[Description] | None = None,
+        video_numbers: Mapping[str, int] | None = None,
+    ) -> None:
+        """Write the answers as TVR's scorer reads them.
+
+        Args:
+            descriptions: those of the validation split, unless others are given; their videos may be secret.
+            video_numbers: the corpus with the official numbers; None for that of the validation split.
+
+        Raises:
+            ValueError: a video of the corpus has no features.
+        """
+        described = self.data.validation if descriptions is None else descriptions
+        numbers = video_numbers or {video_id: number for number, video_id in enumerate(corpus_of(self.data))}
+        missing = [video_id for video_id in numbers if video_id not in self.data.videos]
+        if missing:
+            raise ValueError(f"video {missing[0]} and {len(missing) - 1} more of the corpus have no frame features")
+        _, found, _ = self.search(described, list(numbers))
+        official = list(numbers.values())
+        ids = [int(each.desc_id) for each in described]
+        renumbered: Found = {
+            task: {
+                ids[row]: [moment._replace(video=official[moment.video]) for moment in moments]
+                for row, moments in answers.items()
+            }
+            for task, answers in found.items()
+        }
+        write_predictions(path, numbers, {int(each.desc_id): each.text for each in described}, renumbered)

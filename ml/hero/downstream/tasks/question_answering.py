@@ -1,0 +1,125 @@
+"""Choosing the answer to a question about a video as a task: TVQA, How2QA (D.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ml.harness import Entry, on_device
+from ml.hero.batch import HeroBatch, padded
+from ml.hero.data.annotations import Question
+from ml.hero.downstream.moments import moment_labels
+from ml.hero.downstream.question_answering import SPAN_WEIGHT, AnswerHead, accuracy, answer_loss
+from ml.hero.downstream.tasks.examples import Examples, asked_of_video, device_of, parts
+from ml.hero.model import Hero, initialise
+
+QUESTIONS = 8
+"""Questions that are answered at a time."""
+
+
+class AskedVideos(NamedTuple):
+    """Each question's video once an answer, question by question, and its frames.
+
+    ``first`` and ``last`` are -1 where the moment is not told, ``right`` where the answer is not.
+    """
+
+    batch: HeroBatch
+    right: Tensor
+    first: Tensor
+    last: Tensor
+
+
+class AnswerNetwork(nn.Module):
+    """The model with each answer beside the video, and the head over all answers."""
+
+    def __init__(self, model: Hero, answers: int, span_weight: float) -> None:
+        super().__init__()
+        self.model, self.answers, self.span_weight = model, answers, span_weight
+        self.head = AnswerHead(model.config.hidden).apply(initialise)
+
+    def logits(self, asked: AskedVideos) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits of the answers ``[questions, answers]`` and of the first and last frame ``[questions, frames]``."""
+        frames, mask = padded(self.model.contextual(asked.batch), asked.batch.lengths)
+        answers, start, end = self.head(frames.unflatten(0, (-1, self.answers)), mask[:: self.answers])
+        return answers.float(), start.float(), end.float()
+
+    def forward(self, asked: AskedVideos, step: int) -> dict[str, Tensor]:
+        return answer_loss(self.logits(asked), asked.right, asked.first, asked.last, self.span_weight)
+
+
+class QuestionAnswering:
+    """An example is a question with all its answers.
+
+    Raises:
+        ValueError: the questions have different numbers of answers, or the right one is secret.
+    """
+
+    measure = "accuracy"
+
+    def __init__(self, model: Hero, examples: Examples[Question], span_weight: float = SPAN_WEIGHT) -> None:
+        questions = [*examples.training, *examples.validation]
+        counts = {len(each.options) for each in questions}
+        if len(counts) != 1:
+            raise ValueError(f"questions have {sorted(counts)} answers: all must have the same number")
+        for each in questions:
+            if each.answer is None:
+                raise ValueError(f"question {each.question_id}: its right answer is secret, it can only be answered")
+        self.model, self.data, self.answers = model, examples, counts.pop()
+        self.answer_network = AnswerNetwork(model, self.answers, span_weight)
+        self.network: nn.Module = self.answer_network
+        self.heads = [self.answer_network.head]
+        self.identity = examples.identity(f"question answering {span_weight}", self.network)
+
+    @property
+    def examples(self) -> int:
+        return len(self.data.learned)
+
+    def batch(self, rows: Sequence[int]) -> AskedVideos:
+        return self._asked([self.data.learned[row] for row in rows])
+
+    def evaluate(self) -> Entry:
+        """Share of all validation questions whose answer is right; without a video it is wrong (``without_video``)."""
+        questions = self.data.validation
+        chosen = self.choose(questions)
+        found = torch.tensor([-1 if each is None else each for each in chosen])
+        right = torch.tensor([each.answer for each in questions])
+        texts = [text for each in questions for text in self._texts(each)]
+        cut = sum(was_cut for _, was_cut in texts)
+        return {"accuracy": accuracy(found, right), "texts_cut": float(cut), **self.data.counts}
+
+    @torch.inference_mode()
+    def choose(self, questions: Sequence[Question]) -> list[int | None]:
+        """The answer chosen for each question; None where the video is not there."""
+        self.network.eval()
+        device, known = device_of(self.network), [each for each in questions if each.video_id in self.data.videos]
+        chosen = iter(
+            answer
+            for some in parts(known, QUESTIONS)
+            for answer in self.answer_network.logits(on_device(self._asked(some), device))[0].argmax(1).tolist()
+        )
+        return [next(chosen) if each.video_id in self.data.videos else None for each in questions]
+
+    def _texts(self, question: Question) -> list[tuple[list[int], bool]]:
+        encode = self.data.tokenizer.encode
+        asked = encode(question.text)
+        return [asked_of_video(asked, encode(option), self.data.max_text) for option in question.options]
+
+    def _asked(self, questions: Sequence[Question]) -> AskedVideos:
+        videos = [self.data.videos[each.video_id] for each in questions]
+        seen = [self.data.align(video, self.model.config) for video in videos]
+        texts = [text for each in questions for text, _ in self._texts(each)]
+        moments = [
+            [time / video.interval_s for time in each.interval or (0.0, 0.0)]
+            for each, video in zip(questions, videos, strict=True)
+        ]
+        first, last = moment_labels(torch.tensor(moments), torch.tensor([len(each.features) for each in seen]), 1.0)
+        untold = torch.tensor([each.interval is None for each in questions])
+        return AskedVideos(
+            self.model.beside([video for video in seen for _ in range(self.answers)], texts),
+            torch.tensor([-1 if each.answer is None else each.answer for each in questions]),
+            first.masked_fill(untold, -1),
+            last.masked_fill(untold, -1),
+        )

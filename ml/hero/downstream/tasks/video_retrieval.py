@@ -1,0 +1,62 @@
+"""Finding a video by text as a task: MSR-VTT (D.5). There are no moments in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import torch
+from torch import nn
+
+from ml.harness import Entry
+from ml.hero.data.annotations import Description
+from ml.hero.downstream.matching import Pairs
+from ml.hero.downstream.moments import LossSettings
+from ml.hero.downstream.tasks.corpus import RetrievalNetwork, corpus_of, encode_queries, index_of, pairs_of
+from ml.hero.downstream.tasks.examples import Examples
+from ml.hero.model import Hero
+from ml.metrics.moments import Search
+from ml.metrics.retrieval import RECALLS, ranks_of_scores, retrieval_metrics
+
+SETTINGS = LossSettings(videos=10.0, queries=10.0, span=0.0, pool=80)
+"""MSR-VTT's weights. From which step negatives are hard is TVR's: the published setting is not known."""
+
+
+class VideoRetrieval:
+    """An example is a description with its video; all others of the step's batch are wrong for it."""
+
+    measure = "recall_mean"
+
+    def __init__(self, model: Hero, examples: Examples[Description], settings: LossSettings = SETTINGS) -> None:
+        self.model, self.data = model, examples
+        self.network: nn.Module = RetrievalNetwork(model, settings, span_share=0.0)
+        self.heads: Sequence[nn.Module] = ()
+        self.identity = examples.identity(f"video retrieval {asdict(settings)}", self.network)
+
+    @property
+    def examples(self) -> int:
+        return len(self.data.learned)
+
+    def batch(self, rows: Sequence[int]) -> Pairs:
+        return pairs_of(self.data, self.model, rows)
+
+    def evaluate(self) -> Entry:
+        """R@k over all validation descriptions, and the mean of them, by which the best model is chosen.
+
+        A description without a video is a miss (``without_video``) and has no part in the median and the mean rank.
+
+        Raises:
+            ValueError: no description has a video.
+        """
+        self.network.eval()
+        corpus, descriptions = corpus_of(self.data), self.data.validation
+        numbers = {video_id: number for number, video_id in enumerate(corpus)}
+        texts, cut = self.data.queries(each.text for each in descriptions)
+        known = [row for row, each in enumerate(descriptions) if each.video_id in numbers]
+        queries = encode_queries(self.model, [texts[row] for row in known])
+        scores = index_of(self.data, self.model, corpus, Search()).scores(queries)
+        own = torch.tensor([numbers[str(descriptions[row].video_id)] for row in known])
+        measured = retrieval_metrics(ranks_of_scores(scores, own))
+        recalls = {name: measured[name] * len(known) / len(texts) for name in (f"R@{k}" for k in RECALLS)}
+        counts = {"queries": float(len(texts)), "queries_cut": float(cut), **self.data.counts}
+        return {"recall_mean": sum(recalls.values()) / len(recalls), **measured, **recalls, **counts}

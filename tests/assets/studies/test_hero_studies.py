@@ -1,0 +1,29 @@
+"""HERO's studies: every way is trained and judged on the same held-out videos."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from assets.studies.hero import RECALLS, TRIALS, Effort, Worlds, compare
+
+TINY = Effort(videos=24, steps_a_task=2, retrieval_steps=2, question_steps=2, batch=4)
+
+
+def test_corpora_are_other_worlds_cut_otherwise_and_share_nothing_with_what_is_held_out() -> None:
+    worlds = Worlds.make(24, seed=0)
+    held_out = {video.video_id for video in worlds.held_out}
+    assert held_out.isdisjoint(video.video_id for video in worlds.training["TV"])
+    assert len(worlds.corpus(("TV", "HowTo"))) == len(worlds.training["TV"]) + len(worlds.training["HowTo"])
+    assert {video.interval_s for video in worlds.corpus(("HowTo",)).videos} == {2.0}
+
+
+@pytest.mark.parametrize("subject", ["architecture"])
+def test_each_way_has_its_rows(subject: str) -> None:
+    told: list[str] = []
+    rows = compare(subject, [0], TINY, "cpu", told.append)
+    assert [line.split(",")[0] for line in told] == [trial.method for trial in TRIALS[subject]]
+    counts = rows.filter(pl.col("benchmark") == "moments, fine-tuned").group_by("method").agg(pl.col("metric"))
+    assert all(set(metrics) == set(RECALLS) for metrics in counts["metric"])
+    assert rows["value"].is_between(0, 1000).all()
+    assert rows.filter(pl.col("metric") == "accuracy")["queries"].min() > 10

@@ -1,0 +1,169 @@
+"""HERO's pre-training on packed sequences beside the same on padded ones: videos a second, memory, and the same losses.
+
+Peer: one row a subtitle, its frames and its text padded to the longest when they are embedded, both together in the
+layers with an additive mask of -10,000 (D.2); one row a video in the temporal transformer. Parameters, attention
+kernel, heads and losses are the same. Videos are synthetic: 60 to 90 s at 1.5 s a frame, spoken lines of 1 to 5 s whose
+lengths in tokens are geometric with mean 10, cut at 60. Optimiser steps, which are the same for both, are not timed.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ml.hero.attention import Encoder, Groups
+from ml.hero.batch import HeroBatch
+from ml.hero.config import PRESETS, HeroConfig
+from ml.hero.cross_modal import CrossModalTransformer
+from ml.hero.model import Hero
+from ml.hero.pretraining.train import PreTraining, Settings
+from ml.hero.video import Subtitle, Video
+from tests.hero_videos import VOCABULARY, Videos
+
+INTERVAL_S, MEAN_TOKENS, MOST_TOKENS = 1.5, 10, 60
+MIX = ("mlm", "mlm", "mnce", "mnce", "fom", "vsm", "vsm")
+"""Steps of each task in the published shares (D.4)."""
+
+
+class PaddedEncoder(nn.Module):
+    """An encoder's layers over rows that are padded to the longest."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, stream: Tensor, groups: Groups) -> Tensor:
+        lengths = torch.tensor([length for count, length in groups for _ in range(count)])
+        mask = torch.arange(int(lengths.max())) < lengths[:, None]
+        rows = stream.new_zeros(*mask.shape, stream.shape[1]).masked_scatter(mask[..., None], stream)
+        bias = torch.where(mask, 0.0, -10_000.0)[:, None, None]
+        for layer in self.encoder.layers:
+            attention = layer.attention
+            projected = attention.queries_keys_values(rows).unflatten(2, (3, attention.heads, -1))
+            queries, keys, values = (each.transpose(1, 2) for each in projected.unbind(2))
+            mixed = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=bias)
+            seen = attention.norm(rows + attention.output(mixed.transpose(1, 2).flatten(2)))
+            rows = layer.norm(seen + layer.narrow(functional.gelu(layer.wide(seen))))
+        return rows[mask]
+
+
+class PaddedCrossModal(CrossModalTransformer):
+    """Frames and text of each subtitle embedded in a row of its own."""
+
+    def forward(self, batch: HeroBatch, masked: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        hidden_frames = None if masked is None else masked[batch.matched]
+        features = self.mask.cover(batch.frames[batch.matched], hidden_frames)
+        sizes = torch.tensor([length for count, length in batch.groups for _ in range(count)])
+        rows = torch.empty_like(batch.order)
+        rows[batch.order] = torch.arange(len(sizes)).repeat_interleave(sizes)
+        of_frames, of_tokens = rows.split([len(batch.matched), len(batch.tokens)])
+        frames = in_rows(self.embed_frames, features, batch.matched_positions, of_frames, len(sizes))
+        text = in_rows(self.embed_text, batch.tokens, batch.token_positions, of_tokens, len(sizes))
+        stream = self.encoder(torch.cat([frames, text])[batch.order], batch.groups)
+        both = torch.empty_like(stream).index_copy(0, batch.order, stream)
+        return both[: len(frames)], both[len(frames) :]
+
+
+def in_rows(
+    embed: Callable[[Tensor, Tensor], Tensor], packed: Tensor, places: Tensor, rows: Tensor, count: int
+) -> Tensor:
+    """What is packed, embedded in padded rows ``[count, longest, ...]`` and packed again."""
+    longest = int(places.max()) + 1
+    padded = packed.new_zeros(count, longest, *packed.shape[1:])
+    padded[rows, places] = packed
+    return embed(padded, torch.arange(longest).expand(count, longest))[rows, places]
+
+
+class PaddedHero(Hero):
+    """HERO on padded rows."""
+
+    cross_modal_type = PaddedCrossModal
+
+    def __init__(self, config: HeroConfig) -> None:
+        super().__init__(config)
+        self.cross_modal.encoder = PaddedEncoder(self.cross_modal.encoder)
+        self.temporal.encoder = PaddedEncoder(self.temporal.encoder)
+
+
+def spoken_video(seed: int, frame_dim: int, vocabulary: int) -> Video:
+    """A synthetic video with the lengths that are told above."""
+    rng = np.random.default_rng(seed)
+    duration_s = float(rng.uniform(60, 90))
+    lines, start_s = [], 0.0
+    while start_s < duration_s:
+        end_s = start_s + float(rng.uniform(1, 5))
+        tokens = rng.integers(4, vocabulary - 8, min(int(rng.geometric(1 / MEAN_TOKENS)), MOST_TOKENS))
+        lines.append(Subtitle(start_s, end_s, tuple(tokens.tolist())))
+        start_s = end_s + float(rng.uniform(0, 1))
+    frames = rng.normal(size=(int(duration_s / INTERVAL_S), frame_dim)).astype(np.float32)
+    return Video(f"video-{seed}", frames, INTERVAL_S, lines)
+
+
+def measure(preset: str, videos: int, layout: str, steps: tuple[str, ...]) -> dict[str, Any]:
+    """Seconds and loss of a step of each task, and the peak of resident memory beyond that before the first."""
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    config = replace(PRESETS[preset], dropout=0.0)
+    source = Videos([spoken_video(seed, config.frame_dim, config.vocabulary) for seed in range(videos)])
+    model = Hero(config) if layout == "packed" else PaddedHero(config)
+    accelerator, before = Accelerator(cpu=True), resident_mb()
+    found: dict[str, Any] = {"seconds": {}, "losses": {}}
+    for task in dict.fromkeys(steps):
+        settings = Settings({task: 1}, steps=10, warm_up=1, batch=videos, span_share=1.0)
+        learner = PreTraining(source, None, VOCABULARY, model, settings, torch.device("cpu"))
+        batch = learner.batch(0, 0, 1)
+        taken = []
+        for _ in range(5 if preset == "small" else 1):
+            learner.optimiser.zero_grad()
+            started = time.process_time()
+            losses = learner.step(learner.network, batch, accelerator)
+            taken.append(time.process_time() - started)
+        found["seconds"][task], found["losses"][task] = min(taken), float(losses["loss"])
+    return {**found, "peak_mb": resident_mb() - before}
+
+
+def resident_mb() -> float:
+    """The most that this process had in memory so far."""
+    # Unlike ru_maxrss, this does not begin with the memory of the process that started this one.
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    return int(line.split()[1]) / 1024
+
+
+def in_a_process_of_its_own(*arguments: object) -> dict[str, Any]:
+    """``measure`` where no other measurement has left its memory."""
+    command = [sys.executable, "-m", "tests.benchmarks.bench_hero", *map(str, arguments)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.mark.parametrize(("preset", "videos"), [("small", 8), ("paper", 4)])
+def test_packed_beside_padded(preset: str, videos: int) -> None:
+    packed, padded = (in_a_process_of_its_own(preset, videos, layout) for layout in ("packed", "padded"))
+    print(f"\n{preset}, {videos} videos a step{'padded':>12} {'packed':>10} {'ratio':>6} {'loss differs by':>16}")
+    for task, seconds in packed["seconds"].items():
+        difference = abs(packed["losses"][task] - padded["losses"][task])
+        slow = padded["seconds"][task]
+        print(f"{task + ', CPU s a step':26} {slow:10.2f} {seconds:10.2f} {slow / seconds:6.2f} {difference:16.1e}")
+        assert difference < 1e-4 * max(1.0, abs(packed["losses"][task]))
+    fast, slow = (len(MIX) * videos / sum(each["seconds"][task] for task in MIX) for each in (packed, padded))
+    print(f"{'videos a CPU s, D.4 shares':26} {slow:10.2f} {fast:10.2f} {fast / slow:6.2f}")
+    peaks = padded["peak_mb"], packed["peak_mb"]
+    print(f"{'peak memory of steps, MB':26} {peaks[0]:10.0f} {peaks[1]:10.0f} {peaks[0] / peaks[1]:6.2f}")
+
+
+if __name__ == "__main__":
+    print(json.dumps(measure(sys.argv[1], int(sys.argv[2]), sys.argv[3], MIX)))

@@ -1,0 +1,25 @@
+"""HERO's studies on the synthetic world: what each pre-training task, each encoder and each corpus brings.
+
+The table is what is asked for; nothing is compared with the clock but the whole, which is told at the end.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+import polars as pl
+
+from assets.studies.hero import Effort, compare
+
+
+def test_what_pre_training_brings() -> None:
+    share = float(os.environ.get("BENCH_SHARE", "1"))
+    effort = Effort(videos=max(40, round(400 * share)), steps_a_task=max(10, round(200 * share)))
+    began = time.monotonic()
+    tables = [compare(subject, [0], effort, "cpu", print) for subject in ("tasks", "architecture", "corpus")]
+    table = pl.concat(tables).with_columns(pl.format("{}: {}", "benchmark", "metric").alias("measured"))
+    with pl.Config(tbl_rows=-1, fmt_str_lengths=60, tbl_cols=-1):
+        for (subject,), rows in table.group_by("subject", maintain_order=True):
+            print(f"\n{subject}", rows.pivot("method", index="measured", values="value"))
+    print(f"{(time.monotonic() - began) / 60:.1f} minutes")

@@ -1,0 +1,123 @@
+"""F-TRM and H-TRM against plain computations of what they are told to be, and that they take HERO's place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from ml.hero.attention import Encoder
+from ml.hero.baselines import FlatTransformer, HierarchicalTransformer
+from ml.hero.batch import END, aligned, collate
+from ml.hero.config import PRESETS
+from ml.hero.downstream.tasks.moment_retrieval import MomentRetrieval
+from ml.hero.downstream.tasks.question_answering import QuestionAnswering
+from ml.hero.model import Hero
+from ml.hero.pretraining.train import TASKS, PreTraining, Settings
+from tests.hero_videos import TINY, VOCABULARY, random_videos
+from tests.ml.hero.downstream import colours
+from tests.ml.hero.downstream.test_tasks import MOMENTS, examples
+
+BASELINES = (FlatTransformer, HierarchicalTransformer)
+
+
+def alone(encoder: Encoder, tokens: torch.Tensor) -> torch.Tensor:
+    """One sequence through an encoder; what packing does is shown beside HERO's own tests."""
+    for layer in encoder.layers:
+        tokens = layer(tokens, ((1, len(tokens)),))
+    return tokens
+
+
+def double(kind: type[Hero]) -> Hero:
+    torch.manual_seed(0)
+    return kind(TINY).double().eval()
+
+
+def batch_of(count: int, appended=None):
+    videos = [aligned(video, TINY) for video in random_videos(count)]
+    batch = collate(videos, appended=appended)
+    return videos, batch._replace(frames=batch.frames.double())
+
+
+def test_sizes_at_the_published_widths() -> None:
+    with torch.device("meta"):
+        models = {kind: kind(PRESETS["paper"]) for kind in (*BASELINES, Hero)}
+    counts = {kind: sum(parameter.numel() for parameter in model.parameters()) for kind, model in models.items()}
+    assert counts == {FlatTransformer: 116_689_870, HierarchicalTransformer: 117_598_414, Hero: 121_037_262}
+
+
+def test_the_flat_one_reads_a_video_as_one_sequence() -> None:
+    model = double(FlatTransformer)
+    assert len(model.cross_modal.encoder.layers) == TINY.cross_modal_layers + TINY.temporal_layers
+    asked = [(5, 6), (), (7,)]
+    videos, batch = batch_of(3, asked)
+    frames, mask = model.encode(batch)
+    f = model.cross_modal
+    for row, own, video, question in zip(frames, mask, videos, asked, strict=True):
+        features = torch.from_numpy(video.features).double()
+        text = torch.tensor([token for passage in video.passages for token in (END, *passage.tokens)])
+        parts = [
+            f.embed_frames(features, torch.arange(len(features))),
+            f.embed_text(text, torch.arange(len(text))),
+            f.embed_text(torch.tensor(question, dtype=torch.int64), torch.arange(len(question))),
+        ]
+        torch.testing.assert_close(row[own], alone(f.encoder, torch.cat(parts))[: len(features)])
+    beside = model.beside(videos, [(END, 5)] * 3)
+    assert beside.tokens.equal(batch.tokens)  # a question stands there once, not behind every subtitle
+
+
+def test_the_hierarchical_one_reads_subtitles_without_frames() -> None:
+    model = double(HierarchicalTransformer)
+    videos, batch = batch_of(3)
+    frames, mask = model.encode(batch)
+    f, c, transform = model.cross_modal, model.temporal, model.frame_transform
+    for row, own, video in zip(frames, mask, videos, strict=True):
+        features = torch.from_numpy(video.features).double()
+        fused = torch.relu(transform[2](transform[0](features)))
+        for passage in video.passages:
+            text = torch.tensor([END, *passage.tokens])
+            said = alone(f.encoder, f.embed_text(text, torch.arange(len(text)))).mean(0)
+            fused[list(passage.frames)] += said
+        embedded = c.norm(fused + c.positions.weight[: len(fused)])
+        torch.testing.assert_close(row[own], alone(c.encoder, embedded))
+    said, text = f(batch._replace(frames=torch.zeros_like(batch.frames)))
+    for found, same in zip((said, text), f(batch), strict=True):
+        torch.testing.assert_close(found, same)
+
+
+@pytest.mark.parametrize("kind", BASELINES)
+def test_they_are_pre_trained_by_every_task(kind: type[Hero]) -> None:
+    for task in TASKS:
+        settings = Settings({task: 1}, steps=2, warm_up=0, batch=4, span_share=1.0)
+        learner = PreTraining(random_videos(6), None, VOCABULARY, kind(TINY), settings, torch.device("cpu"))
+        losses = learner.step(learner.network, learner.batch(0, 0, 1), Accelerator(cpu=True))
+        assert torch.isfinite(losses["loss"])
+        assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in learner.network.parameters())
+
+
+@pytest.mark.parametrize("kind", BASELINES)
+def test_they_learn_downstream_tasks(kind: type[Hero]) -> None:
+    torch.manual_seed(0)
+    model = kind(replace(colours.TINY, hidden=16))
+    tasks = (
+        MomentRetrieval(model, examples(colours.descriptions), MOMENTS),
+        QuestionAnswering(model, examples(colours.questions)),
+    )
+    for task in tasks:
+        assert descent(task.network, task.batch(range(16))) < 0.8
+
+
+def descent(network: nn.Module, batch) -> float:
+    """Loss of a batch after thirty steps on it, over that before."""
+    optimiser = torch.optim.AdamW(network.parameters(), 3e-3)
+    losses = []
+    for _ in range(30):
+        optimiser.zero_grad()
+        loss = network(batch, 1)["loss"]
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+    return losses[-1] / losses[0]

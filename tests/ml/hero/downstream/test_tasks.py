@@ -1,0 +1,286 @@
+"""Downstream tasks on coloured videos: each is learned, and no annotation gets lost on the way."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from ml.harness import Runtime
+from ml.hero.batch import END, AlignedVideo, Passage
+from ml.hero.data.annotations import Description
+from ml.hero.downstream import matching
+from ml.hero.downstream.finetune import Settings, finetune
+from ml.hero.downstream.moments import LossSettings
+from ml.hero.downstream.tasks.captioning import Captioning
+from ml.hero.downstream.tasks.corpus import agreed, pairs_of
+from ml.hero.downstream.tasks.examples import Examples, asked_of_video, preceded
+from ml.hero.downstream.tasks.inference import Inference
+from ml.hero.downstream.tasks.moment_retrieval import MomentRetrieval, MomentSettings
+from ml.hero.downstream.tasks.question_answering import QuestionAnswering
+from ml.hero.downstream.tasks.video_retrieval import VideoRetrieval
+from ml.hero.model import Hero
+from ml.metrics.moments import Search, read_predictions
+from tests.ml.hero.downstream.colours import (
+    INTERVAL_S,
+    TINY,
+    Words,
+    captioned,
+    coloured,
+    descriptions,
+    questions,
+    statements,
+)
+
+CPU = Runtime(device="cpu")
+LEARNED, HELD_OUT = [coloured(seed) for seed in range(300)], [coloured(seed) for seed in range(1000, 1024)]
+VIDEOS = {each.video.video_id: each.video for each in (*LEARNED, *HELD_OUT)}
+MOMENTS = MomentSettings(LossSettings(span=1.0), 0.5, Search(shortest=1, longest=8, max_overlap=0.5))
+ANNOTATE = {
+    MomentRetrieval: descriptions,
+    VideoRetrieval: descriptions,
+    QuestionAnswering: questions,
+    Inference: statements,
+    Captioning: captioned,
+}
+
+
+def examples(annotate, **options) -> Examples:
+    return Examples(Words(), VIDEOS, annotate(LEARNED), annotate(HELD_OUT), **options)
+
+
+def task_of(kind, *settings, **options):
+    """A task on the coloured videos, with a model of random weights, always the same."""
+    torch.manual_seed(0)
+    return kind(Hero(TINY), examples(ANNOTATE[kind], **options), *settings)
+
+
+def settings_of(steps: int) -> Settings:
+    return Settings(3e-3, steps, warm_up=min(10, steps - 1), batch=16, validate_every=steps)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "steps", "metric", "guessed", "learned"),
+    [
+        (MomentRetrieval, (MOMENTS,), 75, "SVMR_0.5_R@1", 0.5, 0.8),
+        (VideoRetrieval, (), 60, "recall_mean", 0.22, 0.5),
+        (QuestionAnswering, (), 100, "accuracy", 0.25, 0.6),
+        (Inference, (), 160, "accuracy", 0.5, 0.7),
+        (Captioning, (), 25, "CIDEr-D", 0.1, 5.0),
+    ],
+)
+def test_a_task_is_learned(kind, settings, steps, metric, guessed, learned) -> None:
+    task = task_of(kind, *settings)
+    before = task.evaluate()[metric]
+    (entry,) = finetune(task, settings_of(steps), CPU)
+    assert task.measure in entry
+    assert before < learned
+    assert entry[metric] > learned > guessed
+
+
+def test_a_question_has_a_logit_an_answer_whatever_is_asked_beside_it() -> None:
+    task = task_of(QuestionAnswering)
+    short = replace(
+        HELD_OUT[0].video, features=HELD_OUT[0].video.features[:3], subtitles=HELD_OUT[0].video.subtitles[:1]
+    )
+    task.data = replace(task.data, videos={**VIDEOS, short.video_id: short})
+    asked = questions(HELD_OUT[:3])
+    task.network.eval()
+    together = task.network.logits(task._asked(asked))
+    assert together[0].shape == (3, 4)
+    for row, question in enumerate(asked):
+        alone = task.network.logits(task._asked([question]))
+        for whole, own in zip(together, alone, strict=True):
+            torch.testing.assert_close(whole[row, : own.shape[1]], own[0], atol=1e-5, rtol=1e-5)
+    # Frames behind the end of a shorter video are no places for a moment.
+    assert together[1][0].softmax(0)[3:].eq(0).all()
+
+
+def test_every_query_is_measured() -> None:
+    known = descriptions(HELD_OUT[:4])
+    odd = [
+        Description(90, "a red cup", "video-lost", ((0.0, 6.0),)),
+        Description(91, "a red cup " * 30, known[0].video_id, ((0.0, 6.0),)),
+        Description(92, "a red cup", known[0].video_id, ((60.0, 66.0),)),
+    ]
+    data = Examples(Words(), VIDEOS, [*descriptions(LEARNED), odd[0]], [*known, *odd], max_text=20)
+    moments = MomentRetrieval(Hero(TINY), data, MOMENTS)
+    found = moments.evaluate()
+    counted = {"queries": 11, "queries_cut": 1, "without_video": 1, "training_without_video": 1}
+    assert {name: found[name] for name in counted} == counted
+    assert found["moments_behind_the_end"] == 1
+    # All videos are within the first hundred: what is missing is the description without a video.
+    assert found["VR_R@100"] == pytest.approx(10 / 11)
+    ranked = VideoRetrieval(Hero(TINY), data).evaluate()
+    assert {name: ranked[name] for name in counted} == counted
+    assert ranked["R@10"] == pytest.approx(10 / 11)
+
+
+def test_predictions_are_written_with_the_official_numbers(tmp_path: Path) -> None:
+    task = task_of(MomentRetrieval, MOMENTS)
+    numbers = {each.video.video_id: 500 + place for place, each in enumerate(HELD_OUT)}
+    task.predictions(tmp_path / "validation.json", video_numbers=numbers)
+    written, found = read_predictions(tmp_path / "validation.json")
+    assert written == numbers
+    assert set(found) == {"VCMR", "SVMR", "VR"}
+    own = {each.desc_id: numbers[each.video_id] for each in task.data.validation}
+    assert {row: {moment.video for moment in moments} for row, moments in found["SVMR"].items()} == {
+        row: {number} for row, number in own.items()
+    }
+    secret = [replace(each, video_id=None, intervals=()) for each in task.data.validation]
+    task.predictions(tmp_path / "test.json", secret, numbers)
+    _, hidden = read_predictions(tmp_path / "test.json")
+    assert set(hidden) == {"VCMR", "VR"}
+    assert hidden["VCMR"] == found["VCMR"]
+    with pytest.raises(ValueError, match="video lost and 0 more of the corpus have no frame features"):
+        task.predictions(tmp_path / "lost.json", video_numbers={**numbers, "lost": 1})
+
+
+def test_of_several_annotators_the_one_who_agrees_with_most_is_learned_from() -> None:
+    assert agreed([(5, 10), (0, 5), (0, 6), (0, 5)]) == (0, 5)
+    assert agreed([]) == (0, 0)
+    task = task_of(MomentRetrieval, MOMENTS)
+    described = replace(task.data.learned[0], intervals=((6.0, 12.0), (6.0, 12.0), (0.0, 6.0), (6.0, 10.0)))
+    pairs = pairs_of(replace(task.data, training=[described]), task.model, [0])
+    assert (int(pairs.first), int(pairs.last)) == (4, 7)
+
+
+def test_parts_of_a_batch_have_the_loss_of_the_whole() -> None:
+    task = task_of(MomentRetrieval, MOMENTS)
+    numbers = list(range(0, 40, 4))
+
+    def rows(own: list[int]) -> dict[str, Tensor]:
+        return matching.rows(task.model, task.batch(own), with_spans=True)
+
+    def losses(given: dict[str, Tensor]) -> dict[str, float]:
+        found = matching.losses(given, lambda each: each, MOMENTS.losses, 0)
+        return {name: float(loss.detach()) for name, loss in found.items()}
+
+    some, others = rows(numbers[:3]), rows(numbers[3:])
+    whole = losses(rows(numbers))
+    assert losses({name: torch.cat([some[name], others[name]]) for name in some}) == pytest.approx(whole, rel=1e-5)
+    assert set(whole) == {"loss", "videos", "queries", "span"}
+
+
+TWO_PROCESSES = """
+import sys, torch
+from ml.hero.downstream.finetune import finetune
+from tests.ml.hero.downstream.test_tasks import CPU, GATHERED, settings_of, task_of
+found = [finetune(task_of(kind, *settings), settings_of(4), CPU)[0] for kind, *settings in GATHERED]
+if torch.distributed.get_rank() == 0:
+    torch.save(found, sys.argv[1])
+"""
+GATHERED = ((MomentRetrieval, MOMENTS), (QuestionAnswering,), (Inference,), (Captioning,))
+
+
+def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
+    script = tmp_path / "two.py"
+    script.write_text(TWO_PROCESSES, encoding="utf-8")
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path.cwd())}
+    subprocess.run([*command, str(tmp_path / "entries.pt")], check=True, env=environment)
+    for (kind, *settings), two in zip(GATHERED, torch.load(tmp_path / "entries.pt"), strict=True):
+        task = task_of(kind, *settings)
+        (one,) = finetune(task, settings_of(4), CPU)
+        assert two["loss"] == pytest.approx(one["loss"], rel=1e-4), kind
+        assert two[task.measure] == pytest.approx(one[task.measure], abs=1e-3), kind
+
+
+def test_a_clip_behind_the_frames_is_counted_in_learning_and_measuring() -> None:
+    clips = captioned(HELD_OUT[:2])
+    behind = replace(clips[0], clip_id="behind", interval=(100.0, 104.0))
+    lost = replace(clips[0], clip_id="lost", video_id="video-lost")
+    task = Captioning(Hero(TINY), Examples(Words(), VIDEOS, [*clips, behind, lost], [*clips, behind, lost]))
+    found = task.evaluate()
+    counted = {"captions": 6, "not_shown": 1, "without_video": 1, "training_without_video": 1}
+    assert {name: found[name] for name in counted} == counted
+    assert task.write([behind, lost]) == [None, None]
+    batch = task.batch([0, 1])
+    losses = task.network(batch, 0)
+    assert float(losses["not_shown"]) == 1
+    assert (len(batch.of_video), len(batch.captions)) == (4, 8)
+    only = Captioning(Hero(TINY), Examples(Words(), VIDEOS, [behind], clips))
+    with pytest.raises(ValueError, match="clip behind of video-1000 and all others of a step begin behind its frames"):
+        only.batch([0])
+
+
+def test_a_statement_stands_beside_its_opposite() -> None:
+    task = task_of(Inference)
+    assert task.examples == len(LEARNED)
+    assert task.batch([3, 5]).labels.tolist() == [True, False, True, False]
+    alone = Inference(Hero(TINY), replace(task.data, training=task.data.training[:3]))
+    assert [len(pair) for pair in alone.pairs] == [2, 1]
+
+
+def test_texts_beside_a_video_keep_their_answer_and_subtitles_their_predecessors() -> None:
+    assert asked_of_video([4, 5, 6], [7, 8], 7) == ([END, 4, 5, 6, END, 7, 8], False)
+    assert asked_of_video([4, 5, 6], [7, 8], 5) == ([END, 4, END, 7, 8], True)
+    assert asked_of_video([4], [7, 8, 9], 4) == ([END, END, 7, 8], True)
+    video = AlignedVideo("v", HELD_OUT[0].video.features, tuple(Passage((n,), (4 + n, 9)) for n in range(3)))
+    assert [passage.tokens for passage in preceded(video, 1).passages] == [(4, 9), (4, 9, 5, 9), (5, 9, 6, 9)]
+
+
+def test_without_subtitles_a_video_is_its_frames() -> None:
+    silent = {key: replace(video, subtitles=()) for key, video in VIDEOS.items()}
+    task, same = task_of(VideoRetrieval, with_subtitles=False), task_of(VideoRetrieval, with_subtitles=False)
+    same.data = replace(same.data, videos=silent)
+    assert task.evaluate() == same.evaluate()
+    assert task.batch([0]).batch.groups == ((1, 10),)  # a passage of </s>, <s> and eight frames
+
+
+def test_a_video_whose_subtitles_begin_behind_its_end_is_as_one_without() -> None:
+    late = {
+        key: replace(video, subtitles=[video.subtitles[0]._replace(start_s=90.0, end_s=95.0)])
+        for key, video in VIDEOS.items()
+    }
+    found = []
+    for videos in (late, {key: replace(video, subtitles=()) for key, video in VIDEOS.items()}):
+        task = task_of(MomentRetrieval, MOMENTS)
+        task.data = replace(task.data, videos=videos)
+        found.append(task.evaluate())
+    assert found[0] == found[1]
+
+
+def test_a_task_is_named_by_its_data_and_its_weights() -> None:
+    task = task_of(Inference)
+    assert task_of(Inference).identity == task.identity
+    others = (
+        Inference(Hero(TINY), task.data),
+        task_of(Inference, content="other features"),
+        task_of(Inference, with_subtitles=False),
+    )
+    assert len({task.identity, *(each.identity for each in others)}) == 4
+
+
+def test_what_cannot_be_learned_or_measured_is_named() -> None:
+    asked, stated, described, clips = (
+        annotate(HELD_OUT) for annotate in (questions, statements, descriptions, captioned)
+    )
+    model = Hero(TINY)
+
+    def data(training, **options) -> Examples:
+        return Examples(Words(), options.pop("videos", VIDEOS), training, training)
+
+    with pytest.raises(ValueError, match="question 0: its right answer is secret"):
+        QuestionAnswering(model, data([replace(asked[0], answer=None)]))
+    with pytest.raises(ValueError, match=r"questions have \[3, 4\] answers"):
+        QuestionAnswering(model, data([asked[0], replace(asked[1], options=asked[1].options[:3])]))
+    with pytest.raises(ValueError, match="statement s0-0: its label is secret"):
+        Inference(model, data([replace(stated[0], label=None)]))
+    with pytest.raises(ValueError, match="description 0: has no moment"):
+        MomentRetrieval(model, data([replace(described[0], intervals=())]))
+    with pytest.raises(ValueError, match="its captions are secret"):
+        Captioning(model, data([replace(clips[0], captions=())]))
+    other = replace(HELD_OUT[0].video, interval_s=2 * INTERVAL_S)
+    with pytest.raises(ValueError, match=r"frames lie every \[1.5, 3.0\] s"):
+        MomentRetrieval(model, data(described, videos={**VIDEOS, other.video_id: other})).evaluate()
+    with pytest.raises(ValueError, match="nothing to search"):
+        VideoRetrieval(model, data(described, videos={})).evaluate()
+    with pytest.raises(ValueError, match="no example to learn from"):
+        finetune(VideoRetrieval(model, data(described, videos={})), settings_of(2), CPU)

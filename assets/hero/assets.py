@@ -174,7 +174,7 @@ hero_tvr, hero_how2r, hero_didemo, hero_msrvtt, hero_tvqa, hero_how2qa, hero_vio
 )
 
 
-@dg.asset(group_name="hero_tasks", code_version="1", kinds={"polars"})
+@dg.asset(group_name="hero", code_version="1", kinds={"polars"})
 def how2_records(
     context: dg.AssetExecutionContext,
     hero_clips: pl.DataFrame,

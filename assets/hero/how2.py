@@ -104,7 +104,7 @@ def release(
     """Judge, match and write the release files: rows of ``how2_records``, and what was measured.
 
     Wrong answers are matched in each split by itself. ``text_only_before`` and ``text_only_after`` are the test
-    accuracy of a model that sees no video, with the annotators' wrong answers and the matched ones; a quarter is chance.
+    accuracy of a model that sees no video, with the annotators' wrong answers and the matched ones; chance is .25.
     """
     of_queries = judge_descriptions(descriptions, LIMITS)
     of_questions = judge_questions(questions, LIMITS)

@@ -53,7 +53,7 @@ def test_everything_is_made(first: Refresh, world: Settings) -> None:
     tables = sorted(name for name in load_tables() if not re.search(r"_stud(y|ies)$", name))
     empty = [name for name in tables if lake.sql(f"SELECT count(*) FROM {name}").fetchall() == [(0,)]]
     assert empty == ["evaluation_videos", "source_problems", "video_duplicates"]
-    for model in ("joint_embedding", "cluster_gcn"):
+    for model in ("joint_embedding", "hero", "cluster_gcn"):
         made = {path.name for path in (world.lake / "models" / model).iterdir()}
         assert made == {"model.safetensors", "config.json", "metrics.json", "training.jsonl", "inputs.json"}
         inputs = json.loads((world.lake / "models" / model / "inputs.json").read_text())

@@ -25,6 +25,7 @@ from ml.cluster_gcn.normalization import Normalization
 from ml.cluster_gcn.partition import random_partition
 from ml.cluster_gcn.sampling import train_by_sampling
 from ml.cluster_gcn.train import Config, chosen_epoch, train
+from ml.training import pick_device
 
 Method = Literal["METIS clusters", "random clusters", "full batch", "neighbour sampling"]
 Progress = Callable[[str], None]
@@ -133,7 +134,7 @@ def _clustered(graph: GraphData, trial: Trial) -> GraphData:
 
 def _tried(graph: GraphData, trial: Trial, device: str) -> dict[str, float]:
     learn = train_by_sampling if trial.method == "neighbour sampling" else train
-    _, history = learn(graph, trial.config, device=device)
+    _, history = learn(graph, trial.config, device=pick_device(device))
     chosen = chosen_epoch(history)
     return {
         "loss": history[-1]["loss"],
@@ -149,7 +150,7 @@ def _measured_apart(graph: GraphData, trial: Trial, device: str) -> dict[str, fl
 
 
 def _measured(graph: GraphData, trial: Trial, device: str) -> dict[str, float]:
-    told, mib = added_memory(lambda: _tried(graph, trial, device), device)
+    told, mib = added_memory(lambda: _tried(graph, trial, device), pick_device(device))
     return {**told, "memory_mib": mib}
 
 

@@ -43,6 +43,7 @@ def lines_figure(study: pl.DataFrame, x: str, values: Sequence[str], by: Sequenc
             axes.errorbar(mean[x], mean[value], yerr=spread, marker=".", capsize=2, label=", ".join(map(str, key)))
         axes.set_title(value.replace("_", " "))
         axes.set_xlabel(x.replace("_", " "))
+        axes.set_xticks(study[x].unique().sort())
         axes.grid(alpha=0.3)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", fontsize="small", ncols=2)
     return figure

@@ -167,7 +167,7 @@ def aligned_clips(
     return rows
 
 
-@dg.asset(group_name="training", code_version="1", kinds={"pytorch"}, pool="gpu", metadata={MODEL: "cluster_gcn"})
+@dg.asset(group_name="training", code_version="2", kinds={"pytorch"}, pool="gpu", metadata={MODEL: "cluster_gcn"})
 def cluster_gcn(
     context: dg.AssetExecutionContext,
     graph_nodes: pl.DataFrame,

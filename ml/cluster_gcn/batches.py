@@ -34,39 +34,76 @@ class ClusterBatches:
         if per_batch < 1:
             raise ValueError(f"{per_batch} clusters a batch: must be at least 1")
         self.per_batch = per_batch
-        # Nodes and rows by cluster, so that the edges of a cluster lie together.
-        self._nodes = np.argsort(clusters, kind="stable")
-        self._rows = sparse.csr_array(adjacency)[self._nodes]
-        self._starts = np.append(np.unique(clusters[self._nodes], return_index=True)[1], len(clusters))
-        self._chosen = np.zeros(len(clusters), dtype=bool)
-        self._place = np.zeros(len(clusters), dtype=np.int32)
+        order = np.argsort(clusters, kind="stable")
+        self._starts = np.append(np.unique(clusters[order], return_index=True)[1], len(clusters)).astype(np.int32)
+        self._nodes = np.split(order, self._starts[1:-1])
+        place = np.empty(len(order), dtype=np.int32)
+        place[order] = np.arange(len(order), dtype=np.int32)
+        cluster_at = np.repeat(np.arange(len(self._nodes), dtype=np.int32), np.diff(self._starts))
+        whole = sparse.csr_array(adjacency)
+        self._rows = [_Rows.of(whole[nodes], place, cluster_at) for nodes in self._nodes]
+        self._chosen = np.zeros(len(self._nodes), dtype=bool)
+        self._shift = np.zeros(len(self._nodes), dtype=np.int32)
         self._generator = np.random.default_rng(seed)
 
     def __len__(self) -> int:
-        return -(-(len(self._starts) - 1) // self.per_batch)
+        return -(-len(self._nodes) // self.per_batch)
 
     def __iter__(self) -> Iterator[Batch]:
-        order = self._generator.permutation(len(self._starts) - 1)
+        order = self._generator.permutation(len(self._nodes))
         for start in range(0, len(order), self.per_batch):
             yield self._batch(order[start : start + self.per_batch])
 
     def _batch(self, clusters: np.ndarray) -> Batch:
-        spans = [slice(self._starts[cluster], self._starts[cluster + 1]) for cluster in clusters]
-        nodes = np.concatenate([self._nodes[span] for span in spans])
-        self._chosen[nodes] = True
-        self._place[nodes] = np.arange(len(nodes), dtype=np.int32)
-        lengths, columns, weights = (np.concatenate(parts) for parts in zip(*map(self._edges, spans), strict=True))
-        self._chosen[nodes] = False
+        nodes = np.concatenate([self._nodes[cluster] for cluster in clusters])
+        sizes = np.diff(self._starts)[clusters]
+        self._shift[clusters] = sizes.cumsum() - sizes - self._starts[clusters]
+        self._chosen[clusters] = True
+        kept = [self._rows[cluster].within(self._chosen, self._shift) for cluster in clusters]
+        self._chosen[clusters] = False
+        lengths, columns, weights = (np.concatenate(parts) for parts in zip(*kept, strict=True))
         ends = np.concatenate([[0], lengths.cumsum()]).astype(np.int32)
         return Batch(nodes, sparse.csr_array((weights, columns, ends), shape=(len(nodes), len(nodes))))
 
-    def _edges(self, span: slice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of one cluster's rows, what stays in the batch: entries a row, their columns in the batch, their weights."""
-        ends = self._rows.indptr[span.start : span.stop + 1]
-        entries = slice(ends[0], ends[-1])
-        columns = self._rows.indices[entries]
-        # All columns are in bounds: to clip them is faster than to check them.
-        kept = np.flatnonzero(self._chosen.take(columns, mode="clip"))
-        lengths = np.diff(np.searchsorted(kept, ends - ends[0]))
-        places = self._place.take(columns.take(kept, mode="clip"), mode="clip")
-        return lengths, places, self._rows.data[entries].take(kept, mode="clip")
+
+@dataclass(frozen=True)
+class _Rows:
+    """One cluster's rows of an adjacency whose nodes are in the order of the clusters.
+
+    A row's edges into one cluster then lie together. A batch looks at these runs, which are far fewer than the edges.
+    """
+
+    columns: np.ndarray
+    weights: np.ndarray
+    run_cluster: np.ndarray
+    run_ends: np.ndarray
+    """Run i is ``columns[run_ends[i] : run_ends[i + 1]]``."""
+    row_ends: np.ndarray
+    """Row i has the runs from ``row_ends[i]`` to ``row_ends[i + 1]``."""
+
+    @classmethod
+    def of(cls, rows: sparse.csr_array, place: np.ndarray, cluster_at: np.ndarray) -> _Rows:
+        """``rows[n, N]``; ``place[N]`` of a node in the order of the clusters; ``cluster_at[N]`` of a place."""
+        ordered = sparse.csr_array((rows.data, place.take(rows.indices), rows.indptr), shape=rows.shape)
+        ordered.sort_indices()
+        clusters = cluster_at.take(ordered.indices)
+        begins = np.diff(clusters, prepend=-1) != 0
+        begins[ordered.indptr[:-1][np.diff(ordered.indptr) > 0]] = True
+        runs = np.flatnonzero(begins)
+        row_ends = np.searchsorted(runs, ordered.indptr)
+        run_ends = np.append(runs, ordered.nnz).astype(ordered.indptr.dtype)
+        return cls(ordered.indices, ordered.data, clusters[runs], run_ends, row_ends)
+
+    def within(self, chosen: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What stays in a batch of ``chosen[clusters]``: entries a row, their columns in the batch, their weights.
+
+        Args:
+            shift: ``[clusters]``, from the places of a cluster's nodes to their places in the batch.
+        """
+        kept = np.flatnonzero(chosen.take(self.run_cluster))
+        starts = self.run_ends[kept]
+        lengths = self.run_ends[kept + 1] - starts
+        ends = np.append(0, lengths.cumsum())
+        entries = np.repeat(starts - ends[:-1], lengths) + np.arange(ends[-1])
+        columns = self.columns.take(entries) + np.repeat(shift.take(self.run_cluster.take(kept)), lengths)
+        return np.diff(ends[np.searchsorted(kept, self.row_ends)]), columns, self.weights.take(entries)

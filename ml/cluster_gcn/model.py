@@ -8,6 +8,7 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
+from ml.cluster_gcn.dropout import Dropout
 from ml.cluster_gcn.normalization import Normalization
 from ml.cluster_gcn.propagation import Propagation
 
@@ -21,7 +22,7 @@ class Layer(nn.Module):
     def __init__(self, in_dim: int, out_dim: int, dropout: float, layer_norm: bool, concat: bool) -> None:
         super().__init__()
         self.in_dim, self.out_dim, self.concat = in_dim, out_dim, concat
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.weight = nn.Parameter(torch.empty((2 if concat else 1) * in_dim, out_dim))
         self.norm = nn.LayerNorm(out_dim, eps=LAYER_NORM_EPS) if layer_norm else nn.Identity()
         nn.init.xavier_uniform_(self.weight)

@@ -24,7 +24,7 @@ CONFIG = Config(hidden_dim=8, epochs=3, clusters=6, clusters_per_batch=2)
 def test_partitions_are_compared_by_what_they_cut() -> None:
     told: list[str] = []
     trials = partition_trials(["planted"], CONFIG, seeds=(0, 1))
-    study = compare("partition", {"planted": GRAPH}, trials, progress=told.append)
+    study = compare("partition", {"planted": GRAPH}, trials, "auto", told.append)
     assert len(study) == len(told) == 8 and study["clusters_per_batch"].unique().sort().to_list() == [1, 5]
     cut = dict(study.group_by("method").agg(pl.col("edge_cut").mean()).iter_rows())
     assert cut["METIS clusters"] < 0.75 * cut["random clusters"]
@@ -43,7 +43,8 @@ def test_depths_are_those_of_plain_layers() -> None:
 def test_memory_is_measured_in_a_process_for_each_training() -> None:
     """The widths differ so much that what a process needs for anything else does not matter."""
     trials = memory_trials("planted", CONFIG, depths=(2,), widths=(8, 16384))
-    study = compare("memory", {"planted": GRAPH}, [trial for trial in trials if trial.method == "full batch"])
+    full_batches = [trial for trial in trials if trial.method == "full batch"]
+    study = compare("memory", {"planted": GRAPH}, full_batches, "auto")
     narrow, wide = study.sort("hidden_dim")["memory_mib"]
     assert wide > narrow + 20
     assert study["clusters"].to_list() == [0, 0] and study["edge_cut"].null_count() == 2

@@ -11,6 +11,7 @@ from scipy import sparse
 from torch import nn
 
 from ml.cluster_gcn.batches import ClusterBatches
+from ml.cluster_gcn.dropout import Dropout
 from ml.cluster_gcn.evaluation import full_graph_scores
 from ml.cluster_gcn.model import ClusterGCN
 from ml.cluster_gcn.normalization import Normalization
@@ -120,3 +121,20 @@ def test_a_batch_of_all_clusters_has_the_full_gradient() -> None:
         hidden = torch.relu(hidden) if index < 2 else hidden
     nn.functional.cross_entropy(hidden, labels).backward()
     torch.testing.assert_close([parameter.grad for parameter in model.parameters()], full, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.2, 0.5, 1.0])
+@pytest.mark.parametrize("shape", [(401, 503), (3,), (0, 4)])
+def test_dropout_drops_the_share_asked_for_and_keeps_the_mean(p: float, shape: tuple[int, ...]) -> None:
+    dropout, ones = Dropout(p), torch.ones(shape, requires_grad=True)
+    torch.manual_seed(0)
+    made = dropout(ones)
+    zeros = made.detach().numpy() == 0
+    np.testing.assert_allclose(made.detach().numpy()[~zeros], 1 / (1 - p) if p < 1 else 1, rtol=1e-4)
+    if zeros.size > 1000:
+        np.testing.assert_allclose([zeros.mean(), zeros.mean(axis=0).min(), zeros.mean(axis=1).max()], p, atol=0.12)
+        assert abs(zeros.mean() - p) < 0.005
+    made.sum().backward()
+    torch.testing.assert_close(ones.grad, made.detach())
+    torch.manual_seed(0)
+    assert torch.equal(dropout(ones), made) and torch.equal(dropout.eval()(ones), ones)

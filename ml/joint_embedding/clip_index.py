@@ -31,12 +31,12 @@ class SearchOptions:
     """When an index is made, and how thoroughly it is searched.
 
     Below ``exact_below`` clips every query is compared with all of them. Above, it is compared with the codes of the
-    ``probes`` partitions nearest to it, and the best ``refine`` times as many as are asked for with their embeddings.
+    ``probes`` partitions nearest to it, and the best ``candidates`` by them with their embeddings.
     """
 
-    exact_below: int = 200_000
+    exact_below: int = 50_000
     probes: int = 10
-    refine: int = 100
+    candidates: int = 1000
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ class ClipIndex:
     def __init__(self, path: Path, options: SearchOptions | None = None) -> None:
         self.path, self.options = path, options or SearchOptions()
         self._opened: tuple[list[str], lance.LanceDataset] | None = None
+        self._pinned = False
 
     def write(self, clips: Iterable[ClipEmbeddings], dim: int) -> int:
         """Write the embeddings in place of older ones, and their index if they are many enough.
@@ -89,6 +90,13 @@ class ClipIndex:
             )
         return rows
 
+    def pinned(self) -> ClipIndex:
+        """The embeddings that are there now, to be read on even when others are written in their place."""
+        same = ClipIndex(self.path, self.options)
+        same._dataset()
+        same._pinned = True
+        return same
+
     def exists(self) -> bool:
         """Whether embeddings are there."""
         return any(self.path.glob("_versions/*.manifest"))
@@ -111,6 +119,13 @@ class ClipIndex:
             digest.update(batch["vector"].flatten().to_numpy(zero_copy_only=False).tobytes())
         return digest.hexdigest()[:16]
 
+    def take(self, rows: NDArray[np.int64]) -> ClipEmbeddings:
+        """Some clips by number, in the order in which they were written."""
+        table = self._dataset().take(rows.tolist()).combine_chunks()
+        start_s, end_s = (table[name].to_numpy() for name in ("start_s", "end_s"))
+        vectors = pa.concat_arrays(table["vector"].chunks).flatten().to_numpy(zero_copy_only=False)
+        return ClipEmbeddings(table["video_id"].to_pylist(), start_s, end_s, vectors.reshape(len(table), -1))
+
     def nearest(self, query: NDArray[np.floating], limit: int, exact: bool = False) -> pa.Table:
         """The clips with the largest dot product with ``query[dim]``, best first, with it as ``score``.
 
@@ -129,7 +144,7 @@ class ClipIndex:
         if exact:
             search |= {"use_index": False}
         else:
-            search |= {"nprobes": self.options.probes, "refine_factor": self.options.refine}
+            search |= {"nprobes": self.options.probes, "refine_factor": -(-self.options.candidates // limit)}
         columns = ["video_id", "start_s", "end_s", "_distance"]
         rows = dataset.scanner(columns=columns, nearest=search, with_row_id=True).to_table()
         score = 1 - rows["_distance"].to_numpy()  # the distance of "dot" is 1 minus the product
@@ -144,6 +159,8 @@ class ClipIndex:
         return float(np.mean(shares))
 
     def _dataset(self) -> lance.LanceDataset:
+        if self._pinned and self._opened:
+            return self._opened[1]
         if not self.exists():
             raise FileNotFoundError(f"{self.path}: no embeddings are there; materialise clip_search_index")
         # Opened once for each version: what an opened one has read of the index stays in memory.

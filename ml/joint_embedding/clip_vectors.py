@@ -5,17 +5,12 @@ Belongs here: which rows a clip covers and how they become one vector, for all c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-PIECE = 8
-"""Rows that are pooled one after the other; longer clips are pooled in pieces first."""
-BLOCK = 256
-"""Clips at a time: as many rows of 2,048 half-precision numbers as a processor's cache holds."""
+BLOCK = 64
+"""Clips at a time: what is made of so many of 2,048 numbers stays in a processor's cache, and in memory that it has."""
 
 
 def clip_rows(
@@ -57,37 +52,29 @@ def clip_vectors(
         ``vectors[clips, dim]``, and ``empty[clips]``: clips that have no rows, whose vector is zero.
     """
     first, stop = clip_rows(start_s, end_s, len(features) if rows is None else rows, rate_hz)
-    empty = stop <= first
-    vectors = torch.empty(int((~empty).sum()), features.shape[1])
-    if len(vectors):
-        rows_of_videos = torch.from_numpy(np.ascontiguousarray(features))
-        begins, lengths = torch.from_numpy((first + first_row)[~empty]), torch.from_numpy((stop - first)[~empty])
-        for clips, maxima in _maxima(rows_of_videos, begins, lengths):
-            torch.nn.functional.normalize(maxima.float(), out=vectors[clips])
-    if not empty.any():
-        return vectors.numpy(), empty
-    pooled = np.zeros((len(empty), features.shape[1]), np.float32)
-    pooled[~empty] = vectors.numpy()
-    return pooled, empty
+    first, length = first + first_row, np.maximum(stop - first, 0)
+    # NumPy's memory comes in large pages; the small ones of torch take longer to be handed out than to be filled.
+    vectors = np.zeros((len(length), features.shape[1]), np.float32)
+    into, feature_rows = torch.from_numpy(vectors), torch.from_numpy(np.ascontiguousarray(features))
+    maxima, rows_of_step = (feature_rows.new_empty(BLOCK, features.shape[1]) for _ in range(2))
+    longest_first = np.argsort(-length, kind="stable")[: np.count_nonzero(length)]
+    for start in range(0, len(longest_first), BLOCK):
+        clips = longest_first[start : start + BLOCK]
+        maximum = maxima[: len(clips)]
+        _maximum(feature_rows, torch.from_numpy(first[clips]), length[clips], maximum, rows_of_step)
+        into.index_copy_(0, torch.from_numpy(clips), torch.nn.functional.normalize(maximum.float()))
+    return vectors, length == 0
 
 
-def _maxima(rows: Tensor, first: Tensor, length: Tensor) -> Iterator[tuple[slice, Tensor]]:
-    """Maximum over ``rows[first : first + length]`` of each clip, in blocks ``[clips, dim]``; no length is zero.
+def _maximum(
+    rows: torch.Tensor, first: torch.Tensor, length: NDArray[np.int64], maximum: torch.Tensor, spare: torch.Tensor
+) -> None:
+    """Write the maximum over ``rows[first : first + length]`` of each clip into ``maximum[clips, dim]``, longest first.
 
     Rows stay in their own precision, in which a maximum is exact.
     """
-    if int(length.max()) > PIECE:
-        pieces = -(-length // PIECE)
-        clip = torch.arange(len(length)).repeat_interleave(pieces)
-        start_of_clip = pieces.cumsum(0) - pieces
-        offset = PIECE * (torch.arange(len(clip)) - start_of_clip[clip])
-        parts = _maxima(rows, first[clip] + offset, (length[clip] - offset).clamp(max=PIECE))
-        yield from _maxima(torch.cat([maxima for _, maxima in parts]), start_of_clip, pieces)
-        return
-    for start in range(0, len(first), BLOCK):
-        block = slice(start, start + BLOCK)
-        last = length[block] - 1
-        maximum = rows[first[block]]
-        for step in range(1, int(last.max()) + 1):
-            maximum = torch.maximum(maximum, rows[first[block] + last.clamp(max=step)])
-        yield block, maximum
+    torch.index_select(rows, 0, first, out=maximum)
+    for row in range(1, int(length[0])):
+        longer = np.count_nonzero(length > row)
+        torch.index_select(rows, 0, first[:longer] + row, out=spare[:longer])
+        torch.maximum(maximum[:longer], spare[:longer], out=maximum[:longer])

@@ -38,11 +38,11 @@ class ClipSearch:
     """
 
     def __init__(self, index: ClipIndex, model: JointEmbedding, words: WordVectors) -> None:
-        self.index, self._model, self._words = index, model, words
+        self.index, self.model, self.words = index, model, words
 
     def search(self, text: str, limit: int = 10, exact: bool = False) -> list[Found]:
         """The best clips for a text, best first; none if no word of it is known."""
-        queries = text_embeddings(self._model, self._words, [text])
+        queries = text_embeddings(self.model, self.words, [text])
         if not len(queries):
             return []
         rows = self.index.nearest(queries[0], limit, exact).drop_columns(["_rowid"])

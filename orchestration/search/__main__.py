@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 
 from orchestration.resources import build_resources
 from orchestration.search.app import build_app
-from orchestration.search.library import Library, Progress
+from orchestration.search.library import Library
 from orchestration.search.options import SearchOptions
 from orchestration.settings import Settings, SettingsError, load_settings
 
@@ -30,16 +30,17 @@ if TYPE_CHECKING:
 def search_app(settings: Settings, options: SearchOptions) -> Starlette:
     """The search page over the lake of these settings."""
     resources = build_resources(settings)
-    models: Path = resources["model_root"]
+    models, index = resources["model_root"], resources["clip_index"]
 
-    def load(progress: Progress) -> Moments:
+    def load() -> Moments:
         # Torch takes longer to import than the page to answer.
         from orchestration.search.moments import load_moments
 
-        return load_moments(resources["lake"], models, resources["pairs"], progress)
+        return load_moments(resources["lake"], models, resources["pairs"], index)
 
     def version() -> Hashable:
-        return tuple(_changed(models / name / "model.safetensors") for name in ("word_vectors", "joint_embedding"))
+        weights = [models / name / "model.safetensors" for name in ("word_vectors", "joint_embedding")]
+        return tuple(_changed(path) for path in (*weights, index.path / "_versions"))
 
     roots = [resources["media_root"], *([settings.folder] if settings.folder else [])]
     return build_app(Library(load, version), roots, options)

@@ -162,7 +162,7 @@ def build_app(library: Library, media_roots: Sequence[Path], options: SearchOpti
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        # Whoever asks first should find the clips embedded.
+        # Whoever asks first should find the model loaded.
         with suppress(UnavailableError):
             library.current()
         yield

@@ -1,4 +1,4 @@
-"""What is searched in: loaded beside the requests, and again when a model was trained anew.
+"""What is searched in: loaded beside the requests, and again when a model or the index was made anew.
 
 Belongs here: when to load and what to say meanwhile. What is loaded is told in ``moments``.
 """
@@ -17,7 +17,6 @@ from assets.lake import LakeError
 if TYPE_CHECKING:
     from orchestration.search.moments import Moments
 
-Progress = Callable[[int, int], None]
 SECONDS_BETWEEN_TRIES = 5.0
 
 log = logging.getLogger(__name__)
@@ -39,14 +38,14 @@ class Library:
     """The moments that can be searched now.
 
     Args:
-        load: makes them; told how to report how many clips of how many are done.
+        load: makes them.
         version: changes when they have to be loaded again.
         clock: seconds, always rising.
     """
 
     def __init__(
         self,
-        load: Callable[[Progress], Moments],
+        load: Callable[[], Moments],
         version: Callable[[], Hashable],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -58,7 +57,6 @@ class Library:
         self._moments: Moments | None = None
         self._problem: str | None = None
         self._next_try = 0.0
-        self._progress = (0, 0)
 
     def current(self) -> Moments:
         """The moments; older ones while newer are loaded.
@@ -69,21 +67,17 @@ class Library:
         with self._lock:
             self._collect()
             if self._loading is None and self._is_due():
-                self._version, self._progress = self._version_now(), (0, 0)
-                self._loading = self._worker.submit(self._load, self._tell)
+                self._version = self._version_now()
+                self._loading = self._worker.submit(self._load)
             if self._moments is not None:
                 return self._moments
             if self._problem is not None:
                 raise UnavailableError(self._problem, loading=False)
-            done, total = self._progress
-            raise UnavailableError(f"Embedding the clips: {done:,} of {total:,}." if total else "Starting.", True)
+            raise UnavailableError("Starting.", loading=True)
 
     def close(self) -> None:
         """Wait for what is being loaded, and load nothing more."""
         self._worker.shutdown(cancel_futures=True)
-
-    def _tell(self, done: int, total: int) -> None:
-        self._progress = (done, total)
 
     def _is_due(self) -> bool:
         if self._problem is not None:

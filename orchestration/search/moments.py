@@ -1,34 +1,37 @@
 """Finding the moments of a lake's videos that a text describes, by the trained joint embedding.
 
-Belongs here: from tables, pairs and a model to the best moments for a text. Web pages are ``app``. Imports torch.
+Belongs here: from the clips that fit a text (``ml.joint_embedding.search``) to moments of videos that one can watch.
+Web pages are ``app``. Imports torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-import torch
 from numpy.typing import NDArray
 
 from assets.lake import Lake
-from assets.training.embedding import load_joint_embedding
+from assets.training.clip_search import clip_search
 from assets.training.models import MODEL_FILES
-from ml.joint_embedding.model import JointEmbedding
-from ml.joint_embedding.pair_store import SCAN_ROWS, PairStore
-from ml.joint_embedding.train import load_words
+from ml.joint_embedding.clip_index import ClipIndex
+from ml.joint_embedding.pair_store import PairStore
+from ml.joint_embedding.search import ClipSearch, Found, embedded_clips, text_embeddings
 from ml.text.tokens import clean, stop_words, tokenize
-from ml.text.word_vectors import WordVectors, pad
 from orchestration.search.library import NotReadyError
 
 SAME_MOMENT = 0.5
 """Share of the shorter of two stretches of one video from which on their overlap makes them one moment."""
 MODELS = ("word_vectors", "joint_embedding")
 """Model folders that are needed, in the order in which they are made."""
+CLIPS_OF_MOMENT = 4
+"""Clips that are asked for at first for each moment that is wanted: many overlap."""
+ROUNDING = 0.01
+"""How far an embedding as it is stored may lie from the same one made anew, by half precision and other processors."""
 EXAMPLES = 6
 TABLES = ("training_manifest", "clips", "videos", "video_files")
 
@@ -77,35 +80,21 @@ class Video:
 
 
 class Moments:
-    """All clips of a lake, embedded once, ranked by one matrix product a query: exact, and right for small corpora.
+    """The moments of a lake's videos, found by its index of clips.
 
     Args:
-        model: the embedding, with the words that it reads.
-        vectors: embeddings of the clips ``[clips, dim]``.
-        video_ids, start_s, end_s: where each clip is.
-        videos: what is known of each video.
+        clips: finds clips by text.
+        videos: what is known of each video; clips of others are not moments.
         files: path of each video that has a file, relative to the media root or absolute.
     """
 
     name = "joint embedding"
 
-    def __init__(
-        self,
-        model: JointEmbedding,
-        words: WordVectors,
-        vectors: NDArray[np.float32],
-        video_ids: Sequence[str],
-        start_s: NDArray[np.float64],
-        end_s: NDArray[np.float64],
-        videos: Mapping[str, Video],
-        files: Mapping[str, str],
-    ) -> None:
-        self._model, self._words, self._table = model, words, torch.from_numpy(words.padded)
-        self._vectors, self._video_ids, self._start_s, self._end_s = vectors, video_ids, start_s, end_s
-        self._videos, self.files = videos, files
+    def __init__(self, clips: ClipSearch, videos: Mapping[str, Video], files: Mapping[str, str]) -> None:
+        self._clips, self._videos, self.files = clips, videos, files
 
     def __len__(self) -> int:
-        return len(self._vectors)
+        return len(self._clips.index)
 
     @property
     def videos(self) -> int:
@@ -119,19 +108,13 @@ class Moments:
 
     def search(self, text: str, limit: int) -> list[Moment]:
         """The best moments for a text, best first; of clips that overlap, the best one. None if no word is known."""
-        ids = self._words.ids([" ".join(self._known(text))])
-        if not ids[0]:
-            return []
-        with torch.inference_mode():
-            query = self._model.encode_ids(torch.from_numpy(pad(ids)), self._table)[0].numpy()
-        scores = self._vectors @ query
-        found: list[int] = []
-        for clip in _descending(scores):
-            if len(found) == limit:
-                break
-            if not any(self._same(clip, other) for other in found):
-                found.append(clip)
-        return [self._moment(clip, float(scores[clip])) for clip in found]
+        words, asked = " ".join(self._known(text)), CLIPS_OF_MOMENT * limit
+        while True:
+            clips = self._clips.search(words, asked)
+            found = self._apart(clips)[:limit]
+            if len(found) == limit or len(clips) < asked:
+                return [self._moment(clip) for clip in found]
+            asked *= CLIPS_OF_MOMENT
 
     def unknown(self, text: str) -> list[str]:
         """Words of a text that the model does not know, without those that captions are cleaned of."""
@@ -141,59 +124,63 @@ class Moments:
     @cached_property
     def examples(self) -> list[str]:
         """Some short captions, without stop words, that the model finds most like their own clips: what to ask for."""
-        some = np.unique(np.linspace(0, len(self) - 1, min(400, len(self))).astype(int))
-        lines = (self._videos[self._video_ids[clip]].line_at(self._start_s[clip]) for clip in some)
-        cleaned = {clip: clean(line).lower() for clip, line in zip(some.tolist(), lines, strict=True)}
-        short = {clip: text for clip, text in cleaned.items() if 2 <= len(text.split()) <= 5}
+        some = self._clips.index.take(np.unique(np.linspace(0, len(self) - 1, min(400, len(self))).astype(int)))
+        places = enumerate(zip(some.video_ids, some.start_s, strict=True))
+        lines = {row: self._videos[own].line_at(start) for row, (own, start) in places if own in self._videos}
+        cleaned = {row: clean(line).lower() for row, line in lines.items()}
+        short = {row: text for row, text in cleaned.items() if 2 <= len(text.split()) <= 5 and self._known(text)}
         if not short:
             return []
-        with torch.inference_mode():
-            ids = torch.from_numpy(pad(self._words.ids(list(short.values()))))
-            fit = (self._model.encode_ids(ids, self._table).numpy() * self._vectors[list(short)]).sum(1)
+        texts = text_embeddings(self._clips.model, self._clips.words, list(short.values()))
+        fit = (texts * some.vectors[list(short)]).sum(1)
         best = [text for _, text in sorted(zip(fit, short.values(), strict=True), reverse=True)]
         by_first_word = {text.split()[0]: text for text in reversed(best)}
         return sorted(by_first_word.values(), key=best.index)[:EXAMPLES]
 
     def _known(self, text: str) -> list[str]:
-        spelled = (word if word in self._words.rows else word.lower() for word in tokenize(text))
-        return [word for word in spelled if word in self._words.rows]
+        rows = self._clips.words.rows
+        spelled = (word if word in rows else word.lower() for word in tokenize(text))
+        return [word for word in spelled if word in rows]
 
-    def _same(self, clip: int, other: int) -> bool:
-        if self._video_ids[clip] != self._video_ids[other]:
-            return False
-        start, end = self._start_s[[clip, other]], self._end_s[[clip, other]]
-        return bool(end.min() - start.max() > SAME_MOMENT * (end - start).min())
+    def _apart(self, clips: Sequence[Found]) -> list[Found]:
+        """Of clips, best first, those that no better one is the same moment as."""
+        apart: list[Found] = []
+        for clip in clips:
+            if clip.video_id in self._videos and not any(_same(clip, other) for other in apart):
+                apart.append(clip)
+        return apart
 
-    def _moment(self, clip: int, score: float) -> Moment:
-        video_id, start_s, end_s = self._video_ids[clip], float(self._start_s[clip]), float(self._end_s[clip])
-        video = self._videos[video_id]
-        caption = video.said(start_s, end_s)
+    def _moment(self, clip: Found) -> Moment:
+        video = self._videos[clip.video_id]
         return Moment(
-            video_id, video.title, start_s, end_s, caption, score, video.split, video.source, video_id in self.files
+            clip.video_id,
+            video.title,
+            clip.start_s,
+            clip.end_s,
+            video.said(clip.start_s, clip.end_s),
+            clip.score,
+            video.split,
+            video.source,
+            clip.video_id in self.files,
         )
 
 
-def _descending(scores: NDArray[np.float32], first: int = 256) -> Iterator[int]:
-    """Positions by falling score; the few that are nearly always enough are sorted without the others."""
-    clips = np.arange(len(scores))
-    head = np.argpartition(-scores, first)[:first] if len(scores) > first else clips
-    yield from head[np.argsort(-scores[head], kind="stable")].tolist()
-    rest = np.setdiff1d(clips, head)
-    yield from rest[np.argsort(-scores[rest], kind="stable")].tolist()
+def _same(clip: Found, other: Found) -> bool:
+    shared = min(clip.end_s, other.end_s) - max(clip.start_s, other.start_s)
+    shorter = min(clip.end_s - clip.start_s, other.end_s - other.start_s)
+    return clip.video_id == other.video_id and shared > SAME_MOMENT * shorter
 
 
-def load_moments(
-    lake: Lake, models: Path, pairs: PairStore, progress: Callable[[int, int], None] | None = None
-) -> Moments:
-    """Embed every clip of the videos that the model may use.
+def load_moments(lake: Lake, models: Path, pairs: PairStore, index: ClipIndex) -> Moments:
+    """The moments of the videos that the model may use, as they are indexed.
 
     Args:
         models: folder of the model folders.
-        pairs: clip vectors of the videos.
-        progress: told of the clips that are embedded and of all clips.
+        pairs: clip vectors of the videos, by which the index is compared with the model.
+        index: embeddings of the clips.
 
     Raises:
-        NotReadyError: a model or a table is missing, or the model does not fit the clips.
+        NotReadyError: a model, a table or the index is missing, or they do not fit each other.
     """
     for name in MODELS:
         if not all((models / name / file).exists() for file in MODEL_FILES):
@@ -202,50 +189,32 @@ def load_moments(
             )
     if missing := [table for table in TABLES if not lake.has(table)]:
         raise NotReadyError(f"The lake has no table {missing[0]} yet. Run “make demo”, or materialise that asset.")
-    model, words = load_joint_embedding(models / "joint_embedding"), load_words(models / "word_vectors")
-    manifest = lake.read("training_manifest").pl()
-    rows, vectors = _embedded(model, pairs, manifest, progress)
-    files = lake.sql("SELECT video_id, uri FROM video_files WHERE status = 'ok'").fetchall()
-    return Moments(
-        model,
-        words,
-        vectors,
-        rows["video_id"].to_list(),
-        rows["start_s"].to_numpy(),
-        rows["end_s"].to_numpy(),
-        _videos(lake, manifest),
-        dict(files),
-    )
-
-
-@torch.inference_mode()
-def _embedded(
-    model: JointEmbedding, pairs: PairStore, manifest: pl.DataFrame, progress: Callable[[int, int], None] | None
-) -> tuple[pl.DataFrame, NDArray[np.float32]]:
-    """Place and embedding of every clip of the manifest's videos."""
-    wanted, total = manifest["video_id"].to_list(), int(manifest["pairs"].sum())
-    places = [pl.DataFrame(schema={"video_id": pl.String, "start_s": pl.Float64, "end_s": pl.Float64})]
-    embedded = [np.empty((0, model.video.gate.out_features), np.float32)]
-    done = 0
-    for shard in sorted(set(manifest["shard"])):
-        for batch in pairs.open(shard).scanner(batch_size=SCAN_ROWS).to_batches():
-            frame = pl.DataFrame(batch.select(["video_id", "start_s", "end_s"]))
-            mine = frame["video_id"].is_in(wanted).to_numpy()
-            vectors = batch["vector"].flatten().to_numpy(zero_copy_only=False).reshape(len(batch), -1)[mine]
-            _refuse_other_width(model, vectors.shape[1])
-            places.append(frame.filter(mine))
-            embedded.append(model.encode_video(torch.from_numpy(vectors).float()).numpy())
-            done += len(vectors)
-            if progress:
-                progress(done, total)
-    return pl.concat(places), np.concatenate(embedded)
-
-
-def _refuse_other_width(model: JointEmbedding, width: int) -> None:
-    if width != model.video.project.in_features:
+    if not index.exists():
         raise NotReadyError(
-            f"The model reads clip vectors of {model.video.project.in_features} numbers, and those of the lake have"
-            f" {width}. Run “make demo”, or materialise the asset joint_embedding again."
+            f"The clips are not indexed in {index.path} yet. Run “make demo”, or materialise the asset"
+            " clip_search_index."
+        )
+    # Pinned, as the embeddings of a model that is trained meanwhile are not for this one.
+    clips, manifest = clip_search(index.pinned(), models), lake.read("training_manifest").pl()
+    _refuse_other_index(clips, pairs, manifest)
+    files = lake.sql("SELECT video_id, uri FROM video_files WHERE status = 'ok'").fetchall()
+    return Moments(clips, _videos(lake, manifest), dict(files))
+
+
+def _refuse_other_index(clips: ClipSearch, pairs: PairStore, manifest: pl.DataFrame) -> None:
+    """Compare the first clips of the index with what the model makes of the first stored clips."""
+    try:
+        wanted = next(embedded_clips(clips.model, pairs, sorted(set(manifest["shard"]))), None)
+    except ValueError as error:
+        raise NotReadyError(f"{error}. Run “make demo”, or materialise the asset joint_embedding again.") from error
+    if wanted is None:
+        return
+    stored = clips.index.take(np.arange(min(len(wanted.video_ids), len(clips.index))))
+    same = stored.video_ids == wanted.video_ids and stored.vectors.shape == wanted.vectors.shape
+    if not (same and np.allclose(stored.vectors, wanted.vectors, atol=ROUNDING)):
+        raise NotReadyError(
+            "The index of the clips is of another model or of other clips. Run “make demo”, or materialise the asset"
+            " clip_search_index."
         )
 
 

@@ -1,19 +1,24 @@
 """A question to the search page beside its parts: the page's frame without a search, and a plain matrix product.
 
-The clips are random vectors of the demo's dimension; 2,000 is about the demo's corpus. Rates are of one client.
+The clips are random vectors of the demo's dimension; 2,000 is about the demo's corpus, 500,000 are searched by an
+index. Rates are of one client.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from starlette.testclient import TestClient
 
+from ml.joint_embedding.clip_index import ClipEmbeddings, ClipIndex
 from ml.joint_embedding.model import JointEmbedding
+from ml.joint_embedding.search import ClipSearch
 from ml.text.word_vectors import WordVectors
 from orchestration.search.app import build_app
 from orchestration.search.library import Library
@@ -24,7 +29,7 @@ DIM, WORD_DIM, CLIPS_OF_VIDEO, CLIP_S = 256, 300, 100, 4.0
 ASKED = 200
 
 
-def corpus(clips: int) -> Moments:
+def corpus(clips: int, path: Path) -> tuple[Moments, NDArray[np.float32]]:
     """Clips one after the other in videos of equal length, captions of two words of a thousand."""
     rng = np.random.default_rng(0)
     words = WordVectors([f"word{number}" for number in range(1000)], rng.normal(size=(1000, WORD_DIM)).astype("f4"))
@@ -38,7 +43,9 @@ def corpus(clips: int) -> Moments:
         video_id: Video(video_id, "synthetic", "test", own, own + CLIP_S, captions) for video_id in sorted({*video_ids})
     }
     model = JointEmbedding(DIM, WORD_DIM, DIM).eval()
-    return Moments(model, words, vectors, video_ids, start_s, start_s + CLIP_S, videos, {})
+    index = ClipIndex(path)
+    index.write([ClipEmbeddings(video_ids, start_s, start_s + CLIP_S, vectors)], DIM)
+    return Moments(ClipSearch(index, model, words), videos, {}), vectors
 
 
 def milliseconds(work: Callable[[int], object]) -> np.ndarray:
@@ -52,12 +59,12 @@ def milliseconds(work: Callable[[int], object]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("clips", [2_000, 100_000, 500_000])
-def test_a_question_beside_its_parts(clips: int) -> None:
+def test_a_question_beside_its_parts(clips: int, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    moments = corpus(clips)
-    query = moments._vectors[0].copy()
+    moments, vectors = corpus(clips, tmp_path / "clips.lance")
+    query = vectors[0].copy()
     app = build_app(
-        Library(lambda _: moments, lambda: 1), [], SearchOptions(hosts=("testserver",), rate=1e6, burst=10**6)
+        Library(lambda: moments, lambda: 1), [], SearchOptions(hosts=("testserver",), rate=1e6, burst=10**6)
     )
     with TestClient(app) as client:
         while client.get("/").status_code == 503:
@@ -66,7 +73,7 @@ def test_a_question_beside_its_parts(clips: int) -> None:
             "question to the API": milliseconds(lambda turn: client.get(f"/api/search?q=word{turn}+word{turn + 7}")),
             "question to the page": milliseconds(lambda turn: client.get(f"/?q=word{turn}+word{turn + 7}")),
             "search alone": milliseconds(lambda turn: moments.search(f"word{turn} word{turn + 7}", 12)),
-            "matrix product and full sort": milliseconds(lambda _: np.argsort(-(moments._vectors @ query))[:12]),
+            "matrix product and full sort": milliseconds(lambda _: np.argsort(-(vectors @ query))[:12]),
             "an answer without a search": milliseconds(lambda _: client.get("/api/openapi.json")),
         }
     base = np.median(rows["matrix product and full sort"])

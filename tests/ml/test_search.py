@@ -43,12 +43,12 @@ def test_without_an_index_the_search_is_exact(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_above_a_size_an_index_is_made_and_its_recall_is_told(tmp_path: Path) -> None:
     written = clips(3000, 16)
-    index = ClipIndex(tmp_path / "clips.lance", SearchOptions(exact_below=1000, probes=10, refine=20))
+    index = ClipIndex(tmp_path / "clips.lance", SearchOptions(exact_below=1000, probes=10, candidates=100))
     index.write([written], 16)
     assert index.indexed
     queries = written.vectors[::100].astype(np.float32)
     assert 0.8 < index.recall(queries, 5) <= 1
-    blind = ClipIndex(index.path, SearchOptions(probes=1, refine=1))
+    blind = ClipIndex(index.path, SearchOptions(probes=1, candidates=1))
     assert blind.recall(queries, 100) < index.recall(queries, 5)
 
 
@@ -61,6 +61,16 @@ def test_the_version_is_that_of_the_content(tmp_path: Path) -> None:
     assert index.version() != first
     index.write([clips(20, 8)], 8)
     assert index.version() == first
+
+
+def test_a_pinned_index_stays_as_it_is(tmp_path: Path) -> None:
+    index = ClipIndex(tmp_path / "clips.lance")
+    index.write([clips(20, 8)], 8)
+    pinned = index.pinned()
+    index.write([clips(30, 4)], 4)
+    assert (len(pinned), len(index)) == (20, 30)
+    assert pinned.nearest(np.ones(8), 3).num_rows == pinned.take(np.array([19, 0, 7])).vectors.shape[0] == 3
+    assert index.take(np.array([19, 0])).start_s.tolist() == [19, 0]
 
 
 def test_a_text_finds_the_clip_that_the_model_puts_nearest(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ from starlette.testclient import TestClient
 
 from assets.lake import Lake, load_tables
 from assets.sources.synthetic import SyntheticSource
+from assets.training.clip_search import write_clip_index
 from ml.harness import Runtime
+from ml.joint_embedding.clip_index import ClipIndex
 from ml.joint_embedding.pair_store import PairStore, Place
 from ml.joint_embedding.pairs import VideoPairs
 from ml.joint_embedding.train import Config, Job
@@ -48,14 +51,19 @@ class World:
 
     def __init__(self, root: Path) -> None:
         self.root, self.models, self.media = root, root / "models", root / "media"
-        self.lake, self.pairs = Lake(root), PairStore(root / "pairs")
+        self.lake, self.pairs, self.index = Lake(root), PairStore(root / "pairs"), ClipIndex(root / "clips.lance")
         self.ids = [f"synthetic-{number:05d}" for number in range(VIDEOS)]
         self._write_tables()
         self._train()
+        write_clip_index(self.index, self.pairs, self.lake.read("training_manifest").pl(), self.models)
 
     def library(self) -> Library:
         """What the page searches in, as the command line makes it."""
-        return Library(lambda progress: load_moments(self.lake, self.models, self.pairs, progress), lambda: 1)
+        return Library(self.moments, lambda: 1)
+
+    def moments(self) -> Moments:
+        """The moments of the lake."""
+        return load_moments(self.lake, self.models, self.pairs, self.index)
 
     def _rows(self, table: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
         contract = load_tables()[table]
@@ -119,11 +127,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture(scope="module")
 def moments(world: World) -> Moments:
-    return load_moments(world.lake, world.models, world.pairs)
+    return world.moments()
 
 
 def when_ready(client: TestClient) -> TestClient:
-    """The client once the clips are embedded."""
+    """The client once the model is loaded."""
     while client.get("/").status_code == 503:
         time.sleep(0.05)
     return client
@@ -154,9 +162,20 @@ def test_overlapping_clips_are_one_moment(world: World, moments: Moments) -> Non
     place = store.write("shard-0000", [("synthetic-00000", lines)], DIM)[0]
     before = world.lake.read("training_manifest").pl()
     world.lake.write("training_manifest", before.head(1).with_columns(pairs=pl.lit(place.pairs)))
-    found = load_moments(world.lake, world.models, store).search("pour batter", 5)
+    manifest, index = world.lake.read("training_manifest").pl(), ClipIndex(world.root / "overlapping.lance")
+    write_clip_index(index, store, manifest, world.models)
+    found = load_moments(world.lake, world.models, store, index).search("pour batter", 5)
     world.lake.write("training_manifest", before)
     assert sorted(moment.start_s for moment in found) == [0.0, 20.0]
+
+
+def test_an_index_of_another_model_is_refused(world: World, tmp_path: Path) -> None:
+    """Its scores would mean nothing."""
+    stored, index = world.index.take(np.arange(len(world.index))), ClipIndex(tmp_path / "clips.lance")
+    for other, dim in ((stored.vectors[:, ::-1], 16), (stored.vectors[:, 1:], 15)):
+        index.write([replace(stored, vectors=other)], dim)
+        with pytest.raises(NotReadyError, match="index of the clips is of another model"):
+            load_moments(world.lake, world.models, world.pairs, index)
 
 
 def test_a_moment_tells_what_is_said_in_it() -> None:
@@ -242,9 +261,9 @@ def test_no_file_outside_the_media_root_is_served(world: World, moments: Moments
     (root / "notes.txt").write_text("not a video")
     (root / "link.mp4").symlink_to(tmp_path / "secret.mp4")
     (root / "folder-link").symlink_to(tmp_path)
-    moments = load_moments(world.lake, world.models, world.pairs)
+    moments = world.moments()
     moments.files = {"bad": uri, "good": "inside.mp4", "absolute": str(root / "inside.mp4")}
-    library = Library(lambda _: moments, lambda: 1)
+    library = Library(lambda: moments, lambda: 1)
     with TestClient(build_app(library, [root], SearchOptions(hosts=("testserver",)))) as client:
         when_ready(client)
         assert client.get("/media/bad").status_code == 404
@@ -275,7 +294,8 @@ def test_what_others_wrote_is_only_text(client: TestClient) -> None:
 def test_without_a_model_the_page_says_what_to_run(world: World, tmp_path: Path) -> None:
     now = [0.0]
     models = tmp_path / "models"
-    library = Library(lambda _: load_moments(world.lake, models, world.pairs), lambda: 1, clock=lambda: now[0])
+    index = ClipIndex(tmp_path / "clips.lance")
+    library = Library(lambda: load_moments(world.lake, models, world.pairs, index), lambda: 1, clock=lambda: now[0])
     with TestClient(build_app(library, [world.media], SearchOptions(hosts=("testserver",)))) as client:
         while "Starting" in (page := client.get("/?q=pour")).text:
             time.sleep(0.05)
@@ -284,6 +304,10 @@ def test_without_a_model_the_page_says_what_to_run(world: World, tmp_path: Path)
         assert refused.status_code == 503 and "make demo" in refused.json()["error"]
         shutil.copytree(world.models, models)
         now[0] = 10.0
+        Browser.until(lambda: "The clips are not indexed in" in client.get("/?q=pour").text)
+        assert "materialise the asset clip_search_index" in client.get("/api/search?q=pour").json()["error"]
+        shutil.copytree(world.index.path, index.path)
+        now[0] = 20.0
         when_ready(client)
         assert "pour the batter" in client.get("/?q=pour").text
 
@@ -291,7 +315,7 @@ def test_without_a_model_the_page_says_what_to_run(world: World, tmp_path: Path)
 def test_a_model_trained_anew_is_taken_up_without_a_restart(moments: Moments) -> None:
     version, made = [1], []
 
-    def load(_: object) -> Moments:
+    def load() -> Moments:
         made.append(version[0])
         return moments
 
@@ -305,7 +329,7 @@ def test_a_model_trained_anew_is_taken_up_without_a_restart(moments: Moments) ->
 
 
 def test_a_failed_loading_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    def load(_: object) -> Moments:
+    def load() -> Moments:
         raise NotReadyError("The lake has no table clips yet.")
 
     with TestClient(build_app(Library(load, lambda: 1), [Path()], SearchOptions(hosts=("testserver",)))) as client:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 
 import polars as pl
 
@@ -15,7 +16,9 @@ from assets.studies.hero import Effort, compare
 
 def test_what_pre_training_brings() -> None:
     share = float(os.environ.get("BENCH_SHARE", "1"))
-    effort = Effort(videos=max(40, round(400 * share)), steps_a_task=max(10, round(200 * share)))
+    whole = Effort()
+    steps = {task: max(10, round(share * count)) for task, count in whole.steps.items()}
+    effort = replace(whole, videos=max(40, round(share * whole.videos)), steps=steps)
     began = time.monotonic()
     tables = [compare(subject, [0], effort, "cpu", print) for subject in ("tasks", "architecture", "corpus")]
     table = pl.concat(tables).with_columns(pl.format("{}: {}", "benchmark", "metric").alias("measured"))

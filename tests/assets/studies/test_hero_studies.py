@@ -6,8 +6,9 @@ import polars as pl
 import pytest
 
 from assets.studies.hero import RECALLS, TRIALS, Effort, Worlds, compare
+from ml.hero.pretraining.train import TASKS
 
-TINY = Effort(videos=24, steps_a_task=2, retrieval_steps=2, question_steps=2, batch=4)
+TINY = Effort(videos=24, steps=dict.fromkeys(TASKS, 2), retrieval_steps=2, question_steps=2, batch=4)
 
 
 def test_corpora_are_other_worlds_cut_otherwise_and_share_nothing_with_what_is_held_out() -> None:

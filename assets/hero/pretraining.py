@@ -21,12 +21,14 @@ from ml.hero.clip_store import ClipStore
 from ml.hero.config import PRESETS
 from ml.hero.downstream.moments import LossSettings
 from ml.hero.pretraining.job import Job
-from ml.hero.pretraining.train import PAPER, Settings
+from ml.hero.pretraining.train import PAPER, Settings, TaskName
 from ml.hero.tokenizer import published, trained
 
 WARM_UP_SHARE = 0.1
-VALIDATIONS = 4
+VALIDATIONS = 8
 """How often the held-out clips are looked at in a training."""
+SHARES_OF_SMALL: dict[TaskName, float] = {"mlm": 1, "mnce": 1, "fom": 1, "vsm": 3}
+"""Matching learns nothing before some hundred steps, and a small training has few."""
 
 
 def write_tokenizer(
@@ -79,14 +81,17 @@ def pretraining_job(
 
 
 def settings(options: HeroOptions) -> Settings:
-    """The schedule in force. Negatives become hard after a fifth of it, as in the published one."""
-    matching = PAPER.matching if options.preset == "paper" else LossSettings()
+    """The schedule in force: negatives become hard after a fifth of it, as published; never for size small."""
+    paper = options.preset == "paper"
     return Settings(
+        PAPER.shares if paper else SHARES_OF_SMALL,
         steps=options.steps,
         warm_up=int(WARM_UP_SHARE * options.steps),
         batch=options.batch,
         learning_rate=options.learning_rate,
-        matching=replace(matching, hard_from=options.steps // 5),
+        matching=replace(PAPER.matching, hard_from=options.steps // 5)
+        if paper
+        else LossSettings(hard_from=options.steps),
         validate_every=-(-options.steps // VALIDATIONS),
         chunk_videos=options.chunk_videos,
         seed=options.seed,

@@ -205,7 +205,9 @@ def right_answer(question: Question) -> str:
 
 
 def _alike(texts: Sequence[str]) -> NDArray[np.float64]:
-    """Cosines of tf-idf vectors, ``[texts, texts]``."""
+    """Cosines of tf-idf vectors, ``[texts, texts]``; 0 where there is no word."""
+    if not any(map(words, texts)):
+        return np.zeros((len(texts), len(texts)))
     vectors = TfidfVectorizer(analyzer=words).fit_transform(texts)
     cosines: NDArray[np.float64] = np.clip((vectors @ vectors.T).toarray(), 0, 1)
     return cosines

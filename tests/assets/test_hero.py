@@ -218,4 +218,7 @@ def test_a_sheet_is_filled_in_by_people_and_read(tmp_path: Path) -> None:
     sheet.with_columns(start_s=pl.lit("soon")).write_csv(tmp_path / "filled.csv")
     with pytest.raises(SourceError, match=r"line 2: .*soon.*; times are seconds"):
         annotated(NoArticles(), [], tmp_path / "filled.csv")
-    assert annotated(NoArticles(), [], tmp_path / "nothing.csv") == ([], [])
+    nothing = annotated(NoArticles(), [], tmp_path / "nothing.csv")
+    assert nothing == ([], [])
+    records, measured = release(*nothing, tmp_path / "how2", seed=0)
+    assert records.is_empty() and measured == {"queries": 0, "questions": 0}

@@ -263,7 +263,7 @@ def _hero_study(subject: Literal["tasks", "architecture", "corpus"], description
     ) -> pl.DataFrame:
         from assets.studies.hero import Effort, compare
 
-        return compare(subject, [hero_options.seed], Effort(), device, context.log.info)
+        return compare([subject], [hero_options.seed], Effort(), device, context.log.info)
 
     return study
 

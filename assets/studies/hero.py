@@ -7,8 +7,11 @@ the table tells how the ways compare, not how good any is on real videos.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
 from typing import Literal
 
 import polars as pl
@@ -32,9 +35,13 @@ from ml.hero.pretraining import fom
 from ml.hero.pretraining.train import Settings, TaskName, pretrain
 from ml.hero.tokenizer import HeroTokenizer, trained
 from ml.hero.video import Video
+from ml.training import pick_device
 
 Subject = Literal["tasks", "architecture", "corpus"]
 Progress = Callable[[str], None]
+Way = tuple[type[Hero], tuple[TaskName, ...], tuple[str, ...]]
+Found = tuple[str, str, float, int]
+"""Benchmark, metric, value and number measured."""
 
 TV_S, HOWTO_S = 1.5, 2.0
 """Seconds between two frames of the benchmark's videos, and of the others (D.1)."""
@@ -56,6 +63,8 @@ ARCHITECTURES: dict[str, type[Hero]] = {
     "H-TRM": HierarchicalTransformer,
     "F-TRM": FlatTransformer,
 }
+COST = {Hero: 1.0, HierarchicalTransformer: 1.0, FlatTransformer: 2.5}
+"""Processor's time of a step against that of HERO, about: which training is begun first."""
 RECALLS = ("VCMR_0.5_R@1", "VCMR_0.7_R@1", "VCMR_0.5_R@10", "SVMR_0.5_R@1", "VR_R@1")
 
 
@@ -85,6 +94,11 @@ class Trial:
     kind: type[Hero]
     tasks: tuple[TaskName, ...]
     corpora: tuple[str, ...] = ("TV",)
+
+    @property
+    def way(self) -> Way:
+        """All but the name, by which tables tell it."""
+        return self.kind, self.tasks, self.corpora
 
 
 TRIALS: dict[Subject, list[Trial]] = {
@@ -146,23 +160,53 @@ class Worlds:
         return Corpus([video for name in names for video in self.training[name]], f"{self.source.world.seed} {names}")
 
 
-def compare(subject: Subject, seeds: Sequence[int], effort: Effort, device: str, progress: Progress) -> pl.DataFrame:
-    """Train and judge each way of a subject: rows of ``hero_studies``."""
-    rows = []
-    for seed in seeds:
-        worlds = Worlds.make(effort.videos, seed)
-        for trial in TRIALS[subject]:
-            found = list(judge(trial, worlds, effort, Runtime(device=device), seed))
-            rows += [(subject, trial.method, benchmark, metric, seed, *value) for benchmark, metric, *value in found]
-            told = ", ".join(f"{benchmark} {metric} {value:.3f}" for benchmark, metric, value, _ in found)
-            progress(f"{trial.method}, seed {seed}: {told}")
+def compare(
+    subjects: Sequence[Subject], seeds: Sequence[int], effort: Effort, device: str, progress: Progress
+) -> pl.DataFrame:
+    """Train and judge each way of some subjects: rows of ``hero_studies``.
+
+    A way that several subjects share is trained once. Without a GPU as many are trained at a time as there are cores,
+    in processes of one thread: models of this size gain nothing from more threads.
+    """
+    asked = [(subject, trial, seed) for subject in subjects for trial in TRIALS[subject] for seed in seeds]
+    jobs = {(trial.way, seed): trial for _, trial, seed in asked}
+    slowest_first = sorted(jobs.items(), key=lambda job: -_cost(job[1], effort))
+    found: dict[tuple[Way, int], list[Found]] = {}
+    with ProcessPoolExecutor(_processes(device), get_context("spawn"), initializer=_one_thread) as pool:
+        training = {pool.submit(_judged, trial, key[1], effort, device): key for key, trial in slowest_first}
+        for finished in as_completed(training):
+            key = training[finished]
+            found[key] = finished.result()
+            told = ", ".join(f"{benchmark} {metric} {value:.3f}" for benchmark, metric, value, _ in found[key])
+            progress(f"{jobs[key].method}, seed {key[1]}: {told}")
+    rows = [
+        (subject, trial.method, benchmark, metric, seed, *value)
+        for subject, trial, seed in asked
+        for benchmark, metric, *value in found[trial.way, seed]
+    ]
     return load_tables()["hero_studies"].frame(rows)
 
 
-def judge(
-    trial: Trial, worlds: Worlds, effort: Effort, runtime: Runtime, seed: int
-) -> Iterator[tuple[str, str, float, int]]:
-    """Benchmark, metric, value and number measured: losses, then recalls before and after fine-tuning, and accuracy."""
+def _cost(trial: Trial, effort: Effort) -> float:
+    return COST[trial.kind] * sum(effort.steps[task] for task in trial.tasks)
+
+
+def _processes(device: str) -> int:
+    return len(os.sched_getaffinity(0)) if pick_device(device).type == "cpu" else 1
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _judged(trial: Trial, seed: int, effort: Effort, device: str) -> list[Found]:
+    return list(judge(trial, Worlds.make(effort.videos, seed), effort, Runtime(device=device), seed))
+
+
+def judge(trial: Trial, worlds: Worlds, effort: Effort, runtime: Runtime, seed: int) -> Iterator[Found]:
+    """Losses, then recalls before and after fine-tuning, and accuracy."""
     model, history = _pretrained(trial, worlds, effort, runtime, seed)
     held_out = len(worlds.held_out)
     for task in trial.tasks:

@@ -35,8 +35,8 @@ class SearchOptions:
     """
 
     exact_below: int = 50_000
-    probes: int = 10
-    candidates: int = 1000
+    probes: int = 60
+    candidates: int = 800
 
 
 @dataclass(frozen=True)

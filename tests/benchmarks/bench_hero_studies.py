@@ -20,8 +20,8 @@ def test_what_pre_training_brings() -> None:
     steps = {task: max(10, round(share * count)) for task, count in whole.steps.items()}
     effort = replace(whole, videos=max(40, round(share * whole.videos)), steps=steps)
     began = time.monotonic()
-    tables = [compare(subject, [0], effort, "cpu", print) for subject in ("tasks", "architecture", "corpus")]
-    table = pl.concat(tables).with_columns(pl.format("{}: {}", "benchmark", "metric").alias("measured"))
+    found = compare(("tasks", "architecture", "corpus"), [0], effort, "cpu", print)
+    table = found.with_columns(pl.format("{}: {}", "benchmark", "metric").alias("measured"))
     with pl.Config(tbl_rows=-1, fmt_str_lengths=60, tbl_cols=-1):
         for (subject,), rows in table.group_by("subject", maintain_order=True):
             print(f"\n{subject}", rows.pivot("method", index="measured", values="value"))

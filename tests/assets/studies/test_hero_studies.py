@@ -19,12 +19,15 @@ def test_corpora_are_other_worlds_cut_otherwise_and_share_nothing_with_what_is_h
     assert {video.interval_s for video in worlds.corpus(("HowTo",)).videos} == {2.0}
 
 
-@pytest.mark.parametrize("subject", ["architecture"])
-def test_each_way_has_its_rows(subject: str) -> None:
-    told: list[str] = []
-    rows = compare(subject, [0], TINY, "cpu", told.append)
-    assert [line.split(",")[0] for line in told] == [trial.method for trial in TRIALS[subject]]
+def test_each_way_has_its_rows_and_one_that_two_subjects_share_is_trained_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    architectures, corpora = TRIALS["architecture"], TRIALS["corpus"][:1]
+    monkeypatch.setitem(TRIALS, "corpus", corpora)
+    rows = compare(["architecture", "corpus"], [0], TINY, "cpu", shown.append)
+    assert sorted(line.split(",")[0] for line in shown) == ["F-TRM", "H-TRM", "TV-like"]
     counts = rows.filter(pl.col("benchmark") == "moments, fine-tuned").group_by("method").agg(pl.col("metric"))
     assert all(set(metrics) == set(RECALLS) for metrics in counts["metric"])
     assert rows["value"].is_between(0, 1000).all()
     assert rows.filter(pl.col("metric") == "accuracy")["queries"].min() > 10
+    hero, tv_like = (rows.filter(pl.col("method") == name).drop("subject", "method") for name in ("HERO", "TV-like"))
+    assert hero.equals(tv_like)

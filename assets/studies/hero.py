@@ -81,7 +81,7 @@ class Effort:
         default_factory=lambda: {"mlm": 150, "mnce": 150, "fom": 100, "vsm": 500, "mffr": 100}
     )
     retrieval_steps: int = 120
-    question_steps: int = 40
+    question_steps: int = 20
     batch: int = 16
     learning_rate: float = 1e-3
 

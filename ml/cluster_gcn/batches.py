@@ -75,6 +75,7 @@ class _Rows:
 
     columns: np.ndarray
     weights: np.ndarray
+    """One number for all edges where they weigh the same, as in graphs without weights."""
     run_cluster: np.ndarray
     run_ends: np.ndarray
     """Run i is ``columns[run_ends[i] : run_ends[i + 1]]``."""
@@ -92,7 +93,9 @@ class _Rows:
         runs = np.flatnonzero(begins)
         row_ends = np.searchsorted(runs, ordered.indptr)
         run_ends = np.append(runs, ordered.nnz).astype(ordered.indptr.dtype)
-        return cls(ordered.indices, ordered.data, clusters[runs], run_ends, row_ends)
+        equal = ordered.nnz > 0 and ordered.data.min() == ordered.data.max()
+        weights = ordered.data[:1].copy() if equal else ordered.data
+        return cls(ordered.indices, weights, clusters[runs], run_ends, row_ends)
 
     def within(self, chosen: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What stays in a batch of ``chosen[clusters]``: entries a row, their columns in the batch, their weights.
@@ -106,4 +109,6 @@ class _Rows:
         ends = np.append(0, lengths.cumsum())
         entries = np.repeat(starts - ends[:-1], lengths) + np.arange(ends[-1])
         columns = self.columns.take(entries) + np.repeat(shift.take(self.run_cluster.take(kept)), lengths)
-        return np.diff(ends[np.searchsorted(kept, self.row_ends)]), columns, self.weights.take(entries)
+        equal = len(self.weights) == 1
+        weights = np.full(len(entries), self.weights[0]) if equal else self.weights.take(entries)
+        return np.diff(ends[np.searchsorted(kept, self.row_ends)]), columns, weights

@@ -14,11 +14,11 @@ from tests.ml.cluster_gcn.graphs import planted_communities, random_graph
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(1, 30), st.integers(0, 100), st.integers(1, 9), st.integers(1, 12), st.floats(0, 0.6))
+@given(st.integers(1, 30), st.integers(0, 100), st.integers(1, 9), st.integers(1, 12), st.floats(0, 0.6), st.booleans())
 def test_batches_hold_every_node_once_and_the_edges_among_them(
-    nodes: int, seed: int, clusters: int, per_batch: int, density: float
+    nodes: int, seed: int, clusters: int, per_batch: int, density: float, weighted: bool
 ) -> None:
-    adjacency = random_graph(nodes, seed, density, weighted=True)
+    adjacency = random_graph(nodes, seed, density, weighted=weighted)
     of_node = 10 * np.random.default_rng(seed).integers(0, clusters, nodes)
     batches = ClusterBatches(adjacency, of_node, per_batch)
     for made in (list(batches), list(batches)):

@@ -24,7 +24,7 @@ from orchestration.search.options import SearchOptions
 from orchestration.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
-    from orchestration.search.moments import Moments
+    from orchestration.search.hero_moments import Corpus
 
 
 def search_app(settings: Settings, options: SearchOptions) -> Starlette:
@@ -32,14 +32,16 @@ def search_app(settings: Settings, options: SearchOptions) -> Starlette:
     resources = build_resources(settings)
     models, index = resources["model_root"], resources["clip_index"]
 
-    def load() -> Moments:
+    def load() -> Corpus:
         # Torch takes longer to import than the page to answer.
+        from orchestration.search.hero_moments import load_corpus
         from orchestration.search.moments import load_moments
 
-        return load_moments(resources["lake"], models, resources["pairs"], index)
+        moments = load_moments(resources["lake"], models, resources["pairs"], index)
+        return load_corpus(moments, resources["lake"], models, resources["hero_store"])
 
     def version() -> Hashable:
-        weights = [models / name / "model.safetensors" for name in ("word_vectors", "joint_embedding")]
+        weights = [models / name / "model.safetensors" for name in ("word_vectors", "joint_embedding", "hero")]
         return tuple(_changed(path) for path in (*weights, index.path / "_versions"))
 
     roots = [resources["media_root"], *([settings.folder] if settings.folder else [])]

@@ -73,8 +73,8 @@ class SearchPage:
         query = request.query_params.get("q", "").strip()
         seen: dict[str, Any] = {"query": query, "answer": None, "message": None, "loading": False}
         try:
-            moments = self.library.current()
-            seen |= {"corpus": moments, "examples": moments.examples}
+            clips = self.library.current().clips
+            seen |= {"corpus": clips, "examples": clips.examples}
             if query:
                 seen["answer"] = self._answer(request)
         except UnavailableError as error:
@@ -111,8 +111,10 @@ class SearchPage:
         if wait_s := self.buckets.wait_s(client):
             raise HTTPException(429, f"Too many questions; ask again in {wait_s} s.", {"Retry-After": str(wait_s)})
         corpus = self.library.current()
-        found = [{"model": corpus.name, "moments": [_record(each) for each in corpus.search(query, limit)]}]
-        return {"query": query, "unknown_words": corpus.unknown(query), "results": found}
+        clips = _found(corpus.clips, query, limit)
+        # HERO spells out any text; of one without a known word it would show what happens to come first.
+        found = [clips, _found(corpus.hero, query, limit if clips["moments"] else 0)]
+        return {"query": query, "unknown_words": corpus.clips.unknown(query), "results": found}
 
     def _asked(self, request: Request) -> tuple[str, int]:
         query = request.query_params.get("q", "").strip()
@@ -136,7 +138,7 @@ class SearchPage:
         return FileResponse(path, media_type=kind, headers={"Cache-Control": "private, max-age=3600"})
 
     def _file(self, video_id: str) -> Path | None:
-        uri = self.library.current().files.get(video_id)
+        uri = self.library.current().clips.files.get(video_id)
         if uri is None:
             return None
         path = (self.media_roots[0] / uri).resolve()
@@ -207,6 +209,14 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _found(model: Any, query: str, limit: int) -> dict[str, Any]:
+    """What a model finds, as the API gives it; of one that is not there, why."""
+    if isinstance(model, str):
+        return {"model": "HERO", "scored_by": None, "message": model, "moments": []}
+    moments = [_record(each) for each in model.search(query, limit)]
+    return {"model": model.name, "scored_by": model.scored_by, "message": None, "moments": moments}
 
 
 def _record(moment: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from assets.lake import LakeError
 
 if TYPE_CHECKING:
-    from orchestration.search.moments import Moments
+    from orchestration.search.hero_moments import Corpus
 
 SECONDS_BETWEEN_TRIES = 5.0
 
@@ -45,20 +45,20 @@ class Library:
 
     def __init__(
         self,
-        load: Callable[[], Moments],
+        load: Callable[[], Corpus],
         version: Callable[[], Hashable],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._load, self._version_now, self._clock = load, version, clock
         self._lock = threading.Lock()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="moments")
-        self._loading: Future[Moments] | None = None
+        self._loading: Future[Corpus] | None = None
         self._version: Hashable = None
-        self._moments: Moments | None = None
+        self._corpus: Corpus | None = None
         self._problem: str | None = None
         self._next_try = 0.0
 
-    def current(self) -> Moments:
+    def current(self) -> Corpus:
         """The moments; older ones while newer are loaded.
 
         Raises:
@@ -69,8 +69,8 @@ class Library:
             if self._loading is None and self._is_due():
                 self._version = self._version_now()
                 self._loading = self._worker.submit(self._load)
-            if self._moments is not None:
-                return self._moments
+            if self._corpus is not None:
+                return self._corpus
             if self._problem is not None:
                 raise UnavailableError(self._problem, loading=False)
             raise UnavailableError("Starting.", loading=True)
@@ -82,7 +82,7 @@ class Library:
     def _is_due(self) -> bool:
         if self._problem is not None:
             return self._clock() >= self._next_try
-        return self._moments is None or self._version != self._version_now()
+        return self._corpus is None or self._version != self._version_now()
 
     def _collect(self) -> None:
         """Take the result of a loading that has ended; a failure is told and, some seconds later, tried again."""
@@ -90,7 +90,7 @@ class Library:
             return
         error = self._loading.exception()
         if error is None:
-            self._moments, self._problem = self._loading.result(), None
+            self._corpus, self._problem = self._loading.result(), None
         else:
             expected = isinstance(error, NotReadyError | LakeError | FileNotFoundError)
             self._problem = str(error) if expected else "The clips cannot be loaded; the server's log tells why."

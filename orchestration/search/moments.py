@@ -78,6 +78,11 @@ class Video:
             lines = np.flatnonzero((self.start_s < end_s) & (self.end_s > start_s))
         return " ".join(self.captions[line] for line in lines)
 
+    def moment(self, video_id: str, start_s: float, end_s: float, score: float, playable: bool) -> Moment:
+        """A stretch of it, with what is said there."""
+        said = self.said(start_s, end_s)
+        return Moment(video_id, self.title, start_s, end_s, said, score, self.split, self.source, playable)
+
 
 class Moments:
     """The moments of a lake's videos, found by its index of clips.
@@ -89,6 +94,7 @@ class Moments:
     """
 
     name = "joint embedding"
+    scored_by = "cosine of text and clip"
 
     def __init__(self, clips: ClipSearch, videos: Mapping[str, Video], files: Mapping[str, str]) -> None:
         self._clips, self._videos, self.files = clips, videos, files
@@ -146,26 +152,17 @@ class Moments:
         """Of clips, best first, those that no better one is the same moment as."""
         apart: list[Found] = []
         for clip in clips:
-            if clip.video_id in self._videos and not any(_same(clip, other) for other in apart):
+            if clip.video_id in self._videos and not any(same_moment(clip, other) for other in apart):
                 apart.append(clip)
         return apart
 
     def _moment(self, clip: Found) -> Moment:
-        video = self._videos[clip.video_id]
-        return Moment(
-            clip.video_id,
-            video.title,
-            clip.start_s,
-            clip.end_s,
-            video.said(clip.start_s, clip.end_s),
-            clip.score,
-            video.split,
-            video.source,
-            clip.video_id in self.files,
-        )
+        playable = clip.video_id in self.files
+        return self._videos[clip.video_id].moment(clip.video_id, clip.start_s, clip.end_s, clip.score, playable)
 
 
-def _same(clip: Found, other: Found) -> bool:
+def same_moment(clip: Found | Moment, other: Found | Moment) -> bool:
+    """Whether two stretches of a video overlap so far that one need not see both."""
     shared = min(clip.end_s, other.end_s) - max(clip.start_s, other.start_s)
     shorter = min(clip.end_s - clip.start_s, other.end_s - other.start_s)
     return clip.video_id == other.video_id and shared > SAME_MOMENT * shorter
@@ -198,7 +195,7 @@ def load_moments(lake: Lake, models: Path, pairs: PairStore, index: ClipIndex) -
     clips, manifest = clip_search(index.pinned(), models), lake.read("training_manifest").pl()
     _refuse_other_index(clips, pairs, manifest)
     files = lake.sql("SELECT video_id, uri FROM video_files WHERE status = 'ok'").fetchall()
-    return Moments(clips, _videos(lake, manifest), dict(files))
+    return Moments(clips, videos_of(lake, manifest), dict(files))
 
 
 def _refuse_other_index(clips: ClipSearch, pairs: PairStore, manifest: pl.DataFrame) -> None:
@@ -218,7 +215,8 @@ def _refuse_other_index(clips: ClipSearch, pairs: PairStore, manifest: pl.DataFr
         )
 
 
-def _videos(lake: Lake, manifest: pl.DataFrame) -> dict[str, Video]:
+def videos_of(lake: Lake, manifest: pl.DataFrame) -> dict[str, Video]:
+    """What the lake knows of the videos of ``manifest``, a row each with its split."""
     titles = lake.read("videos").pl().select("video_id", "title", "source")
     lines = lake.read("clips").pl().select("video_id", "clip_index", "start_s", "end_s", "caption")
     spoken = lines.sort("video_id", "clip_index").partition_by("video_id", as_dict=True)

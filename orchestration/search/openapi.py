@@ -14,7 +14,7 @@ def document(options: SearchOptions) -> dict[str, Any]:
         "info": {
             "title": "HowTo Lake: moments of videos",
             "version": "1",
-            "description": "The moments of the lake's videos that a text describes, by its trained joint embedding."
+            "description": "The moments of the lake's videos that a text describes, by its joint embedding and by HERO."
             f" A client may ask {options.burst} times at once and then {options.rate:g} times a second.",
         },
         "paths": {
@@ -82,17 +82,22 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def _answer() -> dict[str, Any]:
-    strings = {"type": "array", "items": {"type": "string"}}
+    strings, told = {"type": "array", "items": {"type": "string"}}, {"type": ["string", "null"]}
     model = _object(
         {
             "model": {"type": "string", "description": "What ranked them."},
+            "scored_by": {**told, "description": "What its scores are; null where it cannot search."},
+            "message": {**told, "description": "Why it cannot search, and what to do; null where it can."},
             "moments": {"type": "array", "items": {"$ref": "#/components/schemas/Moment"}},
         }
     )
     return _object(
         {
             "query": {"type": "string", "description": "The text, without blanks around it."},
-            "unknown_words": {**strings, "description": "Words that no caption has; they do not count."},
+            "unknown_words": {
+                **strings,
+                "description": "Words that no caption has; they do not count.",
+            },
             "results": {"type": "array", "items": model, "description": "One entry a model."},
         }
     )

@@ -1,13 +1,14 @@
 """A question to the search page beside its parts: the page's frame without a search, and a plain matrix product.
 
 The clips are random vectors of the demo's dimension; 2,000 is about the demo's corpus, 500,000 are searched by an
-index. Rates are of one client.
+index. Beside them HERO of size small searches the minutes that they are of. Rates are of one client.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +17,23 @@ import torch
 from numpy.typing import NDArray
 from starlette.testclient import TestClient
 
+from ml.hero.config import PRESETS
+from ml.hero.model import Hero
+from ml.hero.search import MomentSearch
+from ml.hero.video import Video
 from ml.joint_embedding.clip_index import ClipEmbeddings, ClipIndex
 from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.search import ClipSearch
+from ml.metrics.moments import Search
 from ml.text.word_vectors import WordVectors
 from orchestration.search.app import build_app
+from orchestration.search.hero_moments import Corpus, HeroMoments, Place
 from orchestration.search.library import Library
-from orchestration.search.moments import Moments, Video
+from orchestration.search.moments import Moments
+from orchestration.search.moments import Video as Known
 from orchestration.search.options import SearchOptions
 
-DIM, WORD_DIM, CLIPS_OF_VIDEO, CLIP_S = 256, 300, 100, 4.0
+DIM, WORD_DIM, CLIPS_OF_VIDEO, CLIP_S, CLIPS_OF_MINUTE = 256, 300, 100, 4.0, 15
 ASKED = 200
 
 
@@ -40,12 +48,22 @@ def corpus(clips: int, path: Path) -> tuple[Moments, NDArray[np.float32]]:
     own = start_s[:CLIPS_OF_VIDEO]
     captions = [f"word{clip} word{clip + 1}" for clip in range(CLIPS_OF_VIDEO)]
     videos = {
-        video_id: Video(video_id, "synthetic", "test", own, own + CLIP_S, captions) for video_id in sorted({*video_ids})
+        video_id: Known(video_id, "synthetic", "test", own, own + CLIP_S, captions) for video_id in sorted({*video_ids})
     }
     model = JointEmbedding(DIM, WORD_DIM, DIM).eval()
     index = ClipIndex(path)
     index.write([ClipEmbeddings(video_ids, start_s, start_s + CLIP_S, vectors)], DIM)
     return Moments(ClipSearch(index, model, words), videos, {}), vectors
+
+
+def hero(videos: int) -> HeroMoments:
+    """HERO of size small over as many clips of a minute, with random parameters and frames, and no subtitles."""
+    rng, config = np.random.default_rng(0), replace(PRESETS["small"], frame_dim=64)
+    clips = [Video(f"video-{n}", rng.normal(size=(30, 64)).astype("f4"), 2.0, []) for n in range(videos)]
+    search = MomentSearch(Hero(config), lambda text: [4 + len(word) for word in text.split()], clips, Search())
+    own = np.zeros(1)
+    known = {clip.video_id: Known(clip.video_id, "synthetic", "test", own, own + 60, ["word"]) for clip in clips}
+    return HeroMoments(search, [Place(clip.video_id, 0.0, 60.0) for clip in clips], known, {})
 
 
 def milliseconds(work: Callable[[int], object]) -> np.ndarray:
@@ -62,9 +80,11 @@ def milliseconds(work: Callable[[int], object]) -> np.ndarray:
 def test_a_question_beside_its_parts(clips: int, tmp_path: Path) -> None:
     torch.manual_seed(0)
     moments, vectors = corpus(clips, tmp_path / "clips.lance")
-    query = vectors[0].copy()
+    query, beside = vectors[0].copy(), hero(clips // CLIPS_OF_MINUTE)
     app = build_app(
-        Library(lambda: moments, lambda: 1), [], SearchOptions(hosts=("testserver",), rate=1e6, burst=10**6)
+        Library(lambda: Corpus(moments, beside), lambda: 1),
+        [],
+        SearchOptions(hosts=("testserver",), rate=1e6, burst=10**6),
     )
     with TestClient(app) as client:
         while client.get("/").status_code == 503:
@@ -72,7 +92,8 @@ def test_a_question_beside_its_parts(clips: int, tmp_path: Path) -> None:
         rows = {
             "question to the API": milliseconds(lambda turn: client.get(f"/api/search?q=word{turn}+word{turn + 7}")),
             "question to the page": milliseconds(lambda turn: client.get(f"/?q=word{turn}+word{turn + 7}")),
-            "search alone": milliseconds(lambda turn: moments.search(f"word{turn} word{turn + 7}", 12)),
+            "search of clips alone": milliseconds(lambda turn: moments.search(f"word{turn} word{turn + 7}", 12)),
+            "search of moments alone": milliseconds(lambda turn: beside.search(f"word{turn} word{turn + 7}", 12)),
             "matrix product and full sort": milliseconds(lambda _: np.argsort(-(vectors @ query))[:12]),
             "an answer without a search": milliseconds(lambda _: client.get("/api/openapi.json")),
         }

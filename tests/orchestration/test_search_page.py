@@ -27,6 +27,12 @@ from assets.lake import Lake, load_tables
 from assets.sources.synthetic import SyntheticSource
 from assets.training.clip_search import write_clip_index
 from ml.harness import Runtime
+from ml.hero.clip_store import Clip, ClipStore
+from ml.hero.config import PRESETS
+from ml.hero.data.subtitles import Line
+from ml.hero.pretraining.job import Job as HeroJob
+from ml.hero.pretraining.train import Settings
+from ml.hero.tokenizer import trained
 from ml.joint_embedding.clip_index import ClipIndex
 from ml.joint_embedding.pair_store import PairStore, Place
 from ml.joint_embedding.pairs import VideoPairs
@@ -35,6 +41,7 @@ from ml.text.word_vectors import train_word_vectors
 from ml.training import write_model_folder
 from orchestration.search.__main__ import main
 from orchestration.search.app import build_app
+from orchestration.search.hero_moments import Corpus, load_corpus
 from orchestration.search.library import Library, NotReadyError
 from orchestration.search.limits import TokenBuckets
 from orchestration.search.moments import Moments, Video, load_moments
@@ -53,17 +60,23 @@ class World:
         self.root, self.models, self.media = root, root / "models", root / "media"
         self.lake, self.pairs, self.index = Lake(root), PairStore(root / "pairs"), ClipIndex(root / "clips.lance")
         self.ids = [f"synthetic-{number:05d}" for number in range(VIDEOS)]
+        self.clips = ClipStore(root / "hero_clips")
         self._write_tables()
         self._train()
+        self._train_hero()
         write_clip_index(self.index, self.pairs, self.lake.read("training_manifest").pl(), self.models)
 
     def library(self) -> Library:
         """What the page searches in, as the command line makes it."""
-        return Library(self.moments, lambda: 1)
+        return Library(self.corpus, lambda: 1)
 
     def moments(self) -> Moments:
         """The moments of the lake."""
         return load_moments(self.lake, self.models, self.pairs, self.index)
+
+    def corpus(self) -> Corpus:
+        """The moments of the lake, and what its HERO finds."""
+        return load_corpus(self.moments(), self.lake, self.models, self.clips)
 
     def _rows(self, table: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
         contract = load_tables()[table]
@@ -118,6 +131,30 @@ class World:
             {},
         )
         job.run()
+
+    def _train_hero(self) -> None:
+        """A few steps on two clips a video, of frames of noise."""
+        rng = np.random.default_rng(1)
+        lines = [[Line(STEP_S * n, STEP_S * n + 6, caption) for n, (caption, _) in enumerate(STEPS)], []]
+        cuts = [
+            (video_id, number, Clip(f"{video_id}.{number}", rng.normal(size=(10, 8)).astype("f2"), 2.0, lines[number]))
+            for video_id in self.ids
+            for number in range(2)
+        ]
+        clips = self.clips.write("shard-0000", [clip for *_, clip in cuts])
+        of = {"frames": 10, "subtitles": 0}
+        times = [{"video_id": v, "start_s": 20.0 * n, "end_s": 20.0 * n + 20} for v, n, _ in cuts]
+        rows = [
+            {**of, **time, "clip_id": c.clip_id, "array_row": c.row, "content_hash": c.content_hash, "split": "train"}
+            for time, c in zip(times, clips, strict=True)
+        ]
+        self.lake.write("hero_clips", self._rows("hero_clips", rows), "shard-0000")
+        self.lake.write("hero_manifest", self._rows("hero_manifest", rows))
+        vocabulary, config = self.models / "hero_tokenizer", replace(PRESETS["small"], hidden=16)
+        trained([caption for caption, _ in STEPS] * 5, 300).write(vocabulary, {})
+        how = Settings(steps=3, warm_up=0, batch=4)
+        hero = self.models / "hero"
+        HeroJob(hero, vocabulary, self.clips.root, clips, [], config, how, Runtime(device="cpu"), {}).run()
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +213,39 @@ def test_an_index_of_another_model_is_refused(world: World, tmp_path: Path) -> N
         index.write([replace(stored, vectors=other)], dim)
         with pytest.raises(NotReadyError, match="index of the clips is of another model"):
             load_moments(world.lake, world.models, world.pairs, index)
+
+
+def test_hero_finds_moments_beside_the_clips(world: World, client: TestClient) -> None:
+    clips, hero = client.get("/api/search?q=pour the batter&limit=5").json()["results"]
+    assert [clips["model"], hero["model"]] == ["joint embedding", "HERO, pre-trained"]
+    assert len(hero["moments"]) == 5 and hero["message"] is None
+    for moment in hero["moments"]:
+        first = 20.0 * (moment["start_s"] >= 20)
+        assert first <= moment["start_s"] < moment["end_s"] <= first + 20, "a moment lies within its clip"
+        assert 0 < moment["score"] <= 1
+    found = [(moment["video_id"], moment["start_s"]) for moment in hero["moments"]]
+    assert len(set(found)) == 5
+    page = client.get("/?q=pour the batter").text
+    assert page.index("<h2>joint embedding</h2>") < page.index("<h2>HERO, pre-trained</h2>")
+
+
+def test_without_a_hero_that_fits_the_page_says_why_beside_the_clips(world: World, tmp_path: Path) -> None:
+    def told(store: ClipStore, models: Path) -> str:
+        corpus = load_corpus(world.moments(), world.lake, models, store)
+        with TestClient(
+            build_app(Library(lambda: corpus, lambda: 1), [], SearchOptions(hosts=("testserver",)))
+        ) as page:
+            clips, hero = when_ready(page).get("/api/search?q=pour").json()["results"]
+            assert clips["moments"] and hero["moments"] == [] and hero["message"] in page.get("/?q=pour").text
+        return str(hero["message"])
+
+    assert "materialise the assets of the group hero" in told(world.clips, tmp_path)
+    wide, other = ClipStore(tmp_path / "wide"), tmp_path / "models"
+    wide.write("shard-0000", [Clip(f"{v}.{n}", np.ones((10, 9), "f2"), 2.0, []) for v in world.ids for n in range(2)])
+    assert "features of 9 numbers, but the model reads 8" in told(wide, world.models)
+    shutil.copytree(world.models, other)
+    trained(["batter"], 280).write(other / "hero_tokenizer", {})
+    assert "another vocabulary" in told(world.clips, other)
 
 
 def test_a_moment_tells_what_is_said_in_it() -> None:
@@ -263,7 +333,7 @@ def test_no_file_outside_the_media_root_is_served(world: World, moments: Moments
     (root / "folder-link").symlink_to(tmp_path)
     moments = world.moments()
     moments.files = {"bad": uri, "good": "inside.mp4", "absolute": str(root / "inside.mp4")}
-    library = Library(lambda: moments, lambda: 1)
+    library = Library(lambda: Corpus(moments, "none"), lambda: 1)
     with TestClient(build_app(library, [root], SearchOptions(hosts=("testserver",)))) as client:
         when_ready(client)
         assert client.get("/media/bad").status_code == 404
@@ -295,7 +365,9 @@ def test_without_a_model_the_page_says_what_to_run(world: World, tmp_path: Path)
     now = [0.0]
     models = tmp_path / "models"
     index = ClipIndex(tmp_path / "clips.lance")
-    library = Library(lambda: load_moments(world.lake, models, world.pairs, index), lambda: 1, clock=lambda: now[0])
+    library = Library(
+        lambda: Corpus(load_moments(world.lake, models, world.pairs, index), "none"), lambda: 1, clock=lambda: now[0]
+    )
     with TestClient(build_app(library, [world.media], SearchOptions(hosts=("testserver",)))) as client:
         while "Starting" in (page := client.get("/?q=pour")).text:
             time.sleep(0.05)
@@ -315,9 +387,9 @@ def test_without_a_model_the_page_says_what_to_run(world: World, tmp_path: Path)
 def test_a_model_trained_anew_is_taken_up_without_a_restart(moments: Moments) -> None:
     version, made = [1], []
 
-    def load() -> Moments:
+    def load() -> Corpus:
         made.append(version[0])
-        return moments
+        return Corpus(moments, "none")
 
     library = Library(load, lambda: version[0])
     with TestClient(build_app(library, [Path()], SearchOptions(hosts=("testserver",)))) as client:
@@ -329,7 +401,7 @@ def test_a_model_trained_anew_is_taken_up_without_a_restart(moments: Moments) ->
 
 
 def test_a_failed_loading_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    def load() -> Moments:
+    def load() -> Corpus:
         raise NotReadyError("The lake has no table clips yet.")
 
     with TestClient(build_app(Library(load, lambda: 1), [Path()], SearchOptions(hosts=("testserver",)))) as client:
@@ -371,7 +443,7 @@ def test_in_a_browser_by_keys_alone(browser: Browser, address: str) -> None:
     browser.until(lambda: browser.see("document.activeElement?.name === 'q'"))
     browser.do("Input.insertText", text="pour the batter")
     browser.press("Enter", "\r")
-    browser.until(lambda: browser.see("document.querySelectorAll('.moment').length") == VIDEOS)
+    browser.until(lambda: browser.see("document.querySelectorAll('section:first-child .moment').length") == VIDEOS)
     browser.until(lambda: browser.see("document.querySelector('video')?.readyState >= 1"))
     browser.press("j", "j")
     assert browser.see("document.activeElement.className") == "play"

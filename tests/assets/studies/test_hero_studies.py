@@ -21,8 +21,7 @@ def test_corpora_are_other_worlds_cut_otherwise_and_share_nothing_with_what_is_h
 
 def test_each_way_has_its_rows_and_one_that_two_subjects_share_is_trained_once(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[str] = []
-    architectures, corpora = TRIALS["architecture"], TRIALS["corpus"][:1]
-    monkeypatch.setitem(TRIALS, "corpus", corpora)
+    monkeypatch.setitem(TRIALS, "corpus", TRIALS["corpus"][:1])
     rows = compare(["architecture", "corpus"], [0], TINY, "cpu", shown.append)
     assert sorted(line.split(",")[0] for line in shown) == ["F-TRM", "H-TRM", "TV-like"]
     counts = rows.filter(pl.col("benchmark") == "moments, fine-tuned").group_by("method").agg(pl.col("metric"))

@@ -6,21 +6,24 @@ Belongs here: what moment retrieval and video retrieval share as tasks.
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ml.harness import gather, on_device
-from ml.hero.batch import collate, collate_texts, key_of
+from ml.hero.batch import AlignedVideo, aligned, collate, collate_texts, key_of
+from ml.hero.config import HeroConfig
 from ml.hero.data.annotations import Description, Interval
 from ml.hero.downstream import matching
 from ml.hero.downstream.matching import Pairs
 from ml.hero.downstream.moments import LossSettings, MomentIndex, moment_labels
 from ml.hero.downstream.tasks.examples import Examples, device_of, parts
 from ml.hero.model import Hero
+from ml.hero.video import Video
 from ml.metrics.moments import Search, iou
 
 VIDEOS, TEXTS = 32, 256
@@ -73,23 +76,29 @@ def agreed(intervals: Sequence[Interval]) -> Interval:
     return max(intervals, key=lambda each: sum(iou(each, other) for other in intervals), default=(0.0, 0.0))
 
 
-@torch.inference_mode()
 def index_of(examples: Examples[Description], model: Hero, video_ids: Sequence[str], search: Search) -> MomentIndex:
-    """The videos, encoded and in memory; they are searched with their own interval between frames.
+    """The videos of examples, encoded as ``encoded`` does."""
+    return encoded(model, (examples.videos[video_id] for video_id in video_ids), search, examples.align)
+
+
+@torch.inference_mode()
+def encoded(
+    model: Hero, videos: Iterable[Video], search: Search, align: Callable[[Video, HeroConfig], AlignedVideo] = aligned
+) -> MomentIndex:
+    """Videos, encoded and in memory; they are searched with their own interval between frames.
 
     Raises:
-        ValueError: their frames lie at different intervals.
+        ValueError: their frames lie at different intervals, or there is no video.
     """
-    device, encoded, intervals = device_of(model), list[Tensor](), set[float]()
-    for some in parts(video_ids, VIDEOS):
-        videos = [examples.videos[video_id] for video_id in some]
-        intervals |= {video.interval_s for video in videos}
-        batch = collate([examples.align(video, model.config) for video in videos])
-        frames = model.contextual(on_device(batch, device)).float().cpu()
-        encoded += frames.split(batch.lengths.tolist())
-    if len(intervals) > 1:
+    device, frames, intervals = device_of(model), list[Tensor](), set[float]()
+    for some in batched(videos, VIDEOS):
+        intervals |= {video.interval_s for video in some}
+        batch = collate([align(video, model.config) for video in some])
+        contextual = model.contextual(on_device(batch, device)).float().cpu()
+        frames += contextual.split(batch.lengths.tolist())
+    if len(intervals) != 1:
         raise ValueError(f"frames lie every {sorted(intervals)} s: the videos of a corpus must have one interval")
-    return MomentIndex(copy.deepcopy(model.moments).cpu(), encoded, replace(search, interval_s=intervals.pop()))
+    return MomentIndex(copy.deepcopy(model.moments).cpu(), frames, replace(search, interval_s=intervals.pop()))
 
 
 @torch.inference_mode()
@@ -110,3 +119,10 @@ def corpus_of(examples: Examples[Description]) -> list[str]:
     if not found:
         raise ValueError("no video of the validation descriptions has frame features: nothing to search")
     return [str(video_id) for video_id in found]
+
+
+def batched(videos: Iterable[Video], size: int) -> Iterator[list[Video]]:
+    """``size`` of the videos at a time."""
+    left = iter(videos)
+    while some := list(islice(left, size)):
+        yield some

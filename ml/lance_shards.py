@@ -1,7 +1,7 @@
 """Lance arrays in shards below one folder: ``<root>/<shard>.lance``, each written whole or not at all.
 
-Belongs here: where the arrays are and how one replaces an older one. What a row holds is told by who writes it. Lance
-must not be used across a fork.
+Belongs here: where the arrays are, how one replaces an older one, and how older ones go. What a row holds is told by
+who writes it. Lance must not be used across a fork.
 """
 
 from __future__ import annotations
@@ -32,12 +32,6 @@ class LanceShards:
             raise FileNotFoundError(f"{self._path(shard)}: nothing is there; materialise {self.made_by} of {shard}")
         return lance.dataset(str(self._path(shard)))
 
-    def clean_up(self, older_than: timedelta) -> None:
-        """Remove versions that were replaced longer ago; the newest one always stays."""
-        for path in self.root.glob("*.lance"):
-            if self._exists(path.stem):
-                self.open(path.stem).cleanup_old_versions(older_than=older_than)
-
     def _replace(self, shard: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
         """Write a shard's array in place of an older one."""
         self.root.mkdir(parents=True, exist_ok=True)
@@ -51,3 +45,13 @@ class LanceShards:
 
     def _exists(self, shard: str) -> bool:
         return any(self._path(shard).glob("_versions/*.manifest"))
+
+
+def clean_up(root: Path, older_than: timedelta) -> int:
+    """Remove what was replaced longer ago from all arrays below a folder; the newest version of each always stays.
+
+    Returns:
+        Bytes that are free now.
+    """
+    arrays = (path.parent for path in sorted(root.rglob("*.lance/_versions")) if any(path.glob("*.manifest")))
+    return sum(lance.dataset(str(each)).cleanup_old_versions(older_than=older_than).bytes_removed for each in arrays)

@@ -5,9 +5,11 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import httpx
 
+from assets.features.store import FeatureStore
 from assets.lake import Lake
 from assets.sources.protocol import VideoSource
 from assets.sources.retail import RetailSource
+from ml.lance_shards import clean_up
 from orchestration.settings import Settings
 
 EAGER = dg.AutomationCondition.eager()
@@ -66,9 +68,18 @@ def expire_snapshots(
     context.log.info("; ".join(f"{name.replace('_', ' ')}: {count}" for name, count in done.items()))
 
 
-@dg.job(description="Keep the lake small: snapshots older than HOWTO_RETENTION_DAYS go.")
+@dg.op(description="Delete what arrays held before they were written anew.")
+def clean_up_arrays(
+    context: dg.OpExecutionContext, features: dg.ResourceParam[FeatureStore], settings: dg.ResourceParam[Settings]
+) -> None:
+    freed = clean_up(features.root, timedelta(days=settings.retention_days))
+    context.log.info(f"{freed / 1e6:,.1f} MB of older arrays deleted")
+
+
+@dg.job(description="Keep the lake small: snapshots and arrays replaced more than HOWTO_RETENTION_DAYS ago go.")
 def maintain_lake() -> None:
     expire_snapshots()
+    clean_up_arrays()
 
 
 def jobs() -> list[dg.JobDefinition]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -129,11 +128,6 @@ class FeatureArray:
     def version(self) -> int | None:
         """Version of the array, which each write raises; None before the first."""
         return self._open().version if self._exists() else None
-
-    def clean_up(self, older_than: timedelta) -> None:
-        """Remove versions that were replaced longer ago; the newest one always stays."""
-        if self._exists():
-            self._open().cleanup_old_versions(older_than=older_than)
 
     def _exists(self) -> bool:
         # A first write that was killed leaves a folder without a version in it.

@@ -81,6 +81,18 @@ def test_a_second_run_leaves_everything_alone(first: Refresh, world: Settings, i
     assert names(second.ran) == {"video_source", "retail_source"}
 
 
+def test_maintenance_changes_nothing_that_is_in_force(
+    first: Refresh, world: Settings, instance: dg.DagsterInstance
+) -> None:
+    lake = Lake(world.lake)
+    before = versions(lake)
+    done = build_defs(world).resolve_job_def("maintain_lake").execute_in_process(instance=instance)
+    assert done.success and {"expire_snapshots", "clean_up_arrays"} == {
+        e.step_key for e in done.get_step_success_events()
+    }
+    assert versions(lake) == before
+
+
 def test_a_job_of_the_ui_refreshes_its_part(first: Refresh, world: Settings, instance: dg.DagsterInstance) -> None:
     lake = Lake(world.lake)
     before = versions(lake)

@@ -1,4 +1,4 @@
-"""Where the steps of a run execute, and what each asks of a Kubernetes cluster.
+"""Where the steps of a run execute, and what each asks of a Kubernetes or a Ray cluster.
 
 Belongs here: from HOWTO_COMPUTE to Dagster's executor. Whatever else runs on a cluster is ``orchestration/deploy``.
 """
@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from math import ceil
 from typing import Any
 
 import dagster as dg
 
 from orchestration.automation import SELECTIONS
-from orchestration.settings import Settings
+from orchestration.settings import Settings, SettingsError
 
 GPU_POOL = "gpu"
 """The pool of the assets that run networks; their steps get the GPUs of a cluster."""
+
+NAMESPACE = "howto-lake"
+"""Of everything that ``orchestration/deploy`` makes."""
 
 _GPU_NODES: dict[str, Any] = {
     # The label and the taint that NVIDIA's GPU operator gives to a node with GPUs.
@@ -63,3 +67,70 @@ def _pod(settings: Settings, gpus: int) -> dict[str, Any]:
         "container_config": {"resources": {"requests": requests, "limits": limits}},
         "pod_spec_config": _GPU_NODES if gpus else {},
     }
+
+
+def ray_cluster(settings: Settings) -> object:
+    """The resource that makes a run's Ray cluster by KubeRay; the word ``given`` where nothing has to be made.
+
+    Raises:
+        SettingsError: dagster-ray is not installed.
+    """
+    if settings.compute != "ray" or settings.ray_cluster == "given":
+        return "given"
+    try:
+        from dagster_ray.kuberay import KubeRayCluster, RayClusterConfig, RayClusterSpec
+    except ImportError as error:
+        raise SettingsError("HOWTO_RAY_CLUSTER=kuberay needs dagster-ray: pip install '.[cluster,ray]'") from error
+    workers = {
+        "groupName": "workers",
+        "replicas": settings.ray_actors,
+        "minReplicas": settings.ray_actors,
+        "maxReplicas": settings.ray_actors,
+        "rayStartParams": {},
+        "template": _ray_pod(settings, "worker", settings.ray_gpus),
+    }
+    # The head has no CPU to give, so that every actor is on a worker.
+    head = {"serviceType": "ClusterIP", "rayStartParams": {"num-cpus": "0"}, "template": _ray_pod(settings, "head", 0)}
+    spec = RayClusterSpec(head_group_spec=head, worker_group_specs=[workers])
+    return KubeRayCluster(
+        ray_cluster=RayClusterConfig(metadata={"namespace": NAMESPACE}, spec=spec),
+        ray_init_options={"log_to_driver": False},
+    )
+
+
+def _ray_pod(settings: Settings, name: str, gpus: float) -> dict[str, Any]:
+    """The pod of a Ray node, with the run's image, the lake's volume and no rights (``overlays/ray``)."""
+    memory = f"{settings.step_memory_gb:g}G"
+    whole_gpus = {"nvidia.com/gpu": str(ceil(gpus))} if gpus else {}
+    container = {
+        "name": name,
+        "envFrom": [{"configMapRef": {"name": "howto-lake"}}],
+        "resources": {
+            "requests": {"cpu": f"{settings.step_cpus:g}", "memory": memory},
+            "limits": {"memory": memory} | whole_gpus,
+        },
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "volumeMounts": [{"name": "lake", "mountPath": "/lake"}, {"name": "tmp", "mountPath": "/tmp"}],
+    }
+    pod: dict[str, Any] = {
+        "automountServiceAccountToken": False,
+        "containers": [container],
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 1000,
+            "runAsGroup": 1000,
+            "fsGroup": 1000,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "volumes": [
+            {"name": "lake", "persistentVolumeClaim": {"claimName": "lake"}},
+            {"name": "tmp", "emptyDir": {}},
+        ],
+    }
+    if gpus:
+        pod |= {"nodeSelector": _GPU_NODES["node_selector"], "tolerations": _GPU_NODES["tolerations"]}
+    return {"metadata": {"labels": {"howto-lake/role": "ray"}}, "spec": pod}

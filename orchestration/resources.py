@@ -36,6 +36,7 @@ from assets.videos.sharding import Sharding
 from ml.hero.clip_store import ClipStore
 from ml.joint_embedding.clip_index import ClipIndex
 from ml.joint_embedding.pair_store import PairStore
+from orchestration.compute import ray_cluster
 from orchestration.io_manager import LakeIOManager
 from orchestration.settings import UNCATEGORISED, Settings, SettingsError
 
@@ -200,6 +201,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
             ray_actors=settings.ray_actors if settings.compute == "ray" else 0,
             ray_gpus=settings.ray_gpus,
         ),
+        "ray_cluster": ray_cluster(settings),
         "task_rules": task_rules(settings),
         "evaluation_lists": evaluation_lists(settings),
         "segmentation": Segmentation(settings.segmentation),

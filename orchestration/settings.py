@@ -140,6 +140,11 @@ class Settings(BaseSettings):
         description="how steps execute: in the run's process, each in its own, each in its own pod,"
         " or in the run's process with Ray actors for the videos (extra ray)",
     )
+    ray_cluster: Literal["given", "kuberay"] = Field(
+        "given",
+        description="Ray's cluster under HOWTO_COMPUTE=ray: the one that RAY_ADDRESS names or this machine, or one that"
+        " KubeRay makes for the run and deletes after it (extra ray, in Kubernetes)",
+    )
     ray_actors: int = Field(2, ge=1, description="actors that work on videos under HOWTO_COMPUTE=ray")
     ray_gpus: float = Field(0, ge=0, description="GPUs, or a share of one, that each of these actors gets")
     step_cpus: float = Field(1, gt=0, description="CPUs that the pod of a step asks Kubernetes for")

@@ -39,6 +39,7 @@ def shard_features(
     features: dg.ResourceParam[FeatureStore],
     media_root: dg.ResourceParam[Path],
     feature_options: dg.ResourceParam[FeatureOptions],
+    ray_cluster: dg.ResourceParam[object],  # there, and connected to, as long as the step runs
 ) -> Iterator[dg.Output]:
     """Decode the good files of one shard once for all networks of the preset; finished videos are not done again."""
     from assets.features.networks import make_shard

@@ -7,13 +7,16 @@ decodes and embeds; pictures never leave it. This process alone writes the array
 from __future__ import annotations
 
 import logging
+import os
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import ray
 import ray.data
+import ray.util.client
 from numpy.typing import NDArray
 
 from assets.features.extract import BATCH, Extraction, Progress, VideoFile, extract_shard
@@ -122,10 +125,51 @@ def _results(
     if not work:
         return
     if not ray.is_initialized():
-        # Takes the cluster that RAY_ADDRESS names, or else this machine.
-        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.WARNING)
-    ray.data.DataContext.get_current().enable_progress_bars = False
+        _connect()
     items = [{"work": pickle.dumps(each)} for each in work]
+    if not ray.util.client.ray.is_connected():
+        yield from map(pickle.loads, _made(items, load, shard, batch, actors, gpus))
+        return
+    # Ray Data does not work through Ray's client: what drives it runs in the cluster.
+    driver = ray.remote(num_cpus=0)(_Driver).remote(items, load, shard, batch, actors, gpus)
+    while (result := ray.get(driver.next.remote())) is not None:  # type: ignore[attr-defined]
+        yield pickle.loads(result)  # type: ignore[arg-type]
+
+
+def _connect() -> None:
+    """Take the cluster that RAY_ADDRESS names, or else this machine.
+
+    Raises:
+        ConnectionError: a cluster that is reached by Ray's client does not answer.
+    """
+    address = os.environ.get("RAY_ADDRESS")
+    here: dict[str, Any] = {} if address else {"include_dashboard": False}
+    try:
+        ray.init(address, log_to_driver=False, logging_level=logging.WARNING, **here)
+    except ConnectionError as error:
+        raise ConnectionError(f"RAY_ADDRESS={address}: no Ray cluster answers there ({error})") from error
+
+
+class _Driver:
+    """The results, one at a time, to who is not in the cluster."""
+
+    def __init__(self, *work: Any) -> None:
+        self.results = _made(*work)
+
+    def next(self) -> bytes | None:
+        """The next one; None after the last."""
+        return next(self.results, None)
+
+
+def _made(
+    items: list[dict[str, bytes]],
+    load: Callable[[], Sequence[Backbone]],
+    shard: str,
+    batch: int,
+    actors: int,
+    gpus: float,
+) -> Iterator[bytes]:
+    ray.data.DataContext.get_current().enable_progress_bars = False
     data = ray.data.from_items(items, override_num_blocks=-(-len(items) // VIDEOS_A_TASK)).map_batches(
         _Actor,
         fn_constructor_kwargs={"load": load, "shard": shard, "batch": batch},
@@ -135,7 +179,7 @@ def _results(
         num_gpus=gpus or None,
     )
     for row in data.iter_rows():
-        yield pickle.loads(row["result"])
+        yield row["result"]
 
 
 class _Actor:

@@ -66,11 +66,10 @@ class Load:
         return [Brightness(self.journal, self.deadly)]
 
 
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> list[VideoFile]:
-    folder = tmp_path_factory.mktemp("videos")
+def write_videos(folder: Path, count: int) -> list[VideoFile]:
+    """Videos of one colour each, the sixth of which is empty."""
     made = []
-    for index in range(4 * VIDEOS_A_TASK):
+    for index in range(count):
         path = folder / f"v{index:02d}.mp4"
         with av.open(str(path), "w") as container:
             stream = container.add_stream("libx264", rate=2, options={"crf": "10"})
@@ -82,6 +81,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[VideoFile]:
         made.append(VideoFile(path.stem, path, path.stem, SourceVideo(2, SECONDS)))
     made[5].path.write_bytes(b"")
     return made
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[VideoFile]:
+    return write_videos(tmp_path_factory.mktemp("videos"), 4 * VIDEOS_A_TASK)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -28,6 +28,7 @@ from dagster._core.launcher import LaunchRunContext
 from dagster._core.origin import DEFAULT_DAGSTER_ENTRY_POINT, JobPythonOrigin, RepositoryPythonOrigin
 
 from assets.lake import Lake
+from orchestration.compute import ray_cluster
 from orchestration.definitions import build_defs
 from orchestration.settings import load_settings
 from tests.services import Services
@@ -53,10 +54,11 @@ def render(overlay: str, folder: Path) -> list[dict]:
 def _command_for_secrets(overlay: str) -> str:
     blocks = re.findall(r"```sh\n(.*?)```", (DEPLOY / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     (block,) = [block for block in blocks if "/secrets.env" in block]
-    return block.replace("overlays/minikube", f"overlays/{overlay}")
+    # The overlay ray is made of minikube's.
+    return block if overlay == "ray" else block.replace("overlays/minikube", f"overlays/{overlay}")
 
 
-@pytest.fixture(scope="module", params=["minikube", "gpu"])
+@pytest.fixture(scope="module", params=["minikube", "gpu", "ray"])
 def manifests(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
     return render(request.param, tmp_path_factory.mktemp(request.param))
 
@@ -157,7 +159,8 @@ def test_the_settings_of_the_cluster_are_settings(manifests: list[dict], monkeyp
         if name.startswith("HOWTO_"):
             monkeypatch.setenv(name, value)
     settings = load_settings()
-    assert (settings.compute, settings.data_path) == ("kubernetes", "s3://howto-lake/tables/")
+    assert settings.compute == ("ray" if settings.ray_cluster == "kuberay" else "kubernetes")
+    assert settings.data_path == "s3://howto-lake/tables/"
     assert "PGPASSWORD" not in named(manifests, "ConfigMap", "howto-lake")["data"]
 
 
@@ -169,6 +172,26 @@ def test_images_run_without_root_and_are_built_as_the_readme_says() -> None:
         assert names[target].startswith("runtime AS") and "USER" not in names[target]
     copied = re.findall(r"^COPY (?!--from)(.*) \S+$", names["build"], re.MULTILINE)
     assert all((REPOSITORY / path).exists() for line in copied for path in line.split())
+
+
+def test_nodes_of_ray_are_bounded_and_find_what_they_name(tmp_path: Path) -> None:
+    pytest.importorskip("dagster_ray")
+    manifests = render("ray", tmp_path)
+    cluster = ray_cluster(load_settings(compute="ray", ray_cluster="kuberay", ray_actors=3, ray_gpus=0.5))
+    made = cluster.ray_cluster.to_k8s(dg.build_init_resource_context(), image="howto-lake:cpu")
+    head, (workers,) = made["spec"]["headGroupSpec"], made["spec"]["workerGroupSpecs"]
+    for group, gpus in ((head, {}), (workers, {"nvidia.com/gpu": "1"})):
+        template = group["template"]
+        pod = {"apiVersion": "v1", "kind": "Pod", **template, "metadata": {"name": "ray", **template["metadata"]}}
+        kubernetes_validate.validate(pod, SCHEMAS, strict=True)
+        refuse_privileges(pod["spec"])
+        assert not missing(pod["spec"], manifests)
+        assert pod["spec"]["containers"][0]["resources"]["limits"] == {"memory": "8G", **gpus}
+        selector = named(manifests, "NetworkPolicy", "ray")["spec"]["podSelector"]["matchLabels"]
+        assert selector.items() <= template["metadata"]["labels"].items()
+    assert (workers["replicas"], head["rayStartParams"]) == (3, {"num-cpus": "0"})
+    (rule, _) = named(manifests, "Role", "ray")["rules"]
+    assert {"create", "get", "delete"} <= set(rule["verbs"])
 
 
 class OneMachine(ThreadingHTTPServer):

@@ -17,6 +17,7 @@ import numpy as np
 import ray
 import ray.data
 import ray.util.client
+import tenacity
 from numpy.typing import NDArray
 
 from assets.features.extract import BATCH, Extraction, Progress, VideoFile, extract_shard
@@ -25,6 +26,8 @@ from ml.vision.backbone import Backbone
 
 VIDEOS_A_TASK = 4
 """Videos that an actor is given at once: what the loss of an actor costs."""
+CONNECTIONS = 3
+"""Times that a cluster is asked whose server for this client does not start."""
 
 
 @dataclass(frozen=True)
@@ -139,13 +142,22 @@ def _results(
 def _connect() -> None:
     """Take the cluster that RAY_ADDRESS names, or else this machine.
 
+    A cluster that is reached by Ray's client starts a server for each client; if that fails to start, another is asked
+    for.
+
     Raises:
         ConnectionError: a cluster that is reached by Ray's client does not answer.
     """
     address = os.environ.get("RAY_ADDRESS")
     here: dict[str, Any] = {} if address else {"include_dashboard": False}
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(ConnectionAbortedError),
+        stop=tenacity.stop_after_attempt(CONNECTIONS),
+        wait=tenacity.wait_fixed(1),
+        reraise=True,
+    )
     try:
-        ray.init(address, log_to_driver=False, logging_level=logging.WARNING, **here)
+        attempts(ray.init, address, log_to_driver=False, logging_level=logging.WARNING, **here)
     except ConnectionError as error:
         raise ConnectionError(f"RAY_ADDRESS={address}: no Ray cluster answers there ({error})") from error
 

@@ -8,9 +8,12 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.browser import Browser
@@ -71,9 +74,27 @@ def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         shutil.rmtree(session, ignore_errors=True)
 
 
-def test_a_cluster_that_is_reached_by_the_client_makes_the_same(address: str, tmp_path: Path) -> None:
+def kill_first_server(killed: list[int]) -> None:
+    """Kill the first server that the cluster starts for a client, while it starts."""
+    deadline = time.monotonic() + 120
+    while not killed and time.monotonic() < deadline:
+        for process in psutil.process_iter(["cmdline"]):
+            if "--mode=specific-server" in (process.info["cmdline"] or []):
+                process.kill()
+                killed.append(process.pid)
+                break
+        time.sleep(0.02)
+
+
+def test_a_cluster_that_is_reached_by_the_client_makes_the_same_though_its_first_server_dies(
+    address: str, tmp_path: Path
+) -> None:
+    killed: list[int] = []
+    killer = threading.Thread(target=kill_first_server, args=[killed])
+    killer.start()
     # Ray reads its settings when it is imported.
     environment = {**os.environ, "RAY_ADDRESS": address}
     script = [sys.executable, "-c", SCRIPT, tmp_path]
-    done = subprocess.run(script, env=environment, capture_output=True, text=True, timeout=180)
-    assert done.stdout.endswith("the same\n"), done.stdout + done.stderr
+    done = subprocess.run(script, env=environment, capture_output=True, text=True, timeout=240)
+    killer.join()
+    assert killed and done.stdout.endswith("the same\n"), done.stdout + done.stderr

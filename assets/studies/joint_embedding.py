@@ -6,90 +6,43 @@ Belongs here: which trainings are compared, and what is told of each. How one tr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
-from assets.evaluation.benchmarks import Files
-from assets.evaluation.lake_benchmarks import CROSSTASK, LakeData, crosstask_splits
-from assets.evaluation.options import BenchmarkOptions
-from assets.lake import load_tables
+from assets.evaluation.lake_benchmarks import LakeData
+from assets.studies.backdrops import backdrop_setting
 from assets.studies.plots import lines_figure
+from assets.studies.trials import (
+    RETRIEVAL,
+    Benchmarks,
+    Progress,
+    Setting,
+    Subject,
+    Trial,
+    compare,
+    measured,
+    study_frame,
+    told,
+)
 from assets.training.alignment import align_shard, write_aligned_pairs
 from assets.training.embedding import load_joint_embedding
 from assets.training.options import EmbeddingOptions
 from assets.training.pairs import places
-from ml.crosstask.evaluation import Split, recall_over_splits, zero_shot
-from ml.crosstask.files import CrossTask
 from ml.harness import Runtime
-from ml.joint_embedding.benchmark_evaluation import evaluate_benchmark, measure, sizes_of
+from ml.joint_embedding.benchmark_evaluation import evaluate_benchmark, sizes_of
 from ml.joint_embedding.benchmarks import BenchmarkPairs, EvaluationSet
 from ml.joint_embedding.model import JointEmbedding
-from ml.joint_embedding.pair_store import PairStore, Place, StoredPairs
+from ml.joint_embedding.pair_store import PairStore, Place
 from ml.joint_embedding.train import Config, load_words, train
-from ml.text.word_vectors import WordVectors
 
-Subject = Literal["negatives", "positives", "scale", "labels", "transfer", "alignment"]
-Progress = Callable[[str], None]
-RETRIEVAL = ("R@1", "R@5", "R@10", "median_rank")
-RECALLS = ("recall_pooled", "recall_per_video")
 SHARES_OF_LABELS = (0.1, 0.2, 0.5, 1.0)
-
-
-@dataclass(frozen=True)
-class Benchmarks:
-    """What every training is measured on: test and training sets by benchmark, and CrossTask with its splits."""
-
-    tests: Mapping[str, EvaluationSet]
-    training: Mapping[str, EvaluationSet]
-    crosstask: CrossTask | None
-    splits: Sequence[Split]
-
-    @staticmethod
-    def below(root: Path, options: BenchmarkOptions, manifest: pl.DataFrame) -> Benchmarks:
-        """Those below a folder (``assets.evaluation.lake_benchmarks.benchmark_root``)."""
-        files, crosstask = Files(root), CrossTask(root / CROSSTASK)
-        tests = {name: read() for name, read in files.test_sets().items()}
-        training = {name: found for name in tests if (found := files.training_set(name)) is not None}
-        if not crosstask.exists():
-            return Benchmarks(tests, training, None, ())
-        return Benchmarks(tests, training, crosstask, crosstask_splits(options, crosstask, manifest))
-
-    def judge(self, model: JointEmbedding, words: WordVectors, seed: int) -> Iterator[tuple[str, str, float, int]]:
-        """Benchmark, metric, value and queries of a model, zero-shot."""
-        for name, test in self.tests.items():
-            yield from _measured(name, measure(model, test, words, "cpu", seed)["text_to_video"], RETRIEVAL)
-        if self.crosstask is not None:
-            asked = list(dict.fromkeys(video for split in self.splits for video in split.test))
-            recalls = recall_over_splits(zero_shot(self.crosstask, asked, model, words), self.splits)
-            yield from _measured("CrossTask", recalls, RECALLS)
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One training from random parameters: its name, the number that is varied, the pairs and the schedule."""
-
-    method: str
-    share: float
-    training: Sequence[Place]
-    config: Config
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What the trainings of a study share: the stored pairs, validation videos, word vectors and benchmarks."""
-
-    store: PairStore
-    validation: Sequence[Place]
-    words: WordVectors
-    benchmarks: Benchmarks
-    device: str
-    progress: Progress
+BACKDROPS = (0.0, 4.0)
+"""Strengths of what is seen in every frame of a video, against 1 of each thing that a step shows."""
 
 
 def schedule(options: EmbeddingOptions) -> Config:
@@ -97,10 +50,12 @@ def schedule(options: EmbeddingOptions) -> Config:
     return Config(**{name: value for name, value in asdict(options).items() if name in Config.__dataclass_fields__})
 
 
-def negative_trials(training: Sequence[Place], config: Config, seeds: Sequence[int]) -> list[Trial]:
+def negative_trials(
+    training: Sequence[Place], config: Config, seeds: Sequence[int], method: str = "intra-video negatives"
+) -> list[Trial]:
     """Share of the loss that negatives of the same video have: none, and half and more of it (table 3)."""
     return [
-        Trial("intra-video negatives", share, training, replace(config, seed=seed, intra_video_share=share))
+        Trial(method, share, training, replace(config, seed=seed, intra_video_share=share))
         for share in (0.0, 0.25, 0.5, 0.75)
         for seed in seeds
     ]
@@ -135,23 +90,21 @@ def scale_trials(manifest: pl.DataFrame, videos: pl.DataFrame, config: Config, s
     ]
 
 
-def compare(
-    subject: Subject, setting: Setting, trials: Sequence[Trial], store: PairStore | None = None
+def negative_study(
+    setting: Setting, training: Sequence[Place], config: Config, word_dim: int, seeds: Sequence[int], scratch: Path
 ) -> pl.DataFrame:
-    """Train and judge each: rows of ``joint_embedding_studies``.
+    """Negatives of the same video, learned with on the lake's pairs and on videos with and without a backdrop.
 
     Args:
-        store: where the trials' pairs are, if not where those of the setting are.
+        scratch: an empty folder for the latter.
     """
-    validation = StoredPairs(setting.store, setting.validation, setting.words)
-    rows = []
-    for trial in trials:
-        pairs = StoredPairs(store or setting.store, trial.training, setting.words)
-        model, _ = train(pairs, validation, setting.words, trial.config, Runtime(device=setting.device))
-        found = list(setting.benchmarks.judge(model, setting.words, trial.config.seed))
-        rows += [(subject, trial.method, trial.share, trial.config.seed, *each) for each in found]
-        setting.progress(_told(trial.method, trial.share, trial.config.seed, found))
-    return _frame(rows)
+    frames = [compare("negatives", setting, negative_trials(training, config, seeds))]
+    for strength in BACKDROPS:
+        root, device, progress = scratch / f"{strength}", setting.device, setting.progress
+        other, pairs = backdrop_setting(strength, root, word_dim, config.seed, device, progress)
+        trials = negative_trials(pairs, config, seeds, f"intra-video negatives, backdrop {strength:g}")
+        frames.append(compare("negatives", other, trials))
+    return pl.concat(frames)
 
 
 def alignment_study(
@@ -214,8 +167,8 @@ def label_study(
                 for method, start in (("from scratch", None), ("pre-trained", model)):
                     found = _learned(setting, start, some, name, replace(config, seed=seed))
                     rows += [("labels", method, share, seed, *each) for each in found]
-                    setting.progress(_told(f"{name}, {method}", share, seed, found))
-    return _frame(rows)
+                    setting.progress(told(f"{name}, {method}", share, seed, found))
+    return study_frame(rows)
 
 
 def transfer_study(setting: Setting, model: JointEmbedding, config: Config, seeds: Sequence[int]) -> pl.DataFrame:
@@ -228,8 +181,8 @@ def transfer_study(setting: Setting, model: JointEmbedding, config: Config, seed
             tuned, _ = train(pairs, None, setting.words, sizes, runtime, initial=model.state_dict())
             found = list(setting.benchmarks.judge(tuned, setting.words, seed))
             rows += [("transfer", f"fine-tuned on {source}", 1.0, seed, *each) for each in found]
-            setting.progress(_told(f"fine-tuned on {source}", 1.0, seed, found))
-    return _frame(rows)
+            setting.progress(told(f"fine-tuned on {source}", 1.0, seed, found))
+    return study_frame(rows)
 
 
 def run_study(
@@ -257,7 +210,7 @@ def run_study(
     setting = Setting(store, places(data.manifest, "validation"), words, benchmarks, device, progress)
     match subject:
         case "negatives":
-            return compare(subject, setting, negative_trials(training, config, seeds))
+            return negative_study(setting, training, config, options.word_dim, seeds, scratch)
         case "positives":
             return compare(subject, setting, positive_trials(training, config, seeds))
         case "scale":
@@ -273,10 +226,10 @@ def run_study(
 
 def study_figure(study: pl.DataFrame) -> Figure:
     """R@10 and step recall by the number that is varied, a panel a benchmark."""
-    told = study.filter(pl.col("metric").is_in(["R@10", "recall_per_video"]))
-    told = told.with_columns(pl.format("{} {}", "benchmark", "metric").alias("measured"))
-    panels = told["measured"].unique(maintain_order=True).to_list()
-    wide = told.pivot("measured", index=["method", "share", "seed"], values="value")
+    shown = study.filter(pl.col("metric").is_in(["R@10", "recall_per_video"]))
+    shown = shown.with_columns(pl.format("{} {}", "benchmark", "metric").alias("measured"))
+    panels = shown["measured"].unique(maintain_order=True).to_list()
+    wide = shown.pivot("measured", index=["method", "share", "seed"], values="value")
     return lines_figure(wide, "share", panels, ("method",))
 
 
@@ -299,20 +252,4 @@ def _learned(
 ) -> list[tuple[str, str, float, int]]:
     test = setting.benchmarks.tests[target]
     metrics = evaluate_benchmark(start, training, test, setting.words, config, Runtime(device=setting.device))
-    return list(_measured(target, metrics["text_to_video"], RETRIEVAL))
-
-
-def _measured(
-    benchmark: str, metrics: Mapping[str, float], names: Sequence[str]
-) -> Iterator[tuple[str, str, float, int]]:
-    for name in names:
-        yield benchmark, name, metrics[name], int(metrics["queries"])
-
-
-def _told(method: str, share: float, seed: int, found: Sequence[tuple[str, str, float, int]]) -> str:
-    values = ", ".join(f"{benchmark} {metric} {value:.3f}" for benchmark, metric, value, _ in found)
-    return f"{method}, {share:.2f}, seed {seed}: {values}"
-
-
-def _frame(rows: Sequence[tuple[object, ...]]) -> pl.DataFrame:
-    return load_tables()["joint_embedding_studies"].frame(rows)
+    return list(measured(target, metrics["text_to_video"], RETRIEVAL))

@@ -106,7 +106,8 @@ def joint_embedding(
     model_root: dg.ResourceParam[Path],
 ) -> dg.MaterializeResult:
     """The joint text–video embedding (HowTo100M section 4), of the epoch that ranks validation clips best."""
-    from assets.training.embedding import embedding_job, trained
+    from assets.training.embedding import embedding_job
+    from ml.training import read_model_folder
 
     folder = model_root / "joint_embedding"
     provenance = model_inputs(context, lake)
@@ -117,9 +118,13 @@ def joint_embedding(
         torchrun(context, "joint_embedding", folder.with_name(".joint_embedding.job.json"), runtime_options.processes)
     else:
         job.run(told(context))
-    history, metrics = trained(folder)
+    made = read_model_folder(folder)
     panels = [("loss", ["loss"]), ("validation recall", ["validation_R@1", "validation_R@5", "validation_R@10"])]
-    return trained_model(folder, metrics, {"curves": dg.MetadataValue.md(curves(history, panels))})
+    told_besides = {
+        "curves": dg.MetadataValue.md(curves(made.history, panels)),
+        "pairs_without_known_words": made.inputs["pairs_without_known_words"],
+    }
+    return trained_model(folder, made.metrics, told_besides)
 
 
 @dg.asset(

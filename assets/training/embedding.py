@@ -19,7 +19,7 @@ from assets.training.pairs import places
 from ml.harness import Runtime
 from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.pair_store import PairStore
-from ml.joint_embedding.train import Config, History, Job
+from ml.joint_embedding.train import Config, Job
 from ml.text.tokens import tokenize
 from ml.text.word_vectors import read_word_vectors, train_word_vectors
 from ml.training import read_model_folder, write_model_folder
@@ -90,12 +90,6 @@ def embedding_job(
         ),
         provenance=dict(provenance),
     )
-
-
-def trained(folder: Path) -> tuple[History, dict[str, float]]:
-    """One entry an epoch of a trained model, and the entry of the chosen epoch."""
-    stored = read_model_folder(folder)
-    return stored.history, stored.metrics
 
 
 def load_joint_embedding(folder: Path) -> JointEmbedding:

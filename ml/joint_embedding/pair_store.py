@@ -80,8 +80,10 @@ class StoredPairs:
 
     Args:
         store: where the arrays are.
-        places: the videos; those left without a pair of known words are dropped.
+        places: the videos; pairs without a known word are dropped, and so are videos left without a pair.
         words: vectors whose rows the ids are.
+
+    ``without_words`` counts the dropped pairs.
     """
 
     def __init__(self, store: PairStore, places: Sequence[Place], words: WordVectors) -> None:
@@ -95,6 +97,7 @@ class StoredPairs:
         self._first_row = np.array([place.first_row for place in ordered], np.int64)
         self._stored = np.cumsum([0, *(place.pairs for place in ordered)])
         unknown = self._without_known_words()
+        self.without_words = len(unknown)
         # The k-th pair that is left stands after as many dropped ones as lie before it.
         self._shift = unknown - np.arange(len(unknown))
         dropped = np.searchsorted(unknown, self._stored)

@@ -334,8 +334,11 @@ class Job:
             "unit_length": self.config.objective == "max_margin",
         }
         chosen = max(history, key=lambda entry: entry.get("validation_R@10", entry["epoch"]))
-        videos = {"train": len(training), "validation": len(validation)}
-        inputs = {**self.provenance, "pairs": training.identity, "videos": videos}
+        counts = {
+            "videos": {"train": len(training), "validation": len(validation)},
+            "pairs_without_known_words": {"train": training.without_words, "validation": validation.without_words},
+        }
+        inputs = {**self.provenance, "pairs": training.identity, **counts}
         config = {**asdict(self.config), "model": sizes}
         write_model_folder(self.output, model.state_dict(), config, chosen, history, inputs)
 

@@ -155,6 +155,7 @@ def test_stored_pairs_are_those_in_memory(tmp_path: Path) -> None:
         kept = {place.video_id for place in chosen}
         memory = InMemoryPairs([(each.vectors, each.captions) for name, each in named if name in kept], words)
         assert stored.offsets.tolist() == memory.offsets.tolist()
+        assert stored.without_words == sum(place.pairs for place in chosen) - stored.offsets[-1] > 0
         every = rng.permutation(stored.offsets[-1]).repeat(2)
         for ours, theirs in zip(stored.take(every), memory.take(every), strict=True):
             assert np.array_equal(ours, theirs)

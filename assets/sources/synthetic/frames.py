@@ -19,10 +19,13 @@ NOISE = 0.5
 """Standard deviation of what is added to each number; a word that is seen has numbers of standard deviation 1."""
 
 
-def frame_features(source: SyntheticSource, video_id: str, interval_s: float, dim: int = 64) -> NDArray[np.float16]:
+def frame_features(
+    source: SyntheticSource, video_id: str, interval_s: float, dim: int = 64, backdrop: float = 0.0
+) -> NDArray[np.float16]:
     """A row every ``interval_s``: the sum of fixed vectors of shape, colour, texture and action on screen, and noise.
 
-    Where the host talks to the camera there is noise alone.
+    Where the host talks to the camera there is noise alone. With ``backdrop``, that many times a vector of the video's
+    task is in every row.
     """
     number = source.world.video_number(video_id)
     if number is None:
@@ -31,6 +34,8 @@ def frame_features(source: SyntheticSource, video_id: str, interval_s: float, di
     rows = NOISE * _generator(f"noise {source.world.seed} {video_id}").normal(
         size=(int(video.duration_s / interval_s), dim)
     )
+    if backdrop:
+        rows += backdrop * _vector(f"backdrop {video.task.task_id}", dim)
     for frame, row in enumerate(rows):
         step = video.scene_at((frame + 0.5) * interval_s).step
         if step is not None:

@@ -14,17 +14,17 @@ from assets.evaluation.synthetic_benchmarks import step_clips, write_benchmarks
 from assets.lake import Lake, load_tables
 from assets.sources.synthetic import SyntheticSource
 from assets.sources.synthetic.ground_truth import steps_frame
+from assets.studies import backdrops
 from assets.studies.joint_embedding import (
-    Benchmarks,
-    Setting,
-    compare,
     label_study,
+    negative_study,
     negative_trials,
     positive_trials,
     scale_trials,
     study_figure,
     transfer_study,
 )
+from assets.studies.trials import Benchmarks, Setting, compare
 from ml.joint_embedding.loss import max_margin_ranking_loss
 from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.pair_store import PairStore, Place, StoredPairs
@@ -77,6 +77,34 @@ def test_each_way_to_train_is_a_row_a_metric(setting: Setting, places: dict[str,
     lake.write("joint_embedding_studies", study, "negatives")
     assert not broken_rules(lake, load_tables()["joint_embedding_studies"], "negatives")
     assert len(study_figure(study).axes) == 4
+
+
+def test_negatives_of_the_same_video_are_studied_with_and_without_a_backdrop(
+    setting: Setting, places: dict[str, Place], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backdrops, "TASKS", 3)
+    study = negative_study(setting, [places[i] for i in IDS[3:]], TINY, 8, (0,), tmp_path)
+    on_lake, plain, with_backdrop = study.partition_by("method", maintain_order=True)
+    assert set(plain["benchmark"]) == set(with_backdrop["benchmark"]) == {"synthetic steps", "CrossTask"}
+    assert not set(plain["benchmark"]) & set(on_lake["benchmark"])
+    assert set(study["share"]) == {0.0, 0.25, 0.5, 0.75}
+
+
+def test_a_backdrop_makes_clips_of_a_task_alike_and_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backdrops, "TASKS", 3)
+    closer, named = [], []
+    for strength in (0.0, 4.0):
+        made, pairs = backdrops.backdrop_setting(strength, tmp_path / f"{strength}", 8, 0, "cpu", print)
+        source = StoredPairs(made.store, pairs, made.words)
+        one, same, other = (
+            source.take(np.arange(*source.offsets[i : i + 2]))[0].astype(float) for i in (0, 1, len(source) - 1)
+        )
+        closer.append((one @ same.T).mean() - (one @ other.T).mean())
+        asked = made.benchmarks.tests["synthetic steps"]
+        named.append(" to " in asked.captions[0])
+        assert not {clip.rpartition("_")[0] for clip in asked.ids} & {place.video_id for place in pairs}
+    assert closer[0] < 0.2 and closer[1] > 0.5, "two videos of a task, beside two of different tasks"
+    assert named == [False, True]
 
 
 def test_positives_are_the_best_of_each_video_or_random_ones(places: dict[str, Place]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from assets.captions.sentences import Segmentation
 from assets.captions.speech_recognition import Recognition
 from assets.card.options import CardOptions
-from assets.evaluation.options import BenchmarkOptions
+from assets.evaluation.options import BenchmarkOptions, folder_version
 from assets.features.options import FeatureOptions
 from assets.features.store import FeatureStore
 from assets.graph.options import GraphOptions
@@ -185,7 +185,12 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "pair_options": pair_options(settings),
         "word_options": WordOptions(settings.word_vectors, stamp(settings.word_vectors)),
         "clip_index": ClipIndex(root / "arrays" / "clip_embeddings.lance"),
-        "benchmark_options": BenchmarkOptions(settings.benchmarks, settings.benchmark_epochs),
+        "benchmark_options": BenchmarkOptions(
+            settings.benchmarks.absolute() if settings.benchmarks else None,
+            settings.benchmark_epochs,
+            folder_version(settings.benchmarks),
+            root / "benchmarks",
+        ),
         "runtime_options": RuntimeOptions(
             settings.precision, settings.device, settings.compile, settings.training_processes
         ),

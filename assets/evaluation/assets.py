@@ -53,12 +53,30 @@ def joint_embedding_evaluation(
     return evaluation_rows("joint_embedding", benchmark, SPLIT, metrics, lake.snapshot())
 
 
+@dg.asset(group_name="evaluation", code_version="1", kinds={"pytorch"}, pool="gpu")
+def benchmark_videos(
+    context: dg.AssetExecutionContext,
+    benchmark_options: dg.ResourceParam[BenchmarkOptions],
+    feature_options: dg.ResourceParam[FeatureOptions],
+) -> pl.DataFrame:
+    """Raw videos of the benchmarks, whose features are written in the published formats, and what became of each."""
+    from assets.evaluation.raw_videos import make_files
+
+    rows = make_files(benchmark_options, feature_options, lambda outcome: context.log.debug(str(outcome)))
+    if not benchmark_options.raw:
+        context.log.info("No raw videos are there: HOWTO_BENCHMARKS names no folder that holds videos/.")
+    context.add_output_metadata(
+        {status: int((rows["status"] == status).sum()) for status in ("ok", "missing", "failed")}
+    )
+    return rows
+
+
 @dg.asset(
     group_name="evaluation",
     code_version="1",
     kinds={"pytorch"},
     pool="gpu",
-    deps=[joint_embedding],
+    deps=[joint_embedding, benchmark_videos],
     metadata=_part("joint_embedding_benchmarks"),
 )
 def benchmark_evaluation(
@@ -94,7 +112,7 @@ def benchmark_evaluation(
     group_name="studies",
     code_version="1",
     kinds={"pytorch"},
-    deps=[joint_embedding],
+    deps=[joint_embedding, benchmark_videos],
     metadata=_part("crosstask_components"),
 )
 def weakly_supervised_evaluation(

@@ -44,6 +44,14 @@ class Files:
     root: Path
 
     @property
+    def youcook2_training_clips(self) -> Path:
+        return self.root / "youcook_train.csv"
+
+    @property
+    def youcook2_test_clips(self) -> Path:
+        return self.root / "youcook_val.csv"
+
+    @property
     def youcook2_training(self) -> Path:
         return self.root / "youcook_train.pkl"
 

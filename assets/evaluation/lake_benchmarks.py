@@ -61,11 +61,13 @@ class LakeData:
 def benchmark_root(options: BenchmarkOptions, source: VideoSource, data: LakeData, scratch: Path) -> Path | None:
     """Folder of the benchmarks' files: that of the options, or ``scratch`` filled from the synthetic world.
 
+    Features that are made of raw videos must be there (``assets.evaluation.raw_videos``).
+
     Videos of the test split make the test sets, all others the training sets. None if no folder is set and the videos
     are real ones.
     """
-    if options.root is not None:
-        return options.root
+    if options.files is not None:
+        return options.files
     if not isinstance(source, SyntheticSource):
         return None
     usable = data.manifest["video_id"].to_list()

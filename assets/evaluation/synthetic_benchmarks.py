@@ -6,32 +6,26 @@ Reading and measuring is the same as for the real ones. Imports torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from assets.evaluation.benchmarks import Files
 from assets.sources.protocol import VideoSource
 from assets.sources.synthetic.ground_truth import task_steps
 from ml.crosstask.evaluation import second_vectors
 from ml.crosstask.files import CrossTask, Interval, Task, TaskVideo
+from ml.joint_embedding.benchmark_clips import StreamsOf, featured
 from ml.joint_embedding.benchmarks import (
-    STREAMS,
+    ClipPlace,
     EvaluationSet,
     write_lsmdc,
     write_msrvtt,
     write_msrvtt_test,
     write_youcook2,
 )
-from ml.joint_embedding.clip_vectors import clip_vectors
-from ml.joint_embedding.pairs import Stream
 from ml.text.tokens import clean, tokenize
-
-StreamsOf = Callable[[str], Sequence[Stream] | None]
-"""The feature rows of a video by each network; None if it has none."""
 
 NAMED_SHARE = 0.5
 """Share of a step's words that a caption line must hold to tell of it."""
@@ -40,7 +34,6 @@ NAMED_SHARE = 0.5
 def step_clips(steps: pl.DataFrame, streams_of: StreamsOf, split: str) -> EvaluationSet:
     """A clip for each step that a video shows, with two captions: the step of the task, and what is seen.
 
-    The first network's vectors stand as 2d, the second one's as 3d; of a single network, 3d vectors have no numbers.
     Videos without features, and steps in which no feature row lies, are left out.
 
     Args:
@@ -49,28 +42,15 @@ def step_clips(steps: pl.DataFrame, streams_of: StreamsOf, split: str) -> Evalua
     Raises:
         ValueError: no step has features, or there are more networks than the files have room for.
     """
-    ids, captions = [], []
-    parts: dict[str, list[NDArray[np.float32]]] = {stream: [] for stream in STREAMS}
-    for (video_id,), own in sorted(steps.partition_by("video_id", as_dict=True).items()):
-        streams = streams_of(str(video_id))
-        if streams is None:
-            continue
-        if len(streams) > len(STREAMS):
-            raise ValueError(f"{len(streams)} networks; the benchmarks' files hold the vectors of {len(STREAMS)}")
-        own = own.sort("start_s")
-        start_s, end_s = own["start_s"].to_numpy(), own["end_s"].to_numpy()
-        pooled = [clip_vectors(stream.features, start_s, end_s, stream.rate_hz) for stream in streams]
-        kept = ~np.any([empty for _, empty in pooled], axis=0)
-        vectors = [clips[kept] for clips, _ in pooled] + [np.empty((kept.sum(), 0), np.float32)]
-        for stream, clips in zip(STREAMS, vectors, strict=False):
-            parts[stream].append(clips)
-        shown = own.filter(pl.Series(kept))
-        ids += [f"{video_id}_{step}" for step in shown["step_index"]]
-        captions += [text for row in shown.select("step_text", "description").iter_rows() for text in row]
-    if not ids:
+    shown = steps.sort("video_id", "start_s")
+    ids = [f"{video_id}_{step}" for video_id, step in shown.select("video_id", "step_index").iter_rows()]
+    captions = [text for row in shown.select("step_text", "description").iter_rows() for text in row]
+    listed = EvaluationSet("synthetic", split, ids, {}, captions, np.arange(len(ids)).repeat(2))
+    places = [ClipPlace(*row) for row in shown.select("video_id", "start_s", "end_s").iter_rows()]
+    found, _ = featured(listed, places, streams_of)
+    if not found.ids:
         raise ValueError(f"synthetic benchmarks: no step of the {split} videos has features; extract them first")
-    features: dict[str, NDArray[np.floating]] = {stream: np.concatenate(rows) for stream, rows in parts.items()}
-    return EvaluationSet("synthetic", split, ids, features, captions, np.arange(len(ids)).repeat(2))
+    return found
 
 
 def write_benchmarks(root: Path, training: EvaluationSet, test: EvaluationSet) -> None:

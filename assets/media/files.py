@@ -50,7 +50,12 @@ def _describe(source: VideoSource, video_id: str, media_root: Path) -> dict[str,
     except (SourceError, OSError) as error:
         return {"status": "failed", "attempts": 1, "error": str(error)}
     uri = str(path.relative_to(media_root)) if path.is_relative_to(media_root) else str(path)
-    row: dict[str, object] = {"uri": uri, "bytes": path.stat().st_size, "sha256": _sha256(path), "attempts": 1}
+    return {"uri": uri, "attempts": 1, **describe(path)}
+
+
+def describe(path: Path) -> dict[str, object]:
+    """What is known of a file without decoding it: its size, checksum and pictures, or why it is no video."""
+    row: dict[str, object] = {"bytes": path.stat().st_size, "sha256": _sha256(path)}
     try:
         info = probe(path)
     except DecodeError as error:

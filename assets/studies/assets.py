@@ -185,7 +185,7 @@ def _embedding_study(
         code_version="1",
         kinds={"pytorch"},
         pool="gpu",
-        deps=["joint_embedding", "clip_pairs"],
+        deps=["joint_embedding", "clip_pairs", "benchmark_videos"],
         metadata={"howto/table": "joint_embedding_studies", "howto/part": subject},
     )
     def study(

@@ -21,6 +21,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+FEATURES = "crosstask_features"
+"""Folder of the feature files."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -54,7 +57,7 @@ class CrossTask:
     def __init__(self, root: Path) -> None:
         self.release = root / "crosstask_release"
         self._constraints = root / "crosstask_constraints"
-        self._features = root / "crosstask_features"
+        self._features = root / FEATURES
 
     def exists(self) -> bool:
         """Whether the data set is there."""
@@ -122,10 +125,15 @@ class CrossTask:
         annotation: Sequence[Interval] | None,
     ) -> None:
         """Write what belongs to one video."""
-        np.save(self._feature_path(video.video_id), features, allow_pickle=False)
+        self.write_features(video, features)
         write_intervals(constraint, self._constraints / _file_name(video))
         if annotation is not None:
             write_intervals(annotation, self.release / "annotations" / _file_name(video))
+
+    def write_features(self, video: TaskVideo, rows: NDArray[np.floating]) -> None:
+        """Write the features of one video, one row a second: ``[seconds, dim]``."""
+        self._features.mkdir(exist_ok=True)
+        np.save(self._feature_path(video.video_id), rows, allow_pickle=False)
 
     def _feature_path(self, video_id: str) -> Path:
         return self._features / f"{video_id}.npy"

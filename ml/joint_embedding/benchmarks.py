@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -86,6 +86,14 @@ class EvaluationSet:
         )
 
 
+class ClipPlace(NamedTuple):
+    """Where a clip is: a video, and from when to when in seconds; all of the video where no end is told."""
+
+    video_id: str
+    start_s: float = 0.0
+    end_s: float | None = None
+
+
 class BenchmarkPairs:
     """An evaluation set to learn from (``ml.joint_embedding.pairs.PairSource``): each clip is a video of its own.
 
@@ -136,6 +144,23 @@ def read_youcook2(path: Path, split: str) -> EvaluationSet:
     return EvaluationSet("YouCook2", split, [row["id"] for row in rows], streams, captions, np.arange(len(rows)))
 
 
+def list_youcook2(path: Path, split: str) -> tuple[EvaluationSet, list[ClipPlace]]:
+    """A csv with the columns ``end, start, task, text, video_id``: clips, without features, and where they are.
+
+    Raises:
+        ValueError: a column is missing, or a time is not a number.
+    """
+    rows = _csv_columns(path, ("end", "start", "text", "video_id"))
+    places = []
+    for number, row in enumerate(rows, 2):
+        try:
+            places.append(ClipPlace(row["video_id"], float(row["start"]), float(row["end"])))
+        except ValueError:
+            raise ValueError(f"{path}: line {number}: {row['start']}, {row['end']} are not seconds") from None
+    ids = [f"{place.video_id}_{number}" for number, place in enumerate(places)]
+    return EvaluationSet("YouCook2", split, ids, {}, [row["text"] for row in rows], np.arange(len(ids))), places
+
+
 def write_youcook2(data: EvaluationSet, path: Path) -> None:
     """The file that ``read_youcook2`` reads.
 
@@ -159,9 +184,14 @@ def read_msrvtt_test(rows: Path, features: Path) -> EvaluationSet:
     Raises:
         ValueError: a column or the features of a video are missing.
     """
+    return _with_features(list_msrvtt_test(rows), features)
+
+
+def list_msrvtt_test(rows: Path) -> EvaluationSet:
+    """The same without features."""
     listed = _csv_columns(rows, ("video_id", "sentence"))
     ids, captions = [row["video_id"] for row in listed], [row["sentence"] for row in listed]
-    return EvaluationSet("MSR-VTT", "test 1k-A", ids, _read_features(features, ids), captions, np.arange(len(ids)))
+    return EvaluationSet("MSR-VTT", "test 1k-A", ids, {}, captions, np.arange(len(ids)))
 
 
 def write_msrvtt_test(data: EvaluationSet, rows: Path, features: Path) -> None:
@@ -173,7 +203,7 @@ def write_msrvtt_test(data: EvaluationSet, rows: Path, features: Path) -> None:
     captions = _caption_of_clip(data)
     entries = [(f"ret{row}", f"msr-{i}", i, text) for row, (i, text) in enumerate(zip(data.ids, captions, strict=True))]
     _write_csv(rows, [MSRVTT_COLUMNS, *entries])
-    _write_features(data, features)
+    write_features([data], features)
 
 
 def read_msrvtt(rows: Path, sentences: Path, features: Path, split: str) -> EvaluationSet:
@@ -187,6 +217,11 @@ def read_msrvtt(rows: Path, sentences: Path, features: Path, split: str) -> Eval
     Raises:
         ValueError: a column is missing, or a video has no features or no caption.
     """
+    return _with_features(list_msrvtt(rows, sentences, split), features)
+
+
+def list_msrvtt(rows: Path, sentences: Path, split: str) -> EvaluationSet:
+    """The same without features."""
     ids = [row["video_id"] for row in _csv_columns(rows, ("video_id",))]
     place = {video: row for row, video in enumerate(ids)}
     entries = json.loads(sentences.read_text(encoding="utf-8"))["sentences"]
@@ -196,7 +231,7 @@ def read_msrvtt(rows: Path, sentences: Path, features: Path, split: str) -> Eval
     if len(silent):
         raise ValueError(f"{sentences}: no caption of {ids[silent[0]]}, which {rows.name} lists")
     captions = [entry["caption"] for entry in wanted]
-    return EvaluationSet("MSR-VTT", split, ids, _read_features(features, ids), captions, clip_of_caption)
+    return EvaluationSet("MSR-VTT", split, ids, {}, captions, clip_of_caption)
 
 
 def write_msrvtt(data: EvaluationSet, rows: Path, sentences: Path, features: Path) -> None:
@@ -207,7 +242,7 @@ def write_msrvtt(data: EvaluationSet, rows: Path, sentences: Path, features: Pat
         for number, (caption, clip) in enumerate(zip(data.captions, data.clip_of_caption, strict=True))
     ]
     sentences.write_text(json.dumps({"sentences": entries}), encoding="utf-8")
-    _write_features(data, features)
+    write_features([data], features)
 
 
 def read_lsmdc(rows: Path, features: Path, split: str) -> EvaluationSet:
@@ -216,13 +251,18 @@ def read_lsmdc(rows: Path, features: Path, split: str) -> EvaluationSet:
     Raises:
         ValueError: a row is too short, or the features of a clip are missing.
     """
+    return _with_features(list_lsmdc(rows, split), features)
+
+
+def list_lsmdc(rows: Path, split: str) -> EvaluationSet:
+    """The same without features."""
     with rows.open(encoding="utf-8", newline="") as file:
         listed = list(csv.reader(file, delimiter="\t"))
     for number, row in enumerate(listed, 1):
         if len(row) < LSMDC_COLUMNS:
             raise ValueError(f"{rows}: row {number} has {len(row)} tab-separated columns; need {LSMDC_COLUMNS}")
     ids, captions = [row[0] for row in listed], [row[LSMDC_SENTENCE] for row in listed]
-    return EvaluationSet("LSMDC", split, ids, _read_features(features, ids), captions, np.arange(len(ids)))
+    return EvaluationSet("LSMDC", split, ids, {}, captions, np.arange(len(ids)))
 
 
 def write_lsmdc(data: EvaluationSet, rows: Path, features: Path) -> None:
@@ -234,7 +274,7 @@ def write_lsmdc(data: EvaluationSet, rows: Path, features: Path) -> None:
     between = [""] * (LSMDC_SENTENCE - 1)
     entries = [[i, *between, caption] for i, caption in zip(data.ids, _caption_of_clip(data), strict=True)]
     _write_csv(rows, entries, delimiter="\t")
-    _write_features(data, features)
+    write_features([data], features)
 
 
 class _PlainUnpickler(pickle.Unpickler):
@@ -252,8 +292,9 @@ class _PlainUnpickler(pickle.Unpickler):
         return super().find_class(module, name)
 
 
-def _read_features(path: Path, ids: Sequence[str]) -> dict[str, NDArray[np.floating]]:
-    """The features of some clips from a ``.pth`` of ``{'2d': {id: tensor}, '3d': {id: tensor}}``."""
+def _with_features(listed: EvaluationSet, path: Path) -> EvaluationSet:
+    """The clips with their features from a ``.pth`` of ``{'2d': {id: tensor}, '3d': {id: tensor}}``."""
+    ids = listed.ids
     try:
         stored = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -264,14 +305,18 @@ def _read_features(path: Path, ids: Sequence[str]) -> dict[str, NDArray[np.float
         missing = [each for each in ids if each not in stored[stream]]
         if missing:
             raise ValueError(f"{path}: no {stream} features of {missing[0]} and {len(missing) - 1} more clips")
-    return {stream: _stack({i: stored[stream][i].numpy() for i in ids}, path, stream) for stream in STREAMS}
+    streams = {stream: _stack({i: stored[stream][i].numpy() for i in ids}, path, stream) for stream in STREAMS}
+    return replace(listed, streams=streams)
 
 
-def _write_features(data: EvaluationSet, path: Path) -> None:
+def write_features(sets: Sequence[EvaluationSet], path: Path) -> None:
+    """A ``.pth`` of the features of all clips of some sets, which may share clips."""
     # Each tensor is copied: a row of a matrix would be stored with the whole matrix.
     stored = {
-        stream: {i: torch.from_numpy(vectors[clip].copy()) for clip, i in enumerate(data.ids)}
-        for stream, vectors in data.streams.items()
+        stream: {
+            i: torch.from_numpy(data.streams[stream][clip].copy()) for data in sets for clip, i in enumerate(data.ids)
+        }
+        for stream in STREAMS
     }
     torch.save(stored, path)
 

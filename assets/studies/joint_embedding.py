@@ -41,6 +41,8 @@ from ml.joint_embedding.pair_store import PairStore, Place
 from ml.joint_embedding.train import Config, load_words, train
 
 SHARES_OF_LABELS = (0.1, 0.2, 0.5, 1.0)
+PUBLISHED_RANKS = (2, 3, 5, 10, 20, 40, 80)
+"""Search ranks up to which the paper's subsets go, besides all."""
 BACKDROPS = (0.0, 4.0)
 """Strengths of what is seen in every frame of a video, against 1 of each thing that a step shows."""
 
@@ -75,13 +77,13 @@ def positive_trials(training: Sequence[Place], config: Config, seeds: Sequence[i
 
 
 def scale_trials(manifest: pl.DataFrame, videos: pl.DataFrame, config: Config, seeds: Sequence[int]) -> list[Trial]:
-    """The best-ranked search results of each task, from the first alone to all of them (figure 3).
+    """The best-ranked search results of each task: the first alone, the published subsets, all of them (figure 3).
 
     ``share`` is that of the training videos. The number of steps grows with it, as the epochs stay.
     """
     ranked = manifest.filter(pl.col("split") == "train").join(videos.select("video_id", "rank"), on="video_id")
     most = int(ranked["rank"].cast(pl.Int64).sort()[-1])
-    ranks = sorted({int(rank) for rank in np.geomspace(1, most, 5).round()})
+    ranks = sorted({1, most, *(rank for rank in PUBLISHED_RANKS if rank < most)})
     return [
         Trial("by search rank", len(some) / len(ranked), places(some, "train"), replace(config, seed=seed))
         for some in (ranked.filter(pl.col("rank") <= rank) for rank in ranks)

@@ -40,8 +40,8 @@ def write_shard(
 ) -> pl.DataFrame:
     """Write the pair array of one shard, videos by id (rows of ``pair_index``).
 
-    A video is left out with its reason if some stream has no rows of it, if the shapes of its streams are not those of
-    the others, or if none of its clips can be learned from.
+    A video is left out with its reason if some stream has no rows of it, if its features are not finite numbers, or if
+    none of its clips can be learned from.
 
     Args:
         clips, feature_index: the shard's rows of these tables.
@@ -90,6 +90,8 @@ def _video(
         first_row, count, rate_hz = row.select("first_row", "rows", "rate_hz").row(0)
         found.append(Stream(features.array(stream, shard).rows(first_row, count)[1], rate_hz))
     start_s, end_s = lines["start_s"].to_numpy(), lines["end_s"].to_numpy()
+    if not all(np.isfinite(stream.features).all() for stream in found):
+        return _Outcome(len(lines), nothing, "its features are not finite numbers")
     pairs = pairs_of(found, start_s, end_s, lines["caption_clean"].to_list())
     reason = None if pairs.captions else "no clip has both features and a word"
     return _Outcome(len(lines), pairs, reason)

@@ -139,7 +139,7 @@ def test_the_scale_is_that_of_the_search_ranks() -> None:
     )
     videos = pl.DataFrame({"video_id": [f"v{rank}" for rank in range(1, 11)], "rank": list(range(1, 11))})
     trials = scale_trials(manifest, videos, TINY, (0, 1))
-    assert [trial.share for trial in trials[::2]] == [0.1, 0.2, 0.3, 0.6, 1.0]
+    assert [trial.share for trial in trials[::2]] == [0.1, 0.2, 0.3, 0.5, 1.0]
     assert [place.video_id for place in trials[2].training] == ["v1", "v2"]
 
 

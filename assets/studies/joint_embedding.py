@@ -227,8 +227,8 @@ def run_study(
 
 
 def study_figure(study: pl.DataFrame) -> Figure:
-    """R@10 and step recall by the number that is varied, a panel a benchmark."""
-    shown = study.filter(pl.col("metric").is_in(["R@10", "recall_per_video"]))
+    """R@1, R@10 and step recall by the number that is varied, a panel a benchmark and metric."""
+    shown = study.filter(pl.col("metric").is_in(["R@1", "R@10", "recall_per_video"]))
     shown = shown.with_columns(pl.format("{} {}", "benchmark", "metric").alias("measured"))
     panels = shown["measured"].unique(maintain_order=True).to_list()
     wide = shown.pivot("measured", index=["method", "share", "seed"], values="value")

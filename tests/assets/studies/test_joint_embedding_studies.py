@@ -76,7 +76,7 @@ def test_each_way_to_train_is_a_row_a_metric(setting: Setting, places: dict[str,
     lake = Lake(tmp_path)
     lake.write("joint_embedding_studies", study, "negatives")
     assert not broken_rules(lake, load_tables()["joint_embedding_studies"], "negatives")
-    assert len(study_figure(study).axes) == 4
+    assert len(study_figure(study).axes) == 8
 
 
 def test_negatives_of_the_same_video_are_studied_with_and_without_a_backdrop(
@@ -151,4 +151,4 @@ def test_labels_and_transfer_learn_from_the_benchmarks(setting: Setting) -> None
     transfer = transfer_study(setting, model, TINY, (0,))
     assert len(transfer.select("method", "benchmark").unique()) == 4 * 4
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
-    assert len(study_figure(labels).axes) == 4
+    assert len(study_figure(labels).axes) == 8

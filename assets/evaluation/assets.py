@@ -9,6 +9,7 @@ import polars as pl
 
 from assets.evaluation.options import BenchmarkOptions
 from assets.evaluation.results import evaluation_rows
+from assets.features.extract import Extraction
 from assets.features.options import FeatureOptions
 from assets.features.store import FeatureStore
 from assets.graph.arrays import graph_data
@@ -62,12 +63,15 @@ def benchmark_videos(
     """Raw videos of the benchmarks, whose features are written in the published formats, and what became of each."""
     from assets.evaluation.raw_videos import make_files
 
-    rows = make_files(benchmark_options, feature_options, lambda outcome: context.log.debug(str(outcome)))
+    def told(outcome: Extraction) -> None:
+        log = context.log.warning if outcome.status == "failed" else context.log.debug
+        log(f"{outcome.video_id}, {outcome.stream}: {outcome.error or f'{outcome.rows} rows'}")
+
+    rows = make_files(benchmark_options, feature_options, told)
     if not benchmark_options.raw:
         context.log.info("No raw videos are there: HOWTO_BENCHMARKS names no folder that holds videos/.")
-    context.add_output_metadata(
-        {status: int((rows["status"] == status).sum()) for status in ("ok", "missing", "failed")}
-    )
+    counts = {status: int((rows["status"] == status).sum()) for status in ("ok", "missing", "failed")}
+    context.add_output_metadata({**counts, "clips_left_out": int(rows["left_out"].sum())})
     return rows
 
 

@@ -11,7 +11,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -179,7 +179,6 @@ def _features(
         wrong = f"{failed['stream'][0]}: {failed['error'][0]}" if len(failed) else None
         outcomes[own["video_id"][0]] = "failed" if wrong else "ok", wrong
 
-    @cache
     def streams_of(video_id: str) -> list[Stream] | None:
         return video_streams(video_id, index, store, networks.streams, SHARD)
 

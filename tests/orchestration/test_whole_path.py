@@ -52,7 +52,7 @@ def test_everything_is_made(first: Refresh, world: Settings) -> None:
     lake = Lake(world.lake)
     tables = sorted(name for name in load_tables() if not re.search(r"_stud(y|ies)$", name))
     empty = [name for name in tables if lake.sql(f"SELECT count(*) FROM {name}").fetchall() == [(0,)]]
-    assert empty == ["evaluation_videos", "source_problems", "video_duplicates"]
+    assert empty == ["benchmark_videos", "evaluation_videos", "source_problems", "video_duplicates"]
     for model in ("joint_embedding", "hero", "cluster_gcn"):
         made = {path.name for path in (world.lake / "models" / model).iterdir()}
         assert made == {"model.safetensors", "config.json", "metrics.json", "training.jsonl", "inputs.json"}

@@ -46,7 +46,8 @@ def lines_figure(study: pl.DataFrame, x: str, values: Sequence[str], by: Sequenc
         measured = study.filter(pl.col(value).is_not_null())
         for key, rows in measured.group_by(by_line, maintain_order=True):
             mean = rows.group_by(x).agg(pl.col(value).mean(), low=pl.col(value).min(), high=pl.col(value).max()).sort(x)
-            spread = [mean[value] - mean["low"], mean["high"] - mean[value]]
+            # A mean of equal numbers may lie a rounding beside them.
+            spread = [(mean[value] - mean["low"]).clip(0), (mean["high"] - mean[value]).clip(0)]
             label = ", ".join(map(str, key))
             axes.errorbar(mean[x], mean[value], spread, marker=".", capsize=2, color=colours[key], label=label)
         axes.set_title(value.replace("_", " "))

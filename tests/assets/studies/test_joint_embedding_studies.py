@@ -152,3 +152,10 @@ def test_labels_and_transfer_learn_from_the_benchmarks(setting: Setting) -> None
     assert len(transfer.select("method", "benchmark").unique()) == 4 * 4
     assert all(torch.equal(before[name], tensor) for name, tensor in model.state_dict().items())
     assert len(study_figure(labels).axes) == 8
+
+
+def test_seeds_that_agree_are_drawn_though_their_mean_is_rounded() -> None:
+    value = 31 / 171
+    assert pl.Series([value] * 3).mean() < value
+    rows = [("positives", "at random", 1.0, seed, "LSMDC", "R@1", value, 171) for seed in range(3)]
+    assert len(study_figure(load_tables()["joint_embedding_studies"].frame(rows)).axes) == 1

@@ -165,7 +165,11 @@ def _features(
     outcomes: Outcomes = dict.fromkeys(wanted, ("missing", f"no video of that name is in {VIDEOS}/"))
     files = []
     for video_id, path in _paths(options.root / VIDEOS, set(wanted)).items():
-        known = describe(path)
+        try:
+            known = describe(path)
+        except OSError as error:
+            outcomes[video_id] = "failed", str(error)
+            continue
         if known["status"] == "ok":
             video = SourceVideo(float(str(known["frame_rate"])), float(str(known["duration_s"])))
             files.append(VideoFile(video_id, path, str(known["sha256"]), video))

@@ -1,8 +1,8 @@
 """Synthetic videos with a backdrop: something of their task that is seen in every frame and named in most lines.
 
-Belongs here: such videos' pairs and benchmarks. In how-to videos the kitchen and the dish are seen and spoken of from
-first to last, so that telling videos apart teaches nothing of their steps; the other synthetic videos have no such
-thing. Features are synthetic (``assets.sources.synthetic.frames``). Imports torch.
+Belongs here: such videos' pairs and benchmarks. Where a kitchen and a dish are seen and spoken of from first to last,
+videos can be told apart without their steps; the other synthetic videos have no such thing. Features are synthetic
+(``assets.sources.synthetic.frames``). Imports torch.
 """
 
 from __future__ import annotations

@@ -41,6 +41,7 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> BenchmarkOptions:
     write_video(root / "videos" / "cooking" / "omelette.mp4", 7)
     write_video(root / "videos" / "msr" / "video1.mp4", 4)
     (root / "videos" / "broken.mp4").write_text("no video")
+    (root / "videos" / "elsewhere.mp4").symlink_to(root / "not mounted")
     (root / "youcook_val.csv").write_text(
         "end,start,task,text,video_id\n"
         "2.5,0,101,whisk the eggs,omelette\n"
@@ -48,8 +49,12 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> BenchmarkOptions:
         "99,90,101,serve it,omelette\n"
         "5,1,102,peel them,gone\n"
     )
-    listed = "key,vid_key,video_id,sentence\nret0,msr1,video1,a man cooks\nret1,msr2,broken,a dog\n"
-    (root / "MSRVTT_JSFUSION_test.csv").write_text(listed)
+    (root / "MSRVTT_JSFUSION_test.csv").write_text(
+        "key,vid_key,video_id,sentence\n"
+        "ret0,msr1,video1,a man cooks\n"
+        "ret1,msr2,broken,a dog\n"
+        "ret2,msr3,elsewhere,a cat\n"
+    )
     crosstask = CrossTask(root / "crosstask")
     crosstask.write([Task("7", "Make an Omelette", "", ("whisk", "fold"))], [])
     crosstask.write_lists([TaskVideo("7", "omelette", ""), TaskVideo("7", "gone", "")], [])
@@ -72,6 +77,7 @@ def test_what_became_of_each_video_is_told(rows: pl.DataFrame, tmp_path: Path) -
         ("YouCook2", "validation", "gone"): (1, 1, "missing"),
         ("MSR-VTT", "test 1k-A", "video1"): (1, 0, "ok"),
         ("MSR-VTT", "test 1k-A", "broken"): (1, 1, "failed"),
+        ("MSR-VTT", "test 1k-A", "elsewhere"): (1, 1, "failed"),
         ("CrossTask", "all", "omelette"): (0, 0, "ok"),
         ("CrossTask", "all", "gone"): (0, 0, "missing"),
     }

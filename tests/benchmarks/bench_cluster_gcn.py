@@ -236,20 +236,21 @@ def _amazon2m(share: float) -> str:
 
 
 def _neighbourhoods(nodes: int, edges: int, within: float = 0.7, size: int = 160) -> sparse.csr_array:
-    """A synthetic graph: a share of the edges lies within neighbourhoods of ``size`` nodes, whose order is shuffled."""
+    """A synthetic graph of ``edges`` edges: a share of them lies within neighbourhoods of ``size`` nodes, shuffled."""
     generator = np.random.default_rng(0)
-    order = generator.permutation(nodes).astype(np.int32)
-    a = generator.integers(nodes, size=edges, dtype=np.int32)
-    near = (a // size) * size + generator.integers(size, size=edges, dtype=np.int32)
-    b = np.where(generator.random(edges) < within, near, generator.integers(nodes, size=edges, dtype=np.int32))
-    keep = (a != b) & (b < nodes)
-    a, b = order[a[keep]], order[b[keep]]
+    order = generator.permutation(nodes).astype(np.int64)
+    # Loops and pairs that are drawn twice fall out again; some edges more are drawn for them.
+    drawn = edges + edges // 4
+    a = generator.integers(nodes, size=drawn)
+    near = (a // size) * size + generator.integers(size, size=drawn)
+    b = np.where(generator.random(drawn) < within, near, generator.integers(nodes, size=drawn))
+    pairs = np.unique((np.minimum(a, b) * nodes + np.maximum(a, b))[(a != b) & (b < nodes)])
+    del a, b, near
+    pairs = np.sort(generator.choice(pairs, edges, replace=False, shuffle=False))
+    a, b = (order[ends].astype(np.int32) for ends in (pairs // nodes, pairs % nodes))
+    del pairs
     ends = np.concatenate([a, b]), np.concatenate([b, a])
-    del a, b, near, keep
-    made = sparse.csr_array((np.ones(len(ends[0]), np.float32), ends), shape=(nodes, nodes))
-    made.sum_duplicates()
-    made.data[:] = 1
-    return made
+    return sparse.csr_array((np.ones(2 * edges, np.float32), ends), shape=(nodes, nodes))
 
 
 def _adjacency(pairs: pl.DataFrame) -> sparse.csr_array:

@@ -29,8 +29,8 @@ ui: $(READY) ## the Dagster web UI on http://127.0.0.1:3000
 search: $(READY) ## a page on http://127.0.0.1:8000 that finds moments of videos by what they show
 	@$(BIN)/python -m orchestration.search
 
-sql: $(READY) ## the duckdb shell on the lake, read-only
-	@$(BIN)/duckdb -cmd "LOAD ducklake; LOAD sqlite_scanner; ATTACH 'ducklake:sqlite:$(HOWTO_LAKE)/catalog.sqlite' AS lake (READ_ONLY); USE lake"
+sql: $(READY) ## the duckdb shell on the lake, read-only, with the statistics as views
+	@$(BIN)/python -m orchestration.shell
 
 lint: $(READY) ## style, types, layers, SQL
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/sqlfluff lint sql

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 
 from assets.lake import Lake, load_tables
+from orchestration.resources import lake_of
 from orchestration.settings import Settings, SettingsError, load_settings
 
 
@@ -78,7 +79,7 @@ def main() -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    lake = Lake(settings.lake, settings.catalog, settings.data_path)
+    lake = lake_of(settings)
     print("\n".join(["", f"In the lake ({settings.lake}, {settings.source} source):", *contents(lake), ""]))
     if lake.has("clips") and lake.has("videos"):
         print(size(lake) + "\n")

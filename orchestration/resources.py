@@ -164,10 +164,15 @@ def retail_source(settings: Settings) -> RetailSource:
     return CompleteJourney()
 
 
+def lake_of(settings: Settings) -> Lake:
+    """The tables, wherever the settings put them."""
+    return Lake(settings.lake, settings.catalog, settings.data_path)
+
+
 def build_resources(settings: Settings) -> dict[str, Any]:
     """Every resource by the name that assets use."""
-    root = settings.lake.absolute()
-    lake = Lake(root, settings.catalog, settings.data_path)
+    lake = lake_of(settings)
+    root = lake.root
     return {
         "io_manager": LakeIOManager(lake),
         "lake": lake,

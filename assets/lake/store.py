@@ -138,18 +138,30 @@ class Lake:
         database = duckdb.connect(config={"temp_directory": str(self.root / "spill")})
         for extension in self._extensions():
             _import(extension)
-            database.execute(f"LOAD {extension}")
-        if self.data_path.startswith("s3://"):
-            database.execute(_s3_secret(os.environ))
-        database.execute("SET TimeZone = 'UTC'")
+        *settings, attach = self.opening()
+        for statement in settings:
+            database.execute(statement)
         database.execute("SET enable_progress_bar = false")
         for attempt in _retrying():
             with attempt:
-                database.execute(
-                    f"ATTACH {_text(f'ducklake:{self.catalog}')} AS lake"
-                    f" (DATA_PATH {_text(self.data_path)}, OVERRIDE_DATA_PATH TRUE, DATA_INLINING_ROW_LIMIT 0)"
-                )
+                database.execute(attach)
         return database
+
+    def opening(self, read_only: bool = False) -> Iterator[str]:
+        """The statements by which any DuckDB that has the extensions attaches the lake as ``lake``."""
+        for extension in self._extensions():
+            yield f"LOAD {extension}"
+        if self.data_path.startswith("s3://"):
+            yield _s3_secret(os.environ)
+        yield "SET TimeZone = 'UTC'"
+        options = f"DATA_PATH {_text(self.data_path)}, OVERRIDE_DATA_PATH TRUE"
+        options += ", READ_ONLY" if read_only else ", DATA_INLINING_ROW_LIMIT 0"
+        yield f"ATTACH {_text(f'ducklake:{self.catalog}')} AS lake ({options})"
+
+    @property
+    def is_new(self) -> bool:
+        """True where the embedded catalog has not been made yet; one elsewhere is made by who asks for it."""
+        return self.catalog.startswith("sqlite:") and not Path(self.catalog.removeprefix("sqlite:")).exists()
 
     def _extensions(self) -> list[str]:
         kind = self.catalog.split(":", 1)[0]

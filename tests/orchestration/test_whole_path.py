@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import pytest
 
 from assets.lake import Lake, load_tables
@@ -20,6 +21,7 @@ from assets.sources.synthetic import SyntheticSource
 from orchestration.definitions import build_defs
 from orchestration.refresh import Refresh
 from orchestration.settings import Settings
+from orchestration.shell import statements
 from tests.world import small_settings
 
 
@@ -71,8 +73,25 @@ def test_the_queries_of_the_readme_run_as_printed(first: Refresh, world: Setting
     readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
     queries = re.findall(r"```sql\n(.*?)```", readme, re.DOTALL)
     assert len(queries) >= 4
+    shell = duckdb.connect()
+    for statement in statements(Lake(world.lake)):
+        shell.execute(statement)
     for query in queries:
-        Lake(world.lake).connection.execute(query).fetchall()
+        shell.execute(query).fetchall()
+
+
+def test_the_shell_shows_the_lake_and_changes_nothing(first: Refresh, world: Settings, tmp_path: Path) -> None:
+    def shell(lake: Path, *commands: str) -> subprocess.CompletedProcess[str]:
+        arguments = [argument for command in commands for argument in ("-c", command)]
+        command = [sys.executable, "-W", "ignore", "-m", "orchestration.shell", "-csv", *arguments]
+        environment = {**os.environ, "HOWTO_LAKE": str(lake)}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    counted = shell(world.lake, "SELECT sum(nodes) FROM statistics.graph.labels", "DELETE FROM graph_nodes")
+    nodes = Lake(world.lake).sql("SELECT count(*) FROM graph_nodes").fetchall()[0][0]
+    assert str(nodes) in counted.stdout.split() and "read-only" in counted.stderr
+    missing = shell(tmp_path / "lake")
+    assert missing.returncode == 1 and missing.stderr.startswith(f"no lake in {tmp_path / 'lake'}")
 
 
 def test_a_second_run_leaves_everything_alone(first: Refresh, world: Settings, instance: dg.DagsterInstance) -> None:
@@ -115,11 +134,16 @@ def test_deleted_rows_are_made_again_and_nothing_else(
 
 
 def test_a_changed_threshold_reaches_the_models(first: Refresh, world: Settings, instance: dg.DagsterInstance) -> None:
+    before = dg.evaluate_automation_conditions(build_defs(world), instance)
     stricter = world.model_copy(update={"min_words": 150})
     refresh = Refresh(build_defs(stricter), instance)
     assert refresh.run()
     assert {"videos", "clips", "training_manifest", "joint_embedding"} <= names(refresh.ran)
     assert not {"captions", "cluster_gcn", "co_purchases"} & names(refresh.ran)
+    # What a refresh saw to is nothing for automation; fine-tunings are not part of what was refreshed.
+    after = dg.evaluate_automation_conditions(refresh.defs, instance, cursor=before.cursor)
+    asked = {key for key in refresh.graph.get_all_asset_keys() if after.get_requested_partitions(key)}
+    assert {refresh.graph.get(key).group_name for key in asked} == {"hero_tasks"}
     back = Refresh(build_defs(world), instance)
     assert back.run()
 

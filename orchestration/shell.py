@@ -1,0 +1,62 @@
+"""The duckdb shell on the lake, read-only, with the statistics of ``sql/statistics`` as views (make sql).
+
+Belongs here: what the shell is told before its user types. The statements are those of the lake and of the SQL files.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+
+from assets.lake import Lake, LakeError
+from assets.statistics.queries import QUERIES
+from orchestration.resources import lake_of
+from orchestration.settings import SettingsError, load_settings
+
+
+def statements(lake: Lake) -> Iterator[str]:
+    """What opens the lake in any DuckDB, read-only, and the views ``statistics.videos.funnel`` and so on.
+
+    A statistic of tables that are not in the lake yet has no view.
+    """
+    yield from lake.opening(read_only=True)
+    yield "USE lake"
+    yield "ATTACH ':memory:' AS statistics"
+    for path in sorted(QUERIES.glob("*/*.sql")):
+        query = path.read_text(encoding="utf-8")
+        try:
+            lake.sql(query)
+        except duckdb.CatalogException:
+            continue
+        yield f"CREATE SCHEMA IF NOT EXISTS statistics.{path.parent.name}"
+        yield f"CREATE VIEW statistics.{path.parent.name}.{path.stem} AS\n{query}"
+
+
+def main(arguments: list[str]) -> int:
+    """Open the shell; ``arguments`` go to it, e.g. ``-c 'FROM videos'``."""
+    try:
+        lake = lake_of(load_settings())
+        if lake.is_new:
+            raise LakeError(f"no lake in {lake.root}: make one with make demo, or set HOWTO_LAKE")
+        told = ";\n".join(statements(lake))
+    except (SettingsError, LakeError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    lake.close()
+    # In a file and not on the command line, which every user of the machine can read: keys of a store may be in it.
+    with tempfile.TemporaryDirectory() as folder:
+        opening = Path(folder) / "opening.sql"
+        opening.touch(mode=0o600)
+        opening.write_text(f"{told};\n", encoding="utf-8")
+        shell = Path(sys.executable).parent / "duckdb"
+        return subprocess.call([os.fspath(shell), "-init", os.fspath(opening), *arguments])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

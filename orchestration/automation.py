@@ -1,6 +1,9 @@
-"""When things run: jobs, schedules, sensors, and the automation condition of everything downstream of a source."""
+"""When things run: jobs, schedules, sensors, and the condition under which automation makes an asset anew."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import and_
 
 import dagster as dg
 import httpx
@@ -12,8 +15,48 @@ from assets.sources.retail import RetailSource
 from ml.lance_shards import clean_up
 from orchestration.settings import Settings
 
-EAGER = dg.AutomationCondition.eager()
-"""Of every asset that has inputs: run when one of them changed and none is missing or under way."""
+REFRESHED = "howto/pid"
+"""The tag of runs that a refresh made; its value is the process."""
+
+
+class Requested(dg.AutomationCondition[dg.AssetKey]):
+    """What automation has asked for at this look, whatever it is partitioned by.
+
+    Dagster's own ``will_be_requested`` tells only of assets that could be in the same run.
+    """
+
+    @property
+    def name(self) -> str:
+        return "requested"
+
+    def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
+        asked_for = context.request_subsets_by_key.get(context.key, context.get_empty_subset())
+        return dg.AutomationResult(context, asked_for)
+
+
+def when_changed(above: Iterable[dg.AssetKey]) -> dg.AutomationCondition:
+    """Run what is missing, and what has other inputs or other code than it was made from.
+
+    A new version of the content counts, not that something was made again: what is the same as before ends there. An
+    asset waits while anything ``above`` it is under way, so that it is made once and not once for each of its inputs,
+    and while a blocking check of an input has not passed. What failed waits for a change, or for somebody.
+    """
+    condition = dg.AutomationCondition
+    changed = condition.any_deps_match(condition.data_version_changed()) | condition.code_version_changed()
+    # A refresh sees to all inputs itself. Any other run may have read them before they changed, right after it was
+    # asked for too.
+    refreshed = condition.any_new_update_has_run_tags(tag_keys={REFRESHED})
+    seen_to = (condition.newly_requested() & ~changed) | refreshed
+    missing = (condition.missing() & ~condition.execution_failed()).with_label("missing, and did not fail")
+    due = missing | changed.since(seen_to).with_label("changed since it was last asked for")
+    under_way = condition.in_progress() | Requested()
+    waiting = [~condition.asset_matches(key, under_way) for key in sorted(above)]
+    ready = ~condition.any_deps_missing() & condition.all_deps_blocking_checks_passed() & ~condition.in_progress()
+    return reduce(and_, waiting, due & ready).with_label("changed, and nothing above it is under way")
+
+
+LOOKED_AT = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=8))
+"""Of the sources: somebody, or the weekly schedule, looks at them. What follows from them is as new as its content."""
 
 EVERYTHING = "not group:studies and not group:hero_tasks"
 """What is made unless something else is asked for: neither comparisons nor fine-tunings, which take longer."""
@@ -115,8 +158,14 @@ def schedules() -> list[dg.ScheduleDefinition]:
 
 
 def sensors(settings: Settings) -> list[dg.SensorDefinition]:
-    """Stopped until somebody starts them in the UI: new files in a folder or of transactions, and alerts."""
-    found: list[dg.SensorDefinition] = []
+    """Stopped until somebody starts them in the UI: automation, new files and transactions, and alerts."""
+    automation = dg.AutomationConditionSensorDefinition(
+        "automation",
+        target="*",
+        use_user_code_server=True,  # where the conditions of our own are known
+        description="Makes what is missing or has changed inputs, and nothing else, as long as this is on.",
+    )
+    found: list[dg.SensorDefinition] = [automation]
     if settings.source == "folder":
         found.append(new_videos)
     if settings.transactions is not None:

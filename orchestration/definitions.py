@@ -5,7 +5,8 @@ Belongs here: putting assets, checks, jobs, schedules and resources together, an
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import dagster as dg
@@ -31,7 +32,7 @@ from assets.features.store import ARRAY
 from assets.hero.options import CLIPS
 from assets.lake import load_tables
 from assets.training.models import MODEL, model_version
-from orchestration.automation import EAGER, jobs, schedules, sensors
+from orchestration.automation import LOOKED_AT, jobs, schedules, sensors, when_changed
 from orchestration.checks import schema_check
 from orchestration.compute import executor
 from orchestration.io_manager import PART, column_schema, table_of
@@ -105,12 +106,27 @@ def _dress(definition: dg.AssetsDefinition, settings: Settings, resources: Mappi
         return spec.replace_attributes(
             code_version="-".join(filter(None, [spec.code_version, options])),
             owners=[OWNERS.get(spec.group_name or "", "team:data")],
-            automation_condition=EAGER if list(spec.deps) and spec.group_name != "studies" else None,
+            freshness_policy=LOOKED_AT if spec.group_name == "sources" and not list(spec.deps) else None,
             partitions_def=partitioned if PART not in metadata else None,
             metadata=metadata,
         )
 
     return definition.map_asset_specs(dressed)
+
+
+def _automated(definitions: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
+    """The assets with the condition under which automation makes each; studies are for those who ask."""
+    inputs = {spec.key: {dep.asset_key for dep in spec.deps} for each in definitions for spec in each.specs}
+
+    @cache
+    def above(key: dg.AssetKey) -> frozenset[dg.AssetKey]:
+        return frozenset(inputs[key]).union(*map(above, inputs[key]))
+
+    def automated(spec: dg.AssetSpec) -> dg.AssetSpec:
+        wanted = spec.group_name != "studies"
+        return spec.replace_attributes(automation_condition=when_changed(above(spec.key)) if wanted else None)
+
+    return [definition.map_asset_specs(automated) for definition in definitions]
 
 
 def build_defs(settings: Settings, resources: Mapping[str, Any] | None = None) -> dg.Definitions:
@@ -126,6 +142,7 @@ def build_defs(settings: Settings, resources: Mapping[str, Any] | None = None) -
         for definition in dg.load_assets_from_modules(stages)
         if isinstance(definition, dg.AssetsDefinition)
     ]
+    loaded = _automated(loaded)
     specs = [spec for definition in loaded for spec in definition.specs]
     return dg.Definitions(
         assets=loaded,

@@ -32,12 +32,11 @@ from dagster._core.loader import LoadingContextForTest
 
 from assets.lake import Lake, load_tables
 from assets.sources.outcomes import due
-from orchestration.automation import SELECTIONS
+from orchestration.automation import REFRESHED, SELECTIONS
 from orchestration.definitions import build_defs, stored_version
 from orchestration.io_manager import table_of
 from orchestration.settings import Settings, SettingsError, load_settings
 
-_PID_TAG = "howto/pid"
 _HOST_TAG = "howto/host"
 _OWN_ERROR = re.compile(r"^(assets|ml|orchestration)[\w.]*: ")
 """The class of an error of ours, whose message already says everything."""
@@ -130,7 +129,7 @@ class Refresh:
             partition_key=step.partition,
             raise_on_error=False,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            tags={_PID_TAG: str(os.getpid()), _HOST_TAG: socket.gethostname()},
+            tags={REFRESHED: str(os.getpid()), _HOST_TAG: socket.gethostname()},
         )
         seconds = time.monotonic() - started
         if not result.success:
@@ -239,7 +238,7 @@ def _close_killed_runs(instance: dg.DagsterInstance) -> None:
     """Runs whose process was killed can neither say so nor give back their place in a pool."""
     under_way = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED]
     for run in instance.get_runs(dg.RunsFilter(statuses=under_way)):
-        pid = run.tags.get(_PID_TAG)
+        pid = run.tags.get(REFRESHED)
         # Processes of another host cannot be seen; but only one refresh is at work, and this is it.
         elsewhere = run.tags.get(_HOST_TAG, socket.gethostname()) != socket.gethostname()
         if pid and (elsewhere or not Path(f"/proc/{pid}").exists()):

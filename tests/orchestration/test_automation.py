@@ -1,4 +1,7 @@
-"""Automation stepped through time: what changed is made anew, and nothing else; sensors; alerts."""
+"""Automation stepped through time: what changed is made anew, once, and nothing else; sensors; alerts.
+
+The definitions are the real ones. Assets are not computed: that one was made, and with which content, is reported.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,152 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
+from dagster._core.events import DagsterEvent, DagsterEventType
+from dagster._core.utils import make_new_run_id
 
 from orchestration.definitions import build_defs
 from orchestration.settings import load_settings
 from tests.world import write_transactions
+
+
+class Automation:
+    """Dagster's records under the real definitions, and what automation asks for at each look at them."""
+
+    def __init__(self, **settings: object) -> None:
+        self.instance = dg.DagsterInstance.ephemeral()
+        self.cursor: dg.AssetDaemonCursor | None = None
+        self.versions: dict[tuple[dg.AssetKey, str | None], int] = {}
+        self.load(**settings)
+
+    def load(self, **settings: object) -> None:
+        """The definitions under these settings, as if they had been deployed."""
+        self.defs = build_defs(load_settings(**settings))
+        self.graph = self.defs.resolve_asset_graph()
+
+    def look(self) -> set[tuple[dg.AssetKey, str | None]]:
+        """What is asked for now, fine-tunings apart, which are many."""
+        result = dg.evaluate_automation_conditions(self.defs, self.instance, cursor=self.cursor)
+        self.cursor = result.cursor
+        return {
+            (key, partition)
+            for key in self.graph.get_all_asset_keys()
+            for partition in result.get_requested_partitions(key)
+            if self.graph.get(key).group_name != "hero_tasks"
+        }
+
+    def made(self, key: dg.AssetKey, partition: str | None = None, *, changed: bool = True, good: bool = True) -> None:
+        """Report that an asset was made, with other content or the same, and what its blocking checks say."""
+        version = self.versions.get((key, partition), 0) + changed
+        self.versions[key, partition] = version
+        tags = {"dagster/data_version": str(version)}
+        self.instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=partition, tags=tags))
+        partitions = [partition] if partition else None
+        (record,) = self.instance.fetch_materializations(dg.AssetRecordsFilter(key, partitions), limit=1).records
+        target = AssetCheckEvaluationTargetMaterializationData(
+            storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
+        )
+        for check in self.graph.get_check_keys_for_assets({key}):
+            apart = partition if self.graph.get(check).partitions_def else None
+            said = dg.AssetCheckEvaluation(
+                key, check.name, passed=good, metadata={}, target_materialization_data=target, partition=apart
+            )
+            # Without a run, Dagster stores one evaluation of a check and no second.
+            event = DagsterEvent(DagsterEventType.ASSET_CHECK_EVALUATION.value, "reported", event_specific_data=said)
+            self.instance.report_dagster_event(event, run_id=make_new_run_id())
+
+    def settle(self, same: frozenset[str] = frozenset()) -> list[str]:
+        """Look, and make what is asked for, until nothing is; all that was made, in order. ``same`` do not change."""
+        made: list[str] = []
+        while asked := self.look():
+            for key, partition in sorted(asked, key=str):
+                self.made(key, partition, changed=key.to_user_string() not in same)
+                made.append(key.to_user_string() + (f" [{partition}]" if partition else ""))
+        return made
+
+
+SHARDS = 120
+"""From 100 partitions of an input on, what Dagster calls stale no longer goes by versions."""
+
+
+@pytest.fixture(scope="module")
+def settled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Automation, list[str]]:
+    """Everything made by automation from nothing, and in which order."""
+    automation = Automation(lake=tmp_path_factory.mktemp("lake"), shards=SHARDS)
+    return automation, automation.settle()
+
+
+def of_shard(*names: str, shard: str = "shard-0002") -> set[str]:
+    return {f"{name} [{shard}]" for name in names}
+
+
+CLIPS = dg.AssetKey("clips")
+FROM_A_CLIP = {"training_manifest", "word_vectors", "joint_embedding", "joint_embedding_evaluation", "hero_pretraining"}
+
+
+def test_what_is_missing_is_made_once_after_its_inputs(settled: tuple[Automation, list[str]]) -> None:
+    automation, made = settled
+    wanted = {key for key in automation.graph.get_all_asset_keys() if automation.graph.get(key).automation_condition}
+    names = [each.partition(" [")[0] for each in made]
+    assert len(made) == len(set(made))
+    assert {dg.AssetKey(name) for name in names} == {
+        key for key in wanted if automation.graph.get(key).group_name != "hero_tasks"
+    }
+    for place, name in enumerate(names):
+        inputs = {key.to_user_string() for key in automation.graph.get(dg.AssetKey(name)).parent_keys}
+        assert not inputs & set(names[place + 1 :]), name
+
+
+def test_a_changed_clip_reaches_just_what_learns_from_it(settled: tuple[Automation, list[str]]) -> None:
+    automation, _ = settled
+    automation.made(CLIPS, "shard-0002")
+    made = automation.settle()
+    assert len(made) == len(set(made))
+    assert FROM_A_CLIP | of_shard("clip_pairs", "pair_index", "hero_clips") <= set(made)
+    assert {each for each in made if each.startswith(("clips", "clip_pairs"))} == of_shard("clip_pairs")
+    assert not [each for each in made if each.startswith(("graph", "cluster_gcn", "captions", "video_features"))]
+
+
+def test_the_same_content_goes_no_further(settled: tuple[Automation, list[str]]) -> None:
+    automation, _ = settled
+    automation.made(CLIPS, "shard-0002", changed=False)
+    assert automation.settle() == []
+    automation.made(CLIPS, "shard-0002")
+    manifests = frozenset({"training_manifest", "hero_manifest"})
+    made = set(automation.settle(same=manifests))
+    assert manifests <= made and not made & {"joint_embedding", "hero_pretraining"}
+
+
+def test_a_change_that_comes_while_a_model_is_trained_is_not_lost(settled: tuple[Automation, list[str]]) -> None:
+    automation, _ = settled
+    words, model = dg.AssetKey("word_vectors"), dg.AssetKey("joint_embedding")
+    automation.made(words)
+    assert (model, None) in automation.look()
+    automation.made(words)
+    automation.made(model)
+    assert (model, None) in automation.look()
+    automation.made(model)
+    automation.settle()
+
+
+def test_what_is_broken_goes_no_further_until_it_is_good(settled: tuple[Automation, list[str]]) -> None:
+    automation, _ = settled
+    automation.made(CLIPS, "shard-0001", good=False)
+    automation.made(CLIPS, "shard-0002")
+    asked = automation.look()
+    pairs = dg.AssetKey("clip_pairs")
+    assert (pairs, "shard-0002") in asked and (pairs, "shard-0001") not in asked
+    automation.made(CLIPS, "shard-0001", changed=False)
+    assert (pairs, "shard-0001") in automation.look()
+    automation.settle()
+
+
+def test_changed_code_makes_its_asset_and_what_depends_on_it(settled: tuple[Automation, list[str]]) -> None:
+    automation, _ = settled
+    automation.load(lake=automation.defs.resources["lake"].root, shards=SHARDS, gcn_layers=4)
+    made = set(automation.settle())
+    assert {"cluster_gcn", "cluster_gcn_evaluation", "data_set_card"} <= made
+    assert not [each for each in made if each.startswith(("graph", "clip", "joint", "hero"))]
 
 
 class Webhook(BaseHTTPRequestHandler):

@@ -33,7 +33,7 @@ def test_the_asset_graph_is_as_agreed(defs: dg.Definitions, snapshot: SnapshotAs
             "kinds": sorted(node.kinds),
             "owners": list(node.owners),
             "pools": sorted(node.pools or []),
-            "eager": node.automation_condition is not None,
+            "automated": node.automation_condition is not None,
             "checks": sorted(check.name for check in node.check_keys),
         }
     assert told == snapshot

@@ -18,6 +18,7 @@ from assets.pictures import markdown
 from assets.sources.protocol import VideoSource
 from assets.splits import SplitOptions
 from assets.training.options import ClusterGCNOptions, EmbeddingOptions
+from ml.cluster_gcn.data import GraphData
 from ml.joint_embedding.pair_store import PairStore
 
 SEEDS_COMPARED = 3
@@ -143,6 +144,34 @@ def memory_study(
     study = compare("memory", graphs, trials, device, context.log.info)
     figure = lines_figure(study, "layers", ("memory_mib", "epoch_seconds"), ("method", "hidden_dim"))
     context.add_output_metadata({"plot": dg.MetadataValue.md(markdown(figure, "memory"))})
+    return study
+
+
+@dg.asset(group_name="studies", code_version="1", kinds={"pytorch", "scikitlearn"}, pool="gpu")
+def own_features_study(
+    context: dg.AssetExecutionContext,
+    graph_nodes: pl.DataFrame,
+    graph_edges: pl.DataFrame,
+    graph_clusters: pl.DataFrame,
+    products: pl.DataFrame,
+    retail_baskets: pl.DataFrame,
+    graph_options: dg.ResourceParam[GraphOptions],
+    gcn_options: dg.ResourceParam[ClusterGCNOptions],
+    device: dg.ResourceParam[str],
+) -> pl.DataFrame:
+    """Models that see edges beside models that do not, with and without the manufacturer among a product's features."""
+    from assets.graph.features import node_features
+    from assets.studies.own_features import compare, figure
+    from assets.training.product_classifier import gcn_config
+
+    def graph(manufacturer: bool) -> GraphData:
+        features = node_features(graph_nodes, products, retail_baskets, graph_options.label, manufacturer)
+        return graph_data(graph_nodes, graph_edges, features, graph_clusters)
+
+    graphs = {"without the manufacturer": graph(False), "with the manufacturer": graph(True)}
+    seeds = range(graph_options.seed, graph_options.seed + SEEDS_COMPARED)
+    study = compare(graphs, gcn_config(gcn_options, graph_options), seeds, device, context.log.info)
+    context.add_output_metadata({"plot": dg.MetadataValue.md(markdown(figure(study), "models"))})
     return study
 
 

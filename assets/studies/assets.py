@@ -95,7 +95,7 @@ def partition_study(
     return study
 
 
-@dg.asset(group_name="studies", code_version="1", kinds={"pytorch", "metis"}, pool="gpu", metadata=_part("depth"))
+@dg.asset(group_name="studies", code_version="2", kinds={"pytorch", "metis"}, pool="gpu", metadata=_part("depth"))
 def depth_study(
     context: dg.AssetExecutionContext,
     graph_nodes: pl.DataFrame,

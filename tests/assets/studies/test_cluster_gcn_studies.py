@@ -34,7 +34,7 @@ def test_partitions_are_compared_by_what_they_cut() -> None:
 
 def test_depths_are_those_of_plain_layers() -> None:
     trials = depth_trials("planted", CONFIG, seeds=(0,), depths=(1, 3))
-    assert not any(trial.config.concat or trial.config.layer_norm for trial in trials)
+    assert all(trial.config.layer_norm and not trial.config.concat for trial in trials)
     study = compare("depth", {"planted": GRAPH}, trials)
     assert sorted(study["propagation"].unique()) == sorted(PROPAGATIONS) and len(study) == 8
     assert len(lines_figure(study, "layers", ("accuracy", "loss"), ("propagation", "method")).axes) == 2

@@ -250,6 +250,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
             epochs=settings.gcn_epochs,
             clusters_per_batch=settings.gcn_clusters_per_batch,
             diagonal_lambda=settings.gcn_diagonal_lambda,
+            neighbour_dropout=settings.gcn_neighbour_dropout,
         ),
     }
 

@@ -215,6 +215,9 @@ class Settings(BaseSettings):
     gcn_layers: int = Field(3, ge=1, description="layers of the Cluster-GCN")
     gcn_epochs: int = Field(40, ge=1, description="passes over the graph")
     gcn_diagonal_lambda: float = Field(0, ge=0, description="more weight on a node's own features, for deep networks")
+    gcn_neighbour_dropout: float = Field(
+        0, ge=0, lt=1, description="how often a product's neighbours are left out in training, where it is known by itself"
+    )
     gcn_inductive: bool = Field(False, description="train without the held-out products and their edges")
 
     @model_validator(mode="before")

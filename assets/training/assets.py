@@ -1,5 +1,6 @@
 """Assets that train models. Each is trained again exactly when the content of its inputs or its options changed."""
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -215,10 +216,9 @@ def torchrun(context: dg.AssetExecutionContext, model: str, job: Path, processes
 
 
 def trained_model(folder: Path, metrics: dict[str, float], more: dict[str, Any] | None = None) -> dg.MaterializeResult:
-    """What an asset that wrote a model folder tells: its content's version, its metrics, and more."""
+    """What an asset that wrote a model folder tells: its content's version, its inputs, its metrics, and more."""
     version = model_version(folder)
     assert version is not None
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(version),
-        metadata={"path": dg.MetadataValue.path(str(folder)), **metrics, **(more or {})},
-    )
+    inputs = json.loads((folder / "inputs.json").read_text(encoding="utf-8"))
+    told = {"path": dg.MetadataValue.path(str(folder)), "inputs": dg.MetadataValue.json(inputs)}
+    return dg.MaterializeResult(data_version=dg.DataVersion(version), metadata={**told, **metrics, **(more or {})})

@@ -31,6 +31,7 @@ class ClusterGCNOptions:
     epochs: int
     clusters_per_batch: int
     diagonal_lambda: float
+    neighbour_dropout: float
 
 
 @dataclass(frozen=True)

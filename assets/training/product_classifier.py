@@ -55,6 +55,7 @@ def gcn_config(options: ClusterGCNOptions, graph: GraphOptions) -> Config:
         layers=options.layers,
         epochs=options.epochs,
         diagonal_lambda=options.diagonal_lambda,
+        neighbour_dropout=options.neighbour_dropout,
         clusters=graph.clusters,
         clusters_per_batch=options.clusters_per_batch,
         inductive=graph.inductive,

@@ -17,12 +17,19 @@ LAYER_NORM_EPS = 1e-9
 
 
 class Layer(nn.Module):
-    """X' = norm([P X ‖ X] W) = norm(P X W₁ + X W₂), or norm(P X W₁) without ``concat``; no bias, as in their code."""
+    """X' = norm([P X ‖ X] W) = norm(P X W₁ + X W₂), or norm(P X W₁) without ``concat``; no bias, as in their code.
 
-    def __init__(self, in_dim: int, out_dim: int, dropout: float, layer_norm: bool, concat: bool) -> None:
+    In training a node's whole P X is 0 with probability ``neighbour_dropout``, and larger otherwise: a network that
+    tells a training node by who its neighbours are then learns to tell it by itself too. Not of the paper.
+    """
+
+    def __init__(
+        self, in_dim: int, out_dim: int, dropout: float, layer_norm: bool, concat: bool, neighbour_dropout: float
+    ) -> None:
         super().__init__()
         self.in_dim, self.out_dim, self.concat = in_dim, out_dim, concat
         self.dropout = Dropout(dropout)
+        self.neighbour_dropout = neighbour_dropout
         self.weight = nn.Parameter(torch.empty((2 if concat else 1) * in_dim, out_dim))
         self.norm = nn.LayerNorm(out_dim, eps=LAYER_NORM_EPS) if layer_norm else nn.Identity()
         nn.init.xavier_uniform_(self.weight)
@@ -34,7 +41,10 @@ class Layer(nn.Module):
 
     def forward(self, propagated: Tensor, features: Tensor) -> Tensor:
         """``(P X)[n, in_dim]``, ``X[n, in_dim]`` → ``[n, out_dim]``."""
-        return self.combined(self.dropout(propagated) @ self.weights[0], self.dropout(features))
+        around = self.dropout(propagated) @ self.weights[0]
+        if self.training and self.neighbour_dropout:
+            around = around * nn.functional.dropout(around.new_ones(len(around), 1), self.neighbour_dropout)
+        return self.combined(around, self.dropout(features))
 
     def combined(self, around: Tensor, features: Tensor) -> Tensor:
         """``(P X W₁)[n, out_dim]``, ``X[n, in_dim]`` → ``[n, out_dim]``."""
@@ -66,6 +76,7 @@ class ClusterGCN(nn.Module):
         residual: bool = False,
         layer_norm: bool = True,
         concat: bool = True,
+        neighbour_dropout: float = 0.0,
     ) -> None:
         if layers < 1:
             raise ValueError(f"{layers} layers: must be at least 1")
@@ -75,7 +86,7 @@ class ClusterGCN(nn.Module):
         self.residual = residual
         widths = [in_dim, *[hidden_dim] * (layers - 1), classes]
         self.layers = nn.ModuleList(
-            Layer(width, next_width, dropout, layer_norm and index < layers - 1, concat)
+            Layer(width, next_width, dropout, layer_norm and index < layers - 1, concat, neighbour_dropout)
             for index, (width, next_width) in enumerate(pairwise(widths))
         )
         self.register_buffer("feature_mean", torch.zeros(in_dim))

@@ -43,6 +43,7 @@ class Config:
     residual: bool = False
     layer_norm: bool = True
     concat: bool = True
+    neighbour_dropout: float = 0.0
     clusters: int = 50
     clusters_per_batch: int = 5
     epochs: int = 30
@@ -170,6 +171,7 @@ def build(graph: GraphData, config: Config) -> ClusterGCN:
         config.residual,
         config.layer_norm,
         config.concat,
+        config.neighbour_dropout,
     )
 
 

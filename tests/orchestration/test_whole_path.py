@@ -60,6 +60,9 @@ def test_everything_is_made(first: Refresh, world: Settings) -> None:
         assert made == {"model.safetensors", "config.json", "metrics.json", "training.jsonl", "inputs.json"}
         inputs = json.loads((world.lake / "models" / model / "inputs.json").read_text())
         assert {"lake_snapshot", "code_version"} <= set(inputs)
+    page = first.instance.get_latest_materialization_event(dg.AssetKey("joint_embedding"))
+    assert page and page.asset_materialization
+    assert {"curves", "inputs", "path", "validation_R@10"} <= set(page.asset_materialization.metadata)
 
 
 def test_rejected_rows_stay_with_their_reason(first: Refresh, world: Settings) -> None:

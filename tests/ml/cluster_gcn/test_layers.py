@@ -13,7 +13,7 @@ from torch import nn
 from ml.cluster_gcn.batches import ClusterBatches
 from ml.cluster_gcn.dropout import Dropout
 from ml.cluster_gcn.evaluation import full_graph_scores
-from ml.cluster_gcn.model import ClusterGCN
+from ml.cluster_gcn.model import ClusterGCN, Layer
 from ml.cluster_gcn.normalization import Normalization
 from ml.cluster_gcn.propagation import Propagation
 from tests.ml.cluster_gcn.graphs import dense_matrix, planted_communities, random_graph
@@ -121,6 +121,17 @@ def test_a_batch_of_all_clusters_has_the_full_gradient() -> None:
         hidden = torch.relu(hidden) if index < 2 else hidden
     nn.functional.cross_entropy(hidden, labels).backward()
     torch.testing.assert_close([parameter.grad for parameter in model.parameters()], full, rtol=1e-3, atol=1e-5)
+
+
+def test_a_node_sees_all_of_its_neighbours_or_none() -> None:
+    torch.manual_seed(0)
+    layer = Layer(4, 3, dropout=0.0, layer_norm=False, concat=True, neighbour_dropout=0.75)
+    around, own = torch.randn(4000, 4), torch.randn(4000, 4)
+    seen = (layer(around, own) - own @ layer.weights[1]).detach() / (around @ layer.weights[0]).detach()
+    alone = seen.abs().max(dim=1).values < 1e-3
+    assert abs(alone.float().mean() - 0.75) < 0.03
+    torch.testing.assert_close(seen[~alone].median(), torch.tensor(4.0))
+    torch.testing.assert_close(layer.eval()(around, own), around @ layer.weights[0] + own @ layer.weights[1])
 
 
 @pytest.mark.parametrize("p", [0.0, 0.2, 0.5, 1.0])

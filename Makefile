@@ -24,7 +24,7 @@ test: $(READY) ## set up and run the tests
 
 ui: $(READY) ## the Dagster web UI on http://127.0.0.1:3000
 	@mkdir -p $(DAGSTER_STATE)
-	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dg dev --host 127.0.0.1 --port 3000
+	@PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/dg dev --host 127.0.0.1 --port 3000
 
 search: $(READY) ## a page on http://127.0.0.1:8000 that finds moments of videos by what they show
 	@$(BIN)/python -m orchestration.search

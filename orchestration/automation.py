@@ -15,8 +15,8 @@ from assets.sources.retail import RetailSource
 from ml.lance_shards import clean_up
 from orchestration.settings import Settings
 
-REFRESHED = "howto/pid"
-"""The tag of runs that a refresh made; its value is the process."""
+REFRESHED = ".dagster/howto/pid"
+"""The tag, which the UI hides, of runs that a refresh made; its value is the process."""
 
 
 class Requested(dg.AutomationCondition[dg.AssetKey]):
@@ -39,24 +39,31 @@ def when_changed(above: Iterable[dg.AssetKey]) -> dg.AutomationCondition:
 
     A new version of the content counts, not that something was made again: what is the same as before ends there. An
     asset waits while anything ``above`` it is under way, so that it is made once and not once for each of its inputs,
-    and while a blocking check of an input has not passed. What failed waits for a change, or for somebody.
+    and while a blocking check of an input has not passed. What failed or was stopped waits for a change, or for
+    somebody.
     """
     condition = dg.AutomationCondition
-    changed = condition.any_deps_match(condition.data_version_changed()) | condition.code_version_changed()
+    other_inputs = condition.any_deps_match(condition.data_version_changed()).with_label("an input has other content")
+    changed = (other_inputs | condition.code_version_changed()).with_label("other inputs or other code")
     # A refresh sees to all inputs itself. Any other run may have read them before they changed, right after it was
     # asked for too.
     refreshed = condition.any_new_update_has_run_tags(tag_keys={REFRESHED})
-    seen_to = (condition.newly_requested() & ~changed) | refreshed
-    missing = (condition.missing() & ~condition.execution_failed()).with_label("missing, and did not fail")
-    due = missing | changed.since(seen_to).with_label("changed since it was last asked for")
+    seen_to = ((condition.newly_requested() & ~changed) | refreshed).with_label("asked for, or refreshed")
+    missing = condition.missing().newly_true().since(condition.newly_requested())
+    due = missing.with_label("missing, not asked for yet") | changed.since(seen_to).with_label(
+        "changed since asked for"
+    )
     under_way = condition.in_progress() | Requested()
-    waiting = [~condition.asset_matches(key, under_way) for key in sorted(above)]
+    waiting = [
+        (~condition.asset_matches(key, under_way)).with_label(f"{key.to_user_string()} is not under way")
+        for key in sorted(above)
+    ]
     ready = ~condition.any_deps_missing() & condition.all_deps_blocking_checks_passed() & ~condition.in_progress()
-    return reduce(and_, waiting, due & ready).with_label("changed, and nothing above it is under way")
+    return reduce(and_, waiting, due.with_label("missing or changed") & ready).with_label("due, inputs done")
 
 
-LOOKED_AT = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=8))
-"""Of the sources: somebody, or the weekly schedule, looks at them. What follows from them is as new as its content."""
+LOOKED_AT = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=60), warn_window=timedelta(days=8))
+"""Of sources that change: somebody, or the weekly schedule, looks at them. What follows is as new as its content."""
 
 EVERYTHING = "not group:studies and not group:hero_tasks"
 """What is made unless something else is asked for: neither comparisons nor fine-tunings, which take longer."""
@@ -76,7 +83,7 @@ _DESCRIPTIONS = {
     "build_features": "Fetch video files and compute their features.",
     "train": "Train and evaluate the models on what the lake holds.",
     "fine_tune": "Fine-tune HERO on each of its benchmarks: minutes each, on a GPU or for those who ask.",
-    "everything": "From the sources to the statistics.",
+    "everything": "All but studies and fine-tuning: from the sources over the models to the card.",
     "study": "Compare choices with each other: minutes to hours, for those who ask.",
 }
 
@@ -91,7 +98,8 @@ def _refresh_job(name: str) -> dg.JobDefinition:
     def refresh(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> None:
         from orchestration.refresh import refresh_lake
 
-        done = refresh_lake(settings, context.instance, SELECTIONS[name], say=context.log.info)
+        done = refresh_lake(settings, context.instance, SELECTIONS[name], context.log.info, within=context.run_id)
+        context.log.info(done.summary)
         if done.failed:
             failures = {str(step): reason for step, reason in done.failed.items()}
             raise dg.Failure(description=done.summary, metadata=failures)
@@ -154,6 +162,13 @@ def schedules() -> list[dg.ScheduleDefinition]:
             execution_timezone="UTC",
             description="Search, fetch captions, and ask again for what is due, every night.",
         ),
+        dg.ScheduleDefinition(
+            name="weekly_maintenance",
+            job=maintain_lake,
+            cron_schedule="0 2 * * 0",
+            execution_timezone="UTC",
+            description="Delete what was replaced more than HOWTO_RETENTION_DAYS ago, every Sunday.",
+        ),
     ]
 
 
@@ -163,7 +178,8 @@ def sensors(settings: Settings) -> list[dg.SensorDefinition]:
         "automation",
         target="*",
         use_user_code_server=True,  # where the conditions of our own are known
-        description="Makes what is missing or has changed inputs, and nothing else, as long as this is on.",
+        description="As long as this is on: makes what is missing or has changed inputs, fine-tunings of HERO among it"
+        " (minutes each); studies it leaves to those who ask.",
     )
     found: list[dg.SensorDefinition] = [automation]
     if settings.source == "folder":

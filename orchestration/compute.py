@@ -5,7 +5,6 @@ Belongs here: from HOWTO_COMPUTE to Dagster's executor. Whatever else runs on a 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from math import ceil
 from typing import Any
@@ -47,14 +46,11 @@ def steps_on_gpu(assets: Sequence[dg.AssetsDefinition]) -> list[str]:
     """Names of the steps that run networks: those of assets in ``GPU_POOL``, and of jobs that refresh such assets."""
     on_gpu = [definition for definition in assets if definition.op.pool == GPU_POOL]
     keys = {key for definition in on_gpu for key in definition.keys}
-    with warnings.catch_warnings():
-        # That Dagster may still change how it reads a selection is the pinned version's matter.
-        warnings.simplefilter("ignore", dg.BetaWarning)
-        refreshes = [
-            f"refresh_{job}"
-            for job, selection in SELECTIONS.items()
-            if dg.AssetSelection.from_string(selection).resolve(list(assets)) & keys
-        ]
+    refreshes = [
+        f"refresh_{job}"
+        for job, selection in SELECTIONS.items()
+        if dg.AssetSelection.from_string(selection).resolve(list(assets)) & keys
+    ]
     return [*(definition.op.name for definition in on_gpu), *refreshes]
 
 

@@ -73,7 +73,7 @@ class LakeIOManager(dg.IOManager):
         written = self.lake.write(table, obj, partition, partitions)
         # The content's own version, so that a rerun that changes nothing leaves everything downstream fresh.
         context.step_context.set_data_version(context.asset_key, dg.DataVersion(written.version))
-        rows = "dagster/partition_row_count" if partition else "dagster/row_count"
+        rows = "dagster/partition_row_count" if context.has_partition_key else "dagster/row_count"
         context.add_output_metadata(
             {
                 rows: written.rows,

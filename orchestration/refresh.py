@@ -17,7 +17,6 @@ import re
 import socket
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.events import DagsterEventType
 from dagster._core.loader import LoadingContextForTest
 
@@ -37,7 +37,9 @@ from orchestration.definitions import build_defs, stored_version
 from orchestration.io_manager import table_of
 from orchestration.settings import Settings, SettingsError, load_settings
 
-_HOST_TAG = "howto/host"
+_HOST_TAG = ".dagster/howto/host"
+_WITHIN_TAG = "howto/within"
+"""The run of a job within which a refresh made another run."""
 _OWN_ERROR = re.compile(r"^(assets|ml|orchestration)[\w.]*: ")
 """The class of an error of ours, whose message already says everything."""
 _MANY_PARTITIONS = 100
@@ -68,10 +70,16 @@ class Refresh:
     """One pass over the asset graph."""
 
     def __init__(
-        self, defs: dg.Definitions, instance: dg.DagsterInstance, say: Callable[[str], object] = _print
+        self,
+        defs: dg.Definitions,
+        instance: dg.DagsterInstance,
+        say: Callable[[str], object] = _print,
+        within: str | None = None,
     ) -> None:
         self.defs = defs
         self.say = say
+        self.tags = {REFRESHED: str(os.getpid()), _HOST_TAG: socket.gethostname()}
+        self.tags |= {_WITHIN_TAG: within} if within else {}
         self.instance = instance
         self.graph = defs.resolve_asset_graph()
         self.job = defs.resolve_implicit_global_asset_job_def()
@@ -89,7 +97,11 @@ class Refresh:
         )
 
     def run(self, selection: str | None = None) -> bool:
-        """Visit every selected asset (None: see ``EVERYTHING``) after its inputs; True if nothing failed."""
+        """Visit every selected asset (None: see ``EVERYTHING``) after its inputs; True if nothing failed.
+
+        Raises:
+            DagsterExecutionInterruptedError: somebody stopped it; what was made stays, and a later refresh goes on.
+        """
         wanted = dg.AssetSelection.from_string(selection or SELECTIONS["everything"])
         chosen = set(wanted.resolve(self.graph))
         broken: set[dg.AssetKey] = set()
@@ -121,6 +133,7 @@ class Refresh:
         if reason is None:
             self.unchanged.append(step)
             return True
+        self._say("making", step, reason)
         started = time.monotonic()
         versions = [self._recorded_version(key, step.partition) for key in step.keys]
         result = self.job.execute_in_process(
@@ -129,17 +142,21 @@ class Refresh:
             partition_key=step.partition,
             raise_on_error=False,
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-            tags={REFRESHED: str(os.getpid()), _HOST_TAG: socket.gethostname()},
+            tags=self.tags,
         )
         seconds = time.monotonic() - started
         if not result.success:
+            if _was_interrupted(result):
+                self._say("stopped", step, f"after {seconds:.1f} s")
+                self.instance.report_run_canceled(result.dagster_run)
+                raise DagsterExecutionInterruptedError
             self.failed[step] = _what_failed(result)
             self._say("FAILED", step, self.failed[step])
             return False
         self.ran.append(step)
         same = versions == [self._recorded_version(key, step.partition) for key in step.keys]
         outcome = "same content as before" if same else self._rows(result)
-        self._say("made", step, f"{reason}; {outcome}; {seconds:.1f} s")
+        self._say("made", step, f"{outcome}; {seconds:.1f} s")
         for evaluation in result.get_asset_check_evaluations():
             if not evaluation.passed:
                 self._say("WARNING", step, str(evaluation.description))
@@ -203,16 +220,22 @@ class Refresh:
         return (tags or {}).get("dagster/data_version")
 
     def _rows(self, result: dg.ExecuteInProcessResult) -> str:
-        counts = []
+        counts = {}
         for event in result.get_asset_materialization_events():
             metadata = event.materialization.metadata
             rows = metadata.get("dagster/row_count") or metadata.get("dagster/partition_row_count")
             if rows is not None:
-                counts.append(f"{rows.value:,} rows")
-        return ", ".join(counts) or "done"
+                unit = "row" if rows.value == 1 else "rows"
+                counts[event.materialization.asset_key] = f"{rows.value:,} {unit}"
+        return " + ".join(counts[key] for key in sorted(counts)) or "done"
 
     def _say(self, what: str, step: Step, why: str) -> None:
         self.say(f"  {what:8} {step}  ({why})")
+
+
+def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    errors = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
+    return any(error and error.cls_name == DagsterExecutionInterruptedError.__name__ for error in errors)
 
 
 def _what_failed(result: dg.ExecuteInProcessResult) -> str:
@@ -262,22 +285,27 @@ def refresh_lake(
     instance: dg.DagsterInstance,
     selection: str | None = None,
     say: Callable[[str], object] = _print,
+    within: str | None = None,
 ) -> Refresh:
     """Refresh the lake that the settings name, after clearing up what killed processes left.
 
+    Args:
+        within: the run that does so, which the runs of the refresh then name.
+
     Raises:
         RefreshError: another refresh of this lake is running.
+        DagsterExecutionInterruptedError: somebody stopped it.
     """
     with _only_one(settings.lake):
         _close_killed_runs(instance)
         _remove_unfinished_files(settings.lake / "media")
-        refresh = Refresh(build_defs(settings), instance, say)
+        refresh = Refresh(build_defs(settings), instance, say, within)
         refresh.run(selection)
         return refresh
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Refresh and say what was made; exit code 1 if something failed, 2 if nothing could start."""
+    """Refresh and say what was made; exit code 1 if something failed, 2 if nothing could start, 130 if stopped."""
     parser = argparse.ArgumentParser(prog="python -m orchestration.refresh", description=__doc__.splitlines()[0])
     parser.add_argument(
         "--select",
@@ -285,8 +313,6 @@ def main(arguments: list[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     logging.getLogger("dagster").setLevel(logging.ERROR)
-    # Data versions of outputs are used on purpose; that Dagster may still change them is the pinned version's matter.
-    warnings.filterwarnings("ignore", category=dg.BetaWarning)
     try:
         settings = load_settings()
         os.environ.setdefault("DAGSTER_STATE", str(settings.lake.absolute() / "dagster"))
@@ -297,6 +323,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (SettingsError, RefreshError) as error:
         print(error, file=sys.stderr)
         return 2
+    except (DagsterExecutionInterruptedError, KeyboardInterrupt):
+        print("Stopped. What was made stays; the same command goes on from there.", file=sys.stderr)
+        return 130
     _print(refresh.summary)
     return 1 if refresh.failed else 0
 

@@ -184,7 +184,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "review_root": root / "review",
         "card_root": root / "card",
         "card_options": CardOptions(settings.card_samples, settings.seed),
-        "settings_in_force": settings.shown(),
+        "changed_settings": settings.changed(),
         "features": FeatureStore(root / "arrays"),
         "pairs": PairStore(root / "arrays" / "pairs"),
         "pair_options": pair_options(settings),

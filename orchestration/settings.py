@@ -216,7 +216,10 @@ class Settings(BaseSettings):
     gcn_epochs: int = Field(40, ge=1, description="passes over the graph")
     gcn_diagonal_lambda: float = Field(0, ge=0, description="more weight on a node's own features, for deep networks")
     gcn_neighbour_dropout: float = Field(
-        0, ge=0, lt=1, description="how often a product's neighbours are left out in training, where it is known by itself"
+        0,
+        ge=0,
+        lt=1,
+        description="how often training hides a product's neighbours, where it tells much by itself",
     )
     gcn_inductive: bool = Field(False, description="train without the held-out products and their edges")
 
@@ -309,11 +312,15 @@ class Settings(BaseSettings):
 
     def describe(self) -> str:
         """The settings in force as a Markdown table; those that are not the default are bold."""
-        rows = ["| variable | value | meaning |", "|---|---|---|"]
-        for (variable, text), (name, field) in zip(self.shown().items(), type(self).model_fields.items(), strict=True):
-            text = text if getattr(self, name) == field.default else f"**{text}**"
-            rows.append(f"| `{variable}` | {text} | {field.description} |")
+        rows, changed = ["| variable | value | meaning |", "|---|---|---|"], self.changed()
+        for (variable, text), field in zip(self.shown().items(), type(self).model_fields.values(), strict=True):
+            rows.append(f"| `{variable}` | {f'**{text}**' if variable in changed else text} | {field.description} |")
         return "\n".join(rows)
+
+    def changed(self) -> dict[str, str]:
+        """Of ``shown``, those that are not the default."""
+        fields = zip(self.shown().items(), type(self).model_fields.items(), strict=True)
+        return {variable: text for (variable, text), (name, field) in fields if getattr(self, name) != field.default}
 
 
 def _allowed(name: str) -> str:

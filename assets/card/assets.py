@@ -26,11 +26,11 @@ def data_set_card(
     model_root: dg.ResourceParam[Path],
     card_root: dg.ResourceParam[Path],
     card_options: dg.ResourceParam[CardOptions],
-    settings_in_force: dg.ResourceParam[Mapping[str, str]],
+    changed_settings: dg.ResourceParam[Mapping[str, str]],
 ) -> dg.MaterializeResult:
     """One self-contained page about the newest snapshot: size, samples, filters, results, provenance, what changed."""
     previous = previous_snapshot(card_root)
-    card = make_card(lake, media_root, model_root, settings_in_force, card_options, previous=previous)
+    card = make_card(lake, media_root, model_root, changed_settings, card_options, previous=previous)
     write_card(card_root, card)
     version = card_version(card_root)
     assert version is not None

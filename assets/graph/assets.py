@@ -105,7 +105,7 @@ def graph_spectrum(
     graph_edges: pl.DataFrame,
     graph_options: dg.ResourceParam[GraphOptions],
 ) -> pl.DataFrame:
-    """The slowest modes of the largest component, and how densely the frequencies of the whole graph lie."""
+    """The co-purchase graph's frequencies: the slowest modes of its largest component, and how densely all lie."""
     from assets.graph import spectrum
     from assets.graph.arrays import adjacency
 

@@ -91,8 +91,10 @@ def modes_figure(spectrum: GraphSpectrum, shown: int = 4) -> Figure:
         raise ValueError(f"{modes.shape[1]} modes: a plane needs at least 3")
     ranks = modes[:, 1:].argsort(axis=0).argsort(axis=0) / len(modes)
     ranks = ranks[np.random.default_rng(0).permutation(len(modes))[:NODES_DRAWN]]
-    figure = Figure(figsize=(3.4 * shown, 3.4), dpi=80, layout="constrained")
-    for index, axes in enumerate(figure.subplots(1, shown, squeeze=False)[0]):
+    lines = -(-shown // 2)
+    figure = Figure(figsize=(7.6, 3.6 * lines), dpi=80, layout="constrained")
+    for index in range(shown):
+        axes = figure.add_subplot(lines, 2, index + 1)
         axes.scatter(ranks[:, 0], ranks[:, 1], c=ranks[:, index], s=2, cmap="coolwarm", linewidths=0)
         axes.set_title(f"mode {index + 2}, frequency {spectrum.basis.frequencies[index + 1]:.3g}")
         axes.set_xlabel("rank in mode 2")

@@ -113,7 +113,7 @@ def hero_pretraining(
     else:
         job.run(told(context))
     stored = read_model_folder(folder)
-    tasks = [name for name in stored.config["shares"] if name in stored.metrics]
+    tasks = [name for name in stored.config["shares"] if any(name in entry for entry in stored.history)]
     panels = [(name, [name, f"validation_{name}"]) for name in tasks]
     return trained_model(folder, stored.metrics, {"curves": dg.MetadataValue.md(curves(stored.history, panels))})
 

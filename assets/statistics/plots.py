@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill
 
 import polars as pl
 from matplotlib.figure import Figure
 
-LONGEST_LABEL = 48
+LONGEST_LINE = 48
 FEWEST_PLACES = 6
 """So that one bar does not fill its panel."""
 
@@ -30,7 +31,7 @@ GRAPH_PANELS: tuple[Panel, ...] = (
 )
 
 
-def bars(statistics: pl.DataFrame, panels: Sequence[Panel], columns: int = 3) -> Figure:
+def bars(statistics: pl.DataFrame, panels: Sequence[Panel], columns: int = 2) -> Figure:
     """One statistic a panel, an item a bar in the order of its query, with the number beside it.
 
     Args:
@@ -47,8 +48,7 @@ def bars(statistics: pl.DataFrame, panels: Sequence[Panel], columns: int = 3) ->
             axes.text(0.5, 0.5, "nothing to count", ha="center", transform=axes.transAxes)
             axes.set_axis_off()
             continue
-        labels = rows["item"].str.head(LONGEST_LABEL).to_list()
-        # Items may be alike once they are cut, so bars stand at numbers.
+        labels = [fill(item, LONGEST_LINE) for item in rows["item"]]
         drawn = axes.barh(range(len(rows)), rows["value"])
         axes.bar_label(drawn, [f"{value:,.0f}" for value in rows["value"]], padding=2, fontsize="small")
         axes.set_yticks(range(len(rows)), labels, fontsize="small")

@@ -221,4 +221,5 @@ def trained_model(folder: Path, metrics: dict[str, float], more: dict[str, Any] 
     assert version is not None
     inputs = json.loads((folder / "inputs.json").read_text(encoding="utf-8"))
     told = {"path": dg.MetadataValue.path(str(folder)), "inputs": dg.MetadataValue.json(inputs)}
-    return dg.MaterializeResult(data_version=dg.DataVersion(version), metadata={**told, **metrics, **(more or {})})
+    rounded = {name: float(f"{value:.4g}") for name, value in metrics.items()}
+    return dg.MaterializeResult(data_version=dg.DataVersion(version), metadata={**told, **rounded, **(more or {})})

@@ -333,7 +333,8 @@ class Job:
             "mask_padding": self.config.mask_padding,
             "unit_length": self.config.objective == "max_margin",
         }
-        chosen = max(history, key=lambda entry: entry.get("validation_R@10", entry["epoch"]))
+        # Of equals the last, as the training keeps.
+        chosen = max(reversed(history), key=lambda entry: entry.get("validation_R@10", entry["epoch"]))
         counts = {
             "videos": {"train": len(training), "validation": len(validation)},
             "pairs_without_known_words": {"train": training.without_words, "validation": validation.without_words},

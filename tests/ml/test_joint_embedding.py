@@ -213,10 +213,9 @@ def test_batches_computed_in_parts_give_the_same_model(objective: Literal["max_m
         assert torch.allclose(tensor, parts.state_dict()[name], atol=1e-5), name
 
 
-def test_a_job_of_two_processes_learns_what_one_learns(tmp_path: Path) -> None:
+def job_of_the_toy_world(tmp_path: Path, config: Config) -> Job:
+    """A job whose pairs and word vectors are stored."""
     learning, held_out, words = toy_world()
-    config = replace(SMALL, epochs=2)
-    one, history = train(learning, held_out, words, config, CPU)
     store = PairStore(tmp_path / "pairs")
     places = {
         name: store.write(name, [(f"{name}{index:02d}", video) for index, video in enumerate(videos(source))], 16)
@@ -225,7 +224,7 @@ def test_a_job_of_two_processes_learns_what_one_learns(tmp_path: Path) -> None:
     write_model_folder(
         tmp_path / "words", {"vectors": torch.from_numpy(words.vectors)}, {"words": words.words}, {}, [], {}
     )
-    job = Job(
+    return Job(
         output=tmp_path / "model",
         word_vectors=tmp_path / "words",
         pairs=store.root,
@@ -235,6 +234,19 @@ def test_a_job_of_two_processes_learns_what_one_learns(tmp_path: Path) -> None:
         runtime=replace(CPU, tensorboard=tmp_path / "curves"),
         provenance={"lake_snapshot": 7},
     )
+
+
+def test_of_equal_epochs_the_last_is_kept_and_told(tmp_path: Path) -> None:
+    job_of_the_toy_world(tmp_path, replace(SMALL, epochs=3, learning_rate=1e-12)).run()
+    made = read_model_folder(tmp_path / "model")
+    assert len({entry["validation_R@10"] for entry in made.history}) == 1
+    assert made.metrics["epoch"] == 3
+
+
+def test_a_job_of_two_processes_learns_what_one_learns(tmp_path: Path) -> None:
+    config = replace(SMALL, epochs=2)
+    one, history = train(*toy_world(), config, CPU)
+    job = job_of_the_toy_world(tmp_path, config)
     job.write(tmp_path / "job.json")
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     command = [*torchrun, "-m", "ml.joint_embedding.train", "--job", str(tmp_path / "job.json")]

@@ -109,6 +109,11 @@ def test_what_is_missing_is_made_once_after_its_inputs(settled: tuple[Automation
         assert not inputs & set(names[place + 1 :]), name
 
 
+def test_what_failed_or_was_stopped_is_not_asked_for_again(tmp_path: Path) -> None:
+    automation = Automation(lake=tmp_path)
+    assert automation.look() and not automation.look()
+
+
 def test_a_changed_clip_reaches_just_what_learns_from_it(settled: tuple[Automation, list[str]]) -> None:
     automation, _ = settled
     automation.made(CLIPS, "shard-0002")

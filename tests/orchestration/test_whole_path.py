@@ -179,6 +179,12 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_tables(first: Refresh, w
         time.sleep(seconds)
         process.send_signal(signal.SIGKILL)
         process.wait()
+    stopped = start()
+    said = [until(stopped, "  making   ")]
+    stopped.send_signal(signal.SIGINT)
+    rest, _ = stopped.communicate(timeout=60)
+    assert stopped.returncode == 130 and "FAILED" not in rest, [*said, rest]
+    assert rest.splitlines()[-1].startswith("Stopped. What was made stays")
     output, _ = (last := start()).communicate(timeout=300)
     assert last.returncode == 0, output
 
@@ -195,6 +201,15 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_tables(first: Refresh, w
     }
     assert {table: resumed[table] for table in made_here} == {table: uninterrupted[table] for table in made_here}
     assert not list(settings.lake.glob("media/**/*.part"))
+
+
+def until(process: subprocess.Popen, line: str) -> str:
+    """All that a process says up to a line that begins so."""
+    assert process.stdout
+    said = ""
+    while not (said.splitlines() or [""])[-1].startswith(line):
+        said += process.stdout.readline() or pytest.fail(said)
+    return said
 
 
 @pytest.fixture(scope="module")

@@ -49,17 +49,16 @@ def when_changed(above: Iterable[dg.AssetKey]) -> dg.AutomationCondition:
     # asked for too.
     refreshed = condition.any_new_update_has_run_tags(tag_keys={REFRESHED})
     seen_to = ((condition.newly_requested() & ~changed) | refreshed).with_label("asked for, or refreshed")
-    missing = condition.missing().newly_true().since(condition.newly_requested())
-    due = missing.with_label("missing, not asked for yet") | changed.since(seen_to).with_label(
-        "changed since asked for"
-    )
+    not_yet_asked_for = condition.missing().newly_true().since(condition.newly_requested())
+    missing = (condition.missing() & not_yet_asked_for).with_label("missing, not asked for yet")
+    due = (missing | changed.since(seen_to).with_label("changed since asked for")).with_label("missing or changed")
     under_way = condition.in_progress() | Requested()
     waiting = [
         (~condition.asset_matches(key, under_way)).with_label(f"{key.to_user_string()} is not under way")
         for key in sorted(above)
     ]
     ready = ~condition.any_deps_missing() & condition.all_deps_blocking_checks_passed() & ~condition.in_progress()
-    return reduce(and_, waiting, due.with_label("missing or changed") & ready).with_label("due, inputs done")
+    return reduce(and_, waiting, due & ready).with_label("due, inputs done")
 
 
 LOOKED_AT = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=60), warn_window=timedelta(days=8))

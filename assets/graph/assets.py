@@ -56,7 +56,7 @@ def co_purchase_graph(
     yield dg.Output(nodes.graph_edges(kept, numbered), "graph_edges", metadata=metadata)
 
 
-@dg.asset(group_name="graph", code_version="2", kinds={"polars"})
+@dg.asset(group_name="graph", code_version="3", kinds={"polars"})
 def graph_node_features(
     graph_nodes: pl.DataFrame,
     products: pl.DataFrame,

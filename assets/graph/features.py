@@ -74,7 +74,9 @@ def node_features(
         _day_shares(bought, "weekday", pl.col("purchased_on").dt.weekday()),
         _day_shares(bought, "month", pl.col("purchased_on").dt.month()),
     ]
-    return pl.concat(rows).sort("node_id", "feature")
+    # As precise as a network sees them. In what lies beyond, threads that add in another order would be told apart.
+    single = pl.col("value").cast(pl.Float32).cast(pl.Float64)
+    return pl.concat(rows).with_columns(single).sort("node_id", "feature")
 
 
 def _indicators(described: pl.DataFrame, column: str) -> pl.DataFrame:

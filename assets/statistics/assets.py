@@ -23,7 +23,7 @@ def _part(subject: str) -> dict[str, str]:
 
 @dg.asset(
     group_name="statistics",
-    code_version="1",
+    code_version="2",
     kinds={"sql", "duckdb"},
     metadata=_part("videos"),
     deps=["tasks", "candidate_videos", "caption_fetches", "videos", "clips", "video_files", "feature_index"],
@@ -44,7 +44,7 @@ def dataset_statistics(context: dg.AssetExecutionContext, lake: dg.ResourceParam
 
 @dg.asset(
     group_name="statistics",
-    code_version="1",
+    code_version="2",
     kinds={"sql", "duckdb"},
     metadata=_part("graph"),
     deps=["graph_nodes", "graph_edges", "graph_clusters"],

@@ -81,7 +81,7 @@ def compare(
                 told = {"features": features, "model": name, "seed": seed, "columns": graph.features.shape[1]}
                 rows.append(told | _scores(graph, predicted) | _beside(graph, hits, right[seed]))
                 scores = ", ".join(f"{score.replace('_', ' ')} {rows[-1][score]:.3f}" for score in _SCORES)
-                progress(f"{name} on {features}, seed {seed}: {scores}")
+                progress(f"{features}, {name}, seed {seed}: {scores}")
     return table.frame(tuple(row[column.name] for column in table.columns) for row in rows)
 
 

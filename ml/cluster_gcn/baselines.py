@@ -43,6 +43,6 @@ def multilayer_perceptron(graph: GraphData, config: Config) -> np.ndarray:
         adjacency=sparse.csr_array(sparse.coo_array((nodes, nodes), dtype=np.float32)),
         clusters=random_partition(nodes, min(config.clusters, nodes), config.seed),
     )
-    plain = replace(config, normalization="self_loops", diagonal_lambda=0.0, concat=False)
+    plain = replace(config, normalization="self_loops", diagonal_lambda=0.0, concat=False, neighbour_dropout=0.0)
     model, _ = train(alone, plain)
     return predict(model, alone, plain).argmax(axis=1)

@@ -30,6 +30,8 @@ _MANUFACTURER = "manufacturer_id"
 _PACKAGE = r"(?i)^\D*(?<amount>\d*\.?\d+)\s*(?<unit>[a-z]+)"
 _BINS = 20
 _ABSENT = "absent"
+_LINE = ("product_id", "basket_id", "household_id", "store_id", "quantity", "sales_value", "purchased_on")
+"""What a transaction line tells of a product."""
 
 
 def levels_above(label: Level) -> tuple[Level, ...]:
@@ -64,7 +66,9 @@ def node_features(
         package_unit=package.struct.field("unit").str.to_uppercase(),
         package_amount=package.struct.field("amount").cast(pl.Float64, strict=False),
     )
-    bought = named.join(transactions.filter("kept"), on="product_id")
+    # In one order, whatever order the lake gives them in: sums of prices depend on it, and deviations by far more.
+    lines = transactions.filter("kept").select(_LINE).sort(_LINE)
+    bought = lines.join(named, on="product_id", maintain_order="left")
     behaviour = _behaviour(bought)
     rows = [
         *(_indicators(described, column) for column in (*columns, "package_unit")),
@@ -99,13 +103,13 @@ def _measures(wide: pl.DataFrame) -> pl.DataFrame:
 def _behaviour(bought: pl.DataFrame) -> pl.DataFrame:
     """How each product is bought; prices in the source's currency an item."""
     price = pl.col("sales_value") / pl.col("quantity")
-    basket = bought.group_by("basket_id").agg(
+    basket = bought.group_by("basket_id", maintain_order=True).agg(
         pl.len().alias("basket_lines"), pl.col("sales_value").sum().alias("basket_value")
     )
     baskets, households = pl.col("basket_id").n_unique(), pl.col("household_id").n_unique()
     return (
-        bought.join(basket, on="basket_id")
-        .group_by("node_id")
+        bought.join(basket, on="basket_id", maintain_order="left")
+        .group_by("node_id", maintain_order=True)
         .agg(
             price.mean().log1p().alias("log mean price"),
             price.max().log1p().alias("log highest price"),

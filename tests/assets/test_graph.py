@@ -312,6 +312,29 @@ def test_features_describe_the_product_and_never_its_place_in_the_hierarchy() ->
     assert levels_above("department") == ()
 
 
+def test_features_do_not_depend_on_the_order_of_rows() -> None:
+    names = [f"p{index}" for index in range(6)]
+    products = catalogue(dict.fromkeys(names, "DAIRY"))
+    nodes = graph_nodes(all_pairs(names), products, SPLIT)
+    generator = np.random.default_rng(0)
+    lines = pl.DataFrame(
+        {
+            "basket_id": [f"{basket}" for basket in generator.integers(50, size=600)],
+            "product_id": generator.choice(names, 600),
+            "household_id": "h",
+            "store_id": "s",
+            "quantity": 1,
+            # Next to each other, so that their deviation shows the last bits of their mean.
+            "sales_value": 1e7 + generator.random(600) / 1000,
+            "purchased_on": date(2024, 1, 1),
+            "kept": True,
+        }
+    )
+    made = node_features(nodes, products, lines)
+    for seed in range(3):
+        assert made.equals(node_features(nodes, products, lines.sample(fraction=1, shuffle=True, seed=seed)))
+
+
 def test_a_feature_that_tells_the_label_by_itself_fails_its_check(lake: Lake) -> None:
     names = [f"p{index:03d}" for index in range(300)]
     departments = {name: ("DAIRY", "BAKERY", "DRUG")[index % 3] for index, name in enumerate(names)}

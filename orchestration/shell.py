@@ -6,6 +6,7 @@ Belongs here: what the shell is told before its user types. The statements are t
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -55,6 +56,8 @@ def main(arguments: list[str]) -> int:
         opening.touch(mode=0o600)
         opening.write_text(f"{told};\n", encoding="utf-8")
         shell = Path(sys.executable).parent / "duckdb"
+        # Ctrl-C is for the shell, which ends a query by it. What is ignored would be ignored there too.
+        signal.signal(signal.SIGINT, lambda *_: None)
         return subprocess.call([os.fspath(shell), "-init", os.fspath(opening), *arguments])
 
 

@@ -64,16 +64,19 @@ def when_changed(above: Iterable[dg.AssetKey]) -> dg.AutomationCondition:
 LOOKED_AT = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=60), warn_window=timedelta(days=8))
 """Of sources that change: somebody, or the weekly schedule, looks at them. What follows is as new as its content."""
 
-EVERYTHING = "not group:studies and not group:hero_tasks"
+_STUDIES = "group:joint_embedding_studies or group:hero_studies or group:graph_studies"
+
+EVERYTHING = f"not ({_STUDIES}) and not group:hero_tasks"
 """What is made unless something else is asked for: neither comparisons nor fine-tunings, which take longer."""
 
 SELECTIONS = {
     "collect": "group:sources or group:tasks or group:videos or group:captions",
     "build_features": "group:media or group:features",
-    "train": "group:training or group:hero or group:evaluation",
+    "train": "group:joint_embedding or group:joint_embedding_evaluation or group:hero"
+    ' or group:sources_synthetic or group:graph_evaluation or key:"cluster_gcn"',
     "fine_tune": "group:hero_tasks",
     "everything": EVERYTHING,
-    "study": "group:studies",
+    "study": _STUDIES,
 }
 """What each job refreshes, as a Dagster asset selection."""
 

@@ -15,7 +15,7 @@ from assets.card.options import CARD
 from assets.features.options import FeatureOptions
 from assets.features.store import ARRAY, FeatureStore
 from assets.lake import Lake, Table, load_tables
-from assets.training.models import MODEL, MODEL_FILES
+from assets.models.folder import MODEL, MODEL_FILES
 from ml.joint_embedding.clip_index import ClipIndex
 from ml.joint_embedding.pair_store import PairStore
 from orchestration.io_manager import PART, table_of

@@ -8,23 +8,28 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 import dagster as dg
 
 import assets.captions.assets
 import assets.card.assets
-import assets.evaluation.assets
 import assets.features.assets
 import assets.graph.assets
+import assets.graph.evaluation.assets
+import assets.graph.studies.assets
 import assets.hero.assets
+import assets.hero.studies.assets
+import assets.hero.tasks.assets
+import assets.joint_embedding.assets
+import assets.joint_embedding.evaluation.assets
+import assets.joint_embedding.studies.assets
 import assets.media.assets
 import assets.sources.assets
 import assets.sources.synthetic.assets
 import assets.statistics.assets
-import assets.studies.assets
 import assets.tasks.assets
-import assets.training.assets
 import assets.videos.assets
 from assets.card.card import card_version
 from assets.card.options import CARD
@@ -32,7 +37,7 @@ from assets.features.index import index_version
 from assets.features.store import ARRAY
 from assets.hero.options import CLIPS
 from assets.lake import load_tables
-from assets.training.models import MODEL, model_version
+from assets.models.folder import MODEL, model_version
 from orchestration.automation import LOOKED_AT, jobs, schedules, sensors, when_changed
 from orchestration.checks import schema_check
 from orchestration.compute import executor
@@ -49,20 +54,29 @@ STAGES = (
     assets.captions.assets,
     assets.media.assets,
     assets.features.assets,
-    assets.graph.assets,
-    assets.training.assets,
+    assets.joint_embedding.assets,
+    assets.joint_embedding.evaluation.assets,
+    assets.joint_embedding.studies.assets,
     assets.hero.assets,
-    assets.evaluation.assets,
+    assets.hero.tasks.assets,
+    assets.hero.studies.assets,
+    assets.graph.assets,
+    assets.graph.evaluation.assets,
+    assets.graph.studies.assets,
     assets.statistics.assets,
     assets.card.assets,
-    assets.studies.assets,
 )
-OWNERS = dict.fromkeys(("training", "hero", "hero_tasks", "evaluation"), "team:models")
+_MODEL_SYSTEMS = ("joint_embedding", "hero", "graph")
 
 
 # What Dagster may still change is used on purpose; its version is pinned.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+
+
+def group_of(stage: ModuleType) -> str:
+    """The asset group of a stage: its folder below ``assets``, e.g. ``hero_tasks`` for ``assets/hero/tasks``."""
+    return "_".join(stage.__name__.split(".")[1:-1])
 
 
 def is_table(spec: Any) -> bool:
@@ -113,7 +127,7 @@ def _dress(definition: dg.AssetsDefinition, settings: Settings, resources: Mappi
             metadata["settings in force"] = dg.MetadataValue.md(settings.describe())
         return spec.replace_attributes(
             code_version="-".join(filter(None, [spec.code_version, options])),
-            owners=[OWNERS.get(spec.group_name or "", "team:data")],
+            owners=["team:models" if str(spec.group_name).startswith(_MODEL_SYSTEMS) else "team:data"],
             freshness_policy=LOOKED_AT if changing.get(spec.key.to_user_string()) else None,
             partitions_def=partitioned if PART not in metadata else None,
             metadata=metadata,
@@ -131,7 +145,7 @@ def _automated(definitions: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsDefi
         return frozenset(inputs[key]).union(*map(above, inputs[key]))
 
     def automated(spec: dg.AssetSpec) -> dg.AssetSpec:
-        wanted = spec.group_name != "studies"
+        wanted = not str(spec.group_name).endswith("_studies")
         return spec.replace_attributes(automation_condition=when_changed(above(spec.key)) if wanted else None)
 
     return [definition.map_asset_specs(automated) for definition in definitions]
@@ -147,7 +161,8 @@ def build_defs(settings: Settings, resources: Mapping[str, Any] | None = None) -
     stages = [*STAGES, *([assets.sources.synthetic.assets] if settings.source == "synthetic" else [])]
     loaded = [
         _dress(definition, settings, in_force)
-        for definition in dg.load_assets_from_modules(stages)
+        for stage in stages
+        for definition in dg.load_assets_from_modules([stage], group_name=group_of(stage))
         if isinstance(definition, dg.AssetsDefinition)
     ]
     loaded = _automated(loaded)

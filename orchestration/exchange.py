@@ -17,7 +17,7 @@ from assets.features.exchange import Layout, export_features
 from assets.features.options import FeatureOptions
 from assets.features.store import FeatureStore
 from assets.lake import Lake
-from assets.sources.release_export import ExportError, export_release
+from assets.sources.howto100m_release.export import ExportError, export_release
 from orchestration.resources import build_resources
 from orchestration.settings import SettingsError, load_settings
 

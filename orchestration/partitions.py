@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from assets.videos.sharding import Sharding
+from assets.sharding import Sharding
 from orchestration.settings import Settings
 
 

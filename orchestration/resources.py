@@ -15,12 +15,16 @@ from typing import Any
 from assets.captions.sentences import Segmentation
 from assets.captions.speech_recognition import Recognition
 from assets.card.options import CardOptions
-from assets.evaluation.options import BenchmarkOptions, folder_version
 from assets.features.options import FeatureOptions
 from assets.features.store import FeatureStore
-from assets.graph.options import GraphOptions
+from assets.graph.options import ClusterGCNOptions, GraphOptions
 from assets.hero.options import HeroClipOptions, HeroOptions
+from assets.joint_embedding.evaluation.options import BenchmarkOptions, folder_version
+from assets.joint_embedding.options import EmbeddingOptions, PairOptions, WordOptions
 from assets.lake import Lake
+from assets.models.folder import model_version
+from assets.models.options import RuntimeOptions
+from assets.sharding import Sharding
 from assets.sources.folder import FolderSource
 from assets.sources.protocol import VideoSource
 from assets.sources.retail import CompleteJourney, RetailFiles, RetailSource
@@ -28,11 +32,8 @@ from assets.sources.synthetic import SyntheticSource
 from assets.splits import SplitOptions
 from assets.tasks.review import review_version
 from assets.tasks.verbs import TaskRules
-from assets.training.models import model_version
-from assets.training.options import ClusterGCNOptions, EmbeddingOptions, PairOptions, RuntimeOptions, WordOptions
 from assets.videos.duplicates import DuplicateOptions, EvaluationLists
 from assets.videos.filters import Limits
-from assets.videos.sharding import Sharding
 from ml.hero.clip_store import ClipStore
 from ml.joint_embedding.clip_index import ClipIndex
 from ml.joint_embedding.pair_store import PairStore
@@ -49,7 +50,7 @@ def video_source(settings: Settings) -> VideoSource:
     if settings.source == "youtube":
         return youtube_source(settings)
     if settings.source == "howto100m_release":
-        from assets.sources.howto100m_release import HowTo100MRelease
+        from assets.sources.howto100m_release.source import HowTo100MRelease
 
         assert settings.release is not None
         return HowTo100MRelease(settings.release, settings.lake.absolute() / "collection" / "release")

@@ -11,12 +11,12 @@ import polars as pl
 
 from assets.captions.fetch import fetch_captions
 from assets.media.files import fetch_files
+from assets.sharding import Sharding
 from assets.sources.journal import Journal
 from assets.sources.protocol import Article, Problem
 from assets.sources.youtube import YouTubeOptions, YouTubeSource
 from assets.videos.metadata import fetch_metadata
 from assets.videos.search import search_tasks
-from assets.videos.sharding import Sharding
 from tests.youtube_server import Served, only_loopback
 
 TABLES = ("search_results", "task_searches", "captions", "caption_fetches", "video_metadata", "video_files")

@@ -11,28 +11,25 @@ from assets.captions.segments import clips as clips_of
 from assets.captions.segments import dropped
 from assets.captions.sentences import Segmentation
 from assets.captions.speech_recognition import Recognition
-from assets.sources.assets import video_source
+from assets.sharding import Sharding
 from assets.sources.outcomes import stop_if_blocked
 from assets.sources.protocol import VideoSource
-from assets.videos.sharding import Sharding
 
 
 @dg.multi_asset(
     outs={
         "captions": dg.AssetOut(
             description="Caption lines as the source shows them, for the videos of one shard.",
-            group_name="captions",
             code_version="1",
             kinds={"polars"},
         ),
         "caption_fetches": dg.AssetOut(
             description="What came of fetching the captions of each candidate video.",
-            group_name="captions",
             code_version="2",
             kinds={"polars"},
         ),
     },
-    deps=[video_source],
+    deps=["video_source"],
     pool="network",
 )
 def caption_tracks(
@@ -53,7 +50,7 @@ def caption_tracks(
     stop_if_blocked(fetches)
 
 
-@dg.asset(group_name="captions", code_version="2", kinds={"polars"})
+@dg.asset(code_version="2", kinds={"polars"})
 def clips(
     context: dg.AssetExecutionContext,
     captions: pl.DataFrame,

@@ -19,7 +19,7 @@ INPUTS = (
 )
 
 
-@dg.asset(group_name="statistics", code_version="1", kinds={"html"}, deps=INPUTS, metadata={CARD: "card"})
+@dg.asset(code_version="1", kinds={"html"}, deps=INPUTS, metadata={CARD: "card"})
 def data_set_card(
     lake: dg.ResourceParam[Lake],
     media_root: dg.ResourceParam[Path],

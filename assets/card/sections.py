@@ -15,7 +15,7 @@ from typing import Any
 from assets.card.blocks import Bars, Block, Figures, SampleClip, Samples, Section, Table, Text, TreeMap, number, share
 from assets.card.published import CATEGORIES, MEANS, PROBES
 from assets.card.snapshot import Snapshot
-from assets.training.models import MODEL_FILES
+from assets.models.folder import MODEL_FILES
 
 DISTRIBUTIONS = (
     ("Clips of a video", "clips_per_video", "videos"),

@@ -19,14 +19,12 @@ from ml.vision.sampling import SourceVideo
         "video_features": dg.AssetOut(
             dagster_type=dg.Nothing,
             description="Feature arrays of one shard: a float16 row a time step, with its real presentation time.",
-            group_name="features",
             code_version="2",
             kinds={"lance", "pytorch"},
             metadata={ARRAY: "features"},
         ),
         "feature_index": dg.AssetOut(
             description="Which rows of the feature arrays belong to which video, and what made them.",
-            group_name="features",
             code_version="2",
             kinds={"polars"},
         ),

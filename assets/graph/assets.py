@@ -1,21 +1,27 @@
 """Assets of the co-purchase graph."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 import duckdb
 import polars as pl
 
 from assets.graph import features, nodes
+from assets.graph.arrays import graph_data
 from assets.graph.co_purchases import co_purchases as pairs
 from assets.graph.co_purchases import without_pairs
 from assets.graph.edges import edges
-from assets.graph.options import GraphOptions
+from assets.graph.options import ClusterGCNOptions, GraphOptions
+from assets.lake import Lake
+from assets.models.assets import model_inputs, told, trained_model
+from assets.models.curves import curves
+from assets.models.folder import MODEL
 from assets.pictures import markdown
 from assets.splits import SplitOptions
 
 
-@dg.asset(group_name="graph", code_version="2", kinds={"duckdb", "sql"})
+@dg.asset(code_version="2", kinds={"duckdb", "sql"})
 def co_purchases(
     context: dg.AssetExecutionContext,
     retail_baskets: duckdb.DuckDBPyRelation,
@@ -30,13 +36,11 @@ def co_purchases(
     outs={
         "graph_nodes": dg.AssetOut(
             description="Products with an edge, with their label and their split.",
-            group_name="graph",
             code_version="2",
             kinds={"polars"},
         ),
         "graph_edges": dg.AssetOut(
             description="Pairs of products that are among each other's strongest.",
-            group_name="graph",
             code_version="2",
             kinds={"duckdb", "sql"},
         ),
@@ -56,7 +60,7 @@ def co_purchase_graph(
     yield dg.Output(nodes.graph_edges(kept, numbered), "graph_edges", metadata=metadata)
 
 
-@dg.asset(group_name="graph", code_version="3", kinds={"polars"})
+@dg.asset(code_version="3", kinds={"polars"})
 def graph_node_features(
     graph_nodes: pl.DataFrame,
     products: pl.DataFrame,
@@ -69,7 +73,7 @@ def graph_node_features(
     )
 
 
-@dg.asset(group_name="graph", code_version="1", kinds={"polars"})
+@dg.asset(code_version="1", kinds={"polars"})
 def graph_feature_leakage(
     graph_nodes: pl.DataFrame,
     graph_node_features: pl.DataFrame,
@@ -80,7 +84,7 @@ def graph_feature_leakage(
     return features.alone(graph_nodes, graph_node_features, products, graph_options.label)
 
 
-@dg.asset(group_name="graph", code_version="2", kinds={"metis"})
+@dg.asset(code_version="2", kinds={"metis"})
 def graph_clusters(
     context: dg.AssetExecutionContext,
     graph_nodes: pl.DataFrame,
@@ -98,7 +102,7 @@ def graph_clusters(
     return graph_nodes.select("node_id").with_columns(cluster_id=pl.Series(clusters, dtype=pl.Int64))
 
 
-@dg.asset(group_name="graph", code_version="1", kinds={"pytorch"})
+@dg.asset(code_version="1", kinds={"pytorch"})
 def graph_spectrum(
     context: dg.AssetExecutionContext,
     graph_nodes: pl.DataFrame,
@@ -119,3 +123,27 @@ def graph_spectrum(
         }
     )
     return spectrum.spectrum_rows(found)
+
+
+@dg.asset(code_version="2", kinds={"pytorch"}, pool="gpu", metadata={MODEL: "cluster_gcn"})
+def cluster_gcn(
+    context: dg.AssetExecutionContext,
+    graph_nodes: pl.DataFrame,
+    graph_edges: pl.DataFrame,
+    graph_node_features: pl.DataFrame,
+    graph_clusters: pl.DataFrame,
+    lake: dg.ResourceParam[Lake],
+    graph_options: dg.ResourceParam[GraphOptions],
+    gcn_options: dg.ResourceParam[ClusterGCNOptions],
+    device: dg.ResourceParam[str],
+    model_root: dg.ResourceParam[Path],
+) -> dg.MaterializeResult:
+    """A Cluster-GCN that tells a product's department, of the epoch that does best on validation products."""
+    from assets.graph.product_classifier import train_cluster_gcn
+
+    folder = model_root / "cluster_gcn"
+    graph = graph_data(graph_nodes, graph_edges, graph_node_features, graph_clusters)
+    provenance = model_inputs(context, lake)
+    history, metrics = train_cluster_gcn(folder, graph, gcn_options, graph_options, provenance, device, told(context))
+    panels = [("loss", ["loss", "validation_loss"]), ("validation", ["validation_accuracy", "validation_macro_f1"])]
+    return trained_model(folder, metrics, {"curves": dg.MetadataValue.md(curves(history, panels))})

@@ -51,3 +51,16 @@ class GraphOptions:
     @property
     def construction(self) -> Construction:
         return Construction(self.measure, self.neighbours, self.mutual, self.min_baskets)
+
+
+@dataclass(frozen=True)
+class ClusterGCNOptions:
+    """Size and schedule of the Cluster-GCN."""
+
+    seed: int
+    hidden_dim: int
+    layers: int
+    epochs: int
+    clusters_per_batch: int
+    diagonal_lambda: float
+    neighbour_dropout: float

@@ -1,7 +1,7 @@
 """The spectrum of the co-purchase graph as a table and figures.
 
 Belongs here: from the adjacency to rows and pictures. The transforms are ``ml.spectral``, what they are good for is
-``assets.studies.spectral``.
+``assets.graph.studies.spectral``.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import dagster as dg
 import duckdb
@@ -10,15 +9,14 @@ import polars as pl
 
 from assets.features.options import FeatureOptions
 from assets.features.store import ARRAY, FeatureStore
-from assets.hero.options import CLIPS, TASKS, HeroClipOptions, HeroOptions
-from assets.hero.videos import LakeTables
+from assets.hero.options import CLIPS, HeroClipOptions, HeroOptions
 from assets.lake import Lake
+from assets.models.assets import model_inputs, told, torchrun, trained_model
+from assets.models.curves import curves
+from assets.models.folder import MODEL
+from assets.models.options import RuntimeOptions
 from assets.sources.protocol import VideoSource
 from assets.splits import SplitOptions
-from assets.training.assets import model_inputs, told, torchrun, trained_model
-from assets.training.models import MODEL
-from assets.training.options import RuntimeOptions
-from assets.training.plots import curves
 from ml.hero.clip_store import ClipStore
 
 
@@ -27,14 +25,12 @@ from ml.hero.clip_store import ClipStore
         "hero_frames": dg.AssetOut(
             dagster_type=dg.Nothing,
             description="Clip arrays of one shard: frames and subtitles of each clip of a minute.",
-            group_name="hero",
             code_version="1",
             kinds={"lance"},
             metadata={ARRAY: CLIPS},
         ),
         "hero_clips": dg.AssetOut(
             description="Where the clips of HERO lie in their videos and arrays, and which videos have none, and why.",
-            group_name="hero",
             code_version="1",
             kinds={"polars"},
         ),
@@ -64,7 +60,7 @@ def shard_hero_clips(
     yield dg.Output(index, "hero_clips")
 
 
-@dg.asset(group_name="hero", code_version="1", kinds={"duckdb"})
+@dg.asset(code_version="1", kinds={"duckdb"})
 def hero_manifest(hero_clips: duckdb.DuckDBPyRelation, split: dg.ResourceParam[SplitOptions]) -> pl.DataFrame:
     """Clips with their split and the version of their content: what HERO is trained on."""
     from assets.hero.clips import manifest
@@ -72,7 +68,7 @@ def hero_manifest(hero_clips: duckdb.DuckDBPyRelation, split: dg.ResourceParam[S
     return manifest(hero_clips, split)
 
 
-@dg.asset(group_name="hero", code_version="1", kinds={"huggingface"}, metadata={MODEL: "hero_tokenizer"})
+@dg.asset(code_version="1", kinds={"huggingface"}, metadata={MODEL: "hero_tokenizer"})
 def hero_tokenizer(
     context: dg.AssetExecutionContext,
     hero_manifest: pl.DataFrame,
@@ -88,9 +84,7 @@ def hero_tokenizer(
     return trained_model(folder, metrics)
 
 
-@dg.asset(
-    group_name="hero", code_version="1", kinds={"pytorch"}, pool="gpu", metadata={MODEL: "hero"}, deps=[hero_tokenizer]
-)
+@dg.asset(code_version="1", kinds={"pytorch"}, pool="gpu", metadata={MODEL: "hero"}, deps=["hero_tokenizer"])
 def hero_pretraining(
     context: dg.AssetExecutionContext,
     hero_manifest: pl.DataFrame,
@@ -118,63 +112,7 @@ def hero_pretraining(
     return trained_model(folder, stored.metrics, {"curves": dg.MetadataValue.md(curves(stored.history, panels))})
 
 
-def _task(name: str, title: str) -> dg.AssetsDefinition:
-    """The fine-tuning of HERO on one benchmark, with its part of the table ``evaluations``."""
-
-    @dg.asset(
-        name=f"hero_{name}",
-        group_name="hero_tasks",
-        code_version="1",
-        kinds={"pytorch"},
-        pool="gpu",
-        deps=[hero_pretraining],
-        metadata={"howto/table": "evaluations", "howto/part": f"hero_{name}"},
-        description=f"HERO fine-tuned on {title}: its official metrics on the validation split.",
-    )
-    def task(
-        context: dg.AssetExecutionContext,
-        clips: pl.DataFrame,
-        feature_index: pl.DataFrame,
-        lake: dg.ResourceParam[Lake],
-        source: dg.ResourceParam[VideoSource],
-        features: dg.ResourceParam[FeatureStore],
-        feature_options: dg.ResourceParam[FeatureOptions],
-        hero_options: dg.ResourceParam[HeroOptions],
-        runtime_options: dg.ResourceParam[RuntimeOptions],
-        model_root: dg.ResourceParam[Path],
-    ) -> pl.DataFrame:
-        from assets.hero.benchmarks import BENCHMARKS, evaluated
-
-        with TemporaryDirectory() as scratch:
-            rows, history = evaluated(
-                name,
-                BENCHMARKS[name],
-                LakeTables(clips, feature_index, features, feature_options.streams),
-                source,
-                hero_options,
-                runtime_options,
-                model_root,
-                Path(scratch),
-                lake.snapshot(),
-                told(context),
-            )
-        if rows.is_empty():
-            context.log.info(f"{title} is not there: set HOWTO_HERO_BENCHMARKS to the folder of its files.")
-        else:
-            shown = curves(history, [("loss", ["loss"])])
-            found = dict(rows.filter(pl.col("method") == "fine-tuned").select("metric", "value").rows())
-            context.add_output_metadata({**found, "curves": dg.MetadataValue.md(shown)})
-        return rows
-
-    return task
-
-
-hero_tvr, hero_how2r, hero_didemo, hero_msrvtt, hero_tvqa, hero_how2qa, hero_violin, hero_tvc = (
-    _task(name, title) for name, title in TASKS.items()
-)
-
-
-@dg.asset(group_name="hero", code_version="1", kinds={"polars"})
+@dg.asset(code_version="1", kinds={"polars"})
 def how2_records(
     context: dg.AssetExecutionContext,
     hero_clips: pl.DataFrame,

@@ -15,7 +15,7 @@ import polars as pl
 from assets.hero.clips import places
 from assets.hero.options import HeroOptions
 from assets.lake import Lake
-from assets.training.options import RuntimeOptions
+from assets.models.options import RuntimeOptions
 from ml.harness import Runtime
 from ml.hero.clip_store import ClipStore
 from ml.hero.config import PRESETS

@@ -7,13 +7,12 @@ import dagster as dg
 import polars as pl
 
 from assets.media.files import fetch_files
-from assets.sources.assets import video_source
+from assets.sharding import Sharding
 from assets.sources.outcomes import stop_if_blocked
 from assets.sources.protocol import VideoSource
-from assets.videos.sharding import Sharding
 
 
-@dg.asset(group_name="media", code_version="2", kinds={"file"}, deps=[video_source], pool="network")
+@dg.asset(code_version="2", kinds={"file"}, deps=["video_source"], pool="network")
 def video_files(
     context: dg.AssetExecutionContext,
     videos: pl.LazyFrame,

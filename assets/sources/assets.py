@@ -14,32 +14,32 @@ def _state(name: str, version: str) -> pl.DataFrame:
     return pl.DataFrame({"source": [name], "version": [version], "listed_at": [datetime.now(UTC)]})
 
 
-@dg.asset(group_name="sources", code_version="1", kinds={"duckdb"})
+@dg.asset(code_version="1", kinds={"duckdb"})
 def video_source(source: dg.ResourceParam[VideoSource]) -> pl.DataFrame:
     """The source of videos as it stands. Materialise it to notice what changed there."""
     return _state(source.name, source.version())
 
 
-@dg.asset(group_name="sources", code_version="1", kinds={"duckdb"}, deps=[video_source])
+@dg.asset(code_version="1", kinds={"duckdb"}, deps=["video_source"])
 def source_problems(source: dg.ResourceParam[VideoSource]) -> pl.DataFrame:
     """Entries of the video source that were set aside, each with its reason."""
     rows = ((source.name, problem.name, problem.problem) for problem in source.problems())
     return load_tables()["source_problems"].frame(rows)
 
 
-@dg.asset(group_name="sources", code_version="1", kinds={"duckdb"})
+@dg.asset(code_version="1", kinds={"duckdb"})
 def retail_source(retail: dg.ResourceParam[RetailSource]) -> pl.DataFrame:
     """The source of transactions as it stands. Materialise it to notice what changed there."""
     return _state(retail.name, retail.version())
 
 
-@dg.asset(group_name="graph", code_version="1", kinds={"polars"}, deps=[retail_source])
+@dg.asset(code_version="1", kinds={"polars"}, deps=["retail_source"])
 def retail_baskets(retail: dg.ResourceParam[RetailSource]) -> pl.LazyFrame:
     """Transaction lines. The packaged default is simulated data for education, not for research or publication."""
     return retail.transactions().with_row_index("line").with_columns(source=pl.lit(retail.name))
 
 
-@dg.asset(group_name="graph", code_version="1", kinds={"polars"}, deps=[retail_source])
+@dg.asset(code_version="1", kinds={"polars"}, deps=["retail_source"])
 def products(retail: dg.ResourceParam[RetailSource]) -> pl.LazyFrame:
     """Products with their hierarchy, from the same source as the transactions."""
     return retail.products().with_row_index("line").with_columns(source=pl.lit(retail.name))

@@ -17,9 +17,9 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from assets.captions.cues import CaptionError
-from assets.captions.problems import set_aside
-from assets.captions.readers import read_captions
+from assets.sources.caption_formats.cues import CaptionError
+from assets.sources.caption_formats.problems import set_aside
+from assets.sources.caption_formats.readers import read_captions
 from assets.sources.protocol import (
     Article,
     CaptionSource,

@@ -22,7 +22,6 @@ def _part(subject: str) -> dict[str, str]:
 
 
 @dg.asset(
-    group_name="statistics",
     code_version="2",
     kinds={"sql", "duckdb"},
     metadata=_part("videos"),
@@ -43,7 +42,6 @@ def dataset_statistics(context: dg.AssetExecutionContext, lake: dg.ResourceParam
 
 
 @dg.asset(
-    group_name="statistics",
     code_version="2",
     kinds={"sql", "duckdb"},
     metadata=_part("graph"),
@@ -60,7 +58,7 @@ def graph_statistics(context: dg.AssetExecutionContext, lake: dg.ResourceParam[L
     return statistics
 
 
-@dg.asset(group_name="statistics", code_version="1", kinds={"polars"}, deps=["clips", "videos"])
+@dg.asset(code_version="1", kinds={"polars"}, deps=["clips", "videos"])
 def quality_probes(
     context: dg.AssetExecutionContext,
     video_files: pl.DataFrame,

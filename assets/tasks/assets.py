@@ -6,14 +6,13 @@ import dagster as dg
 import polars as pl
 
 from assets.lake import load_tables
-from assets.sources.assets import video_source
 from assets.sources.protocol import VideoSource
 from assets.tasks import verbs
 from assets.tasks.review import write_review
 from assets.tasks.verbs import TaskRules
 
 
-@dg.asset(group_name="tasks", code_version="1", kinds={"polars"}, deps=[video_source])
+@dg.asset(code_version="1", kinds={"polars"}, deps=["video_source"])
 def wikihow_articles(source: dg.ResourceParam[VideoSource]) -> pl.DataFrame:
     """How-to articles with their WikiHow categories, top level first."""
     now = datetime.now(UTC)
@@ -21,13 +20,13 @@ def wikihow_articles(source: dg.ResourceParam[VideoSource]) -> pl.DataFrame:
     return load_tables()["wikihow_articles"].frame(rows)
 
 
-@dg.asset(group_name="tasks", code_version="2", kinds={"polars"})
+@dg.asset(code_version="2", kinds={"polars"})
 def tasks(wikihow_articles: pl.DataFrame, task_rules: dg.ResourceParam[TaskRules]) -> pl.DataFrame:
     """Articles whose category is kept and whose primary verb is physical; the others stay with their reason."""
     return verbs.verdicts(wikihow_articles, task_rules)
 
 
-@dg.asset(group_name="tasks", code_version="1", kinds={"polars"})
+@dg.asset(code_version="1", kinds={"polars"})
 def verb_decisions(
     context: dg.AssetExecutionContext, tasks: pl.DataFrame, task_rules: dg.ResourceParam[TaskRules]
 ) -> pl.DataFrame:

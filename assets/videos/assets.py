@@ -6,32 +6,29 @@ import dagster as dg
 import polars as pl
 
 from assets.lake import Lake
-from assets.sources.assets import video_source
+from assets.sharding import Sharding
 from assets.sources.outcomes import stop_if_blocked
 from assets.sources.protocol import VideoSource
 from assets.videos.duplicates import DuplicateOptions, EvaluationLists, caption_texts, leakage, near_duplicates
 from assets.videos.filters import Limits, candidate_verdicts, video_verdicts
 from assets.videos.metadata import fetch_metadata
 from assets.videos.search import search_tasks
-from assets.videos.sharding import Sharding
 
 
 @dg.multi_asset(
     outs={
         "search_results": dg.AssetOut(
             description='The first results for "how to <task>", for the tasks of one top category.',
-            group_name="videos",
             code_version="2",
             kinds={"polars"},
         ),
         "task_searches": dg.AssetOut(
             description="What came of searching videos for each kept task.",
-            group_name="videos",
             code_version="1",
             kinds={"polars"},
         ),
     },
-    deps=[video_source],
+    deps=["video_source"],
     pool="network",
 )
 def searches(
@@ -48,13 +45,13 @@ def searches(
     stop_if_blocked(outcomes)
 
 
-@dg.asset(group_name="videos", code_version="1", kinds={"polars"})
+@dg.asset(code_version="1", kinds={"polars"})
 def evaluation_videos(evaluation_lists: dg.ResourceParam[EvaluationLists]) -> pl.DataFrame:
     """Videos of benchmarks, from the lists in HOWTO_EVALUATION_LISTS: the data set must not hold them."""
     return leakage(evaluation_lists.paths)
 
 
-@dg.asset(group_name="videos", code_version="2", kinds={"polars"})
+@dg.asset(code_version="2", kinds={"polars"})
 def candidate_videos(
     search_results: pl.DataFrame,
     tasks: pl.DataFrame,
@@ -65,9 +62,7 @@ def candidate_videos(
     return candidate_verdicts(search_results, tasks, evaluation_videos, limits)
 
 
-@dg.asset(
-    group_name="videos", code_version="1", kinds={"polars"}, deps=[video_source, "caption_fetches"], pool="network"
-)
+@dg.asset(code_version="1", kinds={"polars"}, deps=["video_source", "caption_fetches"], pool="network")
 def video_metadata(
     context: dg.AssetExecutionContext,
     candidate_videos: pl.LazyFrame,
@@ -82,7 +77,7 @@ def video_metadata(
     stop_if_blocked(found)
 
 
-@dg.asset(group_name="videos", code_version="1", kinds={"polars"}, deps=["captions"])
+@dg.asset(code_version="1", kinds={"polars"}, deps=["captions"])
 def video_duplicates(
     candidate_videos: pl.DataFrame, lake: dg.ResourceParam[Lake], duplicate_options: dg.ResourceParam[DuplicateOptions]
 ) -> pl.DataFrame:
@@ -91,7 +86,7 @@ def video_duplicates(
     return near_duplicates(ranked, caption_texts(lake), duplicate_options)
 
 
-@dg.asset(group_name="videos", code_version="2", kinds={"polars"})
+@dg.asset(code_version="2", kinds={"polars"})
 def videos(
     candidate_videos: pl.DataFrame,
     caption_fetches: pl.DataFrame,

@@ -14,7 +14,7 @@ import polars as pl
 
 from assets.hero.clips import places
 from assets.lake import Lake
-from assets.training.models import MODEL_FILES
+from assets.models.folder import MODEL_FILES
 from ml.hero.clip_store import ClipStore, StoredClips
 from ml.hero.pretraining.job import load_hero, padded_size
 from ml.hero.search import MomentSearch

@@ -15,9 +15,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from assets.joint_embedding.clip_search import clip_search
 from assets.lake import Lake
-from assets.training.clip_search import clip_search
-from assets.training.models import MODEL_FILES
+from assets.models.folder import MODEL_FILES
 from ml.joint_embedding.clip_index import ClipIndex
 from ml.joint_embedding.pair_store import PairStore
 from ml.joint_embedding.search import ClipSearch, Found, embedded_clips, text_embeddings

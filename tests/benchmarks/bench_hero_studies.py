@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from assets.studies.hero import Effort, compare
+from assets.hero.studies.comparisons import Effort, compare
 
 
 def test_what_pre_training_brings() -> None:

@@ -25,8 +25,8 @@ import polars as pl
 import pytest
 
 from assets.lake import Lake, load_tables
-from assets.sources.release_captions import LINES, find_entries, read_entries
-from assets.sources.release_export import tracks_of, write_caption_json
+from assets.sources.howto100m_release.captions import LINES, find_entries, read_entries
+from assets.sources.howto100m_release.export import tracks_of, write_caption_json
 from assets.statistics.queries import QUERIES, compute
 from ml.text.tokens import stop_words
 from orchestration.settings import WIKIHOW_CATEGORIES

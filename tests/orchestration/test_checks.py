@@ -9,7 +9,7 @@ import polars as pl
 from safetensors.numpy import save_file
 
 from assets.lake import Lake, load_tables
-from assets.training.models import MODEL_FILES
+from assets.models.folder import MODEL_FILES
 from orchestration.checks import broken_model_rules, broken_rules
 
 

@@ -23,9 +23,9 @@ import pytest
 import uvicorn
 from starlette.testclient import TestClient
 
+from assets.joint_embedding.clip_search import write_clip_index
 from assets.lake import Lake, load_tables
 from assets.sources.synthetic import SyntheticSource
-from assets.training.clip_search import write_clip_index
 from ml.harness import Runtime
 from ml.hero.clip_store import Clip, ClipStore
 from ml.hero.config import PRESETS

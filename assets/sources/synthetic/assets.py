@@ -7,7 +7,7 @@ from assets.sources.protocol import VideoSource
 from assets.sources.synthetic import steps_frame
 
 
-@dg.asset(group_name="evaluation", code_version="1", kinds={"polars"})
+@dg.asset(code_version="1", kinds={"polars"})
 def synthetic_steps(videos: pl.DataFrame, source: dg.ResourceParam[VideoSource]) -> pl.DataFrame:
     """Synthetic ground truth: what is really seen when in each kept video, with questions about it."""
     return steps_frame(source, videos.filter("kept")["video_id"].to_list())

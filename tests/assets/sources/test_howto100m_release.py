@@ -14,11 +14,9 @@ from hypothesis import strategies as st
 
 from assets.captions.fetch import fetch_captions
 from assets.lake import Lake, load_tables
-from assets.sources import release_captions
-from assets.sources.howto100m_release import HowTo100MRelease
-from assets.sources.protocol import CaptionLine, Problem, SourceError
-from assets.sources.release_captions import find_entries, read_entries
-from assets.sources.release_export import (
+from assets.sources.howto100m_release import captions as release_captions
+from assets.sources.howto100m_release.captions import find_entries, read_entries
+from assets.sources.howto100m_release.export import (
     CAPTION_ZIP,
     RAW_CAPTIONS,
     ExportError,
@@ -29,8 +27,10 @@ from assets.sources.release_export import (
     write_tasks,
     write_videos,
 )
-from assets.sources.release_lists import read_video_list
-from assets.sources.release_tracks import CaptionFile
+from assets.sources.howto100m_release.lists import read_video_list
+from assets.sources.howto100m_release.source import HowTo100MRelease
+from assets.sources.howto100m_release.tracks import CaptionFile
+from assets.sources.protocol import CaptionLine, Problem, SourceError
 
 VIDEO_LIST = """video_id,category_1,category_2,rank,task_id, path
 nVbIUDjzWY4,Cars & Other Vehicles,Motorcycles,27, 52907

@@ -1,0 +1,76 @@
+"""Training the Cluster-GCN on the co-purchase graph.
+
+Belongs here: from arrays to a model folder. The learning itself is ``ml.cluster_gcn``. Imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from assets.graph.options import ClusterGCNOptions, GraphOptions
+from ml.cluster_gcn.data import GraphData
+from ml.cluster_gcn.train import Config, build, chosen_epoch, predict, train
+from ml.training import pick_device, read_model_folder, write_model_folder
+
+
+def train_cluster_gcn(
+    folder: Path,
+    graph: GraphData,
+    options: ClusterGCNOptions,
+    graph_options: GraphOptions,
+    provenance: Mapping[str, Any],
+    device: str,
+    progress: Callable[[dict[str, float]], None],
+) -> tuple[list[dict[str, float]], dict[str, float]]:
+    """Learn from the training products, choose the epoch by the validation products, write the model folder.
+
+    Returns:
+        One entry an epoch, and the entry of the chosen epoch.
+    """
+    config = gcn_config(options, graph_options)
+    model, history = train(graph, config, pick_device(device), progress)
+    chosen = chosen_epoch(history)
+    write_model_folder(
+        folder,
+        model.state_dict(),
+        config={**asdict(config), "classes": list(graph.classes), "features": graph.features.shape[1]},
+        metrics=chosen,
+        history=history,
+        inputs={**provenance, "nodes": len(graph.labels), "edges": graph.adjacency.nnz // 2},
+    )
+    return history, chosen
+
+
+def gcn_config(options: ClusterGCNOptions, graph: GraphOptions) -> Config:
+    """The network and its schedule under the options in force."""
+    return Config(
+        seed=options.seed,
+        hidden_dim=options.hidden_dim,
+        layers=options.layers,
+        epochs=options.epochs,
+        diagonal_lambda=options.diagonal_lambda,
+        neighbour_dropout=options.neighbour_dropout,
+        clusters=graph.clusters,
+        clusters_per_batch=options.clusters_per_batch,
+        inductive=graph.inductive,
+    )
+
+
+def stored_config(folder: Path) -> Config:
+    """How the stored model was built and trained."""
+    stored = read_model_folder(folder).config
+    return Config(**{name: stored[name] for name in Config.__dataclass_fields__})
+
+
+def predicted_classes(folder: Path, graph: GraphData, device: str) -> np.ndarray:
+    """``predicted[nodes]`` of the trained model, from all edges of the whole graph."""
+    stored, config = read_model_folder(folder), stored_config(folder)
+    target = pick_device(device)
+    model = build(graph, config).to(target)
+    model.load_state_dict(stored.state)
+    return predict(model, graph, config, target).argmax(axis=1)

@@ -1,0 +1,162 @@
+"""HERO's downstream benchmarks: annotation files and videos, from a folder of published files or from the lake.
+
+Belongs here: which files and settings a benchmark has, and fine-tuning on it. What a task computes is told in
+``ml.hero.downstream``. Imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from assets.hero.options import TASKS, HeroOptions
+from assets.hero.videos import LakeTables, LakeVideos, PublishedVideos
+from assets.lake import load_tables
+from assets.models.evaluations import evaluation_rows
+from assets.models.folder import model_version
+from assets.models.options import RuntimeOptions
+from assets.sources.protocol import VideoSource
+from assets.sources.synthetic import SyntheticSource
+from ml.harness import Entry, Runtime
+from ml.hero.data.annotations import read_how2qa, read_how2r, read_msrvtt, read_tvc, read_tvqa, read_tvr, read_violin
+from ml.hero.downstream.finetune import PRESETS, Settings, Task, finetune
+from ml.hero.downstream.tasks.captioning import Captioning
+from ml.hero.downstream.tasks.examples import Examples
+from ml.hero.downstream.tasks.inference import Inference
+from ml.hero.downstream.tasks.moment_retrieval import PRESETS as MOMENTS
+from ml.hero.downstream.tasks.moment_retrieval import MomentRetrieval
+from ml.hero.downstream.tasks.question_answering import QuestionAnswering
+from ml.hero.downstream.tasks.video_retrieval import VideoRetrieval
+from ml.hero.model import Hero
+from ml.hero.pretraining.job import load_hero
+from ml.hero.tokenizer import load_tokenizer
+from ml.hero.video import Video
+
+SECONDS_OF_TV = 1.5
+"""Between two frames of the benchmarks' videos; MSR-VTT's have 2 s (D.1)."""
+_OF_TRAINING = ("epoch", "loss", "learning_rate", "seconds", "items_per_s")
+LEAST_BATCH = 4
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A data set: file names by split, their reader, the task, and what is published of its settings.
+
+    ``settings`` names the published fine-tuning. ``texts`` is the longest text in tokens, ``preceding`` the subtitles
+    before each one that are read with it. ``zero_shot``: pre-training taught all that the task needs.
+    """
+
+    title: str
+    files: str
+    read: Callable[[Path], list[Any]]
+    task: Callable[[Hero, Examples[Any]], Task]
+    settings: str
+    interval_s: float = SECONDS_OF_TV
+    with_subtitles: bool = True
+    texts: int = 60
+    preceding: int = 0
+    zero_shot: bool = False
+
+    def paths(self, folder: Path) -> tuple[Path, Path]:
+        """Files of the training and the validation split."""
+        return folder / self.files.format("train"), folder / self.files.format("val")
+
+    def exists(self, folder: Path) -> bool:
+        return all(path.is_file() for path in self.paths(folder))
+
+
+def _moments(preset: str) -> Callable[[Hero, Examples[Any]], Task]:
+    return lambda model, examples: MomentRetrieval(model, examples, MOMENTS[preset])
+
+
+BENCHMARKS: dict[str, Benchmark] = {
+    "tvr": Benchmark(TASKS["tvr"], "tvr_{}_release.jsonl", read_tvr, _moments("tvr"), "tvr", zero_shot=True),
+    "how2r": Benchmark(TASKS["how2r"], "how2r_{}.csv", read_how2r, _moments("how2r"), "how2r", zero_shot=True),
+    "didemo": Benchmark(
+        TASKS["didemo"],
+        "didemo_{}.jsonl",
+        read_tvr,
+        _moments("didemo_video"),
+        "didemo_video",
+        with_subtitles=False,
+        zero_shot=True,
+    ),
+    "msrvtt": Benchmark(
+        TASKS["msrvtt"], "msrvtt_{}.jsonl", read_msrvtt, VideoRetrieval, "msrvtt", 2.0, preceding=1, zero_shot=True
+    ),
+    "tvqa": Benchmark(TASKS["tvqa"], "tvqa_{}.jsonl", read_tvqa, QuestionAnswering, "tvqa", texts=120),
+    "how2qa": Benchmark(TASKS["how2qa"], "how2qa_{}.csv", read_how2qa, QuestionAnswering, "how2qa", texts=120),
+    "violin": Benchmark(TASKS["violin"], "violin_{}.jsonl", read_violin, Inference, "violin", texts=120, preceding=2),
+    "tvc": Benchmark(TASKS["tvc"], "tvc_{}.jsonl", read_tvc, Captioning, "tvc", preceding=1),
+}
+
+
+def evaluated(
+    name: str,
+    benchmark: Benchmark,
+    tables: LakeTables,
+    source: VideoSource,
+    options: HeroOptions,
+    runtime: RuntimeOptions,
+    models: Path,
+    scratch: Path,
+    snapshot: int,
+    progress: Callable[[Entry], None],
+) -> tuple[pl.DataFrame, list[Entry]]:
+    """Fine-tune on a benchmark and measure: rows of ``evaluations``, none if its files are not there; the history.
+
+    Args:
+        models: folder of the model folders of HERO and its vocabulary.
+        scratch: an empty folder for annotations of the synthetic world.
+    """
+    folder = options.benchmarks or synthetic_annotations(source, tables, scratch)
+    model, origin = f"hero_{name}", "published files" if options.benchmarks else source.name
+    if folder is None or not benchmark.exists(folder):
+        return load_tables()["evaluations"].frame(()), []
+    tokenizer, own = load_tokenizer(models / "hero_tokenizer"), options.benchmarks is not None
+    videos: Mapping[str, Video] = (
+        PublishedVideos(folder, benchmark.interval_s, tokenizer.encode)
+        if own
+        else LakeVideos(tables, benchmark.interval_s, tokenizer.encode)
+    )
+    training, validation = (benchmark.read(path) for path in benchmark.paths(folder))
+    limits = (benchmark.with_subtitles, benchmark.texts, benchmark.preceding)
+    examples = Examples(tokenizer, videos, training, validation, *limits, content=str(model_version(models / "hero")))
+    task = benchmark.task(load_hero(models / "hero"), examples)
+    methods = {"pre-trained": task.evaluate()} if benchmark.zero_shot else {}
+    checkpoints = models / f".{model}.checkpoints"
+    how = Runtime(device=runtime.device, precision=runtime.precision, checkpoints=checkpoints)
+    history = finetune(task, schedule(benchmark, options), how, progress)
+    best = max(reversed(history), key=lambda entry: entry[task.measure])
+    methods["fine-tuned"] = {key: value for key, value in best.items() if key not in _OF_TRAINING}
+    told = {method: {**found, "queries": len(validation)} for method, found in methods.items()}
+    return evaluation_rows(model, f"{benchmark.title} ({origin})", "val", told, snapshot), history
+
+
+def synthetic_annotations(source: VideoSource, tables: LakeTables, scratch: Path) -> Path | None:
+    """The folder of the synthetic world's annotation files for the lake's videos; None of another source."""
+    if not isinstance(source, SyntheticSource):
+        return None
+    from assets.sources.synthetic.annotations import write_annotations
+
+    write_annotations(source, sorted(set(tables.clips["video_id"])), scratch)
+    return scratch
+
+
+def schedule(benchmark: Benchmark, options: HeroOptions) -> Settings:
+    """The published fine-tuning for size paper; else as many steps as set, batches in proportion to the published."""
+    published = PRESETS[benchmark.settings]
+    if options.preset == "paper":
+        return replace(published, seed=options.seed)
+    return Settings(
+        learning_rate=options.learning_rate,
+        steps=options.fine_tuning_steps,
+        warm_up=options.fine_tuning_steps // 10,
+        batch=max(LEAST_BATCH, options.batch * published.batch // PRESETS["tvr"].batch),
+        validate_every=-(-options.fine_tuning_steps // 2),
+        seed=options.seed,
+    )

@@ -1,0 +1,134 @@
+"""Aligned clips of a shard's videos, from clips, feature arrays and a trained joint embedding.
+
+Belongs here: joining the tables with the feature arrays. How windows are searched is ``ml.joint_embedding.alignment``.
+Imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from assets.features.store import FeatureStore
+from assets.joint_embedding.options import PairOptions
+from assets.joint_embedding.pairs import PairsOf
+from assets.joint_embedding.training import load_joint_embedding
+from assets.lake import load_tables
+from ml.joint_embedding.alignment import Alignment, align_captions, aligned_pairs
+from ml.joint_embedding.pair_store import PairStore, Place
+from ml.joint_embedding.pairs import Stream, VideoPairs, video_pairs
+from ml.joint_embedding.train import load_words
+
+
+def video_streams(
+    video_id: str, feature_index: pl.DataFrame, features: FeatureStore, streams: Sequence[str], shard: str
+) -> list[Stream] | None:
+    """The feature rows of a video by each network; None if some network has none."""
+    found = []
+    for stream in streams:
+        row = feature_index.filter(pl.col("video_id") == video_id, pl.col("stream") == stream, pl.col("rows") > 0)
+        if row.is_empty():
+            return None
+        first_row, count, rate_hz = row.select("first_row", "rows", "rate_hz").row(0)
+        found.append(Stream(features.array(stream, shard).rows(first_row, count)[1], rate_hz))
+    return found
+
+
+def align_shard(
+    clips: pl.DataFrame,
+    feature_index: pl.DataFrame,
+    features: FeatureStore,
+    streams: Sequence[str],
+    model_folder: Path,
+    word_vectors: Path,
+    shard: str,
+    radius_s: float = 10.0,
+    min_time_s: float = 5.0,
+) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Rows of ``aligned_clips`` of one shard, and how many captions have none, by reason.
+
+    Args:
+        clips, feature_index: the shard's rows of these tables.
+        streams: networks that the model was trained on, in that order.
+        model_folder, word_vectors: model folders of the joint embedding and of its word vectors.
+        radius_s, min_time_s: see ``ml.joint_embedding.alignment``.
+    """
+    model, words = load_joint_embedding(model_folder), load_words(word_vectors)
+    left_out = {"no features": 0, "no feature row in any window": 0, "no known word": 0}
+    rows: list[tuple[object, ...]] = []
+    for video_id, lines in _videos(clips):
+        found = video_streams(video_id, feature_index, features, streams, shard)
+        if found is None:
+            left_out["no features"] += len(lines)
+            continue
+        start_s, end_s = lines["start_s"].to_numpy(), lines["end_s"].to_numpy()
+        texts = lines["caption_clean"].to_list()
+        aligned = align_captions(model, words, found, start_s, end_s, texts, radius_s, min_time_s)
+        left_out["no feature row in any window"] += aligned.without_rows
+        left_out["no known word"] += aligned.without_words
+        index = lines["clip_index"].to_numpy()[aligned.caption]
+        columns = (index, aligned.start_s, aligned.end_s, aligned.shift_s, aligned.score)
+        rows += [(shard, video_id, *row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+    return load_tables()["aligned_clips"].frame(rows), left_out
+
+
+def write_aligned_pairs(
+    aligned: pl.DataFrame,
+    clips: pl.DataFrame,
+    feature_index: pl.DataFrame,
+    features: FeatureStore,
+    streams: Sequence[str],
+    store: PairStore,
+    shard: str,
+    min_score: float = -1.0,
+) -> list[Place]:
+    """Write the pairs of one shard's aligned clips, those of at least ``min_score``, to learn from.
+
+    Args:
+        aligned, clips, feature_index: the shard's rows of these tables.
+        store: another one than that of the pairs as they are spoken.
+
+    Returns:
+        Where the pairs of each video are; those of a video may be none.
+    """
+    dims = feature_index.filter(pl.col("stream").is_in(list(streams))).group_by("stream").agg(pl.col("dim").first())
+    joined = aligned.join(clips.select("video_id", "clip_index", "caption_clean"), on=["video_id", "clip_index"])
+
+    def videos() -> Iterator[tuple[str, VideoPairs]]:
+        for video_id, lines in _videos(joined):
+            found = video_streams(video_id, feature_index, features, streams, shard)
+            if found is not None:
+                yield video_id, aligned_pairs(_alignment(lines), found, lines["caption_clean"].to_list(), min_score)
+
+    return store.write(shard, videos(), int(dims["dim"].sum()) or 1)
+
+
+def pairs_by(options: PairOptions) -> PairsOf:
+    """How captions become pairs: grown where they are spoken, or by an earlier model moved to where they are seen."""
+    if options.aligner is None:
+        return partial(video_pairs, min_time_s=options.min_time_s)
+    model = load_joint_embedding(options.aligner / "joint_embedding")
+    words = load_words(options.aligner / "word_vectors")
+
+    def aligned(
+        streams: Sequence[Stream], start_s: NDArray[np.float64], end_s: NDArray[np.float64], captions: list[str]
+    ) -> VideoPairs:
+        found = align_captions(model, words, streams, start_s, end_s, captions, min_time_s=options.min_time_s)
+        return aligned_pairs(found, streams, captions, options.min_alignment)
+
+    return aligned
+
+
+def _alignment(lines: pl.DataFrame) -> Alignment:
+    start_s, end_s, shift_s, score = (lines[name].to_numpy() for name in ("start_s", "end_s", "shift_s", "score"))
+    return Alignment(np.arange(len(lines)), start_s, end_s, shift_s, score.astype(np.float32), 0, 0)
+
+
+def _videos(rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    for (video_id,), lines in sorted(rows.partition_by("video_id", as_dict=True).items()):
+        yield str(video_id), lines.sort("clip_index")

@@ -1,0 +1,164 @@
+"""Assets that train models. Each is trained again exactly when the content of its inputs or its options changed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import polars as pl
+
+from assets.features.options import FeatureOptions
+from assets.features.store import ARRAY, FeatureStore
+from assets.joint_embedding.manifest import manifest
+from assets.joint_embedding.options import EmbeddingOptions, PairOptions, WordOptions
+from assets.lake import Lake
+from assets.models.assets import model_inputs, told, torchrun, trained_model
+from assets.models.curves import curves
+from assets.models.folder import MODEL
+from assets.models.options import RuntimeOptions
+from assets.splits import SplitOptions
+from ml.joint_embedding.clip_index import ClipIndex
+from ml.joint_embedding.pair_store import PairStore
+
+
+@dg.multi_asset(
+    outs={
+        "clip_pairs": dg.AssetOut(
+            dagster_type=dg.Nothing,
+            description="Pair arrays of one shard: caption and clip vector of each pair, captions grown to 5 s.",
+            code_version="2",
+            kinds={"lance"},
+            metadata={ARRAY: "pairs"},
+        ),
+        "pair_index": dg.AssetOut(
+            description="Which rows of the pair arrays belong to which video, and what was left out, with its reason.",
+            code_version="2",
+            kinds={"polars"},
+        ),
+    },
+    deps=["video_features"],
+)
+def shard_pairs(
+    context: dg.AssetExecutionContext,
+    clips: pl.DataFrame,
+    feature_index: pl.DataFrame,
+    features: dg.ResourceParam[FeatureStore],
+    pairs: dg.ResourceParam[PairStore],
+    feature_options: dg.ResourceParam[FeatureOptions],
+    pair_options: dg.ResourceParam[PairOptions],
+) -> Iterator[dg.Output]:
+    """Grow the captions of one shard's clips and pool the features of each clip to one vector."""
+    from assets.joint_embedding.alignment import pairs_by
+    from assets.joint_embedding.pairs import write_shard
+
+    shard = context.partition_key
+    index = write_shard(clips, feature_index, features, feature_options.streams, pairs, shard, pairs_by(pair_options))
+    counts = {name: int(index[name].sum()) for name in ("pairs", "without_features", "without_words")}
+    version = pairs.version_of(shard)
+    assert version is not None
+    metadata = {"dagster/partition_row_count": counts["pairs"], **counts}
+    yield dg.Output(None, "clip_pairs", data_version=dg.DataVersion(version), metadata=metadata)
+    yield dg.Output(index, "pair_index")
+
+
+@dg.asset(code_version="1", kinds={"duckdb"})
+def training_manifest(pair_index: duckdb.DuckDBPyRelation, split: dg.ResourceParam[SplitOptions]) -> pl.DataFrame:
+    """Usable videos with their split and the version of their pairs: what a model is trained on."""
+    return manifest(pair_index, split)
+
+
+@dg.asset(code_version="2", kinds={"gensim"}, metadata={MODEL: "word_vectors"})
+def word_vectors(
+    context: dg.AssetExecutionContext,
+    training_manifest: pl.DataFrame,
+    lake: dg.ResourceParam[Lake],
+    embedding_options: dg.ResourceParam[EmbeddingOptions],
+    word_options: dg.ResourceParam[WordOptions],
+    model_root: dg.ResourceParam[Path],
+) -> dg.MaterializeResult:
+    """Word vectors learned from the text of all usable videos' captions, or those of HOWTO_WORD_VECTORS."""
+    from assets.joint_embedding.training import train_words
+
+    folder = model_root / "word_vectors"
+    metrics = train_words(folder, lake, training_manifest, embedding_options, word_options, model_inputs(context, lake))
+    return trained_model(folder, metrics)
+
+
+@dg.asset(
+    code_version="1",
+    kinds={"pytorch"},
+    pool="gpu",
+    metadata={MODEL: "joint_embedding"},
+    deps=["word_vectors"],
+)
+def joint_embedding(
+    context: dg.AssetExecutionContext,
+    training_manifest: pl.DataFrame,
+    lake: dg.ResourceParam[Lake],
+    pairs: dg.ResourceParam[PairStore],
+    embedding_options: dg.ResourceParam[EmbeddingOptions],
+    runtime_options: dg.ResourceParam[RuntimeOptions],
+    model_root: dg.ResourceParam[Path],
+) -> dg.MaterializeResult:
+    """The joint text–video embedding (HowTo100M section 4), of the epoch that ranks validation clips best."""
+    from assets.joint_embedding.training import embedding_job
+    from ml.training import read_model_folder
+
+    folder = model_root / "joint_embedding"
+    provenance = model_inputs(context, lake)
+    words = model_root / "word_vectors"
+    job = embedding_job(folder, words, pairs, training_manifest, embedding_options, runtime_options, provenance)
+    if runtime_options.processes:
+        job.write(folder.with_name(".joint_embedding.job.json"))
+        torchrun(context, "joint_embedding", folder.with_name(".joint_embedding.job.json"), runtime_options.processes)
+    else:
+        job.run(told(context))
+    made = read_model_folder(folder)
+    panels = [("loss", ["loss"]), ("validation recall", ["validation_R@1", "validation_R@5", "validation_R@10"])]
+    told_besides = {
+        "curves": dg.MetadataValue.md(curves(made.history, panels)),
+        "pairs_without_known_words": made.inputs["pairs_without_known_words"],
+    }
+    return trained_model(folder, made.metrics, told_besides)
+
+
+@dg.asset(
+    code_version="1",
+    kinds={"pytorch", "lance"},
+    metadata={ARRAY: "clip_embeddings"},
+    deps=["joint_embedding", "clip_pairs"],
+)
+def clip_search_index(
+    context: dg.AssetExecutionContext,
+    training_manifest: pl.DataFrame,
+    pairs: dg.ResourceParam[PairStore],
+    clip_index: dg.ResourceParam[ClipIndex],
+    model_root: dg.ResourceParam[Path],
+) -> dg.MaterializeResult:
+    """Embeddings of all clips, to be searched by text; where they are many, with an index, whose recall is told."""
+    from assets.joint_embedding.clip_search import write_clip_index
+
+    metrics = write_clip_index(clip_index, pairs, training_manifest, model_root)
+    version = clip_index.version()
+    assert version is not None
+    path = dg.MetadataValue.path(str(clip_index.path))
+    return dg.MaterializeResult(data_version=dg.DataVersion(version), metadata={"path": path, **metrics})
+
+
+@dg.asset(code_version="1", kinds={"pytorch"}, pool="gpu", deps=["joint_embedding", "video_features"])
+def aligned_clips(
+    context: dg.AssetExecutionContext,
+    clips: pl.DataFrame,
+    feature_index: pl.DataFrame,
+    features: dg.ResourceParam[FeatureStore],
+    feature_options: dg.ResourceParam[FeatureOptions],
+    model_root: dg.ResourceParam[Path],
+) -> pl.DataFrame:
+    """Where each caption of one shard is seen: its best-matching window near the time at which it is spoken."""
+    from assets.joint_embedding.alignment import align_shard
+
+    folder, words, streams = model_root / "joint_embedding", model_root / "word_vectors", feature_options.streams
+    rows, left_out = align_shard(clips, feature_index, features, streams, folder, words, context.partition_key)
+    told = {"mean_score": rows["score"].mean(), "median_shift_s": rows["shift_s"].median()}
+    context.add_output_metadata({**left_out, **{name: value for name, value in told.items() if value is not None}})
+    return rows

@@ -1,0 +1,52 @@
+"""From stored pairs and a trained model to the embeddings that texts are searched in, and back to a searcher.
+
+Belongs here: which clips are embedded and how well they are found. Imports torch.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from assets.joint_embedding.training import load_joint_embedding
+from ml.joint_embedding.clip_index import ClipIndex
+from ml.joint_embedding.pair_store import PairStore
+from ml.joint_embedding.search import ClipSearch, embedded_clips, text_embeddings
+from ml.joint_embedding.train import load_words
+
+QUERIES = 100
+"""Captions that the recall of an index is measured with."""
+
+
+def write_clip_index(
+    index: ClipIndex, pairs: PairStore, manifest: pl.DataFrame, model_root: Path
+) -> dict[str, float | bool]:
+    """Embed the clips of all usable videos and index them.
+
+    Args:
+        manifest: rows of ``training_manifest``; model_root: folder of the model folders.
+
+    Returns:
+        clips, indexed, and of an index recall_at_10: the share of the 10 clips nearest to a caption that it finds.
+    """
+    model, words = load_joint_embedding(model_root / "joint_embedding"), load_words(model_root / "word_vectors")
+    shards = sorted(set(manifest["shard"]))
+    count = index.write(embedded_clips(model, pairs, shards), model.video.project.out_features)
+    told: dict[str, float | bool] = {"clips": count, "indexed": index.indexed}
+    if index.indexed:
+        captions = pairs.open(shards[0]).take(_spread(pairs.open(shards[0]).count_rows()), columns=["caption"])
+        told["recall_at_10"] = index.recall(text_embeddings(model, words, captions["caption"].to_pylist()))
+    return told
+
+
+def clip_search(index: ClipIndex, model_root: Path) -> ClipSearch:
+    """What answers texts with clips, by the model that ``index`` was written with."""
+    return ClipSearch(
+        index, load_joint_embedding(model_root / "joint_embedding"), load_words(model_root / "word_vectors")
+    )
+
+
+def _spread(rows: int) -> list[int]:
+    return np.unique(np.linspace(0, rows - 1, QUERIES).astype(int)).tolist()

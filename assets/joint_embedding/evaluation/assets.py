@@ -1,0 +1,107 @@
+"""Assets that measure models on held-out data; each owns its part of the table ``evaluations``."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import dagster as dg
+import duckdb
+import polars as pl
+
+from assets.features.extract import Extraction
+from assets.features.options import FeatureOptions
+from assets.features.store import FeatureStore
+from assets.joint_embedding.evaluation.options import BenchmarkOptions
+from assets.joint_embedding.options import EmbeddingOptions
+from assets.lake import Lake
+from assets.models.evaluations import evaluation_rows, evaluations_part
+from assets.sources.protocol import VideoSource
+from ml.joint_embedding.pair_store import PairStore
+
+SPLIT = "test"
+
+
+@dg.asset(
+    code_version="1",
+    kinds={"pytorch"},
+    pool="gpu",
+    deps=["joint_embedding"],
+    metadata=evaluations_part("joint_embedding"),
+)
+def joint_embedding_evaluation(
+    context: dg.AssetExecutionContext,
+    training_manifest: pl.DataFrame,
+    lake: dg.ResourceParam[Lake],
+    pairs: dg.ResourceParam[PairStore],
+    source: dg.ResourceParam[VideoSource],
+    device: dg.ResourceParam[str],
+    model_root: dg.ResourceParam[Path],
+) -> pl.DataFrame:
+    """Text-to-video retrieval among the clips of held-out videos: R@1, R@5, R@10, median rank, beside chance."""
+    from assets.joint_embedding.evaluation.retrieval import held_out_retrieval
+
+    folder, words = model_root / "joint_embedding", model_root / "word_vectors"
+    metrics = held_out_retrieval(folder, words, pairs, training_manifest, SPLIT, device)
+    context.add_output_metadata(metrics["joint_embedding"])
+    benchmark = f"held-out clips ({source.name})"
+    return evaluation_rows("joint_embedding", benchmark, SPLIT, metrics, lake.snapshot())
+
+
+@dg.asset(code_version="1", kinds={"pytorch"}, pool="gpu")
+def benchmark_videos(
+    context: dg.AssetExecutionContext,
+    benchmark_options: dg.ResourceParam[BenchmarkOptions],
+    feature_options: dg.ResourceParam[FeatureOptions],
+) -> pl.DataFrame:
+    """Raw videos of the benchmarks, whose features are written in the published formats, and what became of each."""
+    from assets.joint_embedding.evaluation.raw_videos import make_files
+
+    def told(outcome: Extraction) -> None:
+        log = context.log.warning if outcome.status == "failed" else context.log.debug
+        log(f"{outcome.video_id}, {outcome.stream}: {outcome.error or f'{outcome.rows} rows'}")
+
+    rows = make_files(benchmark_options, feature_options, told)
+    if not benchmark_options.raw:
+        context.log.info("No raw videos are there: HOWTO_BENCHMARKS names no folder that holds videos/.")
+    counts = {status: int((rows["status"] == status).sum()) for status in ("ok", "missing", "failed")}
+    context.add_output_metadata({**counts, "clips_left_out": int(rows["left_out"].sum())})
+    return rows
+
+
+@dg.asset(
+    code_version="1",
+    kinds={"pytorch"},
+    pool="gpu",
+    deps=["joint_embedding", "benchmark_videos"],
+    metadata=evaluations_part("joint_embedding_benchmarks"),
+)
+def benchmark_evaluation(
+    context: dg.AssetExecutionContext,
+    training_manifest: pl.DataFrame,
+    videos: pl.DataFrame,
+    clips: duckdb.DuckDBPyRelation,
+    feature_index: pl.DataFrame,
+    lake: dg.ResourceParam[Lake],
+    features: dg.ResourceParam[FeatureStore],
+    source: dg.ResourceParam[VideoSource],
+    feature_options: dg.ResourceParam[FeatureOptions],
+    embedding_options: dg.ResourceParam[EmbeddingOptions],
+    benchmark_options: dg.ResourceParam[BenchmarkOptions],
+    device: dg.ResourceParam[str],
+    model_root: dg.ResourceParam[Path],
+) -> pl.DataFrame:
+    """YouCook2, MSR-VTT and LSMDC both ways: zero-shot, from scratch, fine-tuned; CrossTask's steps, zero-shot."""
+    from assets.joint_embedding.evaluation.lake_benchmarks import LakeData, benchmark_rows
+
+    data = LakeData(training_manifest, videos, _lines(clips), feature_index, features, feature_options.streams)
+    with TemporaryDirectory() as scratch:
+        rows, left_out = benchmark_rows(
+            benchmark_options, embedding_options, source, data, Path(scratch), model_root, device, lake.snapshot()
+        )
+    context.add_output_metadata({"left_out": left_out})
+    if rows.is_empty():
+        context.log.info("No benchmark is there: set HOWTO_BENCHMARKS to the folder of their files.")
+    return rows
+
+
+def _lines(clips: duckdb.DuckDBPyRelation) -> pl.DataFrame:
+    return clips.select("video_id", "start_s", "end_s", "caption_clean").pl()

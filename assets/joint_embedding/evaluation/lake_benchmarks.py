@@ -1,0 +1,185 @@
+"""The benchmarks of a lake: the folder that is set, or files made of the synthetic world. Imports torch.
+
+Belongs here: which files are measured and which videos are held out. How each is measured is
+``assets.joint_embedding.evaluation.benchmarks``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import polars as pl
+
+from assets.features.store import FeatureStore
+from assets.joint_embedding.alignment import video_streams
+from assets.joint_embedding.evaluation.benchmarks import ByMethod, Files, crosstask_benchmark, retrieval_benchmarks
+from assets.joint_embedding.evaluation.options import BenchmarkOptions
+from assets.joint_embedding.evaluation.synthetic_benchmarks import step_clips, write_benchmarks, write_crosstask
+from assets.joint_embedding.options import EmbeddingOptions
+from assets.joint_embedding.training import load_joint_embedding
+from assets.models.evaluations import evaluation_rows
+from assets.sources.protocol import VideoSource
+from assets.sources.synthetic import SyntheticSource
+from assets.sources.synthetic.ground_truth import steps_frame, task_steps
+from ml.crosstask.components import Config as ComponentConfig
+from ml.crosstask.evaluation import SPLITS, Split, random_split
+from ml.crosstask.files import CrossTask
+from ml.harness import Runtime
+from ml.joint_embedding.benchmark_evaluation import FINE_TUNING
+from ml.joint_embedding.pairs import Stream
+from ml.joint_embedding.train import Config, load_words
+
+PART = "joint_embedding_benchmarks"
+CROSSTASK = "crosstask"
+"""Folder of CrossTask's files below that of the benchmarks."""
+
+
+@dataclass(frozen=True)
+class LakeData:
+    """What of a lake benchmarks are made of: whole tables, and the feature arrays.
+
+    ``streams`` are the networks that models are trained on, in that order.
+    """
+
+    manifest: pl.DataFrame
+    videos: pl.DataFrame
+    clips: pl.DataFrame
+    feature_index: pl.DataFrame
+    features: FeatureStore
+    streams: Sequence[str]
+
+    def streams_of(self, video_id: str) -> Sequence[Stream] | None:
+        """The feature rows of a video by each network; None if some network has none."""
+        shards = self.feature_index.filter(pl.col("video_id") == video_id)["shard"]
+        if shards.is_empty():
+            return None
+        return video_streams(video_id, self.feature_index, self.features, self.streams, shards[0])
+
+
+def benchmark_root(options: BenchmarkOptions, source: VideoSource, data: LakeData, scratch: Path) -> Path | None:
+    """Folder of the benchmarks' files: that of the options, or ``scratch`` filled from the synthetic world.
+
+    Features that are made of raw videos must be there (``assets.joint_embedding.evaluation.raw_videos``).
+
+    Videos of the test split make the test sets, all others the training sets. None if no folder is set and the videos
+    are real ones.
+    """
+    if options.files is not None:
+        return options.files
+    if not isinstance(source, SyntheticSource):
+        return None
+    usable = data.manifest["video_id"].to_list()
+    steps = steps_frame(source, usable)
+    held_out = pl.col("video_id").is_in(_of_split(data.manifest, "test"))
+    training = step_clips(steps.filter(~held_out), data.streams_of, "train")
+    write_benchmarks(scratch, training, step_clips(steps.filter(held_out), data.streams_of, "test"))
+    found_for = data.videos.filter(pl.col("video_id").is_in(usable)).select("video_id", "task_id")
+    videos = of_their_task(source, found_for, steps)
+    write_crosstask(scratch / CROSSTASK, source, videos, steps, data.clips, data.streams_of)
+    return scratch
+
+
+def of_their_task(source: SyntheticSource, videos: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
+    """The videos that show the task they were found for: a search also answers with those of other tasks.
+
+    Args:
+        videos: video_id and task_id; steps: rows of ``synthetic_steps``.
+    """
+    wanted = pl.DataFrame(
+        [
+            (task_id, step.step_index, step.step_text)
+            for task_id in sorted(set(videos["task_id"]))
+            for step in task_steps(source, task_id)
+        ],
+        schema=["task_id", "step_index", "step_text"],
+        orient="row",
+    )
+    shown = steps.join(videos, on="video_id")
+    foreign = shown.join(wanted, on=["task_id", "step_index", "step_text"], how="anti")
+    return videos.filter(
+        pl.col("video_id").is_in(set(shown["video_id"])) & ~pl.col("video_id").is_in(set(foreign["video_id"]))
+    )
+
+
+def crosstask_splits(options: BenchmarkOptions, data: CrossTask, manifest: pl.DataFrame) -> list[Split]:
+    """The published 20 random splits; of synthetic videos one, whose test videos no model has learned from."""
+    if options.root is not None:
+        return [random_split(data.videos(), data.primary(), seed) for seed in range(SPLITS)]
+    held_out, primary = set(_of_split(manifest, "test")), data.primary()
+    videos = data.videos()
+    return [
+        Split(
+            [video for video in videos if video.video_id not in held_out],
+            [video for video in videos if video.video_id in held_out and video.task_id in primary],
+        )
+    ]
+
+
+def benchmark_rows(
+    options: BenchmarkOptions,
+    sizes: EmbeddingOptions,
+    source: VideoSource,
+    data: LakeData,
+    scratch: Path,
+    model_root: Path,
+    device: str,
+    snapshot: int,
+) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Rows of ``evaluations`` of all benchmarks that are there, and CrossTask's videos that are left out, by reason.
+
+    Args:
+        sizes: those of a model that learns from a benchmark alone, and how fast it and a fine-tuned one learn.
+    """
+    root = benchmark_root(options, source, data, scratch)
+    found: dict[str, ByMethod] = {}
+    left_out: dict[str, int] = {}
+    if root is not None:
+        model, words = load_joint_embedding(model_root / "joint_embedding"), load_words(model_root / "word_vectors")
+        if Files(root).test_sets():
+            found |= retrieval_benchmarks(root, model, words, fine_tuning(options, sizes), Runtime(device=device))
+        crosstask = CrossTask(root / CROSSTASK)
+        if crosstask.exists():
+            splits = crosstask_splits(options, crosstask, data.manifest)
+            found["CrossTask"], left_out = crosstask_benchmark(crosstask, model, words, splits)
+    return _rows(PART, options, source, found, snapshot), left_out
+
+
+def weakly_supervised_rows(
+    options: BenchmarkOptions, source: VideoSource, data: LakeData, scratch: Path, model_root: Path, snapshot: int
+) -> pl.DataFrame:
+    """Rows of ``evaluations`` of CrossTask's component model and, on the same splits, of the zero-shot embedding."""
+    root = benchmark_root(options, source, data, scratch)
+    crosstask = CrossTask((root or scratch) / CROSSTASK)
+    found: dict[str, ByMethod] = {}
+    if crosstask.exists():
+        model, words = load_joint_embedding(model_root / "joint_embedding"), load_words(model_root / "word_vectors")
+        splits = crosstask_splits(options, crosstask, data.manifest)
+        found["CrossTask"], _ = crosstask_benchmark(crosstask, model, words, splits, ComponentConfig())
+    return _rows("crosstask_components", options, source, found, snapshot)
+
+
+def fine_tuning(options: BenchmarkOptions, sizes: EmbeddingOptions) -> Config:
+    """The published schedule with the epochs and sizes in force."""
+    return replace(
+        FINE_TUNING,
+        seed=sizes.seed,
+        embedding_dim=sizes.embedding_dim,
+        epochs=options.epochs,
+        learning_rate=sizes.learning_rate,
+    )
+
+
+def _rows(
+    part: str, options: BenchmarkOptions, source: VideoSource, found: Mapping[str, ByMethod], snapshot: int
+) -> pl.DataFrame:
+    made_of = "" if options.root else f" ({source.name})"
+    none = evaluation_rows(part, "", "", {}, snapshot)
+    return pl.concat(
+        [none, *(evaluation_rows(part, name + made_of, "test", by, snapshot) for name, by in found.items())]
+    )
+
+
+def _of_split(manifest: pl.DataFrame, split: str) -> list[str]:
+    return manifest.filter(pl.col("split") == split)["video_id"].to_list()

@@ -1,0 +1,101 @@
+"""Training the joint embedding on the lake, and its word vectors.
+
+Belongs here: from manifest and pairs to model folders. The learning itself is ``ml.joint_embedding``. Imports torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+
+from assets.joint_embedding.options import EmbeddingOptions, WordOptions
+from assets.joint_embedding.pairs import places
+from assets.lake import Lake
+from assets.models.options import RuntimeOptions
+from ml.harness import Runtime
+from ml.joint_embedding.model import JointEmbedding
+from ml.joint_embedding.pair_store import PairStore
+from ml.joint_embedding.train import Config, Job
+from ml.text.tokens import tokenize
+from ml.text.word_vectors import read_word_vectors, train_word_vectors
+from ml.training import read_model_folder, write_model_folder
+
+
+def train_words(
+    folder: Path,
+    lake: Lake,
+    manifest: pl.DataFrame,
+    options: EmbeddingOptions,
+    word_options: WordOptions,
+    provenance: Mapping[str, Any],
+) -> dict[str, float]:
+    """Write word vectors as a model folder: learned from the captions of all usable videos, or those of a file.
+
+    Of a file, the words that these captions hold are kept.
+    Of every split: like the published vectors, they know the language of the evaluation but see no video of it. With
+    the training videos alone, a small folder's other captions would have no known word.
+    """
+    clips = lake.read("clips").pl(lazy=True).select("video_id", "clip_index", "caption_clean")
+    wanted = manifest.lazy().select("video_id")
+    captions = clips.join(wanted, on="video_id", how="semi").sort("video_id", "clip_index").collect()["caption_clean"]
+    if word_options.path is None:
+        words = train_word_vectors(captions.to_list(), options.word_dim, options.seed)
+    else:
+        said = {word for caption in captions for word in tokenize(caption)}
+        words = read_word_vectors(word_options.path, said)
+    metrics: dict[str, float] = {"words": len(words.words), "captions": len(captions)}
+    write_model_folder(
+        folder,
+        {"vectors": torch.from_numpy(words.vectors)},
+        config={"dim": words.dim, "words": words.words},
+        metrics=metrics,
+        history=[],
+        inputs=provenance,
+    )
+    return metrics
+
+
+def embedding_job(
+    folder: Path,
+    word_vectors: Path,
+    pairs: PairStore,
+    manifest: pl.DataFrame,
+    options: EmbeddingOptions,
+    runtime: RuntimeOptions,
+    provenance: Mapping[str, Any],
+) -> Job:
+    """What ``ml.joint_embedding.train`` is asked to do. Interrupted, it goes on from its last checkpoint.
+
+    Args:
+        folder: where the model goes; word_vectors: model folder of the word vectors.
+    """
+    config = {name: value for name, value in asdict(options).items() if name in Config.__dataclass_fields__}
+    return Job(
+        output=folder,
+        word_vectors=word_vectors,
+        pairs=pairs.root,
+        training=places(manifest, "train"),
+        validation=places(manifest, "validation"),
+        config=Config(**config),
+        runtime=Runtime(
+            device=runtime.device,
+            precision=runtime.precision,
+            compile=runtime.compile,
+            checkpoints=folder.with_name(f".{folder.name}.checkpoints"),
+            tensorboard=folder.parent / "tensorboard" / folder.name,
+        ),
+        provenance=dict(provenance),
+    )
+
+
+def load_joint_embedding(folder: Path) -> JointEmbedding:
+    """The trained model, in evaluation mode, on the CPU."""
+    stored = read_model_folder(folder)
+    model = JointEmbedding(**stored.config["model"])
+    model.load_state_dict(stored.state)
+    return model.eval()

@@ -1,0 +1,28 @@
+"""Rows of the table ``evaluations``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import polars as pl
+
+from assets.lake import load_tables
+
+
+def evaluation_rows(
+    model: str, benchmark: str, split: str, by_method: Mapping[str, Mapping[str, float]], snapshot: int
+) -> pl.DataFrame:
+    """One row a method and metric; the metric ``queries`` becomes the column of that name."""
+    now = datetime.now(UTC)
+    return load_tables()["evaluations"].frame(
+        (model, benchmark, split, method, metric, value, int(metrics["queries"]), snapshot, now)
+        for method, metrics in by_method.items()
+        for metric, value in metrics.items()
+        if metric != "queries"
+    )
+
+
+def evaluations_part(model: str) -> dict[str, str]:
+    """Asset metadata: the asset writes the rows of ``model`` in the table ``evaluations``."""
+    return {"howto/table": "evaluations", "howto/part": model}

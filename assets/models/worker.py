@@ -1,0 +1,31 @@
+"""A training in processes of its own, launched by an asset through Dagster Pipes.
+
+Belongs here: telling the run's log of the progress. What is trained is told by the job.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from dagster_pipes import open_dagster_pipes
+
+from ml.hero.pretraining.job import Job as HeroJob
+from ml.joint_embedding.train import Job as JointEmbeddingJob
+
+JOBS: dict[str, type[JointEmbeddingJob] | type[HeroJob]] = {"joint_embedding": JointEmbeddingJob, "hero": HeroJob}
+
+
+def main() -> None:
+    """``torchrun -m assets.models.worker --model NAME --job FILE``."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--model", choices=JOBS, required=True, help="what is trained")
+    parser.add_argument("--job", type=Path, required=True, help="JSON file of the job")
+    given = parser.parse_args()
+    job = JOBS[given.model].read(given.job)
+    with open_dagster_pipes() as pipes:
+        job.run(lambda entry: pipes.log.info(", ".join(f"{name} {value:.4g}" for name, value in entry.items())))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,13 @@
+"""What could not be used of a track that can be read. Belongs here: saying it in a line."""
+
+from __future__ import annotations
+
+from assets.sources.caption_formats.cues import Captions
+
+
+def set_aside(read: Captions) -> str | None:
+    """How many cues cannot be used and what is wrong with the first; None if all can."""
+    if not read.problems:
+        return None
+    first = read.problems[0]
+    return f"{len(read.problems)} cues set aside, as {first.name}: {first.problem}"

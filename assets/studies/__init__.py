@@ -1,1 +1,0 @@
-"""Choices side by side, each a table and a plot: made only when asked for, on validation data alone."""

@@ -1,0 +1,224 @@
+"""Videos of the lake as HERO's clips: cut by the minute, a row of features a frame, captions where they begin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from assets.features.store import FeatureStore, Source, VideoRows
+from assets.hero.clips import cut_video, places, pooled_frames, write_shard
+from assets.hero.how2 import annotated, release, write_sheet
+from assets.hero.options import TASKS, HeroClipOptions, HeroOptions
+from assets.hero.pretraining import pretraining_job
+from assets.hero.tasks.benchmarks import BENCHMARKS, evaluated
+from assets.hero.videos import LakeTables
+from assets.lake import load_tables
+from assets.models.options import RuntimeOptions
+from assets.sources.protocol import SourceError
+from assets.sources.synthetic import SyntheticSource
+from assets.sources.synthetic.annotations import subtitles, write_annotations
+from assets.sources.synthetic.frames import frame_features
+from assets.sources.synthetic.ground_truth import video_steps
+from ml.hero.clip_store import ClipStore, StoredClips
+from ml.hero.data.annotations import read_how2qa
+from ml.hero.data.features import write_npz
+from ml.hero.data.subtitles import Line
+from ml.hero.tokenizer import trained
+from tests.youtube_collection import NoArticles
+
+OPTIONS = HeroClipOptions(clip_s=60, interval_s=2)
+
+
+def stream(seconds: float, rate_hz: float, dim: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows that tell their own time."""
+    times = np.arange(0, seconds, 1 / rate_hz)
+    return times, np.repeat(times[:, None], dim, 1).astype(np.float16)
+
+
+def test_frames_are_means_of_their_rows_side_by_side() -> None:
+    frames = pooled_frames([stream(10, 1, 2), stream(9.9, 0.5, 1)], 2.0)
+    assert frames.shape == (5, 3)
+    np.testing.assert_array_equal(frames, [[t + 0.5, t + 0.5, t] for t in (0, 2, 4, 6, 8)])
+
+
+def test_a_cell_without_a_row_takes_the_nearest() -> None:
+    frames = pooled_frames([stream(12, 0.25, 1)], 2.0)
+    np.testing.assert_array_equal(frames[:, 0], [0, 4, 4, 8, 8])
+
+
+def test_a_line_belongs_to_the_clip_it_begins_in() -> None:
+    lines = [Line(0.0, 3.0, "one"), Line(58.0, 63.0, "two"), Line(60.0, 62.0, "three"), Line(200.0, 201.0, "late")]
+    cuts = list(cut_video("v", [stream(75, 1, 2)], lines, OPTIONS))
+    assert [(cut.clip.clip_id, cut.start_s, cut.end_s, len(cut.clip.features)) for cut in cuts] == [
+        ("v.0", 0.0, 60.0, 30),
+        ("v.1", 60.0, 76.0, 8),
+    ]
+    assert [cut.clip.lines for cut in cuts] == [lines[:2], [Line(0.0, 2.0, "three")]]
+
+
+def test_a_shard_is_written_and_a_video_without_features_is_told(tmp_path: Path) -> None:
+    features, shard = FeatureStore(tmp_path / "arrays"), "shard-0000"
+    array = features.array("net", shard)
+    array.append([VideoRows(Source(video, "sha", "net"), *stream(70, 1, 4)) for video in ("a", "b")])
+    contract = load_tables()["feature_index"]
+    index = contract.frame(
+        (shard, video, "net", first, rows, 1.0, 4, "net", "x", "ok", None)
+        for video, first, rows in (("a", 0, 70), ("b", 70, 70))
+    )
+    clips = pl.DataFrame(
+        {
+            "video_id": ["a", "a", "c"],
+            "start_s": [1.0, 61.0, 0.0],
+            "end_s": [3.0, 64.0, 2.0],
+            "caption": ["x", "y", "z"],
+        }
+    )
+    store = ClipStore(tmp_path / "clips")
+    rows = write_shard(clips, index, features, ["net"], store, shard, OPTIONS)
+    told = rows.select("clip_id", "frames", "subtitles", "array_row", "reason").rows()
+    assert told == [("a.0", 30, 1, 0, None), ("a.1", 5, 1, 1, None), ("c.0", 0, 1, None, "no features by net")]
+    kept = rows.filter(pl.col("frames") > 0).with_columns(split=pl.lit("train"))
+    stored = StoredClips(store, places(kept, "train"), lambda text: [5])
+    assert [len(stored[number].features) for number in range(2)] == [30, 5]
+
+
+def test_synthetic_features_of_equal_scenes_are_alike_and_of_others_are_not() -> None:
+    source = SyntheticSource(6, 1, 0)
+    steps = video_steps(source, "synthetic-00001")
+    frames = frame_features(source, "synthetic-00001", 1.0).astype(float)
+    one, other = (frames[int(step.start_s) + 1 : int(step.end_s)] for step in steps[:2])
+
+    def likeness(a: np.ndarray, b: np.ndarray) -> float:
+        return float(np.mean([[np.dot(x, y) / np.linalg.norm(x) / np.linalg.norm(y) for x in a] for y in b]))
+
+    assert likeness(one, one) > 0.8 > 0.5 > likeness(one, other)
+    np.testing.assert_array_equal(frame_features(source, "synthetic-00001", 1.0), frames)
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A synthetic world, its lake tables, and a model folder that knows next to nothing."""
+
+    source: SyntheticSource
+    tables: LakeTables
+    models: Path
+    options: HeroOptions
+
+
+@pytest.fixture(scope="module")
+def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Pretrained:
+    root, shard, source = tmp_path_factory.mktemp("hero"), "shard-0000", SyntheticSource(12, 1, 0)
+    ids = [f"synthetic-{number:05d}" for number in range(12)]
+    ids = [each for each in ids if subtitles(source, each)]
+    features = FeatureStore(root / "arrays")
+    rows = [frame_features(source, each, 1.0, 16) for each in ids]
+    sources = [Source(each, "sha", "net") for each in ids]
+    features.array("net", shard).append(
+        [VideoRows(own, np.arange(len(part)) + 0.5, part) for own, part in zip(sources, rows, strict=True)]
+    )
+    firsts = np.cumsum([0, *map(len, rows)]).tolist()
+    index = load_tables()["feature_index"].frame(
+        (shard, each, "net", first, len(part), 1.0, 16, "net", "x", "ok", None)
+        for each, first, part in zip(ids, firsts, rows, strict=False)
+    )
+    lines = [(each, *line) for each in ids for line in subtitles(source, each)]
+    clips = pl.DataFrame(lines, schema=["video_id", "start_s", "end_s", "caption"], orient="row")
+    store = ClipStore(root / "clips")
+    cut = write_shard(clips, index, features, ["net"], store, shard, OPTIONS)
+    options = HeroOptions(0, "small", steps=4, batch=4, learning_rate=1e-3, fine_tuning_steps=3)
+    models = root / "models"
+    trained(clips["caption"].to_list(), 400).write(models / "hero_tokenizer", {})
+    manifest_rows = cut.with_columns(
+        split=pl.when(pl.col("array_row") % 5 == 0).then(pl.lit("validation")).otherwise(pl.lit("train"))
+    )
+    runtime = RuntimeOptions("no", "cpu", False, 0)
+    pretraining_job(models / "hero", models / "hero_tokenizer", store, manifest_rows, options, runtime, {}).run()
+    return Pretrained(source, LakeTables(clips, index, features, ("net",)), models, options)
+
+
+RUNTIME = RuntimeOptions("no", "cpu", False, 0)
+HEADLINES = {
+    "tvr": "VCMR_0.7_R@1",
+    "how2r": "VCMR_0.7_R@1",
+    "didemo": "VCMR_0.7_R@1",
+    "msrvtt": "R@1",
+    "tvqa": "accuracy",
+    "how2qa": "accuracy",
+    "violin": "accuracy",
+    "tvc": "CIDEr-D",
+}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_each_benchmark_is_fine_tuned_on_and_measured(pretrained: Pretrained, tmp_path: Path, name: str) -> None:
+    world, benchmark = pretrained, BENCHMARKS[name]
+    told: list[dict[str, float]] = []
+    rows, history = evaluated(
+        name, benchmark, world.tables, world.source, world.options, RUNTIME, world.models, tmp_path, 7, told.append
+    )
+    assert len(history) == len(told) == 2
+    assert set(rows["model"]) == {f"hero_{name}"} and set(rows["benchmark"]) == {f"{TASKS[name]} (synthetic)"}
+    measured = dict(rows.filter(pl.col("method") == "fine-tuned").select("metric", "value").rows())
+    assert HEADLINES[name] in measured and measured["without_video"] == 0
+    assert ("pre-trained" in set(rows["method"])) == benchmark.zero_shot
+    assert rows["queries"].min() > 0
+
+
+def test_published_files_are_read_where_they_are_set(pretrained: Pretrained, tmp_path: Path) -> None:
+    world = pretrained
+    ids = sorted(set(world.tables.clips["video_id"]))
+    write_annotations(world.source, ids, tmp_path)
+    (tmp_path / "synthetic_subtitles.jsonl").rename(tmp_path / "subtitles.jsonl")
+    write_npz(tmp_path / "features", [(each, frame_features(world.source, each, 1.5, 16)) for each in ids])
+    options = replace(world.options, benchmarks=tmp_path)
+    nothing = replace(world.tables, clips=world.tables.clips.clear(), feature_index=world.tables.feature_index.clear())
+    arguments = (nothing, NoArticles(), options, RUNTIME, world.models, tmp_path / "scratch", 7, lambda entry: None)
+    rows, _ = evaluated("tvr", BENCHMARKS["tvr"], *arguments)
+    assert set(rows["benchmark"]) == {"TVR (published files)"}
+    (tmp_path / "tvqa_val.jsonl").unlink()
+    rows, history = evaluated("tvqa", BENCHMARKS["tvqa"], *arguments)
+    assert rows.is_empty() and not history
+
+
+def test_synthetic_annotations_become_a_release_without_a_shortcut_in_the_text(tmp_path: Path) -> None:
+    source = SyntheticSource(200, 1, 0)
+    ids = [f"synthetic-{number:05d}" for number in range(200)]
+    written = annotated(source, ids, tmp_path / "nothing.csv")
+    records, measured = release(*written, tmp_path / "how2", seed=0)
+    assert measured["text_only_before"] > 0.4 > 0.35 > measured["text_only_after"]
+    released = records.filter(pl.col("reason").is_null())
+    assert len(released) == measured["queries"] + measured["questions"]
+    assert set(records.group_by("video_id").agg(pl.col("split").n_unique())["split"]) == {1}
+    assert len(read_how2qa(tmp_path / "how2" / "how2qa_test.csv")) == len(
+        released.filter(pl.col("kind") == "question", pl.col("split") == "test")
+    )
+    assert records.filter(pl.col("reason").is_not_null())["reason"].n_unique() > 1
+
+
+def test_a_sheet_is_filled_in_by_people_and_read(tmp_path: Path) -> None:
+    clips = pl.DataFrame({"video_id": ["v"], "start_s": [0.0], "end_s": [60.0], "frames": [30]})
+    captions = pl.DataFrame({"video_id": ["v"], "start_s": [2.0], "end_s": [4.0], "caption": ["stir it"]})
+    assert write_sheet(tmp_path / "sheet.csv", clips, captions) == 3
+    sheet = pl.read_csv(tmp_path / "sheet.csv", infer_schema_length=0)
+    query = "a person stirs the red paint with a long stick"
+    answers = {"question": "what is stirred", "right_answer": "paint", "wrong_answer_1": "soup"}
+    answers |= {"wrong_answer_2": "tea", "wrong_answer_3": "milk", "query": query}
+    filled = sheet.head(1).with_columns(**{name: pl.lit(text) for name, text in answers.items()})
+    pl.concat([filled, sheet.tail(2)]).write_csv(tmp_path / "filled.csv")
+    descriptions, questions = annotated(NoArticles(), [], tmp_path / "filled.csv")
+    assert [(each.text, each.clip, each.intervals) for each in descriptions] == [(query, (0.0, 60.0), ((0.0, 20.0),))]
+    assert [(each.options, each.answer) for each in questions] == [(("paint", "soup", "tea", "milk"), 0)]
+    sheet.drop("question").write_csv(tmp_path / "filled.csv")
+    with pytest.raises(SourceError, match=r"has no column question; start from how2_sheet\.csv"):
+        annotated(NoArticles(), [], tmp_path / "filled.csv")
+    sheet.with_columns(start_s=pl.lit("soon")).write_csv(tmp_path / "filled.csv")
+    with pytest.raises(SourceError, match=r"line 2: .*soon.*; times are seconds"):
+        annotated(NoArticles(), [], tmp_path / "filled.csv")
+    nothing = annotated(NoArticles(), [], tmp_path / "nothing.csv")
+    assert nothing == ([], [])
+    records, measured = release(*nothing, tmp_path / "how2", seed=0)
+    assert records.is_empty() and measured == {"queries": 0, "questions": 0}

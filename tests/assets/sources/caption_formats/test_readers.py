@@ -1,0 +1,184 @@
+"""Every caption format gives the same lines; what cannot be used is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from assets.captions.segments import follow_each_other
+from assets.sources.caption_formats.cues import CaptionError
+from assets.sources.caption_formats.readers import FORMATS, read_captions
+from assets.sources.protocol import CaptionLine
+from tests.assets.sources.caption_formats import youtube_formats as youtube
+from tests.assets.sources.caption_formats.youtube_formats import Said
+
+SAMPLE = [
+    Said(919, 5121, ((0, "hello"), (240, "and"), (500, "welcome"))),
+    Said(3040, 5000, ((0, "back"), (310, "to"), (480, "it's"), (700, "<my>"), (900, "&"), (1000, "co"))),
+    Said(6040, 2000, ((0, "yes"),)),
+    Said(7000, 1500, ((0, "yes"),)),
+    Said(12000, 900, ((0, "yes"),)),
+]
+
+
+def cut(lines: tuple[CaptionLine, ...]) -> list[tuple[float, float, str]]:
+    """The lines as they follow each other."""
+    rows = [("s", "v", i, line.start_s, line.end_s, line.text, None, None) for i, line in enumerate(lines)]
+    names = ("shard", "video_id", "line_index", "start_s", "end_s", "text", "word_starts_s", "duration_s")
+    types = (pl.String, pl.String, pl.Int64, pl.Float64, pl.Float64, pl.String, pl.List(pl.Float64), pl.Float64)
+    frame = pl.DataFrame(rows, schema=dict(zip(names, types, strict=True)), orient="row")
+    return follow_each_other(frame).select("start_s", "end_s", "text").rows()
+
+
+letters = st.characters(exclude_categories=("Cs", "Cc", "Zs", "Zl", "Zp"), exclude_characters="<>&{}[]\\\ufeff")
+words = st.text(letters, min_size=1, max_size=6).filter(lambda word: word.split() == [word] and "-->" not in word)
+
+
+@st.composite
+def recognised(draw: st.DrawFn) -> list[Said]:
+    """A recognised track: every line stays on screen until the one after the next starts, or for less."""
+    gaps = draw(st.lists(st.integers(100, 4000), min_size=1, max_size=8))
+    starts = [sum(gaps[: i + 1]) for i in range(len(gaps))]
+    said = draw(st.sampled_from([["yes", "no"], None]))
+    one = words if said is None else st.sampled_from(said)
+    track = []
+    for index, start in enumerate(starts):
+        after_next = starts[index + 2] if index + 2 < len(starts) else start + 5000
+        duration = draw(st.sampled_from([after_next - start, 90]))
+        spoken = draw(st.lists(one, min_size=1, max_size=4))
+        track.append(Said(start, duration, tuple((7 * i, word) for i, word in enumerate(spoken))))
+    return track
+
+
+@settings(deadline=None)
+@given(recognised())
+@example(SAMPLE)
+@example([Said(100, 200, ((0, "yes"),)), Said(200, 90, ((0, "yes"),)), Said(300, 5000, ((0, "yes"),))])
+def test_all_formats_of_a_recognised_track_say_the_same(track: list[Said]) -> None:
+    spoken = cut(read_captions(youtube.json3(track), "json3").lines)
+    assert [text for _, _, text in spoken] == [line.text for line in track]
+    for format in ("srv1", "srv3", "vtt", "srt", "ttml"):
+        read = read_captions(getattr(youtube, format)(track), format)
+        assert read.problems == ()
+        assert cut(read.lines) == spoken, format
+
+
+@settings(deadline=None)
+@given(recognised())
+@example(SAMPLE)
+def test_word_times_are_the_same_wherever_they_are_told(track: list[Said]) -> None:
+    told = [tuple(((line.start_ms + offset) / 1000, word) for offset, word in line.words) for line in track]
+    for format in ("json3", "srv3"):
+        assert [line.words for line in read_captions(getattr(youtube, format)(track), format).lines] == told
+    from_vtt = [line.words for line in read_captions(youtube.vtt(track), "vtt").lines]
+    # A line of one word has no time stamp between words, so WebVTT cannot say that it was timed.
+    assert from_vtt == [words if len(words) > 1 else () for words in told]
+
+
+def test_lines_people_write_are_not_taken_for_a_rolling_box() -> None:
+    manual = b"WEBVTT\n\n1\n00:01.000 --> 00:02.000\n- Yes.\n\n2\n00:02.000 --> 00:03.000\n- Yes.\n\nNOTE a\nb\n\n"
+    assert [line.text for line in read_captions(manual, "vtt").lines] == ["- Yes.", "- Yes."]
+
+
+def test_ttml_times_in_all_their_forms() -> None:
+    document = b"""
+        <tt xmlns="http://www.w3.org/ns/ttml" xmlns:ttp="http://www.w3.org/ns/ttml#parameter"
+        ttp:frameRate="25" ttp:tickRate="10"><head><metadata>not said</metadata></head><body begin="10s"><div>
+        <p begin="00:00:01.5" end="00:00:02:05">two<br/><span>rows</span></p>
+        <p begin="30t" dur="500ms">ticks</p><p begin="0.1m">no end</p><p begin="8s" end="9s">last</p>
+        </div></body></tt>""".strip()
+    assert [(line.start_s, line.end_s, line.text) for line in read_captions(document, "ttml").lines] == [
+        (11.5, 12.2, "two rows"),
+        (13.0, 13.5, "ticks"),
+        (16.0, 18.0, "no end"),
+        (18.0, 19.0, "last"),
+    ]
+
+
+def test_published_forms_of_one_video() -> None:
+    lists = json.dumps({"start": [0, 2.5], "end": [6.0, 4], "text": ["evening stroll", "music, please"]}).encode()
+    table = b'start,end,text\r\n0,6.0,evening stroll\r\n2.5,4,"music, please"\r\n'
+    expected = (CaptionLine(0.0, 6.0, "evening stroll"), CaptionLine(2.5, 4.0, "music, please"))
+    assert read_captions(lists, "json").lines == read_captions(table, "csv").lines == expected
+
+
+@pytest.mark.parametrize(
+    ("format", "data", "message"),
+    [
+        ("json3", b'{"events": [', "json3 captions: not JSON"),
+        ("json3", b"[]", "no list 'events'"),
+        ("srv1", b"", "empty file"),
+        ("srv1", b"<transcript><text", "not XML"),
+        ("srv3", b"<html/>", "its root element is <html>, not <timedtext>"),
+        ("ttml", b'<!DOCTYPE t [<!ENTITY a "b">]><tt>&a;</tt>', "declares entities"),
+        ("vtt", b"", "empty file"),
+        ("vtt", b"1\n00:01.000 --> 00:02.000\na\n", "does not start with WEBVTT"),
+        ("vtt", "WEBVTT ü".encode("latin-1"), "not UTF-8"),
+        ("srt", b"just text", "no timing line"),
+        ("json", b'{"start": [1], "end": [2, 3], "text": []}', "1 starts, 2 ends and 0 texts"),
+        ("csv", b"video,text\n", "its header is 'video,text', not start,end,text"),
+        ("ttml", b'<tt xmlns:p="http://www.w3.org/ns/ttml#parameter" p:tickRate="0x"/>', "rates .* are broken"),
+        ("json", b"[" * 100_000, "not JSON"),
+        ("ass", b"", "no reader for the format 'ass'"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named(format: str, data: bytes, message: str) -> None:
+    with pytest.raises(CaptionError, match=message):
+        read_captions(data, format)
+
+
+@pytest.mark.parametrize(
+    ("format", "data", "problem"),
+    [
+        (
+            "json3",
+            b'{"events": [{"tStartMs": "x", "segs": []},'
+            b' {"tStartMs": 0, "dDurationMs": 1000, "segs": [{"utf8": "a"}]}]}',
+            ("event 0", "tStartMs is 'x'"),
+        ),
+        ("srv1", b'<transcript><text dur="1"/><text start="0" dur="1">a</text></transcript>', ("<text> 0", "start")),
+        ("srv3", b'<timedtext><p t="0" d="1000">a</p><p t="9" d="-8">b</p></timedtext>', ("<p> 1", "ends at")),
+        ("ttml", b'<tt><body><div><p begin="0s" end="1s">a</p><p begin="x">b</p></div></body></tt>', ("<p> 1", "'x'")),
+        ("vtt", b"WEBVTT\n\n00:00.000 --> 00:01.000\na\n\n00:xx --> 00:02.000\nb\n", ("line 6", "not a timing")),
+        ("srt", b"stray\n\n1\n00:00:00,000 --> 00:00:01,000\na\n", ("line 1", "no timing above: stray")),
+        ("srt", b"1\n00:00:00,0 --> 00:00:01,0\na\n2\n00:00:07,0 --> 00:00:06,0\nb\n", ("line 5", "ends at 6 s")),
+        ("json", b'{"start": [0, null], "end": [1, 2], "text": ["a", "b"]}', ("line 1", "start is None")),
+        ("csv", b"start,end,text\n0,1,a\n1,b\n", ("line 1", "2 fields instead of 3")),
+        ("csv", b"start,end,text\n0,1,a\nnan,2,b\n", ("line 1", "start is nan")),
+        ("json", b'{"start": [0, %d], "end": [1, 2], "text": ["a", "b"]}' % 10**400, ("line 1", "start is 1000")),
+        (
+            "srv1",
+            b'<transcript><text start="0" dur="1">a</text><text start="1e999999">b</text></transcript>',
+            ("1", ""),
+        ),
+        ("vtt", b"WEBVTT\n\n00:00.000 --> 00:01.000\na\n\n9999999:00:00.000 --> 1:00\nb\n", ("line 6", "not a timing")),
+    ],
+)
+def test_a_broken_cue_is_named_and_the_others_stay(format: str, data: bytes, problem: tuple[str, str]) -> None:
+    read = read_captions(data, format)
+    assert [(line.start_s, line.end_s, line.text) for line in read.lines] == [(0.0, 1.0, "a")]
+    (found,) = read.problems
+    assert problem[0] in found.name and problem[1] in found.problem
+
+
+@settings(deadline=None)
+@given(st.sampled_from(sorted(FORMATS)), st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
+def test_no_input_escapes_as_another_error(format: str, data: bytes) -> None:
+    for content in (data, b"WEBVTT\n" + data, b"start,end,text\n" + data):
+        try:
+            read_captions(content, format)
+        except CaptionError as error:
+            assert str(error).startswith(f"{format} captions: ")
+
+
+def test_the_extension_says_the_format(tmp_path: Path) -> None:
+    path = tmp_path / "abc.en.json3"
+    path.write_bytes(youtube.json3(SAMPLE))
+    assert read_captions(path).lines[0].text == "hello and welcome"
+    with pytest.raises(CaptionError, match=r"gone.vtt: .*No such file"):
+        read_captions(tmp_path / "gone.vtt")

@@ -31,7 +31,7 @@ from dagster._core.events import DagsterEventType
 from dagster._core.loader import LoadingContextForTest
 
 from assets.lake import Lake, load_tables
-from assets.sources.outcomes import due
+from assets.outcomes import due
 from orchestration.automation import REFRESHED, SELECTIONS
 from orchestration.definitions import build_defs, stored_version
 from orchestration.io_manager import table_of

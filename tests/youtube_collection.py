@@ -11,9 +11,10 @@ import polars as pl
 
 from assets.captions.fetch import fetch_captions
 from assets.media.files import fetch_files
+from assets.outcomes import Problem
 from assets.sharding import Sharding
 from assets.sources.journal import Journal
-from assets.sources.protocol import Article, Problem
+from assets.sources.protocol import Article
 from assets.sources.youtube import YouTubeOptions, YouTubeSource
 from assets.videos.metadata import fetch_metadata
 from assets.videos.search import search_tasks

@@ -11,9 +11,9 @@ from assets.captions.segments import clips as clips_of
 from assets.captions.segments import dropped
 from assets.captions.sentences import Segmentation
 from assets.captions.speech_recognition import Recognition
+from assets.captions.tracks import CaptionedVideos
+from assets.outcomes import stop_if_blocked
 from assets.sharding import Sharding
-from assets.sources.outcomes import stop_if_blocked
-from assets.sources.protocol import VideoSource
 
 
 @dg.multi_asset(
@@ -35,7 +35,7 @@ from assets.sources.protocol import VideoSource
 def caption_tracks(
     context: dg.AssetExecutionContext,
     candidate_videos: pl.LazyFrame,
-    source: dg.ResourceParam[VideoSource],
+    source: dg.ResourceParam[CaptionedVideos],
     sharding: dg.ResourceParam[Sharding],
     media_root: dg.ResourceParam[Path],
     recognition: dg.ResourceParam[Recognition],

@@ -13,13 +13,14 @@ from pathlib import Path
 import polars as pl
 
 from assets.captions.speech_recognition import Recognition, recognise
+from assets.captions.tracks import CaptionedVideos, CaptionTrack
 from assets.lake import load_tables
-from assets.sources.protocol import CaptionTrack, FetchError, SourceError, VideoSource
+from assets.outcomes import FetchError, SourceError
 from ml.text.tokens import tokenize
 
 
 def fetch_captions(
-    source: VideoSource,
+    source: CaptionedVideos,
     video_ids: Iterable[str],
     shard: str,
     recognise: Callable[[str], CaptionTrack] | None = None,
@@ -59,7 +60,7 @@ def fetch_captions(
     return tables["captions"].frame(lines), tables["caption_fetches"].frame(fetches)
 
 
-def recogniser(source: VideoSource, media_root: Path, recognition: Recognition) -> Callable[[str], CaptionTrack]:
+def recogniser(source: CaptionedVideos, media_root: Path, recognition: Recognition) -> Callable[[str], CaptionTrack]:
     """Makes tracks from what is said in the video's file, which is fetched for it.
 
     Raises, when first used:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from assets.captions.sentences import MissingExtraError
-from assets.sources.protocol import CaptionLine
+from assets.captions.tracks import CaptionLine
 
 
 class _Word(Protocol):

@@ -13,7 +13,8 @@ from pathlib import Path
 import polars as pl
 
 from assets.lake import load_tables
-from assets.sources.protocol import SourceError, VideoSource
+from assets.outcomes import SourceError
+from assets.sources.protocol import VideoSource
 from assets.sources.synthetic import SyntheticSource
 from ml.hero.construction import (
     ASKED,

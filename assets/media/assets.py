@@ -7,8 +7,8 @@ import dagster as dg
 import polars as pl
 
 from assets.media.files import fetch_files
+from assets.outcomes import stop_if_blocked
 from assets.sharding import Sharding
-from assets.sources.outcomes import stop_if_blocked
 from assets.sources.protocol import VideoSource
 
 

@@ -14,7 +14,8 @@ import polars as pl
 
 from assets.features.decode import DecodeError, probe
 from assets.lake import load_tables
-from assets.sources.protocol import FetchError, SourceError, VideoSource
+from assets.outcomes import FetchError, SourceError
+from assets.sources.protocol import VideoSource
 
 
 def fetch_files(

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from assets.sources.protocol import Article, Problem, SourceError
+from assets.outcomes import Problem, SourceError
+from assets.sources.protocol import Article
 
 LONGEST_TITLE = 300
 _BETWEEN_CATEGORIES = re.compile(r"\s*[>|;]\s*")

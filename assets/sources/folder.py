@@ -17,18 +17,12 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
-from assets.sources.caption_formats.cues import CaptionError
-from assets.sources.caption_formats.problems import set_aside
-from assets.sources.caption_formats.readers import read_captions
-from assets.sources.protocol import (
-    Article,
-    CaptionSource,
-    CaptionTrack,
-    Problem,
-    SearchResult,
-    SourceError,
-    VideoMetadata,
-)
+from assets.captions.cues import CaptionError
+from assets.captions.problems import set_aside
+from assets.captions.readers import read_captions
+from assets.captions.tracks import CaptionSource, CaptionTrack
+from assets.outcomes import Problem, SourceError
+from assets.sources.protocol import Article, SearchResult, VideoMetadata
 
 CAPTION_FORMATS = ("json3", "srv3", "vtt", "srt", "ttml", "srv1")
 """Formats of caption files, the one that tells most first: json3 and srv3 know when each word is said."""

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 
-from assets.sources.protocol import FetchError, Outcome, SourceError, Status
+from assets.outcomes import FetchError, Outcome, SourceError, Status
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (

@@ -6,45 +6,13 @@ Belongs here: the protocol and its record types. Does not belong here: any sourc
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
-CaptionSource = Literal["manual", "asr", "translated", "whisper"]
-
-Status = Literal["ok", "no_captions", "disabled", "unavailable", "age_restricted", "failed", "blocked", "retry"]
-"""What came of asking for one thing.
-
-Final: ``ok``; ``no_captions`` (none in English, and none that can be translated); ``disabled`` (no captions at all);
-``unavailable`` (removed, private, or refused to everyone here); ``age_restricted`` (needs a login); ``failed`` (what is
-there cannot be read). Not final: ``blocked`` (the source refuses all requests for now) and ``retry`` (anything else
-that went wrong).
-"""
-
-
-class SourceError(Exception):
-    """The source cannot give what was asked for; the message names the thing and the reason."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of asking for one thing, over all runs. ``fetched_at`` is None for an answer of just now."""
-
-    status: Status
-    error: str | None = field(default=None, kw_only=True)
-    attempts: int = field(default=1, kw_only=True)
-    fetched_at: datetime | None = field(default=None, kw_only=True)
-    next_try_at: datetime | None = field(default=None, kw_only=True)
-
-
-class FetchError(SourceError):
-    """There is no answer, and this is its outcome; ``wait`` says how long to leave it alone, where that is known."""
-
-    def __init__(self, outcome: Outcome, wait: timedelta | None = None) -> None:
-        super().__init__(outcome.error or outcome.status)
-        self.outcome = outcome
-        self.wait = wait
+from assets.captions.tracks import CaptionTrack
+from assets.outcomes import Outcome, Problem
 
 
 @dataclass(frozen=True)
@@ -86,40 +54,6 @@ class VideoMetadata(Outcome):
     keywords: tuple[str, ...] = ()
     manual_captions: tuple[str, ...] = ()
     asr_captions: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class CaptionLine:
-    """One caption line as the source shows it; rolling windows of speech recognition may overlap. Seconds.
-
-    ``words`` are (start in seconds, word) for every word of ``text``, split at blanks; empty where words have no times.
-    """
-
-    start_s: float
-    end_s: float
-    text: str
-    words: tuple[tuple[float, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class CaptionTrack(Outcome):
-    """The best English caption track of a video, or why there is none.
-
-    ``error`` of a good track tells of single cues that were set aside.
-    """
-
-    source: CaptionSource | None = None
-    language: str | None = None
-    lines: tuple[CaptionLine, ...] = ()
-    language_probability: float | None = None
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something in the source that cannot be used: ``name`` says what, ``problem`` says why."""
-
-    name: str
-    problem: str
 
 
 class ArticleSource(Protocol):

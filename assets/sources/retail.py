@@ -12,7 +12,7 @@ from typing import Protocol
 
 import polars as pl
 
-from assets.sources.protocol import SourceError
+from assets.outcomes import SourceError
 
 TRANSACTION_COLUMNS = (
     "basket_id",

@@ -25,8 +25,9 @@ from urllib.robotparser import RobotFileParser
 import httpx
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
+from assets.outcomes import FetchError, Outcome, Problem, SourceError
 from assets.sources.journal import Journal
-from assets.sources.protocol import Article, FetchError, Outcome, Problem, SourceError
+from assets.sources.protocol import Article
 
 AGENT = "howto-lake"
 """The name by which robots.txt may speak of this client."""

@@ -6,8 +6,8 @@ import dagster as dg
 import polars as pl
 
 from assets.lake import Lake
+from assets.outcomes import stop_if_blocked
 from assets.sharding import Sharding
-from assets.sources.outcomes import stop_if_blocked
 from assets.sources.protocol import VideoSource
 from assets.videos.duplicates import DuplicateOptions, EvaluationLists, caption_texts, leakage, near_duplicates
 from assets.videos.filters import Limits, candidate_verdicts, video_verdicts

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 import polars as pl
 
 from assets.lake import load_tables
-from assets.sources.protocol import FetchError, Outcome, SearchResult, VideoSource
+from assets.outcomes import FetchError, Outcome
+from assets.sources.protocol import SearchResult, VideoSource
 
 
 def search_tasks(source: VideoSource, tasks: pl.DataFrame, limit: int) -> tuple[pl.DataFrame, pl.DataFrame]:

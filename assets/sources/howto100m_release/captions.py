@@ -1,7 +1,7 @@
 """The captions of a HowTo100M release: one file of a million videos, read by video without ever being whole in memory.
 
 Belongs here: where each video's entry stands in ``caption.json`` or ``raw_caption.json``, reading many entries at a
-time, and reading MIL-NCE's zip. What one video's entry means is told in ``assets.sources.caption_formats.published``.
+time, and reading MIL-NCE's zip. What one video's entry means is told in ``assets.captions.published``.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Any, BinaryIO
 import polars as pl
 from pydantic_core import from_json
 
-from assets.sources.caption_formats.cues import CaptionError
-from assets.sources.caption_formats.published import Row, csv_rows, parallel_rows
+from assets.captions.cues import CaptionError
+from assets.captions.published import Row, csv_rows, parallel_rows
 
 SCAN_BYTES = 16_000_000
 BATCH_BYTES = 16_000_000

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import polars as pl
 
+from assets.captions.tracks import CaptionTrack
+from assets.outcomes import Problem, SourceError
 from assets.sources.folder import VIDEO_SUFFIXES
 from assets.sources.howto100m_release.export import CAPTION_ZIP, CAPTIONS, RAW_CAPTIONS, TASK_LIST, VIDEO_LIST
 from assets.sources.howto100m_release.lists import VIDEO_LIST_SCHEMA, read_task_list, read_video_list
 from assets.sources.howto100m_release.tracks import CaptionFile
-from assets.sources.protocol import Article, CaptionTrack, Problem, SearchResult, SourceError, VideoMetadata
+from assets.sources.protocol import Article, SearchResult, VideoMetadata
 
 _HOW_TO = re.compile(r"^\s*how\s+to\s+", re.IGNORECASE)
 _NO_VIDEOS = VIDEO_LIST_SCHEMA.to_frame().select("video_id", "rank")

@@ -16,11 +16,12 @@ from pathlib import Path
 
 import polars as pl
 
+from assets.captions.cues import CaptionError, plain
+from assets.captions.tracks import CaptionLine, CaptionTrack
 from assets.lake import load_tables
-from assets.sources.caption_formats.cues import CaptionError, plain
+from assets.outcomes import Problem, SourceError, Status
 from assets.sources.howto100m_release.captions import LINES, PROBLEMS, Batch, find_entries, read_entries, read_zip
 from assets.sources.howto100m_release.export import Track, write_caption_json
-from assets.sources.protocol import CaptionLine, CaptionTrack, Problem, SourceError, Status
 from ml.text.tokens import tokenize
 
 _NOT_PLAIN = r"&|\s\s|^\s|\s$|[^\S ]|[\x1c-\x1f]"

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from assets.sources.protocol import SourceError
+from assets.outcomes import SourceError
 from assets.sources.synthetic import narration
 from assets.sources.synthetic.ground_truth import VideoStep, video_steps
 from assets.sources.synthetic.source import SyntheticSource

@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from assets.sources.protocol import SourceError
+from assets.outcomes import SourceError
 from assets.sources.synthetic.source import SyntheticSource
 
 NOISE = 0.5

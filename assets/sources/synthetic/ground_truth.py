@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 
 import polars as pl
 
-from assets.sources.protocol import SourceError, VideoSource
+from assets.outcomes import SourceError
+from assets.sources.protocol import VideoSource
 from assets.sources.synthetic import narration
 from assets.sources.synthetic.source import SyntheticSource
 from assets.sources.synthetic.vocabulary import ACTIONS, COLOURS, with_article

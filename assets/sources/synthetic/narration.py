@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from assets.sources.protocol import CaptionLine, CaptionTrack
+from assets.captions.tracks import CaptionLine, CaptionTrack
 from assets.sources.synthetic.vocabulary import ACTIONS, COLOURS, SHAPES, TEXTURES, Action, with_article
 from assets.sources.synthetic.world import Step, Thing, Video, World, draws
 

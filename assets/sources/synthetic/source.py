@@ -9,7 +9,9 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from assets.sources.protocol import Article, CaptionTrack, Problem, SearchResult, SourceError, VideoMetadata
+from assets.captions.tracks import CaptionTrack
+from assets.outcomes import Problem, SourceError
+from assets.sources.protocol import Article, SearchResult, VideoMetadata
 from assets.sources.synthetic import narration
 from assets.sources.synthetic.world import World
 

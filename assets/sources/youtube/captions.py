@@ -16,11 +16,12 @@ from youtube_transcript_api.proxies import GenericProxyConfig
 from yt_dlp.networking.exceptions import HTTPError
 from yt_dlp.utils import update_url_query
 
-from assets.sources.caption_formats.cues import CaptionError, Captions, Cue, captions, plain
-from assets.sources.caption_formats.json3 import read_json3
-from assets.sources.caption_formats.problems import set_aside
+from assets.captions.cues import CaptionError, Captions, Cue, captions, plain
+from assets.captions.json3 import read_json3
+from assets.captions.problems import set_aside
+from assets.captions.tracks import CaptionSource, CaptionTrack
+from assets.outcomes import FetchError, Status
 from assets.sources.journal import Record
-from assets.sources.protocol import CaptionSource, CaptionTrack, FetchError, Status
 from assets.sources.youtube.errors import TRANSCRIPT_ERRORS, YTDLP_ERRORS, final, not_now, of_transcripts, of_ytdlp
 from assets.sources.youtube.options import YouTubeOptions
 from assets.sources.youtube.player import SPOKEN, WITHHELD, Player, own_tracks

@@ -17,7 +17,7 @@ from googleapiclient.discovery import build
 from googleapiclient.errors import HttpError
 from yt_dlp.utils import parse_duration
 
-from assets.sources.protocol import FetchError, Outcome, SourceError
+from assets.outcomes import FetchError, Outcome, SourceError
 from assets.sources.youtube.errors import MALFORMED, not_now, retry_after
 from assets.sources.youtube.options import YouTubeOptions
 from assets.sources.youtube.polite import PoliteSession, RateLimiter

@@ -14,7 +14,7 @@ import youtube_transcript_api as transcripts
 from yt_dlp.networking.exceptions import HTTPError
 from yt_dlp.utils import DownloadError, ExtractorError, YoutubeDLError
 
-from assets.sources.protocol import FetchError, Outcome, Status
+from assets.outcomes import FetchError, Outcome, Status
 from assets.sources.youtube.polite import PoliteYoutubeDL
 
 MALFORMED = (ParseError, ValueError, KeyError, IndexError, TypeError, AttributeError)

@@ -9,8 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from assets.outcomes import FetchError
 from assets.sources.journal import Record
-from assets.sources.protocol import FetchError, VideoMetadata
+from assets.sources.protocol import VideoMetadata
 from assets.sources.youtube.errors import YTDLP_ERRORS, not_now, of_ytdlp
 from assets.sources.youtube.options import YouTubeOptions
 from assets.sources.youtube.polite import PoliteYoutubeDL, RateLimiter, ydl_params

@@ -17,16 +17,10 @@ from typing import Protocol
 
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
+from assets.captions.tracks import CaptionTrack
+from assets.outcomes import FetchError, Problem
 from assets.sources.journal import Journal, Record
-from assets.sources.protocol import (
-    Article,
-    ArticleSource,
-    CaptionTrack,
-    FetchError,
-    Problem,
-    SearchResult,
-    VideoMetadata,
-)
+from assets.sources.protocol import Article, ArticleSource, SearchResult, VideoMetadata
 from assets.sources.youtube.captions import CaptionClient, TranscriptApiCaptions, YtDlpCaptions, fetch_track, read_track
 from assets.sources.youtube.media import Downloads, Quota, describe, finished
 from assets.sources.youtube.options import YouTubeOptions

@@ -9,9 +9,9 @@ import polars as pl
 
 from assets.captions.fetch import fetch_captions
 from assets.media.files import fetch_files
+from assets.outcomes import FetchError, Outcome, due, stop_if_blocked
 from assets.sources.folder import FolderSource
-from assets.sources.outcomes import due, stop_if_blocked
-from assets.sources.protocol import FetchError, Outcome, SearchResult
+from assets.sources.protocol import SearchResult
 from assets.sources.synthetic import SyntheticSource
 from assets.videos.metadata import fetch_metadata
 from assets.videos.search import search_tasks

@@ -10,7 +10,7 @@ import pytest
 
 from assets.captions.sentences import MissingExtraError
 from assets.captions.speech_recognition import Recognition, recognise, speech_segments
-from assets.sources.protocol import CaptionLine
+from assets.captions.tracks import CaptionLine
 
 
 @dataclass

@@ -18,7 +18,7 @@ from assets.hero.tasks.benchmarks import BENCHMARKS, evaluated
 from assets.hero.videos import LakeTables
 from assets.lake import load_tables
 from assets.models.options import RuntimeOptions
-from assets.sources.protocol import SourceError
+from assets.outcomes import SourceError
 from assets.sources.synthetic import SyntheticSource
 from assets.sources.synthetic.annotations import subtitles, write_annotations
 from assets.sources.synthetic.frames import frame_features

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from assets.outcomes import Problem, SourceError
 from assets.sources.article_files import ArticleFile
-from assets.sources.protocol import Article, Problem, SourceError
+from assets.sources.protocol import Article
 
 TITLES = {"Paint a Chair": ("Home and Garden", "Furniture"), "Bathe a Cat": ("Pets and Animals",), "Whistle": ()}
 

@@ -13,7 +13,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from assets.captions.fetch import fetch_captions
+from assets.captions.tracks import CaptionLine
 from assets.lake import Lake, load_tables
+from assets.outcomes import Problem, SourceError
 from assets.sources.howto100m_release import captions as release_captions
 from assets.sources.howto100m_release.captions import find_entries, read_entries
 from assets.sources.howto100m_release.export import (
@@ -30,7 +32,6 @@ from assets.sources.howto100m_release.export import (
 from assets.sources.howto100m_release.lists import read_video_list
 from assets.sources.howto100m_release.source import HowTo100MRelease
 from assets.sources.howto100m_release.tracks import CaptionFile
-from assets.sources.protocol import CaptionLine, Problem, SourceError
 
 VIDEO_LIST = """video_id,category_1,category_2,rank,task_id, path
 nVbIUDjzWY4,Cars & Other Vehicles,Motorcycles,27, 52907

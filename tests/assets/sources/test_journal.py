@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from assets.outcomes import FetchError, Outcome, SourceError
 from assets.sources.journal import Journal, Patience
-from assets.sources.protocol import FetchError, Outcome, SourceError
 
 START = datetime(2026, 5, 4, tzinfo=UTC)
 

@@ -12,7 +12,8 @@ import av
 import numpy as np
 import pytest
 
-from assets.sources.protocol import SourceError, VideoSource
+from assets.outcomes import SourceError
+from assets.sources.protocol import VideoSource
 from assets.sources.synthetic import SyntheticSource, ground_truth, narration, render, sprites
 from assets.sources.synthetic.vocabulary import (
     ABSTRACT_VERBS,

@@ -19,8 +19,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from assets.outcomes import SourceError
 from assets.sources.journal import Journal
-from assets.sources.protocol import Article, SourceError
+from assets.sources.protocol import Article
 from assets.sources.wikihow import WikiHow, WikiHowOptions, category_line
 
 PARENTS = {

@@ -9,8 +9,7 @@ import pytest
 
 from assets.captions.fetch import fetch_captions
 from assets.media.files import fetch_files
-from assets.sources.outcomes import due, stop_if_blocked
-from assets.sources.protocol import SourceError
+from assets.outcomes import SourceError, due, stop_if_blocked
 from assets.sources.youtube import YouTubeSource
 from assets.sources.youtube.errors import ADVICE
 from assets.sources.youtube.search import WITH_SUBTITLES

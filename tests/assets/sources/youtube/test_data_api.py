@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from assets.sources.protocol import FetchError, SourceError
+from assets.outcomes import FetchError, SourceError
 from assets.sources.youtube import YouTubeOptions
 from assets.sources.youtube.data_api import DataApiSearch, _until_midnight
 from assets.sources.youtube.polite import RateLimiter

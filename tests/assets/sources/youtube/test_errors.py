@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from assets.sources.protocol import FetchError
+from assets.outcomes import FetchError
 from assets.sources.youtube import YouTubeOptions
 from assets.sources.youtube.captions import TranscriptApiCaptions, YtDlpCaptions
 from assets.sources.youtube.player import Player

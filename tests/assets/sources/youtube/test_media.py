@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from assets.media.files import fetch_files
-from assets.sources.protocol import FetchError
+from assets.outcomes import FetchError
 from assets.sources.youtube import YouTubeSource
 from tests.assets.sources.youtube.conftest import Clock
 from tests.youtube_server import Fault, YouTube, tiny_mp4

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from assets.sources.caption_formats.cues import Cue
+from assets.captions.cues import Cue
 
 LONGEST_SETTLING_S = 0.05
 """Files in the wild settle in 10 ms; no spoken cue is as short as this."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from assets.sources.caption_formats.cues import CaptionError, Captions, Cue, captions, plain, timed_words
-from assets.sources.protocol import Problem
+from assets.captions.cues import CaptionError, Captions, Cue, captions, plain, timed_words
+from assets.outcomes import Problem
 
 LONGEST_MS = 1e12
 """Times above this, some 30 years, are taken for damage."""

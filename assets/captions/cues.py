@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from assets.sources.protocol import CaptionLine, Problem
+from assets.captions.tracks import CaptionLine
+from assets.outcomes import Problem
 
 
 class CaptionError(Exception):

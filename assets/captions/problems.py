@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assets.sources.caption_formats.cues import Captions
+from assets.captions.cues import Captions
 
 
 def set_aside(read: Captions) -> str | None:

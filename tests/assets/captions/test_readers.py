@@ -10,12 +10,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from assets.captions.cues import CaptionError
+from assets.captions.readers import FORMATS, read_captions
 from assets.captions.segments import follow_each_other
-from assets.sources.caption_formats.cues import CaptionError
-from assets.sources.caption_formats.readers import FORMATS, read_captions
-from assets.sources.protocol import CaptionLine
-from tests.assets.sources.caption_formats import youtube_formats as youtube
-from tests.assets.sources.caption_formats.youtube_formats import Said
+from assets.captions.tracks import CaptionLine
+from tests.assets.captions import youtube_formats as youtube
+from tests.assets.captions.youtube_formats import Said
 
 SAMPLE = [
     Said(919, 5121, ((0, "hello"), (240, "and"), (500, "welcome"))),

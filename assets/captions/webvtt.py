@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from assets.sources.caption_formats.cues import CaptionError, Captions, Cue, captions, plain, timed_words
-from assets.sources.caption_formats.rolling import Box, rolls, unrolled
-from assets.sources.protocol import Problem
+from assets.captions.cues import CaptionError, Captions, Cue, captions, plain, timed_words
+from assets.captions.rolling import Box, rolls, unrolled
+from assets.outcomes import Problem
 
 _TIME = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
 _TIMING = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?")

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
-from assets.sources.caption_formats.cues import CaptionError, Captions, Cue, captions, plain, timed_words
-from assets.sources.protocol import Problem
+from assets.captions.cues import CaptionError, Captions, Cue, captions, plain, timed_words
+from assets.outcomes import Problem
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

@@ -12,8 +12,8 @@ import json
 import sys
 from typing import Any
 
-from assets.sources.caption_formats.cues import CaptionError, Captions, Cue, captions, plain
-from assets.sources.protocol import Problem
+from assets.captions.cues import CaptionError, Captions, Cue, captions, plain
+from assets.outcomes import Problem
 
 Row = tuple[int, float, float, str]
 """Index in the video's entry, start and end in seconds, text as it stands."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from assets.sources.caption_formats.cues import CaptionError, Captions
-from assets.sources.caption_formats.json3 import read_json3
-from assets.sources.caption_formats.published import read_mil_nce, read_release_json
-from assets.sources.caption_formats.timed_xml import read_srv1, read_srv3, read_ttml
-from assets.sources.caption_formats.webvtt import read_srt, read_vtt
+from assets.captions.cues import CaptionError, Captions
+from assets.captions.json3 import read_json3
+from assets.captions.published import read_mil_nce, read_release_json
+from assets.captions.timed_xml import read_srv1, read_srv3, read_ttml
+from assets.captions.webvtt import read_srt, read_vtt
 
 
 def read_captions(data: bytes | Path, format: str | None = None) -> Captions:

@@ -1,0 +1,49 @@
+"""Caption tracks: what every caption format is read into, and what the table of captions is made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+from assets.outcomes import Outcome
+
+CaptionSource = Literal["manual", "asr", "translated", "whisper"]
+
+
+@dataclass(frozen=True)
+class CaptionLine:
+    """One caption line as the source shows it; rolling windows of speech recognition may overlap. Seconds.
+
+    ``words`` are (start in seconds, word) for every word of ``text``, split at blanks; empty where words have no times.
+    """
+
+    start_s: float
+    end_s: float
+    text: str
+    words: tuple[tuple[float, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class CaptionTrack(Outcome):
+    """The best English caption track of a video, or why there is none.
+
+    ``error`` of a good track tells of single cues that were set aside.
+    """
+
+    source: CaptionSource | None = None
+    language: str | None = None
+    lines: tuple[CaptionLine, ...] = ()
+    language_probability: float | None = None
+
+
+class CaptionedVideos(Protocol):
+    """Where captions come from, and the files that speech recognition reads. Every video source is one."""
+
+    def captions(self, video_id: str) -> CaptionTrack:
+        """The caption track of a video; a missing or broken track is an answer, not an exception."""
+        ...
+
+    def media(self, video_id: str, folder: Path) -> Path:
+        """The video's file, fetched into ``folder`` if it is not local yet (see ``VideoSource.media``)."""
+        ...

@@ -1,0 +1,71 @@
+"""Outcomes of requests to a source: their states, and what a table of outcomes says about stopping and retrying."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import polars as pl
+
+Status = Literal["ok", "no_captions", "disabled", "unavailable", "age_restricted", "failed", "blocked", "retry"]
+"""What came of asking for one thing.
+
+Final: ``ok``; ``no_captions`` (none in English, and none that can be translated); ``disabled`` (no captions at all);
+``unavailable`` (removed, private, or refused to everyone here); ``age_restricted`` (needs a login); ``failed`` (what is
+there cannot be read). Not final: ``blocked`` (the source refuses all requests for now) and ``retry`` (anything else
+that went wrong).
+"""
+
+
+class SourceError(Exception):
+    """The source cannot give what was asked for; the message names the thing and the reason."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of asking for one thing, over all runs. ``fetched_at`` is None for an answer of just now."""
+
+    status: Status
+    error: str | None = field(default=None, kw_only=True)
+    attempts: int = field(default=1, kw_only=True)
+    fetched_at: datetime | None = field(default=None, kw_only=True)
+    next_try_at: datetime | None = field(default=None, kw_only=True)
+
+
+class FetchError(SourceError):
+    """There is no answer, and this is its outcome; ``wait`` says how long to leave it alone, where that is known."""
+
+    def __init__(self, outcome: Outcome, wait: timedelta | None = None) -> None:
+        super().__init__(outcome.error or outcome.status)
+        self.outcome = outcome
+        self.wait = wait
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something in the source that cannot be used: ``name`` says what, ``problem`` says why."""
+
+    name: str
+    problem: str
+
+
+def stop_if_blocked(outcomes: pl.DataFrame) -> None:
+    """Call it when the rows are kept: a source that refuses all requests must stop the run, not fail silently.
+
+    Raises:
+        SourceError: rows are blocked; the message says how many, until when, why, and what to do.
+    """
+    refused = outcomes.filter(pl.col("status") == "blocked")
+    if refused.is_empty():
+        return
+    until = refused.select(pl.col("next_try_at").max().dt.convert_time_zone("UTC").dt.strftime("%F %R")).item()
+    said = f"{refused.height} of {outcomes.height} not fetched, asked again from {until} UTC"
+    raise SourceError(f"{said}: {refused['error'][0]}")
+
+
+def due(outcomes: pl.LazyFrame, now: datetime) -> pl.LazyFrame:
+    """The rows that a run would ask for again now."""
+    next_try_at = pl.col("next_try_at").dt.convert_time_zone("UTC")
+    is_due = next_try_at.is_null() | (next_try_at <= now.astimezone(UTC))
+    return outcomes.filter(pl.col("status").is_in(["blocked", "retry"]) & is_due)

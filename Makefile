@@ -32,8 +32,8 @@ search: $(READY) ## a page on http://127.0.0.1:8000 that finds moments of videos
 sql: $(READY) ## the duckdb shell on the lake, read-only, with the statistics as views
 	@$(BIN)/python -m orchestration.shell
 
-lint: $(READY) ## style, types, layers, SQL
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/sqlfluff lint sql
+lint: $(READY) ## style, types, layers, SQL, wording
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/sqlfluff lint sql && $(BIN)/python -m tests.words --counts
 
 bench: $(READY) ## speed, each beside a peer in the same run
 	@$(BIN)/python -m pytest -s tests/benchmarks/bench_*.py

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
+
+from ml.files import recover_folder, whole_folder
 
 
 @dataclass(frozen=True)
@@ -64,22 +65,15 @@ def write_model_folder(
 
     A model is at ``path`` before and after, whatever interrupts this; it is never a mixture of two.
     """
-    new, old = _beside(path)
-    _recover(path)
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
-    save_file(
-        {name: tensor.detach().cpu().contiguous() for name, tensor in model_state.items()},
-        new / "model.safetensors",
-    )
-    for name, content in (("config", config), ("metrics", metrics), ("inputs", inputs)):
-        (new / f"{name}.json").write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    lines = (json.dumps(entry) + "\n" for entry in history)
-    (new / "training.jsonl").write_text("".join(lines), encoding="utf-8")
-    if path.exists():
-        path.rename(old)
-    new.rename(path)
-    shutil.rmtree(old, ignore_errors=True)
+    with whole_folder(path) as new:
+        save_file(
+            {name: tensor.detach().cpu().contiguous() for name, tensor in model_state.items()},
+            new / "model.safetensors",
+        )
+        for name, content in (("config", config), ("metrics", metrics), ("inputs", inputs)):
+            (new / f"{name}.json").write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        lines = (json.dumps(entry) + "\n" for entry in history)
+        (new / "training.jsonl").write_text("".join(lines), encoding="utf-8")
 
 
 def read_model_folder(path: Path) -> ModelFolder:
@@ -88,7 +82,7 @@ def read_model_folder(path: Path) -> ModelFolder:
     Raises:
         FileNotFoundError: there is no model.
     """
-    _recover(path)
+    recover_folder(path)
     if not path.is_dir():
         raise FileNotFoundError(f"{path}: no model is there; train it first")
     config, metrics, inputs = (
@@ -97,16 +91,3 @@ def read_model_folder(path: Path) -> ModelFolder:
     lines = (path / "training.jsonl").read_text(encoding="utf-8").splitlines()
     state = load_file(path / "model.safetensors")
     return ModelFolder(state, config, metrics, [json.loads(line) for line in lines], inputs)
-
-
-def _beside(path: Path) -> tuple[Path, Path]:
-    return path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
-
-
-def _recover(path: Path) -> None:
-    """Undo the first of the two renames if an interruption came before the second."""
-    _, old = _beside(path)
-    if path.exists():
-        shutil.rmtree(old, ignore_errors=True)
-    elif old.exists():
-        old.rename(path)

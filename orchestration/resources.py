@@ -7,7 +7,6 @@ options that shape results: a change of one makes the assets that use it out of 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ from assets.tasks.review import review_version
 from assets.tasks.verbs import TaskRules
 from assets.videos.duplicates import DuplicateOptions, EvaluationLists
 from assets.videos.filters import Limits
+from ml.files import content_hash, file_hash
 from ml.hero.clip_store import ClipStore
 from ml.joint_embedding.clip_index import ClipIndex
 from ml.joint_embedding.pair_store import PairStore
@@ -112,7 +112,7 @@ def evaluation_lists(settings: Settings) -> EvaluationLists:
 
 def file_version(path: Path) -> str:
     """Hash of a file, empty where there is none."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else ""
+    return file_hash(path, digits=16) if path.is_file() else ""
 
 
 def stamp(path: Path | None) -> str:
@@ -259,4 +259,4 @@ def build_resources(settings: Settings) -> dict[str, Any]:
 def fingerprint(resources: dict[str, Any], names: set[str]) -> str:
     """Hash of the options among the named resources; empty where there are none."""
     options = sorted((name, repr(resources[name])) for name in names if dataclasses.is_dataclass(resources.get(name)))
-    return hashlib.sha256(repr(options).encode()).hexdigest()[:8] if options else ""
+    return content_hash(options, digits=8) if options else ""

@@ -24,6 +24,7 @@ from assets.card.samples import draw
 from assets.card.snapshot import Snapshot
 from assets.card.treemap import Area, squarified
 from assets.lake import Lake, LakeError
+from ml.files import whole_file
 
 NEEDED = ("dataset_statistics", "tasks", "videos", "clips")
 SMALLEST_AREA = 0.004
@@ -81,12 +82,10 @@ def make_card(
 
 def write_card(folder: Path, card: Card) -> None:
     """Write ``card.html``, ``card.md`` and, for the next card, ``card.json`` into a folder, each file whole."""
-    folder.mkdir(parents=True, exist_ok=True)
     record = json.dumps({"snapshot": card.snapshot}) + "\n"
     for name, text in zip(FILES, (as_html(card), as_markdown(card), record), strict=True):
-        beside = folder / f".{name}.new"
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(folder / name)
+        with whole_file(folder / name) as new:
+            new.write_text(text, encoding="utf-8")
 
 
 def previous_snapshot(folder: Path) -> int | None:

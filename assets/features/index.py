@@ -5,7 +5,6 @@ Belongs here: from outcomes of an extraction to rows of ``feature_index``, and t
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 
 import polars as pl
@@ -13,6 +12,7 @@ import polars as pl
 from assets.features.extract import Extraction
 from assets.features.store import FeatureArray, FeatureStore
 from assets.lake import load_tables
+from ml.files import content_hash
 
 
 def index_rows(
@@ -54,4 +54,4 @@ def index_rows(
 def index_version(store: FeatureStore, streams: Sequence[str], shard: str) -> str:
     """Content version of a shard's arrays: depends on whose rows they hold and on the rows, not on how they lie."""
     rows = [(stream, store.array(stream, shard).index().drop("first_row").rows()) for stream in streams]
-    return hashlib.sha256(repr(rows).encode()).hexdigest()[:16]
+    return content_hash(rows)

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
-import shutil
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +17,8 @@ from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ml.files import whole_file, whole_folder
 
 Rows = NDArray[np.floating]
 
@@ -140,23 +140,20 @@ def write_lmdb(folder: Path, videos: Iterable[tuple[str, Rows]], interval_s: Fra
     """
     lmdb = _package("lmdb")
     path = lmdb_path(folder, interval_s)
-    folder.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.{os.getpid()}")
     counts: dict[str, int] = {}
-    try:
-        # Nothing need be on disk before the whole is: it has no name until then.
-        with lmdb.open(str(new), map_size=LMDB_START_BYTES, sync=False, metasync=False) as environment:
-            for key, rows in videos:
-                if key in counts:
-                    raise LayoutError(f"{path}: two videos have the key {key!r}")
-                value = io.BytesIO()
-                np.savez_compressed(value, features=_checked(rows, f"{path}: {key}", EITHER))
-                _put(lmdb, environment, key, value.getvalue())
-                counts[key] = len(rows)
-            environment.sync(True)
-        _replace(path, new)
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
+    # Nothing need be on disk before the whole is: it has no name until then.
+    with (
+        whole_folder(path) as new,
+        lmdb.open(str(new), map_size=LMDB_START_BYTES, sync=False, metasync=False) as environment,
+    ):
+        for key, rows in videos:
+            if key in counts:
+                raise LayoutError(f"{path}: two videos have the key {key!r}")
+            value = io.BytesIO()
+            np.savez_compressed(value, features=_checked(rows, f"{path}: {key}", EITHER))
+            _put(lmdb, environment, key, value.getvalue())
+            counts[key] = len(rows)
+        environment.sync(True)
     _write(folder / "id2nframe.json", lambda file: file.write(json.dumps(counts).encode()))
     return counts
 
@@ -181,14 +178,6 @@ def read_lmdb(path: Path, dim: int | None = None) -> Iterator[tuple[str, Rows]]:
                 name = key.decode()
                 where = f"{path}: {name}"
                 yield name, _checked(_load(where, _from_value, value), where, EITHER, dim)
-
-
-def _replace(path: Path, new: Path) -> None:
-    old = new.with_name(f"{new.name}.old")
-    if path.exists():
-        path.replace(old)
-    new.replace(path)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _put(lmdb: Any, environment: Any, key: str, value: bytes) -> None:
@@ -248,14 +237,5 @@ def _checked(rows: Any, where: Path | str, types: tuple[type[np.floating], ...],
 
 
 def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """What ``write`` puts into a file, under its name only when it is whole and on disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with new.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
-    finally:
-        new.unlink(missing_ok=True)
+    with whole_file(path) as new, new.open("wb") as file:
+        write(file)

@@ -6,7 +6,6 @@ transaction, content versions, maintenance. Does not belong here: what any table
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from duckdb_extensions import import_extension
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from assets.lake.tables import Table, load_tables
+from ml.files import content_hash
 
 Frame = pl.DataFrame | pl.LazyFrame | duckdb.DuckDBPyRelation
 
@@ -362,7 +362,7 @@ class Lake:
             f"SELECT count(*), sum(hash({columns})), sum(hash({columns}, 'salt')) FROM {source}"
         ).fetchall()[0]
         schema = [(c.name, c.type) for c in contract.columns if not c.is_provenance]
-        return count, hashlib.sha256(repr((schema, count, first, second)).encode()).hexdigest()[:16]
+        return count, content_hash((schema, count, first, second))
 
     def _contract(self, table: str) -> Table:
         try:

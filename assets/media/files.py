@@ -5,7 +5,6 @@ Belongs here: fetching, checksums and looking into the container. Decoding pictu
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,6 +15,7 @@ from assets.features.decode import DecodeError, probe
 from assets.lake import load_tables
 from assets.outcomes import FetchError, SourceError
 from assets.sources.protocol import VideoSource
+from ml.files import file_hash
 
 
 def fetch_files(
@@ -56,7 +56,7 @@ def _describe(source: VideoSource, video_id: str, media_root: Path) -> dict[str,
 
 def describe(path: Path) -> dict[str, object]:
     """What is known of a file without decoding it: its size, checksum and pictures, or why it is no video."""
-    row: dict[str, object] = {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+    row: dict[str, object] = {"bytes": path.stat().st_size, "sha256": file_hash(path)}
     try:
         info = probe(path)
     except DecodeError as error:
@@ -69,8 +69,3 @@ def describe(path: Path) -> dict[str, object]:
         "duration_s": info.duration_s,
         "status": "ok",
     }
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -18,6 +18,7 @@ import polars as pl
 
 from assets.outcomes import Problem, SourceError
 from assets.sources.protocol import Article
+from ml.files import file_hash
 
 LONGEST_TITLE = 300
 _BETWEEN_CATEGORIES = re.compile(r"\s*[>|;]\s*")
@@ -54,8 +55,7 @@ class ArticleFile:
 
     def version(self) -> str:
         """Hash of the file."""
-        with self.path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        return file_hash(self.path, digits=16)
 
     def articles(self) -> Iterator[Article]:
         """The articles of the good rows, in the file's order.

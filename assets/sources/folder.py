@@ -23,6 +23,7 @@ from assets.captions.readers import read_captions
 from assets.captions.tracks import CaptionSource, CaptionTrack
 from assets.outcomes import Problem, SourceError
 from assets.sources.protocol import Article, SearchResult, VideoMetadata
+from ml.files import content_hash
 
 CAPTION_FORMATS = ("json3", "srv3", "vtt", "srt", "ttml", "srv1")
 """Formats of caption files, the one that tells most first: json3 and srv3 know when each word is said."""
@@ -83,7 +84,7 @@ class FolderSource:
             if path.is_file()
             for stat in [path.stat()]
         )
-        return hashlib.sha256(repr((listing, self.categories)).encode()).hexdigest()[:16]
+        return content_hash((listing, self.categories))
 
     def articles(self) -> Iterator[Article]:
         titles = {_HOW_TO.sub("", entry.title).strip(): entry for entry in reversed(list(self._entries.values()))}

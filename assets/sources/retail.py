@@ -5,7 +5,6 @@ Belongs here: finding, reading and judging retail files. Does not belong here: t
 
 from __future__ import annotations
 
-import hashlib
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +12,7 @@ from typing import Protocol
 import polars as pl
 
 from assets.outcomes import SourceError
+from ml.files import content_hash
 
 TRANSACTION_COLUMNS = (
     "basket_id",
@@ -203,7 +203,7 @@ def _number(column: str) -> pl.Expr:
 
 
 def _digest(content: list) -> str:
-    return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
+    return content_hash(content)
 
 
 def _first_line(error: Exception) -> str:

@@ -9,7 +9,6 @@ The API: https://www.mediawiki.org/wiki/API:Continue, https://www.mediawiki.org/
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import time
@@ -28,6 +27,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from assets.outcomes import FetchError, Outcome, Problem, SourceError
 from assets.sources.journal import Journal
 from assets.sources.protocol import Article
+from ml.files import content_hash
 
 AGENT = "howto-lake"
 """The name by which robots.txt may speak of this client."""
@@ -93,7 +93,7 @@ class WikiHow:
     def version(self) -> str:
         """Changes when a new crawl begins: with the options, or when the last one is out of date."""
         asked = (self.options.base_url, self.options.housekeeping, self._crawl_begun().isoformat())
-        return hashlib.sha256(repr(asked).encode()).hexdigest()[:16]
+        return content_hash(asked)
 
     def articles(self) -> Iterator[Article]:
         """Every article of the site, from the journal as far as it goes.

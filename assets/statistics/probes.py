@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from assets.lake import Lake, load_tables
+from ml.files import whole_file
 
 Frames = Callable[[str, Sequence[float]], Sequence[NDArray[np.uint8] | None]]
 """Of a video id and times in seconds, the frames [height, width, 3] on screen then; None where there is none."""
@@ -109,13 +110,10 @@ def write_sheet(path: Path, probe: Probe, drawn: pl.DataFrame) -> int:
     ]
     waiting = sum(not row[probe.question] for row in rows)
     rows += [{"item": item, "drawn": "no", probe.question: label} for item, label in labels.items()]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.new")
-    with beside.open("w", encoding="utf-8", newline="") as file:
+    with whole_file(path) as new, new.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, ["tile", probe.question, "text", *drawn.drop("text").columns, "drawn"])
         writer.writeheader()
         writer.writerows(rows)
-    beside.replace(path)
     return waiting
 
 

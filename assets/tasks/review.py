@@ -16,6 +16,7 @@ import polars as pl
 from assets.tasks.lists import Decision
 from assets.tasks.titles import base_form, words_of
 from assets.tasks.wordnet import verb_classes
+from ml.files import whole_file
 
 COLUMNS = ("verb", "decision", "tasks", "classes", "examples")
 
@@ -91,13 +92,10 @@ def write_review(path: Path, decisions: pl.DataFrame) -> int:
         {"verb": verb, "examples": shown[verb], **of_verb.get(verb, {}), "decision": word}
         for verb, word in sorted(decided.items())
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.new")
-    with beside.open("w", encoding="utf-8", newline="") as file:
+    with whole_file(path) as new, new.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
         writer.writeheader()
         writer.writerows([*rows, *({**row, "decision": ""} for row in waiting)])
-    beside.replace(path)
     return len(waiting)
 
 

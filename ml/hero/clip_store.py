@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ml.files import content_hash
 from ml.hero.data.subtitles import Line
 from ml.hero.video import Subtitle, Video
 from ml.lance_shards import LanceShards
@@ -77,7 +78,7 @@ class StoredClips:
         self.places = sorted(places, key=lambda place: (place.shard, place.row))
         self.encode = encode
         self._arrays = {shard: store.open(shard) for shard in {place.shard for place in places}}
-        self.identity = hashlib.sha256(repr([place.content_hash for place in self.places]).encode()).hexdigest()
+        self.identity = content_hash([place.content_hash for place in self.places], digits=64)
 
     def __len__(self) -> int:
         return len(self.places)

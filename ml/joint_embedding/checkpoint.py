@@ -6,7 +6,6 @@ Belongs here: names and shapes of their tensors. ``python -m ml.joint_embedding.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import pickle
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ml.files import file_hash
 from ml.training import write_model_folder
 
 MODULES = {
@@ -89,8 +89,7 @@ def convert_file(source: Path, folder: Path) -> dict[str, Any]:
         state, config = convert(released)
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from error
-    with source.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = file_hash(source)
     inputs = {"checkpoint": source.name, "sha256": digest}
     write_model_folder(folder, state, config={"model": config}, metrics={}, history=[], inputs=inputs)
     return config

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from ml.files import content_hash
 from ml.lance_shards import LanceShards
 from ml.text.word_vectors import WordVectors, pad
 
@@ -89,7 +90,7 @@ class StoredPairs:
     def __init__(self, store: PairStore, places: Sequence[Place], words: WordVectors) -> None:
         self.words = words
         ordered = sorted((place for place in places if place.pairs), key=lambda place: (place.shard, place.first_row))
-        self.identity = hashlib.sha256(repr([place.content_hash for place in ordered]).encode()).hexdigest()
+        self.identity = content_hash([place.content_hash for place in ordered], digits=64)
         shards = sorted({place.shard for place in ordered})
         self._arrays = [store.open(shard) for shard in shards]
         self.dim = int(self._arrays[0].schema.field("vector").type.list_size) if shards else 0

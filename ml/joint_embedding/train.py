@@ -7,7 +7,6 @@ pairs each have a file beside this one.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +21,7 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ml.files import content_hash
 from ml.harness import Entry, Runtime, fit, gather
 from ml.joint_embedding.loss import mil_nce_loss, ranking_loss_of_rows
 from ml.joint_embedding.model import JointEmbedding
@@ -119,7 +119,7 @@ class EmbeddingLearner:
         self.held_out = spread_pairs(validation, config.validation_pairs) if validation is not None and some else None
         start = [float(tensor.double().sum()) for tensor in self.model.state_dict().values()]
         identity = (asdict(config), pairs.identity, words.words, start)
-        self.identity = hashlib.sha256(repr(identity).encode()).hexdigest()
+        self.identity = content_hash(identity, digits=64)
 
     def learning_rate_factor(self, step: int) -> float:
         return self.config.lr_decay ** (step // self.steps_per_epoch)

@@ -5,7 +5,6 @@ Belongs here: what all networks share between uint8 pictures and float32 vectors
 
 from __future__ import annotations
 
-import hashlib
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from ml.files import content_hash
 from ml.vision.presets import Options
 
 VERSION = 1
@@ -63,7 +63,7 @@ class FrozenNetwork:
         self.name, self.dim, self.options = name, dim, options
         self.pictures, self.unit_length = pictures, unit_length
         facts = (VERSION, weights_sha256, normalisation, pictures, unit_length, recipe, options.bfloat16)
-        self.fingerprint = hashlib.sha256(repr(facts).encode()).hexdigest()
+        self.fingerprint = content_hash(facts, digits=64)
         self.device = torch.device(options.device)
         colours = (1, 3) + (1,) * (2 if pictures else 3)
         self._mean = (torch.tensor(normalisation.mean) * normalisation.divisor).view(colours).to(self.device)

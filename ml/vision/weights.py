@@ -5,11 +5,10 @@ Belongs here: what all networks share. Which names a network has, and where its 
 
 from __future__ import annotations
 
-import hashlib
 import http.client
-import os
 import pickle
 import re
+import shutil
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from ml.files import file_hash, whole_file
 from ml.vision.presets import Weights
 
 TIMEOUT_S = 60.0
@@ -113,8 +113,7 @@ def _proven(network: str, weights: Weights, published: Weights) -> tuple[Path, s
         raise WeightsError(
             f"{network}: no file {path}; get it from {published.source} (its SHA-256: {known}) or correct the path"
         )
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = file_hash(path)
     if expected is not None and not digest.startswith(expected):
         raise WeightsError(
             f"{network}: {path} has SHA-256 {digest}, expected {expected}; remove it or correct the hash"
@@ -129,26 +128,20 @@ def _fetched(network: str, address: str, expected: str) -> Path:
     path = Path(torch.hub.get_dir()) / "checkpoints" / marked
     if path.is_file():
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    digest = hashlib.sha256()
     try:
-        with urllib.request.urlopen(address, timeout=TIMEOUT_S) as answer, partial.open("wb") as file:
-            while chunk := answer.read(CHUNK):
-                digest.update(chunk)
-                file.write(chunk)
-            length = answer.headers["Content-Length"]
-            if length is not None and file.tell() != int(length):
-                raise WeightsError(f"{network}: {address} ended after {file.tell()} of {length} bytes; try again")
-        if not digest.hexdigest().startswith(expected):
-            raise WeightsError(f"{network}: {address} has SHA-256 {digest.hexdigest()}, expected {expected}")
-        partial.replace(path)
+        with whole_file(path) as partial:
+            with urllib.request.urlopen(address, timeout=TIMEOUT_S) as answer, partial.open("wb") as file:
+                shutil.copyfileobj(answer, file, CHUNK)
+                length = answer.headers["Content-Length"]
+                if length is not None and file.tell() != int(length):
+                    raise WeightsError(f"{network}: {address} ended after {file.tell()} of {length} bytes; try again")
+            digest = file_hash(partial)
+            if not digest.startswith(expected):
+                raise WeightsError(f"{network}: {address} has SHA-256 {digest}, expected {expected}")
     except (OSError, http.client.HTTPException) as error:
         raise WeightsError(
             f"{network}: {address} cannot be fetched ({error}); download it elsewhere and give its path"
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)
     return path
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from ml.files import content_hash
 
 VIDEOS = "videos"
 """Folder of the raw videos below that of the benchmarks' files."""
@@ -43,4 +44,4 @@ def folder_version(root: Path | None) -> str:
         (path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in root.iterdir() if path.is_file()
     )
     videos = sorted(str(path.relative_to(root)) for path in (root / VIDEOS).rglob("*"))
-    return hashlib.sha256(repr((files, videos)).encode()).hexdigest()[:16]
+    return content_hash((files, videos))

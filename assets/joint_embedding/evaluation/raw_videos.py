@@ -30,6 +30,7 @@ from assets.media.files import describe
 from assets.sources.folder import VIDEO_SUFFIXES
 from ml.crosstask.evaluation import second_vectors
 from ml.crosstask.files import FEATURES, CrossTask, TaskVideo
+from ml.files import whole_folder
 from ml.joint_embedding.benchmark_clips import StreamsOf, featured
 from ml.joint_embedding.benchmarks import (
     ClipPlace,
@@ -72,31 +73,27 @@ def make_files(options: BenchmarkOptions, networks: FeatureOptions, progress: Pr
     table = load_tables()["benchmark_videos"]
     if options.root is None or options.files is None or not options.raw:
         return table.frame([])
-    new = options.made / ".files.new"
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
-    parts, crosstask = _parts(Files(options.root), Files(new)), _crosstask(options.root, new)
-    wanted = {place.video_id for part in parts for place in part.places}
-    wanted |= {video.video_id for video in _videos(crosstask)}
-    outcomes, streams_of = _features(sorted(wanted), options, networks, progress)
-    rows: list[Row] = []
-    written: list[EvaluationSet] = []
-    for part in parts:
-        found, left_out = featured(part.listed, part.places, streams_of)
-        rows += _rows(part, left_out, outcomes)
-        if found.ids:
-            part.write(found)
-            written.append(found)
-    tests = [each for each in written if each.name == "MSR-VTT" and each.split.startswith("test")]
-    if tests:  # two test sets share a file
-        write_features(tests, Files(new).msrvtt_features)
-    if crosstask is not None:
-        rows += _write_crosstask(crosstask, streams_of, outcomes)
-    for path in options.root.iterdir():
-        if path.name != VIDEOS and not (new / path.name).exists():
-            (new / path.name).symlink_to(path)
-    shutil.rmtree(options.files, ignore_errors=True)
-    new.rename(options.files)
+    with whole_folder(options.files) as new:
+        parts, crosstask = _parts(Files(options.root), Files(new)), _crosstask(options.root, new)
+        wanted = {place.video_id for part in parts for place in part.places}
+        wanted |= {video.video_id for video in _videos(crosstask)}
+        outcomes, streams_of = _features(sorted(wanted), options, networks, progress)
+        rows: list[Row] = []
+        written: list[EvaluationSet] = []
+        for part in parts:
+            found, left_out = featured(part.listed, part.places, streams_of)
+            rows += _rows(part, left_out, outcomes)
+            if found.ids:
+                part.write(found)
+                written.append(found)
+        tests = [each for each in written if each.name == "MSR-VTT" and each.split.startswith("test")]
+        if tests:  # two test sets share a file
+            write_features(tests, Files(new).msrvtt_features)
+        if crosstask is not None:
+            rows += _write_crosstask(crosstask, streams_of, outcomes)
+        for path in options.root.iterdir():
+            if path.name != VIDEOS and not (new / path.name).exists():
+                (new / path.name).symlink_to(path)
     return table.frame(rows)
 
 

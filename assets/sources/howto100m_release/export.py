@@ -9,16 +9,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Literal
+from typing import Literal, TextIO
 
 import polars as pl
 
 from assets.lake import Lake
+from ml.files import whole_file
 from ml.text.tokens import clean
 
 VIDEO_LIST = "HowTo100M_v1.csv"
@@ -39,7 +38,7 @@ class ExportError(Exception):
 
 def write_videos(videos: pl.DataFrame, path: Path) -> None:
     """``HowTo100M_v1.csv``: one row a video, an unknown second category left empty."""
-    with _whole(path, "w") as file:
+    with whole_file(path) as new, _opened(new) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(VIDEO_COLUMNS)
         writer.writerows(videos.select(VIDEO_COLUMNS).iter_rows())
@@ -51,7 +50,7 @@ def write_tasks(tasks: pl.DataFrame, path: Path) -> None:
     Raises:
         ExportError: an id or a title holds a tab or a line break.
     """
-    with _whole(path, "w") as file:
+    with whole_file(path) as new, _opened(new) as file:
         for task_id, title in tasks.select("task_id", "title").iter_rows():
             if len(f"{task_id}\t{title}".split("\t")) != 2 or len(f"{task_id}{title}x".splitlines()) != 1:
                 raise ExportError(f"{path.name}: task {task_id!r}: a tab or line break in {title!r}")
@@ -61,7 +60,7 @@ def write_tasks(tasks: pl.DataFrame, path: Path) -> None:
 def write_caption_json(tracks: Iterable[Track], path: Path) -> int:
     """``caption.json`` or ``raw_caption.json``: for each video an object of parallel lists. How many videos it has."""
     count = 0
-    with _whole(path, "w") as file:
+    with whole_file(path) as new, _opened(new) as file:
         file.write("{")
         for video_id, start, end, text in tracks:
             lists = json.dumps({"start": start, "end": end, "text": text}, allow_nan=False)
@@ -74,7 +73,7 @@ def write_caption_json(tracks: Iterable[Track], path: Path) -> int:
 def write_caption_zip(tracks: Iterable[Track], path: Path) -> int:
     """MIL-NCE's zip: a csv ``start,end,text`` for each video. How many videos it holds."""
     count = 0
-    with _whole(path, "wb") as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with whole_file(path) as new, zipfile.ZipFile(new, "w", zipfile.ZIP_DEFLATED) as archive:
         for video_id, start, end, text in tracks:
             table = io.StringIO(newline="")
             csv.writer(table).writerows([("start", "end", "text"), *zip(start, end, text, strict=True)])
@@ -140,14 +139,5 @@ def _tracks(lake: Lake, table: str, at: str, text: pl.Expr) -> Iterator[Track]:
         yield from tracks_of(lake.sql(query, shard=shard).pl().select("video_id", "start_s", "end_s", text=text))
 
 
-@contextmanager
-def _whole(path: Path, mode: Literal["w", "wb"]) -> Iterator[IO]:
-    """The file appears under its name only when it is complete."""
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
-    opened: Callable[..., IO] = unfinished.open
-    try:
-        with opened(mode) if mode == "wb" else opened(mode, encoding="utf-8", newline="") as file:
-            yield file
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+def _opened(path: Path) -> TextIO:
+    return path.open("w", encoding="utf-8", newline="")

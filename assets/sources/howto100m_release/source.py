@@ -5,7 +5,6 @@ Belongs here: answering from the files. What stands in them is told in ``release
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from assets.sources.howto100m_release.export import CAPTION_ZIP, CAPTIONS, RAW_C
 from assets.sources.howto100m_release.lists import VIDEO_LIST_SCHEMA, read_task_list, read_video_list
 from assets.sources.howto100m_release.tracks import CaptionFile
 from assets.sources.protocol import Article, SearchResult, VideoMetadata
+from ml.files import content_hash
 
 _HOW_TO = re.compile(r"^\s*how\s+to\s+", re.IGNORECASE)
 _NO_VIDEOS = VIDEO_LIST_SCHEMA.to_frame().select("video_id", "rank")
@@ -65,7 +65,7 @@ class HowTo100MRelease:
         files = [self.folder / VIDEO_LIST, self.folder / TASK_LIST, self.caption_file.path]
         state = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files]
         videos = sorted(path.name for path in (self.folder / "videos").glob("*"))
-        return hashlib.sha256(repr((state, videos)).encode()).hexdigest()[:16]
+        return content_hash((state, videos))
 
     def articles(self) -> Iterator[Article]:
         """The tasks of the list, under the categories of their videos; a task without videos has none."""

@@ -6,9 +6,7 @@ Belongs here: the index that finds a video's entry, and the rows that tracks bec
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
@@ -22,6 +20,7 @@ from assets.lake import load_tables
 from assets.outcomes import Problem, SourceError, Status
 from assets.sources.howto100m_release.captions import LINES, PROBLEMS, Batch, find_entries, read_entries, read_zip
 from assets.sources.howto100m_release.export import Track, write_caption_json
+from ml.files import content_hash, whole_file
 from ml.text.tokens import tokenize
 
 _NOT_PLAIN = r"&|\s\s|^\s|\s$|[^\S ]|[\x1c-\x1f]"
@@ -46,14 +45,12 @@ class CaptionFile:
         """
         index = self.cache / f"{self._key}.parquet"
         if not index.exists():
-            self.cache.mkdir(parents=True, exist_ok=True)
             try:
                 entries = find_entries(self._json).sort("video_id", "start")
             except CaptionError as error:
                 raise SourceError(str(error)) from error
-            unfinished = index.with_name(f"{index.name}.{os.getpid()}.part")
-            entries.write_parquet(unfinished)
-            unfinished.replace(index)
+            with whole_file(index) as new:
+                entries.write_parquet(new)
         return pl.read_parquet(index)
 
     def problems(self) -> list[Problem]:
@@ -112,7 +109,7 @@ class CaptionFile:
     def _key(self) -> str:
         state = self.path.stat()
         name = (str(self.path.absolute()), state.st_size, state.st_mtime_ns)
-        return f"{self.path.stem}-{hashlib.sha256(repr(name).encode()).hexdigest()[:16]}"
+        return f"{self.path.stem}-{content_hash(name)}"
 
     @property
     def _unpacking_problems(self) -> Path:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +20,7 @@ from numpy.typing import NDArray
 from assets.sources.synthetic import sprites
 from assets.sources.synthetic.vocabulary import CATEGORIES, COLOURS
 from assets.sources.synthetic.world import FRAME_RATE, Step, Video, World, draws
+from ml.files import whole_file
 
 Plane = NDArray[np.uint8]
 Rgb = NDArray[np.float32]
@@ -83,15 +82,10 @@ def file(world: World, video: Video, folder: Path) -> Path:
     target = folder / f"{video.video_id}.mp4"
     if target.exists():
         return target
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f"{video.video_id}.{os.getpid()}-{threading.get_ident()}.part"
-    try:
+    with whole_file(folder / f"{video.video_id}.info.json") as part:
         part.write_text(json.dumps(_info(video), indent=1), encoding="utf-8")
-        part.replace(folder / f"{video.video_id}.info.json")
+    with whole_file(target) as part:
         _encode(frames(world, video), part)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
     return target
 
 

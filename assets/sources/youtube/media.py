@@ -5,7 +5,6 @@ Belongs here: choosing a format, fetching it, and when to stop. What is in a fil
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 from datetime import timedelta
@@ -21,6 +20,7 @@ from assets.sources.youtube.errors import YTDLP_ERRORS, not_now, of_ytdlp
 from assets.sources.youtube.options import YouTubeOptions
 from assets.sources.youtube.player import WATCH, extractor_args
 from assets.sources.youtube.polite import PoliteYoutubeDL, RateLimiter, ydl_params
+from ml.files import file_hash
 
 
 class Quota:
@@ -155,6 +155,5 @@ def finished(folder: Path, video_id: str) -> Path | None:
 
 def describe(path: Path, known: dict[str, Any]) -> bytes:
     """What is remembered of a whole file, as a JSON object."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = file_hash(path)
     return json.dumps({"file": path.name, "bytes": path.stat().st_size, "sha256": digest, **known}).encode()

@@ -6,7 +6,6 @@ modules beside this one, remembering in ``assets/sources/journal``.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -27,6 +26,7 @@ from assets.sources.youtube.options import YouTubeOptions
 from assets.sources.youtube.player import Player, metadata, read_metadata
 from assets.sources.youtube.polite import RateLimiter
 from assets.sources.youtube.search import FlatSearch, read_results
+from ml.files import content_hash
 
 
 class SearchClient(Protocol):
@@ -94,7 +94,7 @@ class YouTubeSource:
         """A hash of the tasks' source and of the options that shape answers; time is not among them."""
         options = self.options
         shape = (options.search, options.subtitles_only, options.caption_clients, options.media_height)
-        return hashlib.sha256(repr((self.article_source.version(), shape)).encode()).hexdigest()[:16]
+        return content_hash((self.article_source.version(), shape))
 
     def articles(self) -> Iterator[Article]:
         """The articles of the tasks' source."""
@@ -186,4 +186,4 @@ def _passes(error: BaseException) -> bool:
 
 
 def _digest(secret: str | None) -> str:
-    return hashlib.sha256(repr(secret).encode()).hexdigest()[:8]
+    return content_hash(secret, digits=8)

@@ -6,7 +6,6 @@ loop is ``ml.harness``; what a task hides and asks lies in its own file beside t
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
@@ -20,6 +19,7 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ml.files import content_hash
 from ml.harness import Entry, Runtime, fit, gather, on_device
 from ml.hero.batch import AlignedVideo, Video, Vocabulary, aligned
 from ml.hero.config import HeroConfig
@@ -129,7 +129,7 @@ class PreTraining:
         self._order = lru_cache(maxsize=2)(self._shuffled)  # a batch may lie in two passes
         start = [float(tensor.double().sum()) for tensor in model.state_dict().values()]
         identity = (asdict(settings), asdict(model.config), videos.identity, vocabulary, start)
-        self.identity = hashlib.sha256(repr(identity).encode()).hexdigest()
+        self.identity = content_hash(identity, digits=64)
 
     def learning_rate_factor(self, step: int) -> float:
         return warm_up_and_decay(step, self.settings.warm_up, self.settings.steps)

@@ -6,7 +6,6 @@ be learned from is counted, what cannot be answered counts as wrong.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,6 +14,7 @@ from typing import Generic, Protocol, TypeVar
 import torch
 from torch import nn
 
+from ml.files import content_hash
 from ml.hero.batch import END, AlignedVideo, Passage, aligned
 from ml.hero.config import HeroConfig
 from ml.hero.downstream.finetune import cut_to_limit
@@ -87,7 +87,7 @@ class Examples(Generic[Annotated]):
         parameters = [float(tensor.double().sum()) for tensor in network.state_dict().values()]
         data = (self.training, self.validation, sorted(self.videos), self.content)
         how = (task, self.with_subtitles, self.max_text, self.preceding)
-        return hashlib.sha256(repr((how, data, parameters)).encode()).hexdigest()
+        return content_hash((how, data, parameters), digits=64)
 
 
 def preceded(video: AlignedVideo, count: int) -> AlignedVideo:

@@ -8,6 +8,7 @@ import duckdb
 import polars as pl
 
 from assets.features.options import FeatureOptions
+from assets.features.reader import FeatureReader
 from assets.features.store import ARRAY, FeatureStore
 from assets.hero.options import CLIPS, HeroClipOptions, HeroOptions
 from assets.lake import Lake
@@ -49,8 +50,9 @@ def shard_hero_clips(
     """Cut the videos of one shard into clips, a row of features every two seconds beside the captions."""
     from assets.hero.clips import write_shard
 
-    shard, streams = context.partition_key, feature_options.streams
-    index = write_shard(clips, feature_index, features, streams, hero_store, shard, hero_clip_options)
+    shard = context.partition_key
+    reader = FeatureReader(feature_index, features, feature_options.streams)
+    index = write_shard(clips, reader, hero_store, shard, hero_clip_options)
     kept = index.filter(pl.col("reason").is_null())
     counts = {"clips": len(kept), "frames": int(kept["frames"].sum()), "left_out": len(index) - len(kept)}
     version = hero_store.version_of(shard)

@@ -1,6 +1,6 @@
-"""Cutting videos into HERO's clips: frames every few seconds, and the captions that begin in each clip.
+"""Cutting videos into HERO's clips: one frame per interval, and the captions that begin in each clip.
 
-Belongs here: from tables and feature arrays to clips. How they lie on disk is ``ml.hero.clip_store``.
+See ``ml.hero.clip_store`` for the arrays.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from assets.features.store import FeatureStore
+from assets.features.reader import FeatureReader, StreamRows
 from assets.hero.options import HeroClipOptions
 from assets.lake import load_tables
 from assets.splits import SplitOptions, splits_of_videos
@@ -23,7 +23,7 @@ from ml.hero.data.subtitles import Line
 
 @dataclass(frozen=True)
 class Cut:
-    """A clip and where it lies in its video, in seconds."""
+    """A clip, and its start and end in its video in seconds."""
 
     clip: Clip
     start_s: float
@@ -32,27 +32,26 @@ class Cut:
 
 def write_shard(
     clips: pl.DataFrame,
-    feature_index: pl.DataFrame,
-    features: FeatureStore,
-    streams: Sequence[str],
+    features: FeatureReader,
     store: ClipStore,
     shard: str,
     options: HeroClipOptions,
 ) -> pl.DataFrame:
-    """Write the clip array of one shard, videos by id (rows of ``hero_clips``).
+    """Write the clip array of one shard, videos sorted by id (rows of ``hero_clips``).
 
     Args:
-        clips, feature_index: the shard's rows of these tables.
-        streams: networks whose vectors stand side by side.
+        clips: the shard's rows of the table ``clips``.
+        features: reader of the shard's features; the vectors of its streams are concatenated.
     """
     rows: list[tuple[object, ...]] = []
 
     def cuts() -> Iterator[Clip]:
         for (video_id,), lines in sorted(clips.partition_by("video_id", as_dict=True).items()):
             spoken = [Line(*line) for line in lines.sort("start_s").select("start_s", "end_s", "caption").iter_rows()]
-            found = streams_of(str(video_id), feature_index, features, streams, shard)
-            if isinstance(found, str):
-                rows.append((shard, f"{video_id}.0", video_id, 0.0, 0.0, 0, len(spoken), None, None, found))
+            found = features.read(str(video_id))
+            if found is None:
+                reason = f"no features by {features.missing_stream(str(video_id))}"
+                rows.append((shard, f"{video_id}.0", video_id, 0.0, 0.0, 0, len(spoken), None, None, reason))
                 continue
             for cut in cut_video(str(video_id), found, spoken, options):
                 counts = (len(cut.clip.features), len(cut.clip.lines))
@@ -65,15 +64,14 @@ def write_shard(
 
 def cut_video(
     video_id: str,
-    streams: Sequence[tuple[NDArray[np.float64], NDArray[np.float16]]],
+    streams: Sequence[StreamRows],
     lines: Sequence[Line],
     options: HeroClipOptions,
 ) -> Iterator[Cut]:
     """The clips of a video; the last one may be shorter. A line belongs to the clip that it begins in.
 
     Args:
-        streams: ``times[rows]`` in seconds and ``vectors[rows, dim]`` of each network.
-        lines: what is said, in seconds of the video.
+        lines: the caption lines, with times in seconds of the video.
     """
     frames = pooled_frames(streams, options.interval_s)
     per_clip = max(1, round(options.clip_s / options.interval_s))
@@ -88,14 +86,12 @@ def cut_video(
         yield Cut(Clip(f"{video_id}.{number}", own, options.interval_s, begun), start_s, end_s)
 
 
-def pooled_frames(
-    streams: Sequence[tuple[NDArray[np.float64], NDArray[np.float16]]], interval_s: float
-) -> NDArray[np.float16]:
-    """One row of features every ``interval_s``: of each network the mean of the rows in that time, side by side.
+def pooled_frames(streams: Sequence[StreamRows], interval_s: float) -> NDArray[np.float16]:
+    """``frames[intervals, dim]``: for each interval the mean of each stream's rows in it, streams concatenated.
 
-    Where a network has no row in a cell, it is the nearest one. All are cut to the shortest.
+    An interval without a row in a stream takes that stream's nearest row. All streams are cut to the shortest.
     """
-    parts = [_pooled(times, vectors, interval_s) for times, vectors in streams]
+    parts = [_pooled(stream.times, stream.vectors, interval_s) for stream in streams]
     shortest = min(map(len, parts))
     return np.concatenate([part[:shortest] for part in parts], axis=1)
 
@@ -112,25 +108,12 @@ def _pooled(times: NDArray[np.float64], vectors: NDArray[np.float16], interval_s
     return (sums / rows[:, None]).astype(np.float16)
 
 
-def streams_of(
-    video_id: str, feature_index: pl.DataFrame, features: FeatureStore, streams: Sequence[str], shard: str
-) -> list[tuple[NDArray[np.float64], NDArray[np.float16]]] | str:
-    """Times and vectors of each network, or the reason why the video is left out."""
-    found = []
-    for stream in streams:
-        row = feature_index.filter(pl.col("video_id") == video_id, pl.col("stream") == stream, pl.col("rows") > 0)
-        if row.is_empty():
-            return f"no features by {stream}"
-        found.append(features.array(stream, shard).rows(*row.select("first_row", "rows").row(0)))
-    return found
-
-
 def _placed(row: tuple[object, ...], place: ClipPlace | None) -> tuple[object, ...]:
     return row if place is None else (*row[:7], place.row, place.content_hash, row[9])
 
 
 def manifest(hero_clips: duckdb.DuckDBPyRelation, options: SplitOptions) -> pl.DataFrame:
-    """One row a clip (columns of ``hero_manifest``), split by its video as everywhere."""
+    """One row per clip (columns of ``hero_manifest``); a clip has the split of its video."""
     columns = "clip_id, video_id, shard, array_row, content_hash"
     rows = hero_clips.filter("frames > 0").project(columns).pl().sort("clip_id")
     splits = splits_of_videos(rows["video_id"], options)
@@ -139,6 +122,6 @@ def manifest(hero_clips: duckdb.DuckDBPyRelation, options: SplitOptions) -> pl.D
 
 
 def places(manifest: pl.DataFrame, split: str) -> list[ClipPlace]:
-    """Where the clips of a split are, from rows of ``hero_manifest``."""
+    """Where the clips of a split are stored, from rows of ``hero_manifest``."""
     rows = manifest.filter(pl.col("split") == split).select("clip_id", "shard", "array_row", "content_hash")
     return [ClipPlace(*row) for row in rows.iter_rows()]

@@ -1,7 +1,6 @@
-"""Aligned clips of a shard's videos, from clips, feature arrays and a trained joint embedding.
+"""Aligned clips of a shard's videos, from clips, feature arrays and a trained joint embedding. Imports torch.
 
-Belongs here: joining the tables with the feature arrays. How windows are searched is ``ml.joint_embedding.alignment``.
-Imports torch.
+See ``ml.joint_embedding.alignment`` for the search over windows.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from assets.features.store import FeatureStore
+from assets.features.reader import FeatureReader
 from assets.joint_embedding.options import PairOptions
-from assets.joint_embedding.pairs import PairsOf
+from assets.joint_embedding.pairs import PairsOf, video_streams
 from assets.joint_embedding.training import load_joint_embedding
 from assets.lake import load_tables
 from ml.joint_embedding.alignment import Alignment, align_captions, aligned_pairs
@@ -25,36 +24,20 @@ from ml.joint_embedding.pairs import Stream, VideoPairs, video_pairs
 from ml.joint_embedding.train import load_words
 
 
-def video_streams(
-    video_id: str, feature_index: pl.DataFrame, features: FeatureStore, streams: Sequence[str], shard: str
-) -> list[Stream] | None:
-    """The feature rows of a video by each network; None if some network has none."""
-    found = []
-    for stream in streams:
-        row = feature_index.filter(pl.col("video_id") == video_id, pl.col("stream") == stream, pl.col("rows") > 0)
-        if row.is_empty():
-            return None
-        first_row, count, rate_hz = row.select("first_row", "rows", "rate_hz").row(0)
-        found.append(Stream(features.array(stream, shard).rows(first_row, count)[1], rate_hz))
-    return found
-
-
 def align_shard(
     clips: pl.DataFrame,
-    feature_index: pl.DataFrame,
-    features: FeatureStore,
-    streams: Sequence[str],
+    features: FeatureReader,
     model_folder: Path,
     word_vectors: Path,
     shard: str,
     radius_s: float = 10.0,
     min_time_s: float = 5.0,
 ) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Rows of ``aligned_clips`` of one shard, and how many captions have none, by reason.
+    """Rows of ``aligned_clips`` of one shard, and the number of captions without a row, by reason.
 
     Args:
-        clips, feature_index: the shard's rows of these tables.
-        streams: networks that the model was trained on, in that order.
+        clips: the shard's rows of the table ``clips``.
+        features: reader of the streams that the model was trained on, in that order.
         model_folder, word_vectors: model folders of the joint embedding and of its word vectors.
         radius_s, min_time_s: see ``ml.joint_embedding.alignment``.
     """
@@ -62,7 +45,7 @@ def align_shard(
     left_out = {"no features": 0, "no feature row in any window": 0, "no known word": 0}
     rows: list[tuple[object, ...]] = []
     for video_id, lines in _videos(clips):
-        found = video_streams(video_id, feature_index, features, streams, shard)
+        found = video_streams(features, video_id)
         if found is None:
             left_out["no features"] += len(lines)
             continue
@@ -80,36 +63,33 @@ def align_shard(
 def write_aligned_pairs(
     aligned: pl.DataFrame,
     clips: pl.DataFrame,
-    feature_index: pl.DataFrame,
-    features: FeatureStore,
-    streams: Sequence[str],
+    features: FeatureReader,
     store: PairStore,
     shard: str,
     min_score: float = -1.0,
 ) -> list[Place]:
-    """Write the pairs of one shard's aligned clips, those of at least ``min_score``, to learn from.
+    """Write the training pairs of one shard's aligned clips whose score is at least ``min_score``.
 
     Args:
-        aligned, clips, feature_index: the shard's rows of these tables.
-        store: another one than that of the pairs as they are spoken.
+        aligned, clips: the shard's rows of the tables ``aligned_clips`` and ``clips``.
+        store: a store other than that of the unaligned pairs.
 
     Returns:
-        Where the pairs of each video are; those of a video may be none.
+        Where the pairs of each video are stored; a video may have none.
     """
-    dims = feature_index.filter(pl.col("stream").is_in(list(streams))).group_by("stream").agg(pl.col("dim").first())
     joined = aligned.join(clips.select("video_id", "clip_index", "caption_clean"), on=["video_id", "clip_index"])
 
     def videos() -> Iterator[tuple[str, VideoPairs]]:
         for video_id, lines in _videos(joined):
-            found = video_streams(video_id, feature_index, features, streams, shard)
+            found = video_streams(features, video_id)
             if found is not None:
                 yield video_id, aligned_pairs(_alignment(lines), found, lines["caption_clean"].to_list(), min_score)
 
-    return store.write(shard, videos(), int(dims["dim"].sum()) or 1)
+    return store.write(shard, videos(), features.dim or 1)
 
 
 def pairs_by(options: PairOptions) -> PairsOf:
-    """How captions become pairs: grown where they are spoken, or by an earlier model moved to where they are seen."""
+    """How captions become pairs: grown where spoken, or moved by an earlier model to their best window."""
     if options.aligner is None:
         return partial(video_pairs, min_time_s=options.min_time_s)
     model = load_joint_embedding(options.aligner / "joint_embedding")

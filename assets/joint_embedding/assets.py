@@ -8,6 +8,7 @@ import duckdb
 import polars as pl
 
 from assets.features.options import FeatureOptions
+from assets.features.reader import FeatureReader
 from assets.features.store import ARRAY, FeatureStore
 from assets.joint_embedding.manifest import manifest
 from assets.joint_embedding.options import EmbeddingOptions, PairOptions, WordOptions
@@ -52,7 +53,8 @@ def shard_pairs(
     from assets.joint_embedding.pairs import write_shard
 
     shard = context.partition_key
-    index = write_shard(clips, feature_index, features, feature_options.streams, pairs, shard, pairs_by(pair_options))
+    reader = FeatureReader(feature_index, features, feature_options.streams)
+    index = write_shard(clips, reader, pairs, shard, pairs_by(pair_options))
     counts = {name: int(index[name].sum()) for name in ("pairs", "without_features", "without_words")}
     version = pairs.version_of(shard)
     assert version is not None
@@ -157,8 +159,9 @@ def aligned_clips(
     """Where each caption of one shard is seen: its best-matching window near the time at which it is spoken."""
     from assets.joint_embedding.alignment import align_shard
 
-    folder, words, streams = model_root / "joint_embedding", model_root / "word_vectors", feature_options.streams
-    rows, left_out = align_shard(clips, feature_index, features, streams, folder, words, context.partition_key)
+    reader = FeatureReader(feature_index, features, feature_options.streams)
+    folder, words = model_root / "joint_embedding", model_root / "word_vectors"
+    rows, left_out = align_shard(clips, reader, folder, words, context.partition_key)
     told = {"mean_score": rows["score"].mean(), "median_shift_s": rows["shift_s"].median()}
     context.add_output_metadata({**left_out, **{name: value for name, value in told.items() if value is not None}})
     return rows

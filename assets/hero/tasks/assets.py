@@ -7,6 +7,7 @@ import dagster as dg
 import polars as pl
 
 from assets.features.options import FeatureOptions
+from assets.features.reader import FeatureReader
 from assets.features.store import FeatureStore
 from assets.hero.options import TASKS, HeroOptions
 from assets.hero.videos import LakeTables
@@ -48,7 +49,7 @@ def _task(name: str, title: str) -> dg.AssetsDefinition:
             rows, history = evaluated(
                 name,
                 BENCHMARKS[name],
-                LakeTables(clips, feature_index, features, feature_options.streams),
+                LakeTables(clips, FeatureReader(feature_index, features, feature_options.streams)),
                 source,
                 hero_options,
                 runtime_options,

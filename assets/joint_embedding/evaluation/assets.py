@@ -9,6 +9,7 @@ import polars as pl
 
 from assets.features.extract import Extraction
 from assets.features.options import FeatureOptions
+from assets.features.reader import FeatureReader
 from assets.features.store import FeatureStore
 from assets.joint_embedding.evaluation.options import BenchmarkOptions
 from assets.joint_embedding.options import EmbeddingOptions
@@ -92,7 +93,8 @@ def benchmark_evaluation(
     """YouCook2, MSR-VTT and LSMDC both ways: zero-shot, from scratch, fine-tuned; CrossTask's steps, zero-shot."""
     from assets.joint_embedding.evaluation.lake_benchmarks import LakeData, benchmark_rows
 
-    data = LakeData(training_manifest, videos, _lines(clips), feature_index, features, feature_options.streams)
+    reader = FeatureReader(feature_index, features, feature_options.streams)
+    data = LakeData(training_manifest, videos, _lines(clips), reader)
     with TemporaryDirectory() as scratch:
         rows, left_out = benchmark_rows(
             benchmark_options, embedding_options, source, data, Path(scratch), model_root, device, lake.snapshot()

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import polars as pl
 
-from assets.features.store import FeatureStore
-from assets.joint_embedding.alignment import video_streams
+from assets.features.reader import FeatureReader
 from assets.joint_embedding.evaluation.benchmarks import ByMethod, Files, crosstask_benchmark, retrieval_benchmarks
 from assets.joint_embedding.evaluation.options import BenchmarkOptions
 from assets.joint_embedding.evaluation.synthetic_benchmarks import step_clips, write_benchmarks, write_crosstask
 from assets.joint_embedding.options import EmbeddingOptions
+from assets.joint_embedding.pairs import video_streams
 from assets.joint_embedding.training import load_joint_embedding
 from assets.models.evaluations import evaluation_rows
 from assets.sources.protocol import VideoSource
@@ -38,24 +38,19 @@ CROSSTASK = "crosstask"
 
 @dataclass(frozen=True)
 class LakeData:
-    """What of a lake benchmarks are made of: whole tables, and the feature arrays.
+    """The parts of a lake that benchmarks are made from: whole tables, and the reader of the features.
 
-    ``streams`` are the networks that models are trained on, in that order.
+    The reader's streams are those that models are trained on, in that order.
     """
 
     manifest: pl.DataFrame
     videos: pl.DataFrame
     clips: pl.DataFrame
-    feature_index: pl.DataFrame
-    features: FeatureStore
-    streams: Sequence[str]
+    features: FeatureReader
 
     def streams_of(self, video_id: str) -> Sequence[Stream] | None:
-        """The feature rows of a video by each network; None if some network has none."""
-        shards = self.feature_index.filter(pl.col("video_id") == video_id)["shard"]
-        if shards.is_empty():
-            return None
-        return video_streams(video_id, self.feature_index, self.features, self.streams, shards[0])
+        """The feature rows of a video in each stream; None if some stream has none."""
+        return video_streams(self.features, video_id)
 
 
 def benchmark_root(options: BenchmarkOptions, source: VideoSource, data: LakeData, scratch: Path) -> Path | None:

@@ -20,11 +20,12 @@ from assets.features.extract import Progress, VideoFile
 from assets.features.index import index_rows
 from assets.features.networks import make_shard
 from assets.features.options import FeatureOptions
+from assets.features.reader import FeatureReader
 from assets.features.store import FeatureStore
-from assets.joint_embedding.alignment import video_streams
 from assets.joint_embedding.evaluation.benchmarks import Files
 from assets.joint_embedding.evaluation.lake_benchmarks import CROSSTASK
 from assets.joint_embedding.evaluation.options import VIDEOS, BenchmarkOptions
+from assets.joint_embedding.pairs import video_streams
 from assets.lake import load_tables
 from assets.media.files import describe
 from assets.sources.folder import VIDEO_SUFFIXES
@@ -45,7 +46,6 @@ from ml.joint_embedding.benchmarks import (
     write_msrvtt_test,
     write_youcook2,
 )
-from ml.joint_embedding.pairs import Stream
 from ml.vision.sampling import SourceVideo
 
 SHARD = "benchmarks"
@@ -180,10 +180,7 @@ def _features(
         wrong = f"{failed['stream'][0]}: {failed['error'][0]}" if len(failed) else None
         outcomes[own["video_id"][0]] = "failed" if wrong else "ok", wrong
 
-    def streams_of(video_id: str) -> list[Stream] | None:
-        return video_streams(video_id, index, store, networks.streams, SHARD)
-
-    return outcomes, streams_of
+    return outcomes, partial(video_streams, FeatureReader(index, store, networks.streams))
 
 
 def _paths(folder: Path, wanted: set[str]) -> dict[str, Path]:

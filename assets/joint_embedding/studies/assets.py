@@ -9,6 +9,7 @@ import duckdb
 import polars as pl
 
 from assets.features.options import FeatureOptions
+from assets.features.reader import FeatureReader
 from assets.features.store import FeatureStore
 from assets.joint_embedding.evaluation.options import BenchmarkOptions
 from assets.joint_embedding.options import EmbeddingOptions
@@ -53,7 +54,8 @@ def _embedding_study(
         from assets.joint_embedding.evaluation.lake_benchmarks import LakeData, benchmark_root, fine_tuning
         from assets.joint_embedding.studies.comparisons import Benchmarks, run_study, study_figure
 
-        data = LakeData(training_manifest, videos, clips, feature_index, features, feature_options.streams)
+        reader = FeatureReader(feature_index, features, feature_options.streams)
+        data = LakeData(training_manifest, videos, clips, reader)
         with TemporaryDirectory() as folder:
             root = benchmark_root(benchmark_options, source, data, Path(folder) / "benchmarks")
             if root is None:
@@ -113,7 +115,8 @@ def weakly_supervised_evaluation(
     """CrossTask's component model, learned from narration alone, beside the zero-shot embedding on the same splits."""
     from assets.joint_embedding.evaluation.lake_benchmarks import LakeData, weakly_supervised_rows
 
-    data = LakeData(training_manifest, videos, _lines(clips), feature_index, features, feature_options.streams)
+    reader = FeatureReader(feature_index, features, feature_options.streams)
+    data = LakeData(training_manifest, videos, _lines(clips), reader)
     with TemporaryDirectory() as scratch:
         rows = weakly_supervised_rows(benchmark_options, source, data, Path(scratch), model_root, lake.snapshot())
     if rows.is_empty():

@@ -143,9 +143,7 @@ def alignment_study(
             for place in write_aligned_pairs(
                 rows,
                 data.clips.filter(pl.col("video_id").is_in(set(rows["video_id"]))),
-                data.feature_index.filter(pl.col("shard") == shard),
                 data.features,
-                data.streams,
                 store,
                 shard,
                 least,
@@ -239,9 +237,7 @@ def _aligned(data: LakeData, models: Path, training: pl.DataFrame, shard: str) -
     own = set(training.filter(pl.col("shard") == shard)["video_id"])
     rows, _ = align_shard(
         data.clips.filter(pl.col("video_id").is_in(own)),
-        data.feature_index.filter(pl.col("shard") == shard),
         data.features,
-        data.streams,
         models / "joint_embedding",
         models / "word_vectors",
         shard,

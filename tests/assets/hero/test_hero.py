@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from assets.features.reader import FeatureReader, StreamRows
 from assets.features.store import FeatureStore, Source, VideoRows
 from assets.hero.clips import cut_video, places, pooled_frames, write_shard
 from assets.hero.how2 import annotated, release, write_sheet
@@ -33,10 +34,10 @@ from tests.youtube_collection import NoArticles
 OPTIONS = HeroClipOptions(clip_s=60, interval_s=2)
 
 
-def stream(seconds: float, rate_hz: float, dim: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows that tell their own time."""
+def stream(seconds: float, rate_hz: float, dim: int) -> StreamRows:
+    """Rows whose numbers are their own time."""
     times = np.arange(0, seconds, 1 / rate_hz)
-    return times, np.repeat(times[:, None], dim, 1).astype(np.float16)
+    return StreamRows(times, np.repeat(times[:, None], dim, 1).astype(np.float16), rate_hz)
 
 
 def test_frames_are_means_of_their_rows_side_by_side() -> None:
@@ -60,10 +61,11 @@ def test_a_line_belongs_to_the_clip_it_begins_in() -> None:
     assert [cut.clip.lines for cut in cuts] == [lines[:2], [Line(0.0, 2.0, "three")]]
 
 
-def test_a_shard_is_written_and_a_video_without_features_is_told(tmp_path: Path) -> None:
+def test_a_shard_is_written_and_a_video_without_features_has_its_reason(tmp_path: Path) -> None:
     features, shard = FeatureStore(tmp_path / "arrays"), "shard-0000"
     array = features.array("net", shard)
-    array.append([VideoRows(Source(video, "sha", "net"), *stream(70, 1, 4)) for video in ("a", "b")])
+    rows = stream(70, 1, 4)
+    array.append([VideoRows(Source(video, "sha", "net"), rows.times, rows.vectors) for video in ("a", "b")])
     contract = load_tables()["feature_index"]
     index = contract.frame(
         (shard, video, "net", first, rows, 1.0, 4, "net", "x", "ok", None)
@@ -78,7 +80,7 @@ def test_a_shard_is_written_and_a_video_without_features_is_told(tmp_path: Path)
         }
     )
     store = ClipStore(tmp_path / "clips")
-    rows = write_shard(clips, index, features, ["net"], store, shard, OPTIONS)
+    rows = write_shard(clips, FeatureReader(index, features, ["net"]), store, shard, OPTIONS)
     told = rows.select("clip_id", "frames", "subtitles", "array_row", "reason").rows()
     assert told == [("a.0", 30, 1, 0, None), ("a.1", 5, 1, 1, None), ("c.0", 0, 1, None, "no features by net")]
     kept = rows.filter(pl.col("frames") > 0).with_columns(split=pl.lit("train"))
@@ -128,7 +130,7 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Pretrained:
     lines = [(each, *line) for each in ids for line in subtitles(source, each)]
     clips = pl.DataFrame(lines, schema=["video_id", "start_s", "end_s", "caption"], orient="row")
     store = ClipStore(root / "clips")
-    cut = write_shard(clips, index, features, ["net"], store, shard, OPTIONS)
+    cut = write_shard(clips, FeatureReader(index, features, ["net"]), store, shard, OPTIONS)
     options = HeroOptions(0, "small", steps=4, batch=4, learning_rate=1e-3, fine_tuning_steps=3)
     models = root / "models"
     trained(clips["caption"].to_list(), 400).write(models / "hero_tokenizer", {})
@@ -137,7 +139,7 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Pretrained:
     )
     runtime = RuntimeOptions("no", "cpu", False, 0)
     pretraining_job(models / "hero", models / "hero_tokenizer", store, manifest_rows, options, runtime, {}).run()
-    return Pretrained(source, LakeTables(clips, index, features, ("net",)), models, options)
+    return Pretrained(source, LakeTables(clips, FeatureReader(index, features, ["net"])), models, options)
 
 
 RUNTIME = RuntimeOptions("no", "cpu", False, 0)
@@ -175,7 +177,8 @@ def test_published_files_are_read_where_they_are_set(pretrained: Pretrained, tmp
     (tmp_path / "synthetic_subtitles.jsonl").rename(tmp_path / "subtitles.jsonl")
     write_npz(tmp_path / "features", [(each, frame_features(world.source, each, 1.5, 16)) for each in ids])
     options = replace(world.options, benchmarks=tmp_path)
-    nothing = replace(world.tables, clips=world.tables.clips.clear(), feature_index=world.tables.feature_index.clear())
+    no_features = FeatureReader(load_tables()["feature_index"].frame([]), FeatureStore(tmp_path), ["net"])
+    nothing = LakeTables(world.tables.clips.clear(), no_features)
     arguments = (nothing, NoArticles(), options, RUNTIME, world.models, tmp_path / "scratch", 7, lambda entry: None)
     rows, _ = evaluated("tvr", BENCHMARKS["tvr"], *arguments)
     assert set(rows["benchmark"]) == {"TVR (published files)"}

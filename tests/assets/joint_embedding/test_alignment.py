@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import torch
 
+from assets.features.reader import FeatureReader
 from assets.features.store import FeatureStore, Source, VideoRows
 from assets.joint_embedding.alignment import align_shard, pairs_by, write_aligned_pairs
 from assets.joint_embedding.options import PairOptions
@@ -59,22 +60,22 @@ def test_a_shard_is_aligned_and_learned_from(tmp_path: Path) -> None:
         }
     )
     joint, words = write_models(tmp_path)
-    streams = ("slow", "fast")
-    aligned, left_out = align_shard(clips, index, store, streams, joint, words, "0", radius_s=4)
+    reader = FeatureReader(index, store, ("slow", "fast"))
+    aligned, left_out = align_shard(clips, reader, joint, words, "0", radius_s=4)
     assert left_out == {"no features": 1, "no feature row in any window": 0, "no known word": 1}
     assert aligned.select("video_id", "clip_index").rows() == [("a", 0), ("a", 2)]
     middle = (aligned["start_s"] + aligned["end_s"]) / 2 - aligned["shift_s"]
     assert middle.round(6).to_list() == [3, 23.5]
     assert (aligned["shift_s"].abs() <= 4).all()
     pairs = PairStore(tmp_path / "pairs")
-    places = write_aligned_pairs(aligned, clips, index, store, streams, pairs, "0")
+    places = write_aligned_pairs(aligned, clips, reader, pairs, "0")
     stored = StoredPairs(pairs, places, load_words(words))
     vectors, ids = stored.take(np.arange(2))
     assert len(stored) == 1 and stored.dim == 7
     assert sorted(ids[:, :2].tolist()) == [[2, 3], [4, 0]]
     assert np.allclose(np.linalg.norm(vectors[:, :4].astype(float), axis=1), 1, atol=1e-2)
     best = float(aligned["score"].max())
-    places = write_aligned_pairs(aligned, clips, index, store, streams, pairs, "0", min_score=best)
+    places = write_aligned_pairs(aligned, clips, reader, pairs, "0", min_score=best)
     assert [place.pairs for place in places] == [1]
 
 
@@ -97,9 +98,9 @@ def test_pairs_are_made_where_an_earlier_model_sees_the_captions(tmp_path: Path)
             "caption_clean": ["word1 word2", "nothing known", "word3"],
         }
     )
-    frame = load_tables()["feature_index"].frame(index)
+    reader = FeatureReader(load_tables()["feature_index"].frame(index), store, streams)
     spoken, seen = (
-        write_shard(clips, frame, store, streams, PairStore(tmp_path / name), "0", pairs_by(options))
+        write_shard(clips, reader, PairStore(tmp_path / name), "0", pairs_by(options))
         for name, options in (("spoken", PairOptions()), ("seen", PairOptions(aligner=tmp_path)))
     )
     assert (spoken["pairs"][0], seen["pairs"][0], seen["without_words"][0]) == (3, 2, 1)

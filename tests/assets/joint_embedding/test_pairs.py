@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from assets.features.reader import FeatureReader
 from assets.features.store import FeatureStore, Source, VideoRows
 from assets.joint_embedding.alignment import pairs_by
 from assets.joint_embedding.options import PairOptions
@@ -44,18 +45,18 @@ def test_what_cannot_be_learned_from_is_left_out_with_its_reason(tmp_path: Path)
         schema=["video_id", "clip_index", "start_s", "end_s", "caption_clean"],
         orient="row",
     )
-    told = write_shard(
+    written = write_shard(
         clips,
-        load_tables()["feature_index"].frame(index),
-        features,
-        STREAMS,
+        FeatureReader(load_tables()["feature_index"].frame(index), features, STREAMS),
         PairStore(tmp_path / "pairs"),
         "0",
         pairs_by(PairOptions()),
     )
-    counts = {row["video_id"]: (row["pairs"], row["without_features"], row["without_words"]) for row in told.to_dicts()}
+    counts = {
+        row["video_id"]: (row["pairs"], row["without_features"], row["without_words"]) for row in written.to_dicts()
+    }
     assert counts == {"good": (1, 1, 1), "not_a_number": (0, 0, 0), "one_stream": (0, 0, 0)}
-    assert dict(told.select("video_id", "reason").iter_rows()) == {
+    assert dict(written.select("video_id", "reason").iter_rows()) == {
         "good": None,
         "not_a_number": "its features are not finite numbers",
         "one_stream": "no features by fast",

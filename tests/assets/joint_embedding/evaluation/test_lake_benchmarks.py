@@ -6,9 +6,11 @@ from pathlib import Path
 
 import polars as pl
 
+from assets.features.reader import FeatureReader
 from assets.features.store import FeatureStore
 from assets.joint_embedding.evaluation.lake_benchmarks import LakeData, benchmark_root, of_their_task
 from assets.joint_embedding.evaluation.options import BenchmarkOptions
+from assets.lake import load_tables
 from assets.sources.synthetic import SyntheticSource
 from assets.sources.synthetic.ground_truth import steps_frame
 
@@ -31,6 +33,7 @@ def test_a_video_found_for_another_task_shows_none_of_its_steps() -> None:
 
 def test_a_folder_of_files_goes_before_the_synthetic_ones(tmp_path: Path) -> None:
     nothing = pl.DataFrame()
-    data = LakeData(nothing, nothing, nothing, nothing, FeatureStore(tmp_path), ())
+    features = FeatureReader(load_tables()["feature_index"].frame([]), FeatureStore(tmp_path), ())
+    data = LakeData(nothing, nothing, nothing, features)
     assert benchmark_root(BenchmarkOptions(tmp_path, 1), SOURCE, data, tmp_path / "scratch") == tmp_path
     assert not (tmp_path / "scratch").exists()

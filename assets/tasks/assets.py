@@ -20,21 +20,21 @@ def wikihow_articles(source: dg.ResourceParam[VideoSource]) -> pl.DataFrame:
     return load_tables()["wikihow_articles"].frame(rows)
 
 
-@dg.asset(code_version="2", kinds={"polars"})
+@dg.asset(code_version="3", kinds={"polars"})
 def tasks(wikihow_articles: pl.DataFrame, task_rules: dg.ResourceParam[TaskRules]) -> pl.DataFrame:
-    """Articles whose category is kept and whose primary verb is physical; the others stay with their reason."""
+    """All articles with the verdict of the task filter: kept, or dropped with a reason."""
     return verbs.verdicts(wikihow_articles, task_rules)
 
 
-@dg.asset(code_version="1", kinds={"polars"})
+@dg.asset(code_version="2", kinds={"polars"})
 def verb_decisions(
     context: dg.AssetExecutionContext, tasks: pl.DataFrame, task_rules: dg.ResourceParam[TaskRules]
 ) -> pl.DataFrame:
-    """What was decided on each primary verb, and by whom; a review file lists the undecided ones for a person."""
+    """The decision on each primary verb. A review file lists undecided and dropped verbs for a person to decide."""
     decisions = verbs.verb_decisions(tasks, task_rules)
     if task_rules.review:
-        waiting = write_review(task_rules.review, decisions)
+        undecided = write_review(task_rules.review, decisions)
         context.add_output_metadata(
-            {"verbs that wait for a decision": waiting, "review file": dg.MetadataValue.path(str(task_rules.review))}
+            {"undecided verbs": undecided, "review file": dg.MetadataValue.path(str(task_rules.review))}
         )
     return decisions

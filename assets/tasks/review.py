@@ -1,7 +1,7 @@
-"""The review file: undecided verbs, written as CSV for a person, and the decisions read back.
+"""The review file: a CSV in which a person keeps or drops verbs.
 
-Belongs here: the file and what is wrong with it. What a decision does is told in ``verbs``. The file is the only place
-where a person's decisions live, so writing it anew keeps every one of them.
+The file is the only place that holds a person's decisions, so a rewrite keeps every one of them. See ``verbs`` for the
+effect of a decision.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from assets.tasks.titles import base_form, words_of
 from assets.tasks.wordnet import verb_classes
 from ml.files import whole_file
 
-COLUMNS = ("verb", "decision", "tasks", "classes", "examples")
+COLUMNS = ("verb", "decision", "decided_by", "tasks", "classes", "examples")
 
 
 class ReviewError(ValueError):
@@ -33,7 +33,7 @@ class _Edit(NamedTuple):
 
     @property
     def problem(self) -> str | None:
-        # A verb that WordNet lacks stands in the file because it stands in the titles that are shown beside it.
+        # A verb that WordNet lacks is in the file because it is in one of the example titles of its row.
         verb = self.verb.split(" ", 1)[0]
         if verb not in verb_classes() and verb not in map(base_form, words_of(self.examples)):
             return f"'{self.verb}' is no known verb"
@@ -53,7 +53,7 @@ def read_review(path: Path) -> dict[str, Decision]:
     for edit in _edits(path):
         problem = edit.problem
         if problem is None and decided.get(edit.verb, edit.word) != edit.word:
-            problem = f"'{edit.verb}' is decided otherwise on an earlier line"
+            problem = f"'{edit.verb}' has another decision on an earlier line"
         if problem is None:
             decided[edit.verb] = edit.word  # type: ignore[assignment]
         else:
@@ -73,30 +73,34 @@ def review_version(path: Path) -> str:
 
 
 def write_review(path: Path, decisions: pl.DataFrame) -> int:
-    """Write what a person decided so far, then the undecided verbs, the most frequent first.
+    """Write a person's decisions, then the undecided verbs, then the verbs that lists or classes drop.
+
+    The verbs of each part are sorted by their number of tasks, highest first.
 
     Args:
         decisions: rows of ``verb_decisions``.
 
     Returns:
-        How many verbs wait for a decision.
+        The number of undecided verbs.
 
     Raises:
-        ReviewError: the file that is there cannot be used; it stays as it is.
+        ReviewError: the existing file cannot be used; it is not changed.
     """
     decided = read_review(path)
     shown = {edit.verb: edit.examples for edit in _edits(path)}
     of_verb = {row["verb"]: {**row, "examples": " | ".join(row["examples"])} for row in decisions.iter_rows(named=True)}
-    waiting = [row for verb, row in of_verb.items() if row["decided_by"] == "undecided" and verb not in decided]
+    open_rows = [row for verb, row in of_verb.items() if verb not in decided]
+    undecided = [row for row in open_rows if row["decided_by"] == "undecided"]
+    dropped = [row for row in open_rows if row["decided_by"] != "undecided" and row["decision"] == "drop"]
     rows = [
-        {"verb": verb, "examples": shown[verb], **of_verb.get(verb, {}), "decision": word}
+        {"verb": verb, "examples": shown[verb], **of_verb.get(verb, {}), "decision": word, "decided_by": "person"}
         for verb, word in sorted(decided.items())
     ]
     with whole_file(path) as new, new.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
         writer.writeheader()
-        writer.writerows([*rows, *({**row, "decision": ""} for row in waiting)])
-    return len(waiting)
+        writer.writerows([*rows, *({**row, "decision": ""} for row in [*undecided, *dropped])])
+    return len(undecided)
 
 
 def _edits(path: Path) -> list[_Edit]:

@@ -1,8 +1,4 @@
-"""The primary verb of a how-to title, and the words that follow it.
-
-Belongs here: taking titles apart, by a spaCy tagger or by the rule that needs none. Does not belong here: what a verb
-says of a task.
-"""
+"""The primary verb of a how-to title and the words that follow it, by a spaCy tagger or by the first word."""
 
 from __future__ import annotations
 
@@ -15,6 +11,7 @@ from assets.tasks.wordnet import verb_classes
 
 if TYPE_CHECKING:
     from spacy.language import Language
+    from spacy.tokens import Token
 
 FIRST_WORD = "first_word"
 """Name of the tagger that needs no model: the title's first word that can be a verb is the verb."""
@@ -22,7 +19,14 @@ FIRST_WORD = "first_word"
 _WORD = re.compile(r"[\w'-]*[^\W\d_][\w'-]*")
 _HOW_TO = re.compile(r"^\s*how\s+to\s+", re.IGNORECASE)
 _NOT = frozenset({"not", "don't", "never"})
-_DETACHED = (("ing", ("", "e")), ("ed", ("", "e")), ("ies", ("y",)), ("es", ("", "e")), ("s", ("",)))
+_MODALS = frozenset({"can", "could", "do", "does", "did", "may", "might", "must", "should", "will", "would"})
+_PRONOUNS = frozenset({"i", "you", "we", "they", "he", "she", "it", "one", "people"})
+_QUESTION = frozenset({"how", "what", "when", "where", "why", "which"})
+_VOWELS = frozenset("aeiou")
+_VARIANTS = (("ise", "ize"), ("yse", "yze"), ("il", "ill"), ("al", "all"), ("ol", "oll"))
+"""British and American endings: a verb that WordNet has in both spellings is the second."""
+_ALWAYS_ISE = frozenset({"advertise", "apprise", "improvise", "reprise"})
+
 _BATCH = 2000
 
 
@@ -43,8 +47,10 @@ def without_how_to(title: str) -> str:
 
 
 def words_of(title: str) -> list[str]:
-    """The words of a title in lower case, without a "How to" before them; words with hyphens are one."""
-    return _WORD.findall(without_how_to(title).replace("’", "'").lower())
+    """The words of a title in lower case, without a leading "How to" or "Can you"; words with hyphens are one."""
+    words = _WORD.findall(without_how_to(title).replace("’", "'").lower())
+    question = words[1:] if words and words[0] in _QUESTION else words
+    return question[2:] if len(question) > 2 and question[0] in _MODALS and question[1] in _PRONOUNS else words
 
 
 def primary_verbs(titles: Iterable[str], tagger: str) -> Iterator[VerbOfTitle | None]:
@@ -80,16 +86,25 @@ def load_tagger(package: str) -> Language:
 def _by_tags(titles: Iterable[list[str]], tagger: Language) -> Iterator[VerbOfTitle | None]:
     from spacy.tokens import Doc
 
-    # In lower case and after "how to" an imperative is tagged as the infinitive it is; alone, in title case, as a name.
+    # In lower case and after "how to", an imperative is tagged as an infinitive; without it, often as a name.
     docs = (Doc(tagger.vocab, words=["how", "to", *words]) for words in titles)
     for doc in tagger.pipe(docs, batch_size=_BATCH):
-        verb = next((token for token in doc[2:] if token.tag_.startswith("VB")), None)
+        verb = next((token for token in doc[2:] if _is_verb(token)), None)
         if verb is None:
             yield _by_first_word([token.text for token in doc[2:]])
             continue
-        lemma = verb.text if verb.tag_ in ("VB", "VBP") else verb.lemma_.lower()
-        base = lemma if lemma in verb_classes() else base_form(verb.text)
+        base = base_form(verb.text)
+        if base == verb.text and verb.tag_ not in ("VB", "VBP", "MD") and verb.lemma_.lower() in verb_classes():
+            base = verb.lemma_.lower()  # An irregular form, such as "made".
         yield VerbOfTitle(base, tuple(token.text for token in doc[verb.i + 1 :]))
+
+
+def _is_verb(token: Token) -> bool:
+    """Whether a token is a verb and no modal: "can" is one after "how to", not in "things you can make"."""
+    before = token.nbor(-1).text
+    if token.text in _MODALS:
+        return before == "to" or (token.tag_.startswith("VB") and before not in _PRONOUNS)
+    return token.tag_.startswith("VB")
 
 
 def _by_first_word(words: list[str]) -> VerbOfTitle | None:
@@ -100,19 +115,52 @@ def _by_first_word(words: list[str]) -> VerbOfTitle | None:
 
 
 def base_form(word: str) -> str:
-    """The verb that a word in lower case is a form of, by WordNet's rules of detachment; else the word itself.
+    """The one base form of the verb that a word in lower case is a form of; the word itself if WordNet knows no verb.
 
     Of a word with hyphens that WordNet does not know, the last part counts: "re-grout" is to grout.
     """
     known = verb_classes()
     for whole in dict.fromkeys((word, word.replace("-", ""), word.rpartition("-")[2])):
-        candidates = [whole]
-        for ending, replacements in _DETACHED:
-            stem = whole.removesuffix(ending)
-            if stem != whole and stem:
-                candidates += [stem + replacement for replacement in replacements]
-                candidates += [stem[:-1]] if len(stem) > 2 and stem[-1] == stem[-2] else []
-        found = next((candidate for candidate in candidates if candidate in known), None)
+        found = next((candidate for candidate in _candidates(whole) if candidate in known), None)
         if found is not None:
-            return found
+            return _spelling(found)
     return word
+
+
+def _candidates(word: str) -> Iterator[str]:
+    """Base forms that a word may have, the most likely first.
+
+    "scraping" is to scrape, since to scrap doubles its last letter; "installing" is to install.
+    """
+    yield word
+    for ending in ("ing", "ed"):
+        stem = word.removesuffix(ending)
+        if stem != word and stem:
+            doubles = _doubles_its_last_letter(stem)
+            yield from (stem + "e", stem) if doubles else (stem, stem + "e")
+            if len(stem) > 2 and stem[-1] == stem[-2]:
+                yield stem[:-1]
+    if word.endswith("ies"):
+        yield word.removesuffix("ies") + "y"
+    if word.endswith("s"):
+        yield word.removesuffix("s")
+    if word.endswith("es"):
+        yield word.removesuffix("es")
+
+
+def _doubles_its_last_letter(stem: str) -> bool:
+    """Whether a verb of this form doubles its last letter before -ing: one syllable, consonant, vowel, consonant."""
+    if len(stem) < 3 or stem[-1] in _VOWELS or stem[-1] in "wxy" or stem[-2] not in _VOWELS:
+        return False
+    before = stem[:-2].removeprefix("qu")
+    return not any(letter in _VOWELS for letter in before)
+
+
+def _spelling(verb: str) -> str:
+    if verb in _ALWAYS_ISE:
+        return verb
+    for ending, other in _VARIANTS:
+        variant = verb.removesuffix(ending) + other
+        if len(verb) > len(ending) + 2 and verb.endswith(ending) and variant in verb_classes():
+            return variant
+    return verb

@@ -1,18 +1,14 @@
-"""The task filter of HowTo100M section 3.1: top category, then the primary verb of the title.
-
-Belongs here: the verdict on a verb and on a task. What a person decided comes from ``lists`` and ``review``.
-"""
+"""The task filter of HowTo100M section 3.1: top category, then the primary verb of the title."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import polars as pl
 
-from assets.tasks.lists import WORDS_AFTER, Decision, listed_entries
+from assets.tasks.lists import Decision, Entry, listed_entries
 from assets.tasks.review import read_review
 from assets.tasks.titles import VerbOfTitle, primary_verbs
 from assets.tasks.wordnet import verb_classes
@@ -21,7 +17,7 @@ DecidedBy = Literal["person", "list", "class", "undecided"]
 
 PHYSICAL_CLASSES = frozenset({"body", "change", "consumption", "contact", "creation", "motion"})
 SENSES = 6
-"""Senses that are looked at: on the tuning half of the labelled titles, 4 to 8 do equally well beside the lists."""
+"""Senses that count. On the tuning half of the labelled titles, 4 to 8 do equally well with the lists."""
 
 PHYSICAL_SHARE = 0.5
 """Share of physical senses from which a verb is kept. Below it, a verb with any physical sense is undecided."""
@@ -30,7 +26,7 @@ EXAMPLES = 5
 
 
 class VerbDecision(NamedTuple):
-    """``entry`` is what was decided on: a verb, or one with words that follow it ("make money")."""
+    """``entry`` is the verb that was decided on, or the verb with words that follow it ("make money")."""
 
     entry: str
     decision: Decision
@@ -45,10 +41,10 @@ class TaskRules:
         categories: top categories that are kept.
         uncategorised: top category of an article that names none.
         tagger: spaCy model package that finds the verb, or ``first_word``.
-        undecided: what becomes of verbs that neither a person nor a list nor WordNet's classes decide.
-        filtered: whether the articles were filtered by those who published them, so that no verb is judged.
-        review: the review file, where a person decides verbs; it need not be there.
-        review_version: hash of the decisions in that file (``review.review_version``): its path says nothing of them.
+        undecided: the decision on verbs that neither a person nor a list nor WordNet's classes decide.
+        filtered: True where no verb is judged: a release was filtered by its authors, a folder by its owner.
+        review: the review file, where a person decides verbs; it may be missing.
+        review_version: hash of the decisions in that file (``review.review_version``).
     """
 
     categories: tuple[str, ...]
@@ -61,7 +57,7 @@ class TaskRules:
 
 
 class VerbJudge:
-    """Decides on verbs: by the longest entry that fits, a person's before the lists'; else by WordNet's classes.
+    """Decides on verbs by the longest entry that fits, a person's before the lists', or else by WordNet's classes.
 
     Raises:
         ReviewError: the review file of the rules cannot be used.
@@ -69,17 +65,23 @@ class VerbJudge:
 
     def __init__(self, rules: TaskRules) -> None:
         self.undecided = rules.undecided
-        entries = {entry: VerbDecision(entry, decision, "list") for entry, decision in listed_entries().items()}
+        listed: dict[Entry, tuple[Decision, DecidedBy]]
+        listed = {entry: (decision, "list") for entry, decision in listed_entries().items()}
         reviewed = read_review(rules.review) if rules.review else {}
-        entries.update({entry: VerbDecision(entry, decision, "person") for entry, decision in reviewed.items()})
-        self._of_verb: dict[str, list[VerbDecision]] = {}
-        for entry in sorted(entries, key=lambda entry: (-len(entry.split()), entry)):
-            self._of_verb.setdefault(entry.split()[0], []).append(entries[entry])
+        # A person's decision replaces the list's, however either of them is written.
+        by_text = {entry.text: entry for entry in listed}
+        for text, decision in reviewed.items():
+            listed.pop(by_text.get(text, Entry.read(text)), None)
+            listed[by_text.get(text, Entry.read(text))] = (decision, "person")
+        self._of_verb: dict[str, list[tuple[Entry, VerbDecision]]] = {}
+        for entry in sorted(listed, key=lambda entry: (-len(entry.words), entry)):
+            decision, by = listed[entry]
+            self._of_verb.setdefault(entry.verb, []).append((entry, VerbDecision(entry.text, decision, by)))
 
     def decide(self, found: VerbOfTitle) -> VerbDecision:
         """The decision on a title's verb."""
-        for decision in self._of_verb.get(found.verb, ()):
-            if _stand_in_order(decision.entry.split()[1:], found.after[:WORDS_AFTER]):
+        for entry, decision in self._of_verb.get(found.verb, ()):
+            if entry.fits(found.after):
                 return decision
         share = physical_share(found.verb)
         if share is None or 0 < share < PHYSICAL_SHARE:
@@ -91,11 +93,6 @@ def physical_share(verb: str) -> float | None:
     """Share of physical classes among the verb's first ``SENSES`` senses; None for a verb WordNet does not know."""
     classes = verb_classes().get(verb, ())[:SENSES]
     return sum(each in PHYSICAL_CLASSES for each in classes) / len(classes) if classes else None
-
-
-def _stand_in_order(wanted: Iterable[str], words: Iterable[str]) -> bool:
-    following = iter(words)
-    return all(word in following for word in wanted)
 
 
 def verdicts(articles: pl.DataFrame, rules: TaskRules) -> pl.DataFrame:

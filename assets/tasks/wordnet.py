@@ -1,8 +1,8 @@
 """WordNet's verb classes: for each verb, the lexicographer file of each of its senses, most frequent sense first.
 
-``wordnet_verb_classes.csv`` is derived from WordNet 3.0 (licence: ``wordnet_license.txt``), made anew with
+``wordnet_verb_classes.csv`` is derived from WordNet 3.0 (licence: ``wordnet_license.txt``) by
 ``python -m assets.tasks.wordnet /usr/share/wordnet`` (the folder of ``index.verb`` and ``data.verb``; on Debian the
-package ``wordnet-base``). Does not belong here: what a class says of a task.
+package ``wordnet-base``).
 """
 
 from __future__ import annotations

@@ -5,10 +5,10 @@ CREATE TABLE tasks (
     category_1 VARCHAR NOT NULL, -- top WikiHow category, or Uncategorised
     category_2 VARCHAR, -- second-level category, where known
     verb VARCHAR, -- base form of the title's primary verb
-    verb_entry VARCHAR, -- what was decided on: the verb, or it with words that follow it (verb_decisions.verb)
-    source VARCHAR NOT NULL, -- where the row comes from; "synthetic" is generated data
-    kept BOOLEAN NOT NULL, -- whether videos are searched for this task
-    reason VARCHAR, -- why not, for a dropped task
+    verb_entry VARCHAR, -- the verb that was judged, or the verb with words that follow it (verb_decisions.verb)
+    source VARCHAR NOT NULL, -- source of the row; "synthetic" is generated data
+    kept BOOLEAN NOT NULL, -- whether videos are searched for the task
+    reason VARCHAR, -- why a dropped task was dropped
     CHECK (kept = (reason IS NULL)),
     PRIMARY KEY (task_id)
 );

@@ -1,8 +1,8 @@
--- Whether a primary verb names a physical task, who decided it, and how many tasks hang on it.
+-- Whether a primary verb names a physical task, the origin of the decision, and the number of tasks with the verb.
 CREATE TABLE verb_decisions (
-    verb VARCHAR NOT NULL, -- a verb in base form, or one with words that follow it, as "make money"
-    decision VARCHAR NOT NULL CHECK (decision IN ('keep', 'drop')), -- what becomes of its tasks
-    decided_by VARCHAR NOT NULL CHECK (decided_by IN ('person', 'list', 'class', 'undecided')), -- who decided
+    verb VARCHAR NOT NULL, -- a verb in base form, or a verb with words that follow it, such as "make money"
+    decision VARCHAR NOT NULL CHECK (decision IN ('keep', 'drop')), -- whether its tasks are kept or dropped
+    decided_by VARCHAR NOT NULL CHECK (decided_by IN ('person', 'list', 'class', 'undecided')), -- origin of the decision
     classes VARCHAR, -- WordNet's classes of the verb's first senses, most frequent first; NULL for unknown verbs
     tasks BIGINT NOT NULL CHECK (tasks >= 1), -- tasks of kept categories with this verb
     examples VARCHAR[] NOT NULL, -- some of their titles

@@ -1,4 +1,4 @@
-"""The task list: the verb of a title, the verdict on it, and a person's say."""
+"""The task list: the verb of a title, the verdict on it, and a person's decisions."""
 
 from __future__ import annotations
 
@@ -43,6 +43,10 @@ def articles(*titles: str, category: str = "Home") -> pl.DataFrame:
         ("Quickly Peel Potatoes", "peel"),
         ("Growing Basil Indoors", "grow"),
         ("Grouting a Floor", "grout"),
+        ("Can Peaches", "can"),
+        ("How Can You Peel Garlic", "peel"),
+        ("Scraping Paint Off a Window", "scrape"),
+        ("Installing a Faucet", "install"),
         ("123", None),
         ("", None),
     ],
@@ -64,7 +68,19 @@ def test_a_missing_tagger_is_named_with_the_remedy() -> None:
 
 @pytest.mark.parametrize(
     ("word", "verb"),
-    [("knits", "knit"), ("knitting", "knit"), ("dries", "dry"), ("baked", "bake"), ("fizzbuzz", "fizzbuzz")],
+    [
+        ("knits", "knit"),
+        ("knitting", "knit"),
+        ("dries", "dry"),
+        ("baked", "bake"),
+        ("taping", "tape"),
+        ("tapping", "tap"),
+        ("filling", "fill"),
+        ("scrapes", "scrape"),
+        ("organises", "organize"),
+        ("instal", "install"),
+        ("fizzbuzz", "fizzbuzz"),
+    ],
 )
 def test_base_forms(word: str, verb: str) -> None:
     assert base_form(word) == verb
@@ -83,11 +99,13 @@ def test_wordnet_s_own_files_are_read_in_the_order_of_senses(tmp_path: Path) -> 
     assert verb_classes()["make"][:2] == ("social", "change")
 
 
-def test_the_longest_entry_wins_and_its_words_stand_near_the_verb_in_order() -> None:
+def test_the_longest_entry_wins_and_its_words_follow_the_verb_in_order() -> None:
     judge = VerbJudge(RULES)
     assert judge.decide(VerbOfTitle("make", ("a", "cake"))) == ("make", "keep", "list")
     assert judge.decide(VerbOfTitle("make", ("more", "money", "online"))) == ("make money", "drop", "list")
     assert judge.decide(VerbOfTitle("make", ("a", "box", "for", "your", "money"))).decision == "keep"
+    assert judge.decide(VerbOfTitle("prepare", ("for", "an", "exam"))) == ("prepare for", "drop", "list")
+    assert judge.decide(VerbOfTitle("prepare", ("a", "boat", "for", "fishing"))).decision == "keep"
     assert judge.decide(VerbOfTitle("crumble", ("cheese",))).by == "class"
 
 
@@ -150,7 +168,7 @@ def test_a_person_decides_what_is_undecided(tmp_path: Path) -> None:
         ("upcycle", "drop", "undecided", 1),
     ]
     decided = review_version(review)
-    assert write_review(review, decisions) == 1, "what was decided stays, what was not is still asked for"
+    assert write_review(review, decisions) == 1, "decisions stay, and open verbs are listed again"
     assert read_review(review) == {"handle": "keep"} and review_version(review) == decided
     assert write_review(review, decisions.clear()) == 0 and read_review(review) == {"handle": "keep"}
 
@@ -170,7 +188,7 @@ def test_bad_edits_are_named_with_their_line(tmp_path: Path) -> None:
     assert str(error.value).splitlines() == [
         f"{review}:2: the decision on 'handle' is 'maybe'; it must be keep or drop",
         f"{review}:3: 'upcycel' is no known verb",
-        f"{review}:5: 'upcycle' is decided otherwise on an earlier line",
+        f"{review}:5: 'upcycle' has another decision on an earlier line",
     ]
 
 
@@ -187,17 +205,43 @@ def test_a_review_file_in_another_form_is_refused_and_stays(tmp_path: Path, cont
     assert review.read_bytes() == content
 
 
-def held_out_titles() -> list[tuple[str, bool]]:
-    """The half of the labelled titles that no rule was tuned on."""
-    with (Path(__file__).parent / "labelled_titles.csv").open(newline="") as file:
+def test_a_person_can_keep_a_verb_that_the_lists_drop(tmp_path: Path) -> None:
+    review = tmp_path / "verbs.csv"
+    rules = TaskRules(("Home",), "Uncategorised", TAGGER, "keep", review)
+    titles = articles("Buy a Rug", "Paint a Chair", "Prepare for Winter")
+    assert write_review(review, verb_decisions(verdicts(titles, rules), rules)) == 0
+    with review.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["verb"], row["decision"], row["decided_by"]) for row in rows] == [
+        ("buy", "", "list"),
+        ("prepare for", "", "list"),
+    ]
+    review.write_text(review.read_text().replace("buy,,", "buy,keep,").replace("prepare for,,", "prepare for,keep,"))
+    assert verdicts(titles, rules)["kept"].all()
+
+
+def labelled(name: str) -> list[tuple[str, bool]]:
+    """The half of a file of labelled titles on which no rule was tuned."""
+    with (Path(__file__).parent / name).open(newline="") as file:
         rows = [(row["title"], row["physical"] == "yes") for row in csv.DictReader(file)]
     return [row for row in rows if zlib.crc32(row[0].encode()) % 2 == 1]
 
 
-def test_the_filter_on_held_out_titles() -> None:
-    # Measured when the rule was made: precision 0.959, recall 1.000 of 116 physical titles among 204.
-    titles = held_out_titles()
+def precision_and_recall(titles: list[tuple[str, bool]]) -> tuple[float, float]:
+    """Of the tasks that the filter keeps, and of the physical tasks."""
     made = verdicts(articles(*(title for title, _ in titles)), RULES)
     kept, physical = set(made.filter("kept")["title"]), {title for title, is_physical in titles if is_physical}
-    assert len(kept & physical) / len(kept) > 0.94
-    assert len(kept & physical) / len(physical) > 0.97
+    return len(kept & physical) / len(kept), len(kept & physical) / len(physical)
+
+
+def test_the_filter_on_held_out_titles() -> None:
+    # Measured: precision 0.967, recall 1.000 of 116 physical titles among 204.
+    precision, recall = precision_and_recall(labelled("labelled_titles.csv"))
+    assert precision > 0.94 and recall > 0.97
+
+
+def test_the_filter_on_held_out_household_activities_and_abstract_titles() -> None:
+    # The activities are those of BEHAVIOR-1K (package bddl 3.6.0, MIT licence). The labels are older than the rules.
+    # Measured: precision 0.957, recall 0.996 of 491 physical titles among 726.
+    precision, recall = precision_and_recall(labelled("labelled_activities.csv"))
+    assert precision > 0.94 and recall >= 0.98

@@ -19,14 +19,18 @@ from assets.models.folder import MODEL, MODEL_FILES
 from ml.joint_embedding.clip_index import ClipIndex
 from ml.joint_embedding.pair_store import PairStore
 from orchestration.io_manager import PART, table_of
+from sql import columns, identifier
 
 
 def rules(table: Table) -> Iterator[tuple[str, str]]:
     """Every rule of a contract with the query, over ``rows``, that counts the rows which break it."""
     for column in table.columns:
         if not column.nullable:
-            yield f"{column.name} is not NULL", f'SELECT count(*) FROM rows WHERE "{column.name}" IS NULL'
-    key = ", ".join(f'"{name}"' for name in table.primary_key)
+            yield (
+                f"{column.name} is not NULL",
+                f"SELECT count(*) FROM rows WHERE {identifier(column.name)} IS NULL",
+            )
+    key = columns(table.primary_key)
     unique = f"SELECT count(*) FROM (SELECT 1 FROM rows GROUP BY {key} HAVING count(*) > 1)"
     yield f"({', '.join(table.primary_key)}) is unique", unique
     for expression in table.checks:

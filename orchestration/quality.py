@@ -7,17 +7,15 @@ of severity error stop what lies downstream, so that no model is trained on brok
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import dagster as dg
 import numpy as np
 import polars as pl
 
 from assets.lake import Lake
-from assets.lake.tables import SQL_ROOT
 from ml.joint_embedding.pair_store import PairStore
+from sql import statements
 
-CHECKS = SQL_ROOT / "checks"
 VECTORS_LOOKED_AT = 1000
 MOST_ZERO_VECTORS = 0.05
 LEAST_SPREAD = 0.01
@@ -37,19 +35,20 @@ class QualityCheck:
     query: str
 
 
-def read_check(path: Path) -> QualityCheck:
-    """A check from its file.
+def read_check(name: str, text: str) -> QualityCheck:
+    """A check from the name of its file and its text.
 
     Raises:
         ValueError: the file does not begin with a description and ``-- asset: …, severity: warn`` or ``error``.
     """
-    text = path.read_text(encoding="utf-8")
     header = _HEADER.match(text)
     if header is None:
-        raise ValueError(f"{path.name}: must begin with what it measures, then -- asset: NAME, severity: warn or error")
+        raise ValueError(
+            f"sql/checks/{name}.sql: must begin with what it measures, then -- asset: NAME, severity: warn or error"
+        )
     severity = dg.AssetCheckSeverity[header["severity"].upper()]
     description = " ".join(line.removeprefix("-- ") for line in header["told"].splitlines())
-    return QualityCheck(path.stem, header["asset"], severity, description, text[header.end() :])
+    return QualityCheck(name, header["asset"], severity, description, text[header.end() :])
 
 
 def measure(check: QualityCheck, lake: Lake) -> dg.AssetCheckResult:
@@ -65,8 +64,8 @@ def measure(check: QualityCheck, lake: Lake) -> dg.AssetCheckResult:
 
 def quality_checks() -> Iterator[dg.AssetChecksDefinition]:
     """All checks of ``sql/checks``, and that of the vectors."""
-    for path in sorted(CHECKS.glob("*.sql")):
-        yield _of_file(read_check(path))
+    for name, text in statements("checks").items():
+        yield _of_file(read_check(name, text))
     yield clip_vectors_differ
 
 

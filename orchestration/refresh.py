@@ -34,6 +34,7 @@ from assets.lake import Lake, load_tables
 from assets.outcomes import due
 from orchestration.automation import REFRESHED, SELECTIONS
 from orchestration.definitions import build_defs, stored_version
+from orchestration.instance import name_instance
 from orchestration.io_manager import table_of
 from orchestration.settings import Settings, SettingsError, load_settings
 
@@ -315,8 +316,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("dagster").setLevel(logging.ERROR)
     try:
         settings = load_settings()
-        os.environ.setdefault("DAGSTER_STATE", str(settings.lake.absolute() / "dagster"))
-        os.environ.setdefault("DAGSTER_HOME", str(Path(__file__).resolve().parents[1]))
+        name_instance(settings.lake)
         _print(f"Refreshing {settings.lake} from the {settings.source} source:")
         with dg.DagsterInstance.get() as instance:
             refresh = refresh_lake(settings, instance, options.select)

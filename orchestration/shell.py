@@ -16,9 +16,9 @@ from pathlib import Path
 import duckdb
 
 from assets.lake import Lake, LakeError
-from assets.statistics.queries import QUERIES
 from orchestration.resources import lake_of
 from orchestration.settings import SettingsError, load_settings
+from sql import statements as sql_files
 
 
 def statements(lake: Lake) -> Iterator[str]:
@@ -29,14 +29,14 @@ def statements(lake: Lake) -> Iterator[str]:
     yield from lake.opening(read_only=True)
     yield "USE lake"
     yield "ATTACH ':memory:' AS statistics"
-    for path in sorted(QUERIES.glob("*/*.sql")):
-        query = path.read_text(encoding="utf-8")
+    for name, query in sql_files("statistics").items():
+        schema, view = name.split("/")
         try:
             lake.sql(query)
         except duckdb.CatalogException:
             continue
-        yield f"CREATE SCHEMA IF NOT EXISTS statistics.{path.parent.name}"
-        yield f"CREATE VIEW statistics.{path.parent.name}.{path.stem} AS\n{query}"
+        yield f"CREATE SCHEMA IF NOT EXISTS statistics.{schema}"
+        yield f"CREATE VIEW statistics.{schema}.{view} AS\n{query}"
 
 
 def main(arguments: list[str]) -> int:

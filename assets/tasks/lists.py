@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
+from importlib.resources import files
 from typing import Literal, NamedTuple
 
 Decision = Literal["keep", "drop"]
@@ -51,11 +51,10 @@ class Entry(NamedTuple):
 @cache
 def listed_entries() -> dict[Entry, Decision]:
     """The entries of both lists with their decisions."""
-    folder = Path(__file__).parent
     decisions: tuple[Decision, ...] = ("drop", "keep")
     return {
         Entry.read(line): decision
         for decision in decisions
-        for line in (folder / f"verbs_{decision}.txt").read_text(encoding="utf-8").splitlines()
+        for line in files(__package__).joinpath(f"verbs_{decision}.txt").read_text(encoding="utf-8").splitlines()
         if line.strip() and not line.startswith("#")
     }

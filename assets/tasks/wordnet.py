@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import sys
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 
 CLASSES = {
@@ -32,14 +33,13 @@ CLASSES = {
 """Verb classes by lexicographer file number (WordNet's lexnames(5))."""
 
 SENSES_KEPT = 8
-_PATH = Path(__file__).parent / "wordnet_verb_classes.csv"
 
 
 @cache
 def verb_classes() -> dict[str, tuple[str, ...]]:
     """The classes of each verb's first senses, by lemma; a lemma of several words has blanks ("get rid of")."""
-    with _PATH.open(encoding="utf-8", newline="") as file:
-        return {verb: tuple(classes.split()) for verb, classes in csv.reader(file)}
+    lines = files(__package__).joinpath("wordnet_verb_classes.csv").read_text(encoding="utf-8").splitlines()
+    return {verb: tuple(classes.split()) for verb, classes in csv.reader(lines)}
 
 
 def derive(folder: Path) -> dict[str, tuple[str, ...]]:
@@ -63,11 +63,10 @@ def _lines(path: Path) -> list[str]:
 
 
 def main(folder: Path) -> None:
-    """Write ``wordnet_verb_classes.csv`` from WordNet's files in a folder."""
-    with _PATH.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows(
-            (verb, " ".join(classes)) for verb, classes in sorted(derive(folder).items())
-        )
+    """Print the content of ``wordnet_verb_classes.csv``, derived from WordNet's files in a folder."""
+    csv.writer(sys.stdout, lineterminator="\n").writerows(
+        (verb, " ".join(classes)) for verb, classes in sorted(derive(folder).items())
+    )
 
 
 if __name__ == "__main__":

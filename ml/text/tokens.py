@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from pathlib import Path
+from importlib.resources import files
 
 _TOKEN = re.compile(r"[\w']+")
 
@@ -20,7 +20,7 @@ def tokenize(text: str) -> list[str]:
 @cache
 def stop_words() -> frozenset[str]:
     """English words that name nothing one could see, in lower case."""
-    text = (Path(__file__).parent / "stop_words.txt").read_text(encoding="utf-8")
+    text = files(__package__).joinpath("stop_words.txt").read_text(encoding="utf-8")
     return frozenset(line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#"))
 
 

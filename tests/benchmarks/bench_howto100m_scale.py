@@ -27,9 +27,10 @@ import pytest
 from assets.lake import Lake, load_tables
 from assets.sources.howto100m_release.captions import LINES, find_entries, read_entries
 from assets.sources.howto100m_release.export import tracks_of, write_caption_json
-from assets.statistics.queries import QUERIES, compute
+from assets.statistics.queries import compute
 from ml.text.tokens import stop_words
 from orchestration.settings import WIKIHOW_CATEGORIES
+from sql import statements
 
 SHARDS = 1200
 VIDEOS_A_SHARD = 1017
@@ -175,7 +176,7 @@ def run_statistic(folder: str, statistic: str) -> object:
     lake = Lake(Path(folder))
     lake.connection.execute("SET threads = 2")
     lake.connection.execute("SET memory_limit = '600MB'")
-    return compute(lake, QUERIES / "videos" / f"{statistic}.sql").height
+    return compute(lake, "videos", statistic).height
 
 
 def run_import(path: str) -> object:
@@ -235,7 +236,7 @@ def test_statistics_at_size(folder: Path) -> None:
         clips, size = lake.sql("SELECT count(*) FROM clips").fetchall()[0][0], lake.bytes("clips")
         print(f"{clips:,} clips, {size / 1e9:.2f} GB on disk, made in {time.perf_counter() - began:.0f} s")
         lake.close()
-        for statistic in sorted(path.stem for path in (QUERIES / "videos").glob("*.sql")):
+        for statistic in statements("statistics/videos"):
             limit = 60 if statistic in WHOLE_SCANS else 5
             cost = measured("statistic", str(folder / f"{share:g}"), statistic)
             if "error" in cost:

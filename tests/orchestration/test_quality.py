@@ -12,7 +12,8 @@ import pytest
 from assets.lake import Lake, load_tables
 from ml.joint_embedding.pair_store import PairStore
 from ml.joint_embedding.pairs import VideoPairs
-from orchestration.quality import CHECKS, clip_vectors_differ, measure, read_check
+from orchestration.quality import clip_vectors_differ, measure, read_check
+from sql import statement, statements
 
 GOOD, BAD = ["ok"] * 19 + ["failed"], ["ok"] * 8 + ["failed"] * 12
 
@@ -71,7 +72,7 @@ def labels(*counts: int) -> pl.DataFrame:
 def test_what_passes_and_what_does_not(
     tmp_path: Path, name: str, passing: dict[str, pl.DataFrame], failing: dict[str, pl.DataFrame]
 ) -> None:
-    check = read_check(CHECKS / f"{name}.sql")
+    check = read_check(name, statement(f"checks/{name}"))
     for number, (tables, passed) in enumerate(((passing, True), (failing, False))):
         lake = Lake(tmp_path / str(number))
         for table, rows in tables.items():
@@ -86,23 +87,21 @@ def test_every_file_is_a_check_of_an_asset_and_tried_above() -> None:
         {arguments[0] for arguments in mark.args[1]}
         for mark in test_what_passes_and_what_does_not.pytestmark  # type: ignore[attr-defined]
     ]
-    files = {path.stem for path in CHECKS.glob("*.sql")}
-    assert files == tried
-    assert all(read_check(CHECKS / f"{name}.sql").asset in load_tables() for name in files)
+    files = statements("checks")
+    assert files.keys() == tried
+    assert all(read_check(name, text).asset in load_tables() for name, text in files.items())
 
 
 def test_an_empty_lake_has_nothing_to_measure(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     lake.write("video_files", load_tables()["video_files"].frame([]))
-    result = measure(read_check(CHECKS / "video_files_good.sql"), lake)
+    result = measure(read_check("video_files_good", statement("checks/video_files_good")), lake)
     assert result.passed and result.description == "video_files_good: nothing to measure"
 
 
-def test_a_file_without_a_header_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "odd.sql"
-    path.write_text("SELECT 1 AS value, true AS passed\n")
-    with pytest.raises(ValueError, match=r"odd\.sql: must begin with what it measures"):
-        read_check(path)
+def test_a_file_without_a_header_is_named() -> None:
+    with pytest.raises(ValueError, match=r"sql/checks/odd\.sql: must begin with what it measures"):
+        read_check("odd", "SELECT 1 AS value, true AS passed\n")
 
 
 @pytest.mark.parametrize(("vectors", "passed"), [("random", True), ("zero", False), ("alike", False)])

@@ -11,7 +11,8 @@ import pytest
 
 from assets.lake import Lake, load_tables
 from assets.statistics import plots
-from assets.statistics.queries import QUERIES, compute, compute_all
+from assets.statistics.queries import compute, compute_all
+from sql import statements
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ALWAYS = {"source": "synthetic", "rank": 1, "fetched_at": NOW, "attempts": 1, "uri": "file:v", "shard": "shard-0000"}
@@ -68,9 +69,7 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 def numbers(lake: Lake, name: str) -> dict[str, dict[str, float]]:
     """Measures by item of one statistic."""
     found: dict[str, dict[str, float]] = {}
-    for item, measure, value in compute(lake, QUERIES / "videos" / f"{name}.sql")[
-        "item", "measure", "value"
-    ].iter_rows():
+    for item, measure, value in compute(lake, "videos", name)["item", "measure", "value"].iter_rows():
         found.setdefault(item, {})[measure] = value
     return found
 
@@ -158,7 +157,7 @@ def test_this_lake_stands_beside_the_published_sets(counted: Lake) -> None:
 
 
 def test_every_query_answers_on_its_own_and_together(counted: Lake) -> None:
-    names = [path.stem for path in sorted((QUERIES / "videos").glob("*.sql"))]
+    names = list(statements("statistics/videos"))
     together = compute_all(counted, "videos")
     assert together["statistic"].unique(maintain_order=True).to_list() == names
     assert counted.write("dataset_statistics", together, "videos").rows == len(together)

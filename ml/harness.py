@@ -1,18 +1,19 @@
-"""The training harness: one loop for every model that is trained in steps.
+"""The training loop that all models trained in steps share.
 
-Belongs here: devices, precision, several processes, reading ahead, checkpoints, resuming, and the record of a training.
-What a step computes is told by a ``Learner`` beside its model.
+It places the model on a device, sets the precision, divides each batch among processes, reads ahead, writes
+checkpoints, resumes, and records the training. What a step computes is in a ``Learner`` next to its model.
 
-A batch is a function of the step's number alone, and so is the state of the generators in a step. So a training that
-was interrupted goes on exactly where it was, and several processes share the batches of one.
+A batch is a function of the step's number alone, and so is the state of the generators in a step. An interrupted
+training therefore continues exactly where it stopped, and several processes share the batches of one.
+
+TensorBoard: every training writes one event file. Its folder is ``ml.curves.tensorboard_folder(model)``, that is
+``<models>/tensorboard/<name>`` for the model folder ``<models>/<name>``. In a lake, ``<models>`` is ``<lake>/models``.
 """
 
 from __future__ import annotations
 
 import ctypes
-import json
 import platform
-import shutil
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -28,23 +29,26 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
 
+from ml.checkpoints import Checkpoints, CheckpointTimer
+from ml.curves import Curves
 from ml.training import pick_device
 
 Entry = dict[str, float]
 Precision = Literal["no", "bf16", "fp16"]
 
 HEARTBEAT_S = 30.0
-"""Seconds between two signs of life within an epoch."""
+"""Seconds between two progress reports within an epoch."""
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 """Settings of glibc's allocator (mallopt(3))."""
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """How a training computes. Nothing of it changes what is learned, except for rounding.
+    """How a training computes. These fields change the result by rounding at most.
 
-    ``checkpoints`` is a folder of its own for this training; without one, an interrupted training starts again.
-    ``tensorboard`` is where curves go besides the returned history. ``bar`` shows a progress bar on standard error.
+    ``checkpoints`` is a folder for this training alone; without one, an interrupted training starts again.
+    ``tensorboard`` is the folder of the event file (``ml.curves.tensorboard_folder``). ``bar`` shows a progress bar on
+    standard error.
     """
 
     device: str = "auto"
@@ -57,11 +61,11 @@ class Runtime:
 
 
 class Learner(Protocol):
-    """What a model brings to the harness.
+    """A model's part of the training.
 
     ``identity`` names everything that the result depends on; a checkpoint of another identity is not resumed.
-    ``items`` is the number of examples a step, for the throughput; ``max_norm`` bounds the gradient's length.
-    ``uses_all_parameters`` tells whether every step has a gradient for each of them; several processes must know.
+    ``items`` is the number of examples per step, for the throughput; ``max_norm`` bounds the norm of the gradient.
+    ``uses_all_parameters`` is whether every step has a gradient for each parameter; several processes need to know.
     """
 
     @property
@@ -100,18 +104,18 @@ class Learner(Protocol):
         ...
 
     def step(self, network: nn.Module, batch: Any, accelerator: Accelerator, /) -> dict[str, Tensor]:
-        """Compute the gradient by ``accelerator.backward``; return what is to be recorded.
+        """Compute the gradient by ``accelerator.backward``; return the values to record, equal in all processes.
 
-        Each name is averaged over the steps of an epoch that returned it; ``loss`` must be among them.
+        Each value is averaged over the steps of an epoch that returned it; ``loss`` must be among them.
         """
         ...
 
     def validate(self) -> Entry:
-        """Measures after an epoch; empty if there is nothing to measure on."""
+        """Metrics after an epoch; empty if there is no validation data."""
         ...
 
     def score(self, entry: Entry) -> float:
-        """How good the model is after this epoch: the best one is kept, the later one of equals."""
+        """Score of the model after this epoch: the best one is kept, the later one of equals."""
         ...
 
 
@@ -119,22 +123,26 @@ def fit(learner: Learner, runtime: Runtime, progress: Callable[[Entry], None] | 
     """Train; afterwards ``learner.network`` holds the parameters after the best epoch.
 
     Args:
-        progress: told of each epoch (``epoch``, the step's averages, ``learning_rate``, ``items_per_s``, ``seconds``,
-            and what ``validate`` measures), and within a long one of ``step``, ``of`` and ``loss``.
+        progress: called after each epoch with its entry (``epoch``, the averages over its steps, ``learning_rate``,
+            ``items_per_s``, ``seconds``, and the metrics of ``validate``), and within a long epoch with ``step``,
+            ``of`` and ``loss``.
 
     Returns:
-        One entry an epoch.
+        One entry per epoch.
 
     Raises:
         FloatingPointError: a loss is not finite.
     """
-    # The library keeps one state a process; a second training may want another precision or device.
+    # Accelerate keeps one state per process; a second training may need another precision or device.
     AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
     on_cpu = pick_device(runtime.device).type == "cpu"
     if on_cpu:
         _keep_freed_memory()
-    unused = DistributedDataParallelKwargs(find_unused_parameters=not learner.uses_all_parameters)
-    accelerator = Accelerator(cpu=on_cpu, mixed_precision=runtime.precision, kwargs_handlers=[unused])
+    # Buffers are constant tables here: broadcasting them in every step would only cost time.
+    exchange = DistributedDataParallelKwargs(
+        find_unused_parameters=not learner.uses_all_parameters, broadcast_buffers=False
+    )
+    accelerator = Accelerator(cpu=on_cpu, mixed_precision=runtime.precision, kwargs_handlers=[exchange])
     return _Training(learner, runtime, accelerator, progress or (lambda entry: None)).run()
 
 
@@ -152,36 +160,58 @@ class _Training:
         self.best: tuple[float, dict[str, Tensor]] | None = None
         self.seconds = 0.0
         self.done = 0
-        self.checkpoints = _Checkpoints(runtime.checkpoints, learner.identity) if runtime.checkpoints else None
+        self.checkpoints = Checkpoints(runtime.checkpoints, learner.identity) if runtime.checkpoints else None
 
     def run(self) -> list[Entry]:
-        learner, main = self.learner, self.accelerator.is_main_process
-        if self.checkpoints:
-            self.checkpoints.resume(self)
-        began = told = saved = time.monotonic()
-        for step, batch in self._batches():
-            self._step(step, batch)
-            self.done = step + 1
-            now = time.monotonic()
-            self.seconds += now - began
-            if self.done % learner.steps_per_epoch == 0 or self.done == learner.steps:
-                self._end_epoch()
-            elif main and now - told > HEARTBEAT_S:
-                told = now
-                taken = self.done % learner.steps_per_epoch
-                self.progress({"step": self.done, "of": learner.steps, "loss": self.sums["loss"] / taken})
-            if self.checkpoints and (now - saved > self.runtime.checkpoint_every_s or not self.sums):
-                saved = now
-                self.checkpoints.write(self)
-            began = time.monotonic()  # measuring and storing are not part of a step's time
+        main = self.accelerator.is_main_process
+        self._resume()
+        with Curves(self.runtime.tensorboard if main else None, self.history) as curves:
+            self._steps(curves)
         if self.best:
             self.learner.network.load_state_dict(self.best[1])
         if self.checkpoints and main:
             self.checkpoints.remove()
         return self.history
 
+    def _steps(self, curves: Curves) -> None:
+        learner, main = self.learner, self.accelerator.is_main_process
+        timer = CheckpointTimer(self.runtime.checkpoint_every_s, self.accelerator.device)
+        began = reported = time.monotonic()
+        for step, batch in self._batches():
+            self._step(step, batch)
+            self.done = step + 1
+            now = time.monotonic()
+            self.seconds += now - began
+            epoch_ends = self.done % learner.steps_per_epoch == 0 or self.done == learner.steps
+            if epoch_ends:
+                curves.add(self._end_epoch())
+            elif main and now - reported > HEARTBEAT_S:
+                reported = now
+                taken = self.done % learner.steps_per_epoch
+                self.progress({"step": self.done, "of": learner.steps, "loss": self.sums["loss"] / taken})
+            if self.checkpoints and (timer.due() or epoch_ends):
+                self._write(self.checkpoints)
+                timer.restart()
+            began = time.monotonic()  # validation and checkpoints do not count as time of a step
+
+    def _write(self, checkpoints: Checkpoints) -> None:
+        record = {"history": self.history, "sums": self.sums, "counts": self.counts, "seconds": self.seconds}
+        tensors = {"best": self.best, "schedule": self.schedule.state_dict()}
+        checkpoints.write(self.accelerator, self.done, tensors, record)
+
+    def _resume(self) -> None:
+        stored = self.checkpoints.resume(self.accelerator) if self.checkpoints else None
+        if stored is None:
+            return
+        tensors, record = stored
+        self.best = tensors["best"]
+        self.schedule.load_state_dict(tensors["schedule"])
+        self.done, self.history, self.seconds = record["done"], record["history"], record["seconds"]
+        self.sums.update(record["sums"])
+        self.counts.update(record["counts"])
+
     def _batches(self) -> Iterator[tuple[int, Any]]:
-        """Steps still to be done with their batches; the next one is read while one is computed."""
+        """The remaining steps with their batches; the next batch is read during a step."""
         process, processes = self.accelerator.process_index, self.accelerator.num_processes
         steps = range(self.done, self.learner.steps)
         with ThreadPoolExecutor(1) as pool:
@@ -215,7 +245,7 @@ class _Training:
                 f"step {step}: the loss is {self.sums}; lower the learning rate or use precision no"
             )
 
-    def _end_epoch(self) -> None:
+    def _end_epoch(self) -> Entry:
         learner = self.learner
         epoch = -(-self.done // learner.steps_per_epoch)
         steps = self.done - (epoch - 1) * learner.steps_per_epoch
@@ -233,89 +263,19 @@ class _Training:
             state = {name: tensor.detach().cpu().clone() for name, tensor in learner.network.state_dict().items()}
             self.best = score, state
         if self.accelerator.is_main_process:
-            _write_curves(self.runtime.tensorboard, entry)
             self.progress(entry)
-
-
-class _Checkpoints:
-    """``step-<n>`` folders, each written beside and renamed when whole; the newest one counts."""
-
-    def __init__(self, folder: Path, identity: str) -> None:
-        self.folder, self.identity = folder, identity
-
-    def write(self, training: _Training) -> None:
-        accelerator, new = training.accelerator, self.folder / ".new"
-        if accelerator.is_main_process:
-            shutil.rmtree(new, ignore_errors=True)
-            new.mkdir(parents=True)
-        accelerator.wait_for_everyone()
-        accelerator.save_state(str(new))
-        if accelerator.is_main_process:
-            torch.save({"best": training.best, "schedule": training.schedule.state_dict()}, new / "best.pt")
-            record = {
-                "identity": self.identity,
-                "done": training.done,
-                "history": training.history,
-                "sums": training.sums,
-                "counts": training.counts,
-                "seconds": training.seconds,
-            }
-            (new / "record.json").write_text(json.dumps(record), encoding="utf-8")
-            older = self._steps()
-            new.rename(self.folder / f"step-{training.done:09d}")
-            for path in older:
-                shutil.rmtree(path)
-        accelerator.wait_for_everyone()
-
-    def resume(self, training: _Training) -> None:
-        """Go on from the newest checkpoint of this training; leave one of another training alone."""
-        for path in reversed(self._steps()):
-            record = json.loads((path / "record.json").read_text(encoding="utf-8"))
-            if record["identity"] != self.identity:
-                continue
-            training.accelerator.load_state(str(path))
-            stored = torch.load(path / "best.pt", map_location="cpu", weights_only=True)
-            training.best = stored["best"]
-            training.schedule.load_state_dict(stored["schedule"])
-            training.done, training.history = record["done"], record["history"]
-            training.sums.update(record["sums"])
-            training.counts.update(record["counts"])
-            training.seconds = record["seconds"]
-            return
-
-    def remove(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _steps(self) -> list[Path]:
-        return sorted(self.folder.glob("step-*"))
+        return entry
 
 
 def _keep_freed_memory() -> None:
-    """Let the C library keep what is freed in this process: a step frees as much as the next one takes.
+    """Let the C library keep freed memory in this process, because a step frees as much as the next one allocates.
 
-    Given back to the system, its pages would be zeroed at each step anew, which takes an eighth of a large step's time.
+    Memory that is returned to the system is zeroed again at each step, which takes an eighth of a large step's time.
     """
     if platform.libc_ver()[0] == "glibc":
         library = ctypes.CDLL(None)
         library.mallopt(M_MMAP_MAX, 0)
         library.mallopt(M_TRIM_THRESHOLD, -1)
-
-
-def gather(rows: Tensor) -> Tensor:
-    """The rows of all processes ``[n, ...]``, those of process 0 first, with gradients; they may differ in number.
-
-    The gradient that arrives at a row is the sum over the processes.
-    """
-    if not torch.distributed.is_initialized() or torch.distributed.get_world_size() == 1:
-        return rows
-    from torch.distributed.nn.functional import all_gather
-
-    counts = [torch.zeros(1, dtype=torch.int64, device=rows.device) for _ in range(torch.distributed.get_world_size())]
-    torch.distributed.all_gather(counts, torch.tensor([len(rows)], device=rows.device))
-    most = max(int(count) for count in counts)
-    padded = torch.cat([rows, rows.new_zeros((most - len(rows), *rows.shape[1:]))])
-    parts = all_gather(padded)
-    return torch.cat([part[: int(count)] for part, count in zip(parts, counts, strict=True)])
 
 
 def on_device(batch: Any, device: torch.device) -> Any:
@@ -336,14 +296,3 @@ def _bar(steps: range, shown: bool) -> Any:
     from tqdm import tqdm
 
     return tqdm(steps, initial=steps.start, total=steps.stop, unit="step", dynamic_ncols=True)
-
-
-def _write_curves(folder: Path | None, entry: Entry) -> None:
-    if folder is None:
-        return
-    from torch.utils.tensorboard import SummaryWriter
-
-    with SummaryWriter(str(folder)) as writer:
-        for name, value in entry.items():
-            if name != "epoch":
-                writer.add_scalar(name, value, int(entry["epoch"]))

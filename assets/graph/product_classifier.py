@@ -15,6 +15,7 @@ import numpy as np
 from assets.graph.options import ClusterGCNOptions, GraphOptions
 from ml.cluster_gcn.data import GraphData
 from ml.cluster_gcn.train import Config, build, chosen_epoch, predict, train
+from ml.curves import tensorboard_folder
 from ml.training import pick_device, read_model_folder, write_model_folder
 
 
@@ -33,7 +34,7 @@ def train_cluster_gcn(
         One entry an epoch, and the entry of the chosen epoch.
     """
     config = gcn_config(options, graph_options)
-    model, history = train(graph, config, pick_device(device), progress)
+    model, history = train(graph, config, pick_device(device), progress, tensorboard_folder(folder))
     chosen = chosen_epoch(history)
     write_model_folder(
         folder,

@@ -16,6 +16,7 @@ from assets.hero.clips import places
 from assets.hero.options import HeroOptions
 from assets.lake import Lake
 from assets.models.options import RuntimeOptions
+from ml.curves import tensorboard_folder
 from ml.harness import Runtime
 from ml.hero.clip_store import ClipStore
 from ml.hero.config import PRESETS
@@ -73,7 +74,7 @@ def pretraining_job(
             precision=runtime.precision,
             compile=runtime.compile,
             checkpoints=folder.with_name(f".{folder.name}.checkpoints"),
-            tensorboard=folder.parent / "tensorboard" / folder.name,
+            tensorboard=tensorboard_folder(folder),
         ),
         provenance=dict(provenance),
         initial=options.initial,

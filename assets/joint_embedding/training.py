@@ -17,6 +17,7 @@ from assets.joint_embedding.options import EmbeddingOptions, WordOptions
 from assets.joint_embedding.pairs import places
 from assets.lake import Lake
 from assets.models.options import RuntimeOptions
+from ml.curves import tensorboard_folder
 from ml.harness import Runtime
 from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.pair_store import PairStore
@@ -87,7 +88,7 @@ def embedding_job(
             precision=runtime.precision,
             compile=runtime.compile,
             checkpoints=folder.with_name(f".{folder.name}.checkpoints"),
-            tensorboard=folder.parent / "tensorboard" / folder.name,
+            tensorboard=tensorboard_folder(folder),
         ),
         provenance=dict(provenance),
     )

@@ -118,7 +118,7 @@ def train_by_sampling(
             nodes = order[start : start + nodes_per_batch]
             yield sampled_scores(model, sampler.blocks(nodes, config.layers), features), seen[nodes]
 
-    return model, fit(model, graph, config, one_pass, inputs, progress)
+    return model, fit(model, graph, config, one_pass, inputs, [progress] if progress else ())
 
 
 class _Multiply(torch.autograd.Function):

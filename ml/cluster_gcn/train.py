@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from ml.cluster_gcn.evaluation import full_graph_scores
 from ml.cluster_gcn.memory import peak_mib, reset_peak
 from ml.cluster_gcn.model import ClusterGCN
 from ml.cluster_gcn.normalization import Normalization
+from ml.curves import Curves
 from ml.metrics.classification import accuracy, macro_f1, micro_f1
 
 Progress = Callable[[dict[str, float]], None]
@@ -56,13 +58,21 @@ class Config:
 
 
 def train(
-    graph: GraphData, config: Config, device: torch.device | str = "cpu", progress: Progress | None = None
+    graph: GraphData,
+    config: Config,
+    device: torch.device | str = "cpu",
+    progress: Progress | None = None,
+    tensorboard: Path | None = None,
 ) -> tuple[ClusterGCN, list[dict[str, float]]]:
     """Fit on the training nodes, cluster by cluster; keep the first epoch that is best on the validation nodes.
 
     The first layer's P X is computed once on the whole training graph (section 6.2); later layers see the batch alone.
     With one cluster, or all clusters a batch, this is full-batch training. The same seed, device and number of threads
     give the same bits on a CPU.
+
+    Args:
+        progress: called with each row of the history.
+        tensorboard: folder of the event file (``ml.curves``); None writes none.
 
     Returns:
         The model in evaluation mode, and the rows of ``fit``.
@@ -85,7 +95,8 @@ def train(
                 nodes = torch.from_numpy(batch.nodes).to(inputs.device)
                 yield model(model.propagation(batch.adjacency), features[nodes], propagated[nodes]), seen[batch.nodes]
 
-    return model, fit(model, graph, config, one_pass, inputs, progress)
+    with Curves(tensorboard) as curves:
+        return model, fit(model, graph, config, one_pass, inputs, [curves.add, *([progress] if progress else [])])
 
 
 def prepared(graph: GraphData, config: Config, device: torch.device | str) -> tuple[ClusterGCN, Tensor]:
@@ -103,13 +114,13 @@ def fit(
     config: Config,
     one_pass: Pass,
     inputs: Tensor,
-    progress: Progress | None = None,
+    progress: Sequence[Progress] = (),
 ) -> list[dict[str, float]]:
     """Train ``model`` by Adam, whatever the batches are, and leave it at its best epoch, in evaluation mode.
 
     Returns:
-        One row an epoch: epoch, loss (mean over training nodes), measures of the validation nodes from all edges of the
-        graph, seconds (of training, without evaluation), peak_memory_mib. ``progress`` gets each row.
+        One row per epoch: epoch, loss (mean over training nodes), metrics of the validation nodes from all edges of
+        the graph, seconds (of training, without evaluation), peak_memory_mib. ``progress`` is called with each row.
     """
     labels = torch.from_numpy(graph.labels).to(inputs.device)
     trained = torch.from_numpy(graph.trained).to(inputs.device)
@@ -137,8 +148,8 @@ def fit(
             "peak_memory_mib": peak_mib(inputs.device),
         }
         history.append(row)
-        if progress:
-            progress(row)
+        for report in progress:
+            report(row)
         if chosen_epoch(history) is row:
             best_state = copy.deepcopy(model.state_dict())
     model.load_state_dict(best_state)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ from torch.nn import functional
 from ml.crosstask.dynamic_program import align_steps, uniform_steps
 from ml.crosstask.evaluation import Localisation, Split, localise
 from ml.crosstask.files import CrossTask, Task, TaskVideo, step_mask
+from ml.curves import Curves
 
 Sharing = Literal["words", "task_words", "steps", "none"]
 
@@ -108,6 +110,7 @@ def train_components(
     videos: Sequence[TaskVideo],
     config: Config,
     progress: Callable[[dict[str, float]], None] | None = None,
+    tensorboard: Path | None = None,
 ) -> ComponentModel:
     """Learn from narration: first with random assignments that it allows, then with those that the model finds.
 
@@ -115,7 +118,8 @@ def train_components(
 
     Args:
         tasks: all tasks of the videos, which share components.
-        progress: told of each epoch: epoch, loss (mean over the videos) and videos.
+        progress: called after each epoch with ``epoch``, ``loss`` (mean over the videos) and ``videos``.
+        tensorboard: folder of the event file (``ml.curves``); None writes none.
 
     Raises:
         ValueError: no video can be learned from.
@@ -128,12 +132,14 @@ def train_components(
     model = ComponentModel(data.features(usable[0]).shape[1], tasks, config.sharing, config.dropout).train()
     optimiser = torch.optim.Adam(model.parameters(), config.learning_rate)
     frames = {video: uniform_steps(_seconds(data, video), len(tasks[video.task_id].steps)) for video in usable}
-    for epoch in range(1, config.random_epochs + config.epochs + 1):
+
+    def pass_over_videos(assign_at_random: bool) -> float:
+        """Assign and learn once per video; the sum of the losses."""
         total = 0.0
         for index in generator.permutation(len(usable)):
             video = usable[index]
             rows, outside = _tensors(data, tasks, video)
-            if epoch <= config.random_epochs:
+            if assign_at_random:
                 costs = generator.random(outside.shape) + outside.numpy()
             else:
                 assigned = _assignment(frames[video], len(rows))
@@ -146,8 +152,15 @@ def train_components(
             loss.backward()
             optimiser.step()
             total += float(loss.detach())
-        if progress is not None:
-            progress({"epoch": epoch, "loss": total / len(usable), "videos": len(usable)})
+        return total
+
+    with Curves(tensorboard) as curves:
+        for epoch in range(1, config.random_epochs + config.epochs + 1):
+            loss = pass_over_videos(epoch <= config.random_epochs) / len(usable)
+            entry = {"epoch": epoch, "loss": loss, "videos": len(usable)}
+            curves.add(entry)
+            if progress is not None:
+                progress(entry)
     return model.eval()
 
 
@@ -157,15 +170,19 @@ def component_costs(model: ComponentModel, task: Task, rows: NDArray[np.floating
     return -model.eval()(torch.from_numpy(rows).float(), task.task_id).log_softmax(1).numpy()
 
 
-def weakly_supervised(data: CrossTask, split: Split, config: Config, use_related: bool = True) -> Localisation:
+def weakly_supervised(
+    data: CrossTask, split: Split, config: Config, use_related: bool = True, tensorboard: Path | None = None
+) -> Localisation:
     """Learn from the training videos of a split and place the steps of its test videos.
 
     Args:
         use_related: whether to learn from the tasks without annotation too.
+        tensorboard: folder of the event file (``ml.curves``); None writes none.
     """
     primary = data.primary()
     tasks = {**primary, **(data.related() if use_related else {})}
-    model = train_components(data, tasks, [video for video in split.training if video.task_id in tasks], config)
+    videos = [video for video in split.training if video.task_id in tasks]
+    model = train_components(data, tasks, videos, config, tensorboard=tensorboard)
     return localise(data, primary, split.test, lambda task, rows: component_costs(model, task, rows))
 
 

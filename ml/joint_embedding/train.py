@@ -21,8 +21,9 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ml.distributed import gather
 from ml.files import content_hash
-from ml.harness import Entry, Runtime, fit, gather
+from ml.harness import Entry, Runtime, fit
 from ml.joint_embedding.loss import mil_nce_loss, ranking_loss_of_rows
 from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.pair_store import PairStore, Place, StoredPairs

@@ -21,6 +21,7 @@ from assets.models.folder import model_version
 from assets.models.options import RuntimeOptions
 from assets.sources.protocol import VideoSource
 from assets.sources.synthetic import SyntheticSource
+from ml.curves import tensorboard_folder
 from ml.harness import Entry, Runtime
 from ml.hero.data.annotations import read_how2qa, read_how2r, read_msrvtt, read_tvc, read_tvqa, read_tvr, read_violin
 from ml.hero.downstream.finetune import PRESETS, Settings, Task, finetune
@@ -129,7 +130,12 @@ def evaluated(
     task = benchmark.task(load_hero(models / "hero"), examples)
     methods = {"pre-trained": task.evaluate()} if benchmark.zero_shot else {}
     checkpoints = models / f".{model}.checkpoints"
-    how = Runtime(device=runtime.device, precision=runtime.precision, checkpoints=checkpoints)
+    how = Runtime(
+        device=runtime.device,
+        precision=runtime.precision,
+        checkpoints=checkpoints,
+        tensorboard=tensorboard_folder(models / model),
+    )
     history = finetune(task, schedule(benchmark, options), how, progress)
     best = max(reversed(history), key=lambda entry: entry[task.measure])
     methods["fine-tuned"] = {key: value for key, value in best.items() if key not in _OF_TRAINING}

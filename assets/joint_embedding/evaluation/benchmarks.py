@@ -7,7 +7,7 @@ Belongs here: which file is what, and from models and files to metrics by method
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ml.crosstask.components import Config as ComponentConfig
@@ -132,12 +132,13 @@ def retrieval_benchmarks(
     root: Path, model: JointEmbedding, words: WordVectors, config: Config = FINE_TUNING, runtime: Runtime | None = None
 ) -> dict[str, ByMethod]:
     """Metrics by benchmark with its direction, and by method: zero-shot, and where there is a training set also from
-    scratch and fine-tuned; and chance.
+    scratch and fine-tuned; and chance. The event file of a training is in ``<tensorboard>/<benchmark>_<method>``, below
+    the folder ``tensorboard`` of ``runtime``.
 
     Raises:
         FileNotFoundError: no benchmark is there.
     """
-    files = Files(root)
+    files, runtime = Files(root), runtime or Runtime()
     found: dict[str, ByMethod] = {}
     for benchmark, read in files.test_sets().items():
         test, training = read(), files.training_set(benchmark)
@@ -145,7 +146,10 @@ def retrieval_benchmarks(
         if training is not None:
             modes |= {"from scratch": (None, training), "fine-tuned": (model, training)}
         for method, (start, learned_from) in modes.items():
-            measured = evaluate_benchmark(start, learned_from, test, words, config, runtime)
+            folder = runtime.tensorboard and runtime.tensorboard / f"{benchmark}_{method}".replace(" ", "_")
+            measured = evaluate_benchmark(
+                start, learned_from, test, words, config, replace(runtime, tensorboard=folder)
+            )
             for direction, metrics in measured.items():
                 by_method = found.setdefault(f"{benchmark}, {direction.replace('_', ' ')}", {})
                 by_method[method], by_method["chance"] = _without_chance(metrics)
@@ -160,10 +164,12 @@ def crosstask_benchmark(
     words: WordVectors,
     drawn: Sequence[Split],
     config: ComponentConfig | None = None,
+    tensorboard: Path | None = None,
 ) -> tuple[ByMethod, dict[str, int]]:
     """Step recalls by method, mean over the splits, and how many videos were left out, by reason.
 
-    Methods are zero-shot, uniform and, with ``config``, weakly supervised, which is learned anew for each split.
+    Methods are zero-shot, uniform and, with ``config``, weakly supervised, which is learned anew for each split. The
+    event file of a split's training is in ``tensorboard/split_<number>``.
     """
     tested = list(dict.fromkeys(video for split in drawn for video in split.test))
     predicted = zero_shot(data, tested, model, words)
@@ -172,7 +178,11 @@ def crosstask_benchmark(
         "uniform": recall_over_splits(uniform(data, tested), drawn),
     }
     if config is not None:
-        learned = (weakly_supervised(data, split, config).hits.values() for split in drawn)
+        folders = [tensorboard and tensorboard / f"split_{number}" for number in range(1, len(drawn) + 1)]
+        learned = (
+            weakly_supervised(data, split, config, tensorboard=folder).hits.values()
+            for split, folder in zip(drawn, folders, strict=True)
+        )
         found["weakly supervised"] = mean_of_splits(map(step_recall, learned))
     reasons = list(predicted.left_out.values())
     return found, {reason: reasons.count(reason) for reason in sorted(set(reasons))}

@@ -26,6 +26,7 @@ from assets.sources.synthetic.ground_truth import steps_frame, task_steps
 from ml.crosstask.components import Config as ComponentConfig
 from ml.crosstask.evaluation import SPLITS, Split, random_split
 from ml.crosstask.files import CrossTask
+from ml.curves import tensorboard_folder
 from ml.harness import Runtime
 from ml.joint_embedding.benchmark_evaluation import FINE_TUNING
 from ml.joint_embedding.pairs import Stream
@@ -132,8 +133,9 @@ def benchmark_rows(
     left_out: dict[str, int] = {}
     if root is not None:
         model, words = load_joint_embedding(model_root / "joint_embedding"), load_words(model_root / "word_vectors")
+        runtime = Runtime(device=device, tensorboard=tensorboard_folder(model_root / PART))
         if Files(root).test_sets():
-            found |= retrieval_benchmarks(root, model, words, fine_tuning(options, sizes), Runtime(device=device))
+            found |= retrieval_benchmarks(root, model, words, fine_tuning(options, sizes), runtime)
         crosstask = CrossTask(root / CROSSTASK)
         if crosstask.exists():
             splits = crosstask_splits(options, crosstask, data.manifest)
@@ -151,7 +153,8 @@ def weakly_supervised_rows(
     if crosstask.exists():
         model, words = load_joint_embedding(model_root / "joint_embedding"), load_words(model_root / "word_vectors")
         splits = crosstask_splits(options, crosstask, data.manifest)
-        found["CrossTask"], _ = crosstask_benchmark(crosstask, model, words, splits, ComponentConfig())
+        curves = tensorboard_folder(model_root / "crosstask_components")
+        found["CrossTask"], _ = crosstask_benchmark(crosstask, model, words, splits, ComponentConfig(), curves)
     return _rows("crosstask_components", options, source, found, snapshot)
 
 

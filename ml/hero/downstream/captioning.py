@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ml.harness import gather
+from ml.distributed import gather
 
 LAYERS = 2
 POSITIONS = 1024

@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ml.harness import gather
+from ml.distributed import gather
 from ml.hero.downstream.question_answering import Pool, TwoLayers
 
 

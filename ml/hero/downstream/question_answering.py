@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ml.harness import gather
+from ml.distributed import gather
 from ml.hero.downstream.moments import span_losses
 
 SPAN_WEIGHT = 0.4

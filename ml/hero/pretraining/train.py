@@ -19,8 +19,9 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ml.distributed import gather
 from ml.files import content_hash
-from ml.harness import Entry, Runtime, fit, gather, on_device
+from ml.harness import Entry, Runtime, fit, on_device
 from ml.hero.batch import AlignedVideo, Video, Vocabulary, aligned
 from ml.hero.config import HeroConfig
 from ml.hero.downstream.moments import LossSettings

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ml.harness import Entry, gather, on_device
+from ml.distributed import gather
+from ml.harness import Entry, on_device
 from ml.hero.batch import BEGIN, END, PADDING, HeroBatch, collate, padded
 from ml.hero.data.annotations import CaptionedClip
 from ml.hero.downstream.captioning import CaptionDecoder, caption_loss, clip_frames, write_greedily

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ml.harness import gather, on_device
+from ml.distributed import gather
+from ml.harness import on_device
 from ml.hero.batch import AlignedVideo, aligned, collate, collate_texts, key_of
 from ml.hero.config import HeroConfig
 from ml.hero.data.annotations import Description, Interval

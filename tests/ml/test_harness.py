@@ -1,0 +1,156 @@
+"""Trainings that are interrupted and resumed: checkpoints by the clock of one process, and one file of curves."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from accelerate import Accelerator
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import Tensor, nn
+
+from ml.cluster_gcn.train import Config, train
+from ml.curves import Curves, tensorboard_folder
+from ml.harness import Entry, Runtime, fit
+from tests.ml.cluster_gcn.graphs import planted_communities
+
+CPU = Runtime(device="cpu")
+
+
+class Line:
+    """Linear regression whose steps take a random time, another one in each process."""
+
+    identity, seed, items, uses_all_parameters = "line", 0, 4, True
+    max_norm: float | None = None
+    steps, steps_per_epoch = 120, 40
+
+    def __init__(self, killed_at: int | None = None, longest_s: float = 0.0) -> None:
+        torch.manual_seed(0)
+        self.network: nn.Module = nn.Linear(3, 1)
+        self.optimiser: torch.optim.Optimizer = torch.optim.Adam(self.network.parameters(), 0.01)
+        self.killed_at, self.longest_s = killed_at, longest_s
+        self.first_step: int | None = None
+
+    def learning_rate_factor(self, step: int) -> float:
+        return 0.99**step
+
+    def batch(self, step: int, process: int, processes: int, /) -> tuple[int, Tensor]:
+        rows = torch.randn(4, 3, generator=torch.Generator().manual_seed(step))
+        return step, rows[process::processes]
+
+    def step(self, network: nn.Module, batch: tuple[int, Tensor], accelerator: Accelerator, /) -> dict[str, Tensor]:
+        step, rows = batch
+        self.first_step = step if self.first_step is None else self.first_step
+        if step == self.killed_at and accelerator.process_index == accelerator.num_processes - 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(random.random() * self.longest_s)
+        loss = (network(rows) - rows.sum(1, keepdim=True)).square().mean()
+        accelerator.backward(loss)
+        return {"loss": accelerator.reduce(loss.detach(), "mean")}
+
+    def validate(self) -> Entry:
+        return {}
+
+    def score(self, entry: Entry) -> float:
+        return entry["epoch"]
+
+
+def one_of_several(folder: Path, killed_at: int | None) -> None:
+    """What each process of ``torchrun`` does: train with checkpoints every 40 ms; process 0 writes the result."""
+    line = Line(killed_at, longest_s=0.008)
+    runtime = replace(CPU, checkpoints=folder / "checkpoints", checkpoint_every_s=0.04, tensorboard=folder / "curves")
+    history = fit(line, runtime)
+    if torch.distributed.get_rank() == 0:
+        result = {"first_step": line.first_step, "losses": [entry["loss"] for entry in history]}
+        result["weights"] = [each.tolist() for each in line.network.state_dict().values()]
+        (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from tests.ml.test_harness import one_of_several
+one_of_several(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else None)
+"""
+
+
+def two_processes(folder: Path, *killed_at: str) -> subprocess.CompletedProcess[str]:
+    script = folder / "script.py"
+    script.write_text(SCRIPT, encoding="utf-8")
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path.cwd())}
+    command = [*launcher, str(script), str(folder), *killed_at]
+    return subprocess.run(command, env=environment, timeout=120, capture_output=True, text=True)
+
+
+def test_two_processes_write_checkpoints_by_time_and_resume_after_a_kill(tmp_path: Path) -> None:
+    alone = Line()
+    history = fit(alone, CPU)
+    killed = two_processes(tmp_path, "70")
+    assert killed.returncode and "SIGKILL" in killed.stderr
+    resumed = two_processes(tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    result = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
+    assert 40 <= result["first_step"] <= 70
+    assert result["losses"] == pytest.approx([entry["loss"] for entry in history], rel=1e-5)
+    for weights, expected in zip(result["weights"], alone.network.state_dict().values(), strict=True):
+        torch.testing.assert_close(torch.tensor(weights), expected)
+    assert not (tmp_path / "checkpoints").exists()
+    assert points(tmp_path / "curves", "loss") == [
+        (1, *rounded(history, 0)),
+        (2, *rounded(history, 1)),
+        (3, *rounded(history, 2)),
+    ]
+
+
+def rounded(history: list[Entry], epoch: int) -> list[object]:
+    return [pytest.approx(history[epoch]["loss"], rel=1e-5)]
+
+
+def points(folder: Path, name: str) -> list[tuple[int, float]]:
+    """A curve from the only event file of a folder."""
+    (file,) = folder.iterdir()
+    events = EventAccumulator(str(file)).Reload()
+    return [(event.step, event.value) for event in events.Scalars(name)]
+
+
+def test_a_checkpoint_of_another_training_is_not_resumed(tmp_path: Path) -> None:
+    class Interrupted(Line):
+        def step(self, network: nn.Module, batch: tuple[int, Tensor], accelerator: Accelerator, /) -> dict[str, Tensor]:
+            if batch[0] == 50:
+                raise KeyboardInterrupt
+            return super().step(network, batch, accelerator)
+
+    runtime = replace(CPU, checkpoints=tmp_path / "checkpoints")
+    with pytest.raises(KeyboardInterrupt):
+        fit(Interrupted(), runtime)
+    other = Line()
+    other.identity = "another line"
+    fit(other, runtime)
+    assert other.first_step == 0
+
+
+def test_a_second_training_replaces_the_curves_of_the_first(tmp_path: Path) -> None:
+    folder = tensorboard_folder(tmp_path / "models" / "product_classifier")
+    assert folder == tmp_path / "models" / "tensorboard" / "product_classifier"
+    graph, config = planted_communities(), Config(hidden_dim=8, epochs=3, clusters=6, clusters_per_batch=2)
+    for epochs in (5, 3):
+        _, history = train(graph, replace(config, epochs=epochs), tensorboard=folder)
+    for name in ("loss", "validation_accuracy"):
+        assert points(folder, name) == [(row["epoch"], pytest.approx(row[name])) for row in history]
+
+
+def test_without_a_folder_no_curves_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with Curves(None) as curves:
+        curves.add({"epoch": 1, "loss": 2.0})
+    assert not list(tmp_path.iterdir())

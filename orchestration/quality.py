@@ -26,7 +26,10 @@ _HEADER = re.compile(r"\A(?P<told>(?:-- .*\n)+)-- asset: (?P<asset>\w+), severit
 
 @dataclass(frozen=True)
 class QualityCheck:
-    """A query for one row, ``value`` and ``passed``; both are NULL where there is nothing to measure yet."""
+    """A query for one row: ``value``, ``passed`` and, if the file explains a failure, ``explanation``.
+
+    All are NULL where there is nothing to measure yet.
+    """
 
     name: str
     asset: str
@@ -53,11 +56,13 @@ def read_check(name: str, text: str) -> QualityCheck:
 
 def measure(check: QualityCheck, lake: Lake) -> dg.AssetCheckResult:
     """The check's value on the lake as it is now."""
-    value, passed = lake.sql(check.query).fetchall()[0]
+    value, passed, *explanation = lake.sql(check.query).fetchall()[0]
+    measured = "nothing to measure" if value is None else f"{value:.4g}"
+    because = f"; {explanation[0]}" if explanation and passed is False else ""
     return dg.AssetCheckResult(
         passed=passed is None or passed,
         severity=check.severity,
-        description=f"{check.name}: {'nothing to measure' if value is None else f'{value:.4g}'}",
+        description=f"{check.name}: {measured}{because}",
         metadata={} if value is None else {"value": float(value)},
     )
 

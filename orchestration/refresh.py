@@ -34,6 +34,7 @@ from assets.lake import Lake, load_tables
 from assets.outcomes import due
 from orchestration.automation import REFRESHED, SELECTIONS
 from orchestration.definitions import build_defs, stored_version
+from orchestration.emptied import emptied_by
 from orchestration.instance import name_instance
 from orchestration.io_manager import table_of
 from orchestration.settings import Settings, SettingsError, load_settings
@@ -151,7 +152,7 @@ class Refresh:
                 self._say("stopped", step, f"after {seconds:.1f} s")
                 self.instance.report_run_canceled(result.dagster_run)
                 raise DagsterExecutionInterruptedError
-            self.failed[step] = _what_failed(result)
+            self.failed[step] = self._failure(step, result)
             self._say("FAILED", step, self.failed[step])
             return False
         self.ran.append(step)
@@ -162,6 +163,11 @@ class Refresh:
             if not evaluation.passed:
                 self._say("WARNING", step, str(evaluation.description))
         return True
+
+    def _failure(self, step: Step, result: dg.ExecuteInProcessResult) -> str:
+        upstream = set[dg.AssetKey]().union(*(self.graph.get_ancestor_asset_keys(key) for key in step.keys))
+        emptied = emptied_by(self.lake, (key.path[-1] for key in upstream))
+        return "; ".join(filter(None, [_what_failed(result), emptied and f"no data reached this step: {emptied}"]))
 
     def _why(self, step: Step) -> str | None:
         """Why a step has to run, or None if what is stored is what it would make."""

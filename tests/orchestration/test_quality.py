@@ -22,8 +22,8 @@ def statuses(values: list[str]) -> pl.DataFrame:
     return pl.DataFrame({"status": values})
 
 
-def kept(flags: list[bool]) -> pl.DataFrame:
-    return pl.DataFrame({"kept": flags})
+def kept(flags: list[bool], reason: str = "fewer than 100 words") -> pl.DataFrame:
+    return pl.DataFrame({"kept": flags, "reason": [None if flag else reason for flag in flags]})
 
 
 def manifest(*splits: str) -> pl.DataFrame:
@@ -49,7 +49,13 @@ def labels(*counts: int) -> pl.DataFrame:
 @pytest.mark.parametrize(
     ("name", "passing", "failing"),
     [
-        ("videos_kept", {"videos": kept([True] + [False] * 9)}, {"videos": kept([True] + [False] * 99)}),
+        ("tasks_kept", {"tasks": kept([True] + [False] * 9)}, {"tasks": kept([True] + [False] * 19)}),
+        (
+            "candidate_videos_kept",
+            {"candidate_videos": kept([True] + [False] * 4)},
+            {"candidate_videos": kept([True] + [False] * 9)},
+        ),
+        ("videos_kept", {"videos": kept([True] + [False] * 4)}, {"videos": kept([True] + [False] * 9)}),
         ("captions_found", {"caption_fetches": statuses(BAD)}, {"caption_fetches": statuses(["ok"] + ["failed"] * 9)}),
         ("captions_waiting", {"caption_fetches": waiting(1)}, {"caption_fetches": waiting(2)}),
         ("video_files_good", {"video_files": statuses(GOOD)}, {"video_files": statuses(BAD)}),
@@ -80,6 +86,17 @@ def test_what_passes_and_what_does_not(
             lake.connection.execute(f"CREATE TABLE {table} AS FROM given")
         result = measure(check, lake)
         assert (result.passed, result.severity) == (passed, check.severity), result.description
+
+
+def test_a_filter_that_drops_most_rows_says_why_and_how_to_change_it(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    rows = pl.concat([kept([True] + [False] * 9), kept([False] * 3, "fewer than 50 views")])
+    lake.connection.register("given", rows.to_arrow())
+    lake.connection.execute("CREATE TABLE videos AS FROM given")
+    assert measure(read_check("videos_kept", statement("checks/videos_kept")), lake).description == (
+        "videos_kept: 0.07692; 1 of 13 kept; dropped: 9 × fewer than 100 words (HOWTO_MIN_WORDS),"
+        " 3 × fewer than 50 views (HOWTO_MIN_VIEWS)"
+    )
 
 
 def test_every_file_is_a_check_of_an_asset_and_tried_above() -> None:

@@ -142,6 +142,7 @@ def cluster_gcn(
     from assets.graph.product_classifier import train_cluster_gcn
 
     folder = model_root / "cluster_gcn"
+    nodes.require_labels(graph_nodes, graph_options.label)
     graph = graph_data(graph_nodes, graph_edges, graph_node_features, graph_clusters)
     provenance = model_inputs(context, lake)
     history, metrics = train_cluster_gcn(folder, graph, gcn_options, graph_options, provenance, device, told(context))

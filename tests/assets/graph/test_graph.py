@@ -1,4 +1,4 @@
-"""From retail files to the co-purchase graph, on baskets small enough to count by hand."""
+"""The co-purchase graph, on baskets small enough to count by hand."""
 
 from __future__ import annotations
 
@@ -21,94 +21,17 @@ from assets.graph.clusters import clusters_of, edge_cut
 from assets.graph.co_purchases import co_purchases, without_pairs
 from assets.graph.edges import GraphError, edges
 from assets.graph.features import alone, levels_above, node_features
-from assets.graph.nodes import graph_edges, graph_nodes
+from assets.graph.nodes import graph_edges, graph_nodes, require_labels
 from assets.graph.options import Construction, Measure
 from assets.lake import Lake, load_tables
-from assets.sources.retail import CompleteJourney, RetailError, RetailFiles
 from assets.splits import SplitOptions
 from assets.statistics.queries import compute_all
 from orchestration.checks import broken_rules
+from tests.retail_files import PRODUCT_HEADER, TRANSACTION_HEADER, retail
 
 DATABASE = duckdb.connect()
 
-PRODUCTS = """product_id,manufacturer_id,department,brand,product_category,product_type,package_size
-a,1,DAIRY,National,MILK,MILK,1 L
-b,1,DAIRY,Private,MILK,MILK,(2) 500 ML
-a,2,BAKERY,National,BREAD,BREAD,
-,2,BAKERY,National,BREAD,BREAD,
-"""
-TRANSACTIONS = """basket_id,product_id,household_id,store_id,quantity,sales_value,purchased_on
-1,a,h,s,1,2.0,2024-02-29
-1,b,h,s,0.4,1.5,2024-02-29 10:11:12
-1,a,h,s,-1,-2.0,2024-02-29
-,a,h,s,1,2.0,2024-02-29
-2,,h,s,0,2.0,2024-02-29
-2,b,h,s,two,2.0,2024-02-29
-2,b,,,,,someday
-3,b,h,s,1,-2.0,2024-02-29
-3,b,h,s,1,free,2024-02-29
-"""
-
 SPLIT = SplitOptions(seed=0, held_out_share=0.2)
-
-
-def retail(folder: Path, transactions: str = TRANSACTIONS, products: str = PRODUCTS) -> RetailFiles:
-    (folder / "transactions.csv").write_text(transactions)
-    (folder / "products.csv").write_text(products)
-    return RetailFiles(folder / "transactions.csv", folder / "products.csv")
-
-
-def test_lines_that_do_not_count_keep_their_first_reason(tmp_path: Path) -> None:
-    source = retail(tmp_path)
-    lines = source.transactions().collect()
-    assert lines["reason"].to_list() == [
-        None,
-        None,
-        "quantity not above 0",
-        "no basket",
-        "no product",
-        "quantity is not a number",
-        None,
-        "sales value below 0",
-        "sales value is not a number",
-    ]
-    assert lines["kept"].to_list() == lines["reason"].is_null().to_list()
-    assert lines.row(1)[:7] == ("1", "b", "h", "s", 1, 1.5, date(2024, 2, 29))
-    assert lines.row(6)[:7] == ("2", "b", None, None, None, None, None)
-    assert source.products().collect()["reason"].to_list() == [
-        None,
-        None,
-        "same id as an earlier product",
-        "no product",
-    ]
-
-
-def test_a_wrong_file_is_named_with_what_it_lacks(tmp_path: Path) -> None:
-    source = retail(tmp_path, transactions="basket_id,product,quantity\n1,a,1\n")
-    with pytest.raises(RetailError, match=r"transactions.csv: no column product_id, .*; it has basket_id, product, q"):
-        source.transactions()
-    broken = tmp_path / "broken.parquet"
-    broken.write_bytes(b"not Parquet")
-    with pytest.raises(RetailError, match=r"broken.parquet: not readable"):
-        RetailFiles(broken, broken).products()
-    with pytest.raises(RetailError, match=r"transactions.csv: not readable.*more fields"):
-        retail(tmp_path, transactions=TRANSACTIONS + "3,a,h,s,1,1,2024-01-01,surplus\n").transactions()
-    with pytest.raises(RetailError, match=r"absent.csv"):
-        RetailFiles(tmp_path / "absent.csv", broken).version()
-    with pytest.raises(RetailError, match=r"absent.csv"):
-        RetailFiles(tmp_path / "absent.csv", broken).transactions()
-
-
-def test_the_version_follows_the_files(tmp_path: Path) -> None:
-    before = retail(tmp_path).version()
-    assert retail(tmp_path, transactions=TRANSACTIONS + "3,a,h,s,1,1,2024-01-01\n").version() != before
-
-
-def test_the_packaged_data_reads_like_files_of_ones_own(tmp_path: Path) -> None:
-    packaged, own = CompleteJourney(), retail(tmp_path)
-    assert "simulated" in packaged.name
-    assert packaged.transactions().collect_schema() == own.transactions().collect_schema()
-    assert packaged.products().collect_schema() == own.products().collect_schema()
 
 
 def lines(baskets: dict[str, list[str]], dropped: dict[str, list[str]] | None = None) -> pl.DataFrame:
@@ -378,6 +301,30 @@ def test_nodes_without_edges_are_dealt_out_and_too_many_clusters_are_refused() -
             clusters_of(graph, clusters, 0)
 
 
+def labelled(labels: list[str | None], split: SplitOptions) -> pl.DataFrame:
+    """Nodes of a ring of products with these departments."""
+    names = [f"p{index:02}" for index in range(len(labels))]
+    departments = pl.Series(labels, dtype=pl.String)
+    products = pl.DataFrame({"product_id": names, "department": departments, "kept": True})
+    bought = pl.DataFrame({"product_a": names, "product_b": names[1:] + names[:1], "weight": 1.0})
+    return graph_nodes(bought, products, split)
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ([None] * 12, "12 products of the graph: none has a label .no department: 12.; give the products file"),
+        (["FUEL"] * 12, "all 12 labelled products have 'FUEL' .all have one."),
+        (["FUEL"] * 9 + ["DAIRY"] * 3, "all 9 labelled products have 'FUEL' .fewer than 5 products.*: 3.; give"),
+        (["FUEL"] * 5 + ["DAIRY"] * 5, "10 labelled products of the graph: none is in the split (validation|test)"),
+    ],
+)
+def test_labels_that_nothing_can_be_learned_from_are_refused(labels: list[str | None], said: str) -> None:
+    with pytest.raises(GraphError, match=said):
+        require_labels(labelled(labels, SplitOptions(seed=0, held_out_share=0.01)), "department")
+    require_labels(labelled(["FUEL", "DAIRY"] * 6, SplitOptions(seed=0, held_out_share=0.3)), "department")
+
+
 def test_the_statistics_count_what_makes_no_labelled_node(lake: Lake, tmp_path: Path) -> None:
     names = [f"p{index}" for index in range(7)]  # p6 is sold but not among the products
     rows = [f"b{basket},{name},h,s,1,1,2024-01-01" for basket in range(2) for name in names]
@@ -385,8 +332,8 @@ def test_the_statistics_count_what_makes_no_labelled_node(lake: Lake, tmp_path: 
     described = [f"{name},1,{'DAIRY' if name < 'p5' else 'FUEL'},National,,,1 L" for name in names[:6]]
     source = retail(
         tmp_path,
-        "\n".join([TRANSACTIONS.splitlines()[0], *rows, *odd]),
-        "\n".join([PRODUCTS.splitlines()[0], *described]),
+        "\n".join([TRANSACTION_HEADER, *rows, *odd]),
+        "\n".join([PRODUCT_HEADER, *described]),
     )
     for table, frame in {"retail_baskets": source.transactions(), "products": source.products()}.items():
         lake.write(table, frame.with_row_index("line").with_columns(source=pl.lit("test")))

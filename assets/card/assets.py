@@ -1,4 +1,4 @@
-"""The data set card as an asset: what one shows to those who ask what the data set is."""
+"""The data set card as an asset."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Assets of the visual features."""
+"""Assets of the visual features: the arrays of each shard, and the index of their rows."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
@@ -8,9 +8,10 @@ import dagster as dg
 import polars as pl
 
 from assets.features.extract import Extraction, VideoFile
-from assets.features.index import index_rows, index_version
+from assets.features.index import index_rows, index_version, stream_summary
 from assets.features.options import FeatureOptions
 from assets.features.store import ARRAY, FeatureStore
+from assets.models.metrics import rounded
 from ml.vision.sampling import SourceVideo
 
 
@@ -18,13 +19,13 @@ from ml.vision.sampling import SourceVideo
     outs={
         "video_features": dg.AssetOut(
             dagster_type=dg.Nothing,
-            description="Feature arrays of one shard: a float16 row a time step, with its real presentation time.",
+            description="Feature arrays of one shard: one float16 row per time step, with its presentation time.",
             code_version="2",
             kinds={"lance", "pytorch"},
             metadata={ARRAY: "features"},
         ),
         "feature_index": dg.AssetOut(
-            description="Which rows of the feature arrays belong to which video, and what made them.",
+            description="The rows of the feature arrays that belong to each video, and the network that made them.",
             code_version="2",
             kinds={"polars"},
         ),
@@ -37,9 +38,9 @@ def shard_features(
     features: dg.ResourceParam[FeatureStore],
     media_root: dg.ResourceParam[Path],
     feature_options: dg.ResourceParam[FeatureOptions],
-    ray_cluster: dg.ResourceParam[object],  # there, and connected to, as long as the step runs
+    ray_cluster: dg.ResourceParam[object],  # connected while the step runs
 ) -> Iterator[dg.Output]:
-    """Decode the good files of one shard once for all networks of the preset; finished videos are not done again."""
+    """Decode the readable files of one shard once for all networks of the preset; finished videos are skipped."""
     from assets.features.networks import make_shard
 
     shard = context.partition_key
@@ -49,10 +50,11 @@ def shard_features(
         for video_id, uri, sha256, rate, seconds in good.iter_rows()
     ]
     videos = video_files["video_id"].to_list()
-    progress = _progress(context, files)
+    progress = _log_progress(context, files)
     outcomes, makers = make_shard(feature_options, files, videos, features, shard, progress)
     arrays = {stream: features.array(stream, shard) for stream in feature_options.streams}
     index = index_rows(outcomes, arrays, makers, shard)
+    networks = {spec.name: spec.network for spec in feature_options.specs}
     yield dg.Output(
         None,
         "video_features",
@@ -61,20 +63,21 @@ def shard_features(
             "dagster/partition_row_count": int(index["rows"].sum()),
             "videos": len(files),
             "failed": int((index["status"] == "failed").sum()),
-            "hours": sum(file.video.duration_s for file in files) / 3600,
+            **rounded({"hours": sum(file.video.duration_s for file in files) / 3600}),
+            "streams": dg.MetadataValue.table([dg.TableRecord(each) for each in stream_summary(index, networks)]),
             "path": dg.MetadataValue.path(str(features.root)),
         },
     )
     yield dg.Output(index, "feature_index")
 
 
-def _progress(context: dg.AssetExecutionContext, files: list[VideoFile]) -> Callable[[Extraction], None]:
-    """Tells the log of each failure, and how many hours of video are done in each stream."""
+def _log_progress(context: dg.AssetExecutionContext, files: list[VideoFile]) -> Callable[[Extraction], None]:
+    """A function that logs each failure, and the hours of video done in each stream."""
     seconds = {file.video_id: file.video.duration_s for file in files}
     done: dict[str, float] = defaultdict(float)
     videos: Counter[str] = Counter()
 
-    def told(outcome: Extraction) -> None:
+    def log_outcome(outcome: Extraction) -> None:
         if outcome.status == "failed":
             context.log.warning(f"{outcome.video_id}, {outcome.stream}: {outcome.error}")
         done[outcome.stream] += seconds.get(outcome.video_id, 0)
@@ -82,4 +85,4 @@ def _progress(context: dg.AssetExecutionContext, files: list[VideoFile]) -> Call
         hours = f"{done[outcome.stream] / 3600:.2f} of {sum(seconds.values()) / 3600:.2f} h"
         context.log.debug(f"{outcome.stream}: {videos[outcome.stream]} of {len(seconds)} videos, {hours}")
 
-    return told
+    return log_outcome

@@ -1,7 +1,4 @@
-"""The lake's index of the feature arrays.
-
-Belongs here: from outcomes of an extraction to rows of ``feature_index``, and the content version of a shard's arrays.
-"""
+"""The index of the feature arrays: rows of ``feature_index``, and the content version of a shard's arrays."""
 
 from __future__ import annotations
 
@@ -21,10 +18,10 @@ def index_rows(
     makers: Mapping[str, tuple[int, str]],
     shard: str,
 ) -> pl.DataFrame:
-    """Rows of ``feature_index`` for one shard: where each video's vectors are by stream, or why it has none.
+    """Rows of ``feature_index`` of one shard: the array rows of each video and stream, or the reason why it has none.
 
     Args:
-        makers: numbers in a row, and the extractor's fingerprint, by stream.
+        makers: by stream, the numbers in a row and the fingerprint of the extractor.
     """
     places = {
         (stream, video_id): (first_row, content_hash)
@@ -33,13 +30,13 @@ def index_rows(
         .select("video_id", "first_row", "content_hash")
         .iter_rows()
     }
-    nowhere = (None, None)
+    no_place = (None, None)
     return load_tables()["feature_index"].frame(
         (
             shard,
             outcome.video_id,
             outcome.stream,
-            (place := places.get((outcome.stream, outcome.video_id), nowhere) if outcome.rows else nowhere)[0],
+            (place := places.get((outcome.stream, outcome.video_id), no_place) if outcome.rows else no_place)[0],
             outcome.rows,
             outcome.rate_hz,
             *makers[outcome.stream],
@@ -52,6 +49,26 @@ def index_rows(
 
 
 def index_version(store: FeatureStore, streams: Sequence[str], shard: str) -> str:
-    """Content version of a shard's arrays: depends on whose rows they hold and on the rows, not on how they lie."""
+    """Content version of a shard's arrays. It depends on their videos and rows, not on the order or the files."""
     rows = [(stream, store.array(stream, shard).index().drop("first_row").rows()) for stream in streams]
     return content_hash(rows)
+
+
+def stream_summary(index: pl.DataFrame, networks: Mapping[str, str]) -> list[dict[str, str | int]]:
+    """What an asset page shows of each stream: network, dimension, type, rows per second.
+
+    Args:
+        index: rows of ``feature_index`` of one shard.
+        networks: name of the network by stream.
+    """
+    return [
+        {
+            "stream": str(stream),
+            "network": networks.get(str(stream), "unknown"),
+            "dimension": int(rows["dim"].max()),  # type: ignore[arg-type]
+            "dtype": "float16",
+            "rows_per_second": " or ".join(f"{rate:.4g}" for rate in rows["rate_hz"].unique().sort()),
+            "rows": int(rows["rows"].sum()),
+        }
+        for (stream,), rows in index.group_by("stream", maintain_order=True)
+    ]

@@ -43,7 +43,7 @@ class FeatureReader:
     @property
     def dim(self) -> int:
         """Numbers in a row of all streams side by side; a stream without videos counts as 0."""
-        return int(self._index.group_by("stream").agg(pl.col("dim").first())["dim"].sum())
+        return int(self._index.group_by("stream").agg(pl.col("dim").max())["dim"].sum())
 
     @cached_property
     def video_ids(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""From the tables of the graph to the arrays that a graph learner takes."""
+"""The arrays of a graph for training, made from the tables of the graph."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def adjacency(nodes: pl.DataFrame, edges: pl.DataFrame) -> sparse.csr_array:
-    """Symmetric weighted adjacency ``[nodes, nodes]`` float32 of rows of ``graph_nodes`` and ``graph_edges``."""
+    """Symmetric weighted adjacency ``[nodes, nodes]`` float32 from rows of ``graph_nodes`` and ``graph_edges``."""
     a, b = edges["node_a"].to_numpy(), edges["node_b"].to_numpy()
     weights = edges["weight"].to_numpy().astype(np.float32)
     both = np.concatenate([weights, weights]), (np.concatenate([a, b]), np.concatenate([b, a]))
@@ -21,7 +21,7 @@ def adjacency(nodes: pl.DataFrame, edges: pl.DataFrame) -> sparse.csr_array:
 
 
 def feature_matrix(nodes: pl.DataFrame, features: pl.DataFrame) -> tuple[np.ndarray, list[str]]:
-    """Features ``[nodes, names]`` float32 from their long form; an absent one is 0. Names in order."""
+    """Features ``[nodes, names]`` float32 from the long form, 0 where a node lacks one; and their names, sorted."""
     names = features["feature"].unique().sort()
     column = features["feature"].replace_strict(names, pl.int_range(len(names), eager=True), return_dtype=pl.Int64)
     matrix = np.zeros((len(nodes), len(names)), np.float32)
@@ -30,7 +30,7 @@ def feature_matrix(nodes: pl.DataFrame, features: pl.DataFrame) -> tuple[np.ndar
 
 
 def label_numbers(nodes: pl.DataFrame) -> tuple[np.ndarray, tuple[str, ...]]:
-    """``label[nodes]`` int64 as positions in the classes, -1 where there is none, and the classes in order."""
+    """``label[nodes]`` int64, the position of each node's class or -1 without a label; and the classes, sorted."""
     from ml.cluster_gcn.data import UNLABELLED
 
     classes = nodes["label"].drop_nulls().unique().sort()
@@ -39,7 +39,7 @@ def label_numbers(nodes: pl.DataFrame) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def graph_data(nodes: pl.DataFrame, edges: pl.DataFrame, features: pl.DataFrame, clusters: pl.DataFrame) -> GraphData:
-    """The graph as ``ml.cluster_gcn`` takes it, from rows of the tables of the same names."""
+    """The input of ``ml.cluster_gcn``, from rows of ``graph_nodes``, ``graph_edges`` and so on."""
     from ml.cluster_gcn.data import GraphData
 
     nodes = nodes.sort("node_id")

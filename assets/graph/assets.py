@@ -14,9 +14,10 @@ from assets.graph.co_purchases import without_pairs
 from assets.graph.edges import edges
 from assets.graph.options import ClusterGCNOptions, GraphOptions
 from assets.lake import Lake
-from assets.models.assets import model_inputs, told, trained_model
+from assets.models.assets import log_progress, model_inputs, trained_model
 from assets.models.curves import curves
 from assets.models.folder import MODEL
+from assets.models.metrics import rounded
 from assets.pictures import markdown
 from assets.splits import SplitOptions
 
@@ -27,7 +28,7 @@ def co_purchases(
     retail_baskets: duckdb.DuckDBPyRelation,
     graph_options: dg.ResourceParam[GraphOptions],
 ) -> duckdb.DuckDBPyRelation:
-    """Pairs of products that share baskets, with lift, normalised PMI and significance; giant baskets count nowhere."""
+    """Pairs of products bought together, with lift, normalised PMI and significance; huge baskets do not count."""
     context.add_output_metadata(dict(without_pairs(retail_baskets, graph_options.max_basket_items)))
     return pairs(retail_baskets, graph_options.min_baskets, graph_options.max_basket_items)
 
@@ -35,12 +36,12 @@ def co_purchases(
 @dg.multi_asset(
     outs={
         "graph_nodes": dg.AssetOut(
-            description="Products with an edge, with their label and their split.",
+            description="Products with at least one edge, with their label and split.",
             code_version="2",
             kinds={"polars"},
         ),
         "graph_edges": dg.AssetOut(
-            description="Pairs of products that are among each other's strongest.",
+            description="Pairs of products that are among each other's strongest co-purchases, with their weight.",
             code_version="2",
             kinds={"duckdb", "sql"},
         ),
@@ -67,7 +68,7 @@ def graph_node_features(
     retail_baskets: pl.DataFrame,
     graph_options: dg.ResourceParam[GraphOptions],
 ) -> pl.DataFrame:
-    """What is known of each product without naming its label: package, brand, price and how it is bought."""
+    """Features of each product that do not name its label: package, brand, price and purchase behaviour."""
     return features.node_features(
         graph_nodes, products, retail_baskets, graph_options.label, graph_options.manufacturer
     )
@@ -80,8 +81,8 @@ def graph_feature_leakage(
     products: pl.DataFrame,
     graph_options: dg.ResourceParam[GraphOptions],
 ) -> pl.DataFrame:
-    """What each source of features tells of the label by itself; its schema check refuses one that tells nearly all."""
-    return features.alone(graph_nodes, graph_node_features, products, graph_options.label)
+    """Accuracy of each feature source alone in predicting the label; the schema check fails if one reveals it."""
+    return features.single_feature_baselines(graph_nodes, graph_node_features, products, graph_options.label)
 
 
 @dg.asset(code_version="2", kinds={"metis"})
@@ -91,14 +92,14 @@ def graph_clusters(
     graph_edges: pl.DataFrame,
     graph_options: dg.ResourceParam[GraphOptions],
 ) -> pl.DataFrame:
-    """METIS clusters: as many edges as possible stay within one; inductively, those of the training products."""
+    """METIS clusters, which keep most edges within a cluster; inductive mode clusters training products."""
     from assets.graph.arrays import adjacency
     from assets.graph.clusters import clusters_of, edge_cut
 
     matrix = adjacency(graph_nodes, graph_edges)
     seen = (graph_nodes["split"] == "train").arg_true().to_numpy() if graph_options.inductive else None
     clusters = clusters_of(matrix, graph_options.clusters, graph_options.seed, seen)
-    context.add_output_metadata({"edge_cut": edge_cut(matrix, clusters)})
+    context.add_output_metadata(rounded({"edge_cut": edge_cut(matrix, clusters)}))
     return graph_nodes.select("node_id").with_columns(cluster_id=pl.Series(clusters, dtype=pl.Int64))
 
 
@@ -109,7 +110,7 @@ def graph_spectrum(
     graph_edges: pl.DataFrame,
     graph_options: dg.ResourceParam[GraphOptions],
 ) -> pl.DataFrame:
-    """The co-purchase graph's frequencies: the slowest modes of its largest component, and how densely all lie."""
+    """Spectrum of the co-purchase graph: the slowest modes of its largest component, and the density of all."""
     from assets.graph import spectrum
     from assets.graph.arrays import adjacency
 
@@ -138,13 +139,17 @@ def cluster_gcn(
     device: dg.ResourceParam[str],
     model_root: dg.ResourceParam[Path],
 ) -> dg.MaterializeResult:
-    """A Cluster-GCN that tells a product's department, of the epoch that does best on validation products."""
+    """A Cluster-GCN that predicts the label of a product, from the epoch with the best validation score."""
     from assets.graph.product_classifier import train_cluster_gcn
+    from ml.training import pick_device
 
     folder = model_root / "cluster_gcn"
     nodes.require_labels(graph_nodes, graph_options.label)
     graph = graph_data(graph_nodes, graph_edges, graph_node_features, graph_clusters)
     provenance = model_inputs(context, lake)
-    history, metrics = train_cluster_gcn(folder, graph, gcn_options, graph_options, provenance, device, told(context))
+    progress = log_progress(context)
+    history, metrics = train_cluster_gcn(folder, graph, gcn_options, graph_options, provenance, device, progress)
     panels = [("loss", ["loss", "validation_loss"]), ("validation", ["validation_accuracy", "validation_macro_f1"])]
-    return trained_model(folder, metrics, {"curves": dg.MetadataValue.md(curves(history, panels))})
+    return trained_model(
+        folder, metrics, str(pick_device(device)), {"curves": dg.MetadataValue.md(curves(history, panels))}
+    )

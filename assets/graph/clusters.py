@@ -1,6 +1,6 @@
-"""Clusters of the co-purchase graph, as METIS finds them.
+"""METIS clusters of a graph, and the clusters of nodes that METIS does not place.
 
-Belongs here: what is clustered and what becomes of the rest. The partition itself is ``ml.cluster_gcn.partition``.
+See ``ml.cluster_gcn.partition`` for the partition itself.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from assets.graph.edges import GraphError
 
 
 def clusters_of(adjacency: sparse.csr_array, clusters: int, seed: int, seen: np.ndarray | None = None) -> np.ndarray:
-    """Clusters with as many edges as possible within one.
+    """Clusters that keep as many edges as possible within a cluster.
 
     Args:
         adjacency: ``[N, N]``, symmetric.
-        seen: the nodes to cluster, where not all: in inductive training the training nodes, by their own edges alone.
+        seen: the nodes to cluster by the edges among them, if not all; inductive training clusters the training nodes.
 
     Returns:
-        ``cluster[N]`` int64. A node that is not among ``seen`` or has no edge there joins the cluster of most of its
-        edges' weight, and without any it is dealt out in turn.
+        ``cluster[N]`` int64. A node outside ``seen``, or without an edge in it, joins the cluster that holds most of
+        its edge weight; nodes without edges are assigned to clusters in turn.
 
     Raises:
-        GraphError: more clusters than nodes to cluster, or fewer than two of those.
+        GraphError: there are more clusters than nodes to cluster, or fewer than two such nodes.
     """
     from ml.cluster_gcn.partition import partition
 

@@ -1,7 +1,4 @@
-"""From baskets to pairs of products that are bought together (``sql/graph/co_purchases.sql``).
-
-Belongs here: running that statement, and counting what makes no pair. Does not belong here: which pairs become edges.
-"""
+"""Pairs of products that are bought together, counted in baskets (``sql/graph/co_purchases.sql``)."""
 
 from __future__ import annotations
 
@@ -12,21 +9,21 @@ import duckdb
 from sql import statement
 
 SLICES = 16
-"""The expansion counts the pairs of one slice of the first products after the other.
+"""Number of slices of the first products; pairs are counted one slice after the other.
 
-Its tables of counts then stay small: a third less time than in one piece, measured on 17.8 M pair events. Beyond the
-memory limit DuckDB moves them to its temporary folder.
+The hash tables of a slice are small, which takes a third less time than one pass (measured on 17.8 M pair events).
+DuckDB moves them to its temporary folder when they exceed the memory limit.
 """
 
 
 def co_purchases(
     transactions: duckdb.DuckDBPyRelation, min_baskets: int, max_basket_items: int
 ) -> duckdb.DuckDBPyRelation:
-    """Pairs that share at least ``min_baskets`` baskets; product_a < product_b, rows in no order.
+    """Pairs that share at least ``min_baskets`` baskets, with product_a < product_b, in no defined order.
 
     Args:
-        transactions: rows of ``retail_baskets`` (basket_id, product_id, kept); several lines of a product are one.
-        max_basket_items: baskets of more distinct products are left out, from the pairs and from the shares alike.
+        transactions: rows of ``retail_baskets`` (basket_id, product_id, kept); repeated lines of a product count once.
+        max_basket_items: baskets with more distinct products are excluded from pairs and from shares.
 
     Returns:
         The columns of ``co_purchases``: product_a, product_b, baskets BIGINT, lift DOUBLE, npmi DOUBLE (Bouma 2009),
@@ -42,11 +39,10 @@ def co_purchases(
 
 
 def without_pairs(transactions: duckdb.DuckDBPyRelation, max_basket_items: int) -> dict[str, int]:
-    """What the lines that count for the graph hold beside pairs, by name.
+    """Counts of kept lines and baskets that make no pair, by name.
 
     Returns:
-        Baskets of one product, which make no pair; baskets above the cap, which are left out altogether; lines that
-        repeat a product of their basket, which count once.
+        Baskets of one product; baskets above the cap, which are excluded; lines that repeat a product of their basket.
     """
     counts = transactions.query(
         "transactions", Template(statement("graph/without_pairs")).substitute(cap=int(max_basket_items))

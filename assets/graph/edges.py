@@ -1,6 +1,6 @@
-"""Which pairs of products become edges (``sql/graph/edges.sql``).
+"""The edges of the co-purchase graph: the pairs of products that are kept, and their weights.
 
-Belongs here: choosing edges and weighing them. Does not belong here: counting pairs, or judging the choice.
+See ``sql/graph/edges.sql``.
 """
 
 from __future__ import annotations
@@ -19,26 +19,26 @@ WEIGHTS = {
     "npmi": ("npmi", "npmi > 0"),
     "significance": ("sqrt(significance)", "significance > 0"),
 }
-"""Of each measure: the weight of an edge, and which pairs are above chance; raw counts know no chance.
+"""SQL of each measure: the weight of an edge, and the condition that the pair is above chance (none for raw counts).
 
-The weight orders like the measure, without its long tail: PMI for lift, about a standard deviate for G².
+The weight has the order of the measure without its long tail: PMI for lift, about a standard deviate for G².
 """
 
 _ALL = 2**31 - 1
 
 
 class GraphError(ValueError):
-    """No graph can be made of what there is; the message names what is missing and the remedy."""
+    """A graph cannot be made from the data; the message names what is missing and the remedy."""
 
 
 def edges(co_purchases: duckdb.DuckDBPyRelation, construction: Construction) -> pl.DataFrame:
     """The pairs that the construction keeps.
 
     Args:
-        co_purchases: rows of ``co_purchases``, of at most the construction's fewest baskets.
+        co_purchases: rows of ``co_purchases``, counted with at most the construction's ``min_baskets``.
 
     Returns:
-        product_a < product_b, weight DOUBLE > 0, by product_a and product_b. Ties do not depend on the order of rows.
+        product_a < product_b, weight DOUBLE > 0, sorted by product_a and product_b. Ties do not depend on row order.
 
     Raises:
         GraphError: no pair is kept.

@@ -1,11 +1,9 @@
-"""What is known of each product besides its edges.
+"""Features of each product, and how well each source of features predicts the label alone.
 
-The leakage rule: the words of a product's type and category name its department almost entirely, so of the hierarchy
-only levels *above* the label may describe a product (``levels_above``); of a department, the top level, there are none.
-Everything else is a statistic of the one product, so that no node sees another's label. ``alone`` measures what each
-source of features tells of the label by itself, and what the sources that are left out would have told.
-
-Does not belong here: nodes, edges, any learning.
+The leakage rule: a product's type and category nearly determine its department. Therefore only levels of the hierarchy
+*above* the label may describe a product (``levels_above``); a department, the top level, has none. All other features
+are statistics of one product, so that no node contains another's label. ``single_feature_baselines`` measures each
+source alone, including the sources that the rule excludes.
 """
 
 from __future__ import annotations
@@ -18,24 +16,24 @@ import polars as pl
 from assets.graph.options import Level
 
 MIN_FEATURE_PRODUCTS = 5
-"""A package size, unit or manufacturer of fewer products is no feature."""
+"""Fewest products that share a package size, unit or manufacturer for it to be a feature."""
 
 HIERARCHY: tuple[Level, ...] = get_args(Level)
-"""Levels of the products, from the top."""
+"""Levels of the product hierarchy, from the top."""
 
 CATEGORICAL = ("brand", "package_size", "package_unit", "manufacturer_id", *HIERARCHY)
-"""Sources of features that are 1 for one value; every other feature is a number, and a source by itself."""
+"""Sources whose features are indicators of one value; every other feature is a number and a source by itself."""
 
 _MANUFACTURER = "manufacturer_id"
 _PACKAGE = r"(?i)^\D*(?<amount>\d*\.?\d+)\s*(?<unit>[a-z]+)"
 _BINS = 20
 _ABSENT = "absent"
 _LINE = ("product_id", "basket_id", "household_id", "store_id", "quantity", "sales_value", "purchased_on")
-"""What a transaction line tells of a product."""
+"""Columns of a transaction line that features are computed from."""
 
 
 def levels_above(label: Level) -> tuple[Level, ...]:
-    """The levels of the hierarchy that may describe a product whose ``label`` is to be told."""
+    """The levels of the hierarchy that may describe a product whose ``label`` is predicted."""
     return HIERARCHY[: HIERARCHY.index(label)]
 
 
@@ -46,17 +44,17 @@ def node_features(
     label: Level = "department",
     manufacturer: bool = False,
 ) -> pl.DataFrame:
-    """What is known of each product without naming its label, in long form; an absent feature is 0.
+    """Features of each product that do not name its label, in long form; a missing feature is 0.
 
-    Package (size, unit, log amount), brand, levels above the label, and how the product is bought (price, price a unit
-    of the package, quantities, households, stores, days).
+    Package (size, unit, log amount), brand, levels above the label, and purchase behaviour (price, price per unit of
+    the package, quantities, households, stores, days).
 
     Args:
         transactions: rows of ``retail_baskets``; lines that are not kept do not count.
-        manufacturer: add who made it, which is strong and sparse.
+        manufacturer: add the manufacturer, a strong and sparse feature.
 
     Returns:
-        node_id BIGINT, feature VARCHAR, value DOUBLE, by node and feature.
+        node_id BIGINT, feature VARCHAR, value DOUBLE, sorted by node and feature.
     """
     named = nodes.select("node_id", "product_id")
     columns = ["brand", "package_size", *levels_above(label), *([_MANUFACTURER] if manufacturer else [])]
@@ -66,7 +64,7 @@ def node_features(
         package_unit=package.struct.field("unit").str.to_uppercase(),
         package_amount=package.struct.field("amount").cast(pl.Float64, strict=False),
     )
-    # In one order, whatever order the lake gives them in: sums of prices depend on it, and deviations by far more.
+    # A fixed order: sums of prices, and even more their deviations, depend on it.
     lines = transactions.filter("kept").select(_LINE).sort(_LINE)
     bought = lines.join(named, on="product_id", maintain_order="left")
     behaviour = _behaviour(bought)
@@ -78,13 +76,13 @@ def node_features(
         _day_shares(bought, "weekday", pl.col("purchased_on").dt.weekday()),
         _day_shares(bought, "month", pl.col("purchased_on").dt.month()),
     ]
-    # As precise as a network sees them. In what lies beyond, threads that add in another order would be told apart.
+    # The precision that a network uses. Digits beyond it depend on the order in which threads add.
     single = pl.col("value").cast(pl.Float32).cast(pl.Float64)
     return pl.concat(rows).with_columns(single).sort("node_id", "feature")
 
 
 def _indicators(described: pl.DataFrame, column: str) -> pl.DataFrame:
-    """1 for the value that a product has; values of few products are left out."""
+    """1 for the value of each product; values that few products share are left out."""
     return (
         described.filter(pl.col(column).is_not_null() & (pl.len().over(column) >= MIN_FEATURE_PRODUCTS))
         .select("node_id", pl.format("{}={}", pl.lit(column), column).alias("feature"))
@@ -101,7 +99,7 @@ def _measures(wide: pl.DataFrame) -> pl.DataFrame:
 
 
 def _behaviour(bought: pl.DataFrame) -> pl.DataFrame:
-    """How each product is bought; prices in the source's currency an item."""
+    """Purchase behaviour of each product; prices per item in the currency of the source."""
     price = pl.col("sales_value") / pl.col("quantity")
     basket = bought.group_by("basket_id", maintain_order=True).agg(
         pl.len().alias("basket_lines"), pl.col("sales_value").sum().alias("basket_value")
@@ -128,7 +126,7 @@ def _behaviour(bought: pl.DataFrame) -> pl.DataFrame:
 
 
 def _unit_prices(described: pl.DataFrame, behaviour: pl.DataFrame) -> pl.DataFrame:
-    """Log of the price of one OZ, LB, ... of the package, a feature for each unit."""
+    """Log of the price per OZ, LB and so on of the package, one feature per unit."""
     price = pl.col("log mean price").exp() - 1
     return (
         described.filter((pl.col("package_amount") > 0) & (pl.len().over("package_unit") >= MIN_FEATURE_PRODUCTS))
@@ -156,22 +154,26 @@ def _day_shares(bought: pl.DataFrame, name: str, part: pl.Expr) -> pl.DataFrame:
     )
 
 
-def alone(nodes: pl.DataFrame, features: pl.DataFrame, products: pl.DataFrame, label: Level) -> pl.DataFrame:
-    """What each source of features tells of the label by itself (columns of ``graph_feature_leakage``).
+def single_feature_baselines(
+    nodes: pl.DataFrame, features: pl.DataFrame, products: pl.DataFrame, label: Level
+) -> pl.DataFrame:
+    """How well each source of features predicts the label alone (columns of ``graph_feature_leakage``).
 
-    The guess is the most frequent label of the training nodes that have the same value, the commonest of all where
-    there are none; it is scored on the validation nodes. Numbers are cut into 20 parts of equally many nodes.
+    The prediction is the most frequent label of the training nodes with the same value, or the most frequent label of
+    all if there are none. It is scored on the validation nodes. Numbers are cut into 20 quantiles.
 
     Args:
-        nodes: rows of ``graph_nodes``; features: their rows of ``graph_node_features``; products: rows of ``products``.
+        nodes: rows of ``graph_nodes``.
+        features: the nodes' rows of ``graph_node_features``.
+        products: rows of ``products``.
     """
     labelled = nodes.filter(pl.col("label").is_not_null()).select("node_id", "product_id", "label", "split")
     used = features.with_columns(source=_source(pl.col("feature"))).partition_by("source", as_dict=True)
-    rows = [(str(source), True, *_told(labelled, _values(part))) for (source,), part in used.items()]
+    rows = [(str(source), True, *_group_scores(labelled, _values(part))) for (source,), part in used.items()]
     left_out = [_MANUFACTURER, *HIERARCHY[HIERARCHY.index(label) + 1 :]]
     for column in (name for name in left_out if (name,) not in used):
         values = products.filter("kept").select("product_id", value=column).join(nodes, on="product_id")
-        rows.append((column, False, *_told(labelled, values.drop_nulls("value").select("node_id", "value"))))
+        rows.append((column, False, *_group_scores(labelled, values.drop_nulls("value").select("node_id", "value"))))
     columns = ["source", "used", "distinct_values", "mutual_information", "accuracy", "majority_accuracy"]
     return pl.DataFrame(rows, schema=columns, orient="row").sort("accuracy", "source", descending=[True, False])
 
@@ -182,27 +184,27 @@ def _source(feature: pl.Expr) -> pl.Expr:
 
 
 def _values(features: pl.DataFrame) -> pl.DataFrame:
-    """One value of a source for each node that has it: node_id, value VARCHAR."""
+    """One value of a source per node that has it: node_id, value VARCHAR."""
     if features["feature"].n_unique() > 1:
         return features.select("node_id", value="feature")
     rank = pl.col("value").rank("max") / pl.len()
     return features.select("node_id", (rank * _BINS).ceil().cast(pl.Int64).cast(pl.String).alias("value"))
 
 
-def _told(labelled: pl.DataFrame, values: pl.DataFrame) -> tuple[int, float, float | None, float | None]:
-    """Number of values, I(value; label) / H(label), and the accuracies of the guess by value and of the commonest."""
-    told = labelled.join(values, on="node_id", how="left").with_columns(pl.col("value").fill_null(_ABSENT))
-    joint = told.group_by("value", "label").len()
+def _group_scores(labelled: pl.DataFrame, values: pl.DataFrame) -> tuple[int, float, float | None, float | None]:
+    """Number of values, I(value; label) / H(label), and the accuracy of the prediction by value and of the majority."""
+    joined = labelled.join(values, on="node_id", how="left").with_columns(pl.col("value").fill_null(_ABSENT))
+    joint = joined.group_by("value", "label").len()
     entropy = {key: _entropy(joint.group_by(key).agg(pl.col("len").sum())["len"]) for key in ("value", "label")}
     shared = entropy["value"] + entropy["label"] - _entropy(joint["len"])
-    training, validation = (told.filter(pl.col("split") == split) for split in ("train", "validation"))
+    training, validation = (joined.filter(pl.col("split") == split) for split in ("train", "validation"))
     if training.is_empty() or validation.is_empty():
-        return told["value"].n_unique(), _share(shared, entropy["label"]), None, None
+        return joined["value"].n_unique(), _share(shared, entropy["label"]), None, None
     commonest = _most_frequent(training)["label"][0]
     guess = _most_frequent(training, "value").rename({"label": "guess"})
     scored = validation.join(guess, on="value", how="left").with_columns(pl.col("guess").fill_null(commonest))
     return (
-        told["value"].n_unique(),
+        joined["value"].n_unique(),
         _share(shared, entropy["label"]),
         _rate(scored["guess"] == scored["label"]),
         _rate(validation["label"] == commonest),
@@ -214,17 +216,17 @@ def _rate(hits: pl.Series) -> float:
 
 
 def _most_frequent(nodes: pl.DataFrame, *keys: str) -> pl.DataFrame:
-    """The label of most nodes, of each value where asked; of equals the first in the alphabet."""
+    """The most frequent label, overall or per combination of ``keys``; ties go to the first in the alphabet."""
     counts = nodes.group_by(*keys, "label").len().sort("len", "label", descending=[True, False])
     return counts.unique(subset=list(keys), keep="first", maintain_order=True).drop("len") if keys else counts.head(1)
 
 
 def _entropy(counts: pl.Series) -> float:
-    # In one order, so that rounding is the same whatever order the groups come in.
+    # Sorted, so that rounding does not depend on the order of the groups.
     shares = np.sort(counts.to_numpy()) / counts.sum()
     return float(-(shares * np.log(shares)).sum())
 
 
 def _share(part: float, whole: float) -> float:
-    """A share of the label's entropy: 1 where there is but one label, and so nothing left to tell."""
+    """A share of the label's entropy; 1 if there is only one label, which has no entropy."""
     return min(max(part / whole, 0.0), 1.0) if whole > 0 else 1.0

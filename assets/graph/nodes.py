@@ -1,7 +1,4 @@
-"""The nodes of the co-purchase graph: products with label and split, and the edges by their numbers.
-
-Belongs here: numbering, labels and splits. Does not belong here: which pairs become edges, features, any learning.
-"""
+"""The nodes of the co-purchase graph with number, label and split, and the edges by node number."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from assets.graph.options import Level
 from assets.splits import SplitOptions, split_of
 
 MIN_LABEL_PRODUCTS = 5
-"""A label of fewer products in the graph is no class: it could not be in every split."""
+"""Fewest products of a label for it to be a class; fewer could not be in every split."""
 
 
 def graph_nodes(
@@ -23,7 +20,8 @@ def graph_nodes(
     A product whose label is unknown or rare stays in the graph, with the split ``unlabelled`` and the reason.
 
     Args:
-        edges: rows of ``assets.graph.edges.edges``; products: rows of ``products``.
+        edges: rows that ``assets.graph.edges.edges`` returns.
+        products: rows of ``products``.
 
     Returns:
         node_id BIGINT, product_id, label, split, reason.
@@ -85,7 +83,7 @@ def require_labels(nodes: pl.DataFrame, label: Level) -> None:
 
 
 def graph_edges(edges: pl.DataFrame, nodes: pl.DataFrame) -> pl.DataFrame:
-    """The edges by node: node_a BIGINT < node_b BIGINT, weight DOUBLE."""
+    """The edges by node number: node_a BIGINT < node_b BIGINT, weight DOUBLE."""
     number = nodes.select("product_id", "node_id")
     return (
         edges.join(number.rename({"product_id": "product_a", "node_id": "node_a"}), on="product_a")

@@ -1,6 +1,6 @@
-"""Training the Cluster-GCN on the co-purchase graph.
+"""Training the Cluster-GCN on the co-purchase graph, and predicting with it. Imports torch.
 
-Belongs here: from arrays to a model folder. The learning itself is ``ml.cluster_gcn``. Imports torch.
+See ``ml.cluster_gcn`` for the model.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ def train_cluster_gcn(
     device: str,
     progress: Callable[[dict[str, float]], None],
 ) -> tuple[list[dict[str, float]], dict[str, float]]:
-    """Learn from the training products, choose the epoch by the validation products, write the model folder.
+    """Train on the training products, choose the epoch by the validation products, write the model folder.
 
     Returns:
-        One entry an epoch, and the entry of the chosen epoch.
+        One entry per epoch, and the entry of the chosen epoch.
     """
     config = gcn_config(options, graph_options)
     model, history = train(graph, config, pick_device(device), progress, tensorboard_folder(folder))
@@ -48,7 +48,7 @@ def train_cluster_gcn(
 
 
 def gcn_config(options: ClusterGCNOptions, graph: GraphOptions) -> Config:
-    """The network and its schedule under the options in force."""
+    """The network and its schedule under the current options."""
     return Config(
         seed=options.seed,
         hidden_dim=options.hidden_dim,
@@ -63,13 +63,13 @@ def gcn_config(options: ClusterGCNOptions, graph: GraphOptions) -> Config:
 
 
 def stored_config(folder: Path) -> Config:
-    """How the stored model was built and trained."""
+    """The configuration of the stored model."""
     stored = read_model_folder(folder).config
     return Config(**{name: stored[name] for name in Config.__dataclass_fields__})
 
 
 def predicted_classes(folder: Path, graph: GraphData, device: str) -> np.ndarray:
-    """``predicted[nodes]`` of the trained model, from all edges of the whole graph."""
+    """``predicted[nodes]`` of the trained model, which uses all edges of the graph."""
     stored, config = read_model_folder(folder), stored_config(folder)
     target = pick_device(device)
     model = build(graph, config).to(target)

@@ -1,7 +1,6 @@
 """The spectrum of the co-purchase graph as a table and figures.
 
-Belongs here: from the adjacency to rows and pictures. The transforms are ``ml.spectral``, what they are good for is
-``assets.graph.studies.spectral``.
+See ``ml.spectral`` for the transforms, and ``assets.graph.studies.spectral`` for their uses.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ NODES_DRAWN = 6000
 
 @dataclass(frozen=True)
 class GraphSpectrum:
-    """First modes of the largest component, whose ``nodes[n]`` they speak of, and the density of the whole graph.
+    """The first modes of the largest component, with its ``nodes[n]``, and the spectral density of the whole graph.
 
-    Modes of the whole graph would first be its components, one by one.
+    The first modes of the whole graph would only indicate its components.
     """
 
     components: int
@@ -36,13 +35,14 @@ class GraphSpectrum:
 
 
 def graph_spectrum(adjacency: sparse.csr_array, modes: int = 20, seed: int = 0) -> GraphSpectrum:
-    """Of the random-walk Laplacian, which has the frequencies of the symmetric one and a constant first mode.
+    """The spectrum of the random-walk Laplacian: the frequencies of the symmetric one, and a constant first mode.
 
     Args:
-        adjacency: ``[N, N]``, symmetric; modes: at most as many as the largest component has nodes.
+        adjacency: ``[N, N]``, symmetric.
+        modes: number of modes; at most the number of nodes of the largest component.
 
     Raises:
-        ml.spectral.ConvergenceError: the modes were not found to a millionth of the last frequency.
+        ml.spectral.ConvergenceError: the residual of a mode exceeds a millionth of the last frequency.
     """
     from ml.spectral import fourier_basis, laplacian, spectral_density
 
@@ -55,7 +55,7 @@ def graph_spectrum(adjacency: sparse.csr_array, modes: int = 20, seed: int = 0) 
 
 
 def spectrum_rows(spectrum: GraphSpectrum) -> pl.DataFrame:
-    """The modes' frequencies and the points of the density, in one long table.
+    """The frequencies of the modes and the points of the density, in one long table.
 
     Returns:
         quantity VARCHAR (mode or density), position BIGINT from 0, frequency DOUBLE, density DOUBLE (eigenvalues per
@@ -79,9 +79,9 @@ def spectrum_rows(spectrum: GraphSpectrum) -> pl.DataFrame:
 
 
 def modes_figure(spectrum: GraphSpectrum, shown: int = 4) -> Figure:
-    """Nodes by their ranks in the second and third mode, coloured by each of the first that are not constant.
+    """Scatter plots of nodes by rank in the second and third mode, each coloured by one of the first modes.
 
-    Of many nodes a random part is drawn.
+    A random sample of a large graph's nodes is drawn.
     """
     from matplotlib.figure import Figure
 
@@ -103,7 +103,7 @@ def modes_figure(spectrum: GraphSpectrum, shown: int = 4) -> Figure:
 
 
 def density_figure(spectrum: GraphSpectrum) -> Figure:
-    """The density of the spectrum within two standard errors."""
+    """The spectral density with a band of two standard errors."""
     from matplotlib.figure import Figure
 
     frequencies = _inside(spectrum.density.lambda_max)
@@ -119,5 +119,5 @@ def density_figure(spectrum: GraphSpectrum) -> Figure:
 
 
 def _inside(lambda_max: float) -> np.ndarray:
-    """Frequencies inside the open interval, on both ends of which the density's formula is 0/0."""
+    """Frequencies inside the open interval; the formula of the density is 0/0 at both ends."""
     return (np.arange(DENSITY_POINTS) + 0.5) * lambda_max / DENSITY_POINTS

@@ -1,4 +1,4 @@
-"""Assets of HERO: clips with frames and subtitles, the vocabulary, pre-training, and the tasks after it."""
+"""Assets of HERO: clips with frames and subtitles, the vocabulary, pre-training, How2R and How2QA."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +12,10 @@ from assets.features.reader import FeatureReader
 from assets.features.store import ARRAY, FeatureStore
 from assets.hero.options import CLIPS, HeroClipOptions, HeroOptions
 from assets.lake import Lake
-from assets.models.assets import model_inputs, told, torchrun, trained_model
+from assets.models.assets import log_progress, model_inputs, torchrun, trained_model
 from assets.models.curves import curves
 from assets.models.folder import MODEL
+from assets.models.metrics import rounded
 from assets.models.options import RuntimeOptions
 from assets.sources.protocol import VideoSource
 from assets.splits import SplitOptions
@@ -25,13 +26,13 @@ from ml.hero.clip_store import ClipStore
     outs={
         "hero_frames": dg.AssetOut(
             dagster_type=dg.Nothing,
-            description="Clip arrays of one shard: frames and subtitles of each clip of a minute.",
+            description="HERO's clips of one shard: frames and subtitles of each one-minute clip.",
             code_version="1",
             kinds={"lance"},
             metadata={ARRAY: CLIPS},
         ),
         "hero_clips": dg.AssetOut(
-            description="Where the clips of HERO lie in their videos and arrays, and which videos have none, and why.",
+            description="Start, end and array row of each of HERO's clips, and the reason why a video has none.",
             code_version="1",
             kinds={"polars"},
         ),
@@ -47,7 +48,7 @@ def shard_hero_clips(
     feature_options: dg.ResourceParam[FeatureOptions],
     hero_clip_options: dg.ResourceParam[HeroClipOptions],
 ) -> Iterator[dg.Output]:
-    """Cut the videos of one shard into clips, a row of features every two seconds beside the captions."""
+    """Cut the videos of one shard into clips with one row of features every two seconds, and their captions."""
     from assets.hero.clips import write_shard
 
     shard = context.partition_key
@@ -64,7 +65,7 @@ def shard_hero_clips(
 
 @dg.asset(code_version="1", kinds={"duckdb"})
 def hero_manifest(hero_clips: duckdb.DuckDBPyRelation, split: dg.ResourceParam[SplitOptions]) -> pl.DataFrame:
-    """Clips with their split and the version of their content: what HERO is trained on."""
+    """HERO's training clips with their split and content version."""
     from assets.hero.clips import manifest
 
     return manifest(hero_clips, split)
@@ -78,12 +79,12 @@ def hero_tokenizer(
     hero_options: dg.ResourceParam[HeroOptions],
     model_root: dg.ResourceParam[Path],
 ) -> dg.MaterializeResult:
-    """The byte-level BPE vocabulary: RoBERTa's of HOWTO_HERO_VOCABULARY, or one learned from the captions."""
+    """The byte-level BPE vocabulary: RoBERTa's from HOWTO_HERO_VOCABULARY, or one trained on the captions."""
     from assets.hero.pretraining import write_tokenizer
 
     folder = model_root / "hero_tokenizer"
     metrics = write_tokenizer(folder, lake, hero_manifest, hero_options, model_inputs(context, lake))
-    return trained_model(folder, metrics)
+    return trained_model(folder, metrics, "cpu")
 
 
 @dg.asset(code_version="1", kinds={"pytorch"}, pool="gpu", metadata={MODEL: "hero"}, deps=["hero_tokenizer"])
@@ -96,9 +97,9 @@ def hero_pretraining(
     runtime_options: dg.ResourceParam[RuntimeOptions],
     model_root: dg.ResourceParam[Path],
 ) -> dg.MaterializeResult:
-    """HERO (arXiv 2005.00200), pre-trained by masked words and frames, shuffled frames, and sentences to be found."""
+    """HERO (arXiv 2005.00200), pre-trained by masked words and frames, frame order and subtitle matching."""
     from assets.hero.pretraining import pretraining_job
-    from ml.training import read_model_folder
+    from ml.training import pick_device, read_model_folder
 
     folder, tokenizer = model_root / "hero", model_root / "hero_tokenizer"
     inputs = model_inputs(context, lake)
@@ -107,11 +108,12 @@ def hero_pretraining(
         job.write(folder.with_name(".hero.job.json"))
         torchrun(context, "hero", folder.with_name(".hero.job.json"), runtime_options.processes)
     else:
-        job.run(told(context))
+        job.run(log_progress(context))
     stored = read_model_folder(folder)
     tasks = [name for name in stored.config["shares"] if any(name in entry for entry in stored.history)]
     panels = [(name, [name, f"validation_{name}"]) for name in tasks]
-    return trained_model(folder, stored.metrics, {"curves": dg.MetadataValue.md(curves(stored.history, panels))})
+    more = {"curves": dg.MetadataValue.md(curves(stored.history, panels))}
+    return trained_model(folder, stored.metrics, str(pick_device(runtime_options.device)), more)
 
 
 @dg.asset(code_version="1", kinds={"polars"})
@@ -123,17 +125,17 @@ def how2_records(
     hero_options: dg.ResourceParam[HeroOptions],
     review_root: dg.ResourceParam[Path],
 ) -> pl.DataFrame:
-    """How2R and How2QA of these videos: a sheet for annotators, and the release made of what they wrote."""
+    """How2R and How2QA for these videos: a sheet for annotators, and the release files made from the filled sheet."""
     from assets.hero.how2 import FILLED, SHEET, annotated, release, write_sheet
 
-    asked = write_sheet(review_root / SHEET, hero_clips, clips)
+    segments = write_sheet(review_root / SHEET, hero_clips, clips)
     videos = sorted(set(hero_clips.filter(pl.col("frames") > 0)["video_id"]))
     written = annotated(source, videos, review_root / FILLED)
     records, measured = release(*written, review_root / "how2", hero_options.seed)
     paths = {"sheet": dg.MetadataValue.path(str(review_root / SHEET))}
     if records.is_empty():
-        context.log.info(f"Nobody has annotated yet: fill in {review_root / SHEET} and save it as {FILLED} beside it.")
+        context.log.info(f"No annotations yet: fill in {review_root / SHEET} and save it there as {FILLED}.")
     else:
         paths["release"] = dg.MetadataValue.path(str(review_root / "how2"))
-    context.add_output_metadata({"segments_asked": asked, **measured, **paths})
+    context.add_output_metadata({"segments": segments, **rounded(measured), **paths})
     return records

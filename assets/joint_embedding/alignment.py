@@ -60,6 +60,12 @@ def align_shard(
     return load_tables()["aligned_clips"].frame(rows), left_out
 
 
+def alignment_summary(aligned: pl.DataFrame) -> dict[str, float | None]:
+    """Mean score and median shift in seconds of rows of ``aligned_clips``; None if there are no rows."""
+    mean, shift = aligned.select(pl.col("score").mean(), pl.col("shift_s").median()).row(0)
+    return {"mean_score": mean, "median_shift_s": shift}
+
+
 def write_aligned_pairs(
     aligned: pl.DataFrame,
     clips: pl.DataFrame,

@@ -1,4 +1,4 @@
-"""Assets that train models. Each is trained again exactly when the content of its inputs or its options changed."""
+"""Assets of the joint embedding: pairs, word vectors, the model, the search index and aligned clips."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +13,10 @@ from assets.features.store import ARRAY, FeatureStore
 from assets.joint_embedding.manifest import manifest
 from assets.joint_embedding.options import EmbeddingOptions, PairOptions, WordOptions
 from assets.lake import Lake
-from assets.models.assets import model_inputs, told, torchrun, trained_model
+from assets.models.assets import log_progress, model_inputs, torchrun, trained_model
 from assets.models.curves import curves
 from assets.models.folder import MODEL
+from assets.models.metrics import rounded
 from assets.models.options import RuntimeOptions
 from assets.splits import SplitOptions
 from ml.joint_embedding.clip_index import ClipIndex
@@ -26,13 +27,13 @@ from ml.joint_embedding.pair_store import PairStore
     outs={
         "clip_pairs": dg.AssetOut(
             dagster_type=dg.Nothing,
-            description="Pair arrays of one shard: caption and clip vector of each pair, captions grown to 5 s.",
+            description="Training pairs of one shard: caption and clip vector; short captions are extended to 5 s.",
             code_version="2",
             kinds={"lance"},
             metadata={ARRAY: "pairs"},
         ),
         "pair_index": dg.AssetOut(
-            description="Which rows of the pair arrays belong to which video, and what was left out, with its reason.",
+            description="The rows of the pair arrays that belong to each video, and the reason why a video has none.",
             code_version="2",
             kinds={"polars"},
         ),
@@ -48,7 +49,7 @@ def shard_pairs(
     feature_options: dg.ResourceParam[FeatureOptions],
     pair_options: dg.ResourceParam[PairOptions],
 ) -> Iterator[dg.Output]:
-    """Grow the captions of one shard's clips and pool the features of each clip to one vector."""
+    """Extend the short captions of one shard's clips and pool the features of each clip to one vector."""
     from assets.joint_embedding.alignment import pairs_by
     from assets.joint_embedding.pairs import write_shard
 
@@ -65,7 +66,7 @@ def shard_pairs(
 
 @dg.asset(code_version="1", kinds={"duckdb"})
 def training_manifest(pair_index: duckdb.DuckDBPyRelation, split: dg.ResourceParam[SplitOptions]) -> pl.DataFrame:
-    """Usable videos with their split and the version of their pairs: what a model is trained on."""
+    """Videos that have training pairs, with their split and the content version of their pairs."""
     return manifest(pair_index, split)
 
 
@@ -78,12 +79,12 @@ def word_vectors(
     word_options: dg.ResourceParam[WordOptions],
     model_root: dg.ResourceParam[Path],
 ) -> dg.MaterializeResult:
-    """Word vectors learned from the text of all usable videos' captions, or those of HOWTO_WORD_VECTORS."""
+    """Word vectors learned from the captions of all usable videos, or read from the file HOWTO_WORD_VECTORS."""
     from assets.joint_embedding.training import train_words
 
     folder = model_root / "word_vectors"
     metrics = train_words(folder, lake, training_manifest, embedding_options, word_options, model_inputs(context, lake))
-    return trained_model(folder, metrics)
+    return trained_model(folder, metrics, "cpu")
 
 
 @dg.asset(
@@ -102,9 +103,9 @@ def joint_embedding(
     runtime_options: dg.ResourceParam[RuntimeOptions],
     model_root: dg.ResourceParam[Path],
 ) -> dg.MaterializeResult:
-    """The joint text–video embedding (HowTo100M section 4), of the epoch that ranks validation clips best."""
+    """The joint text-video embedding (HowTo100M section 4), from the epoch with the best validation recall."""
     from assets.joint_embedding.training import embedding_job
-    from ml.training import read_model_folder
+    from ml.training import pick_device, read_model_folder
 
     folder = model_root / "joint_embedding"
     provenance = model_inputs(context, lake)
@@ -114,14 +115,14 @@ def joint_embedding(
         job.write(folder.with_name(".joint_embedding.job.json"))
         torchrun(context, "joint_embedding", folder.with_name(".joint_embedding.job.json"), runtime_options.processes)
     else:
-        job.run(told(context))
-    made = read_model_folder(folder)
+        job.run(log_progress(context))
+    stored = read_model_folder(folder)
     panels = [("loss", ["loss"]), ("validation recall", ["validation_R@1", "validation_R@5", "validation_R@10"])]
-    told_besides = {
-        "curves": dg.MetadataValue.md(curves(made.history, panels)),
-        "pairs_without_known_words": made.inputs["pairs_without_known_words"],
+    more = {
+        "curves": dg.MetadataValue.md(curves(stored.history, panels)),
+        "pairs_without_known_words": stored.inputs["pairs_without_known_words"],
     }
-    return trained_model(folder, made.metrics, told_besides)
+    return trained_model(folder, stored.metrics, str(pick_device(runtime_options.device)), more)
 
 
 @dg.asset(
@@ -137,14 +138,14 @@ def clip_search_index(
     clip_index: dg.ResourceParam[ClipIndex],
     model_root: dg.ResourceParam[Path],
 ) -> dg.MaterializeResult:
-    """Embeddings of all clips, to be searched by text; where they are many, with an index, whose recall is told."""
+    """Embeddings of all clips for text search; large collections get an approximate index, whose recall is measured."""
     from assets.joint_embedding.clip_search import write_clip_index
 
     metrics = write_clip_index(clip_index, pairs, training_manifest, model_root)
     version = clip_index.version()
     assert version is not None
     path = dg.MetadataValue.path(str(clip_index.path))
-    return dg.MaterializeResult(data_version=dg.DataVersion(version), metadata={"path": path, **metrics})
+    return dg.MaterializeResult(data_version=dg.DataVersion(version), metadata={"path": path, **rounded(metrics)})
 
 
 @dg.asset(code_version="1", kinds={"pytorch"}, pool="gpu", deps=["joint_embedding", "video_features"])
@@ -156,12 +157,11 @@ def aligned_clips(
     feature_options: dg.ResourceParam[FeatureOptions],
     model_root: dg.ResourceParam[Path],
 ) -> pl.DataFrame:
-    """Where each caption of one shard is seen: its best-matching window near the time at which it is spoken."""
-    from assets.joint_embedding.alignment import align_shard
+    """The best-matching window of each caption of one shard, near the time at which it is spoken."""
+    from assets.joint_embedding.alignment import align_shard, alignment_summary
 
     reader = FeatureReader(feature_index, features, feature_options.streams)
     folder, words = model_root / "joint_embedding", model_root / "word_vectors"
     rows, left_out = align_shard(clips, reader, folder, words, context.partition_key)
-    told = {"mean_score": rows["score"].mean(), "median_shift_s": rows["shift_s"].median()}
-    context.add_output_metadata({**left_out, **{name: value for name, value in told.items() if value is not None}})
+    context.add_output_metadata({**left_out, **rounded(alignment_summary(rows))})
     return rows

@@ -1,8 +1,9 @@
-"""Model folders below the lake: where they are, and what version their content has. Free of torch."""
+"""Model folders below the lake: their files, content version and size. Does not import torch."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 from pathlib import Path
 
 MODEL = "howto/model"
@@ -10,7 +11,7 @@ MODEL = "howto/model"
 
 
 MODEL_FILES = ("model.safetensors", "config.json", "metrics.json", "training.jsonl", "inputs.json")
-"""What a whole model folder holds."""
+"""The files of a complete model folder."""
 
 
 def model_version(folder: Path) -> str | None:
@@ -21,3 +22,13 @@ def model_version(folder: Path) -> str | None:
             return None
         digest.update((folder / name).read_bytes())
     return digest.hexdigest()[:16]
+
+
+def model_size(folder: Path) -> tuple[int, int]:
+    """The number of parameters of a trained model, and the bytes of the file that holds them."""
+    from safetensors import safe_open
+
+    path = folder / "model.safetensors"
+    with safe_open(str(path), framework="numpy") as tensors:
+        parameters = sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118
+    return parameters, path.stat().st_size

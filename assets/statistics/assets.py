@@ -1,4 +1,4 @@
-"""The statistics of the data set and of the graph; both are parts of the table ``dataset_statistics``."""
+"""Statistics of the data set and of the graph, and the quality probes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ def _part(subject: str) -> dict[str, str]:
     deps=["tasks", "candidate_videos", "caption_fetches", "videos", "clips", "video_files", "feature_index"],
 )
 def dataset_statistics(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> pl.DataFrame:
-    """Every query of sql/statistics/videos over the lake as it is now, one row a number."""
+    """Results of all queries in sql/statistics/videos on the current lake, one row per number."""
     from assets.statistics import plots
 
     statistics = compute_all(lake, "videos")
@@ -48,7 +48,7 @@ def dataset_statistics(context: dg.AssetExecutionContext, lake: dg.ResourceParam
     deps=["graph_nodes", "graph_edges", "graph_clusters"],
 )
 def graph_statistics(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> pl.DataFrame:
-    """Every query of sql/statistics/graph over the lake as it is now, one row a number."""
+    """Results of all queries in sql/statistics/graph on the current lake, one row per number."""
     from assets.statistics import plots
 
     statistics = compute_all(lake, "graph")
@@ -67,9 +67,9 @@ def quality_probes(
     review_root: dg.ResourceParam[Path],
     split: dg.ResourceParam[SplitOptions],
 ) -> pl.DataFrame:
-    """Random clips and videos on review sheets for a person to label, and what the labels say so far."""
+    """Random clips and videos on review sheets for people to label, and the shares of the labels so far."""
     frames = _frames(context, video_files, media_root)
-    told = []
+    tables = []
     for probe in (PAIRS, VIDEOS):
         drawn = draw(lake, probe, split.seed)
         sheet = review_root / f"{probe.name}.csv"
@@ -77,12 +77,12 @@ def quality_probes(
         pages = contact_sheets(review_root, probe, drawn, frames)
         metadata = {f"{probe.name}: sheet": dg.MetadataValue.path(str(sheet)), f"{probe.name}: to label": waiting}
         context.add_output_metadata({**metadata, f"{probe.name}: contact sheets": len(pages)})
-        told.append(shares(sheet, probe))
-    return pl.concat(told)
+        tables.append(shares(sheet, probe))
+    return pl.concat(tables)
 
 
 def _frames(context: dg.AssetExecutionContext, video_files: pl.DataFrame, media_root: Path) -> Frames:
-    """Frames of the good files; a video without one has grey tiles, and the log says why."""
+    """Reads frames of the readable files; other videos get grey tiles, and the log gives the reason."""
     paths = dict(video_files.filter(pl.col("status") == "ok").select("video_id", "uri").iter_rows())
 
     def frames(video_id: str, times_s: Sequence[float]) -> Sequence[NDArray[np.uint8] | None]:

@@ -1,4 +1,4 @@
-"""Assets that measure the Cluster-GCN on held-out products."""
+"""Evaluation of the Cluster-GCN on held-out products."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import polars as pl
 from assets.graph.arrays import graph_data
 from assets.lake import Lake
 from assets.models.evaluations import evaluation_rows, evaluations_part
+from assets.models.metrics import rounded
 from assets.sources.retail import RetailSource
 
 SPLIT = "test"
@@ -31,11 +32,11 @@ def cluster_gcn_evaluation(
     device: dg.ResourceParam[str],
     model_root: dg.ResourceParam[Path],
 ) -> pl.DataFrame:
-    """Accuracy and macro-F1 on held-out products, beside models that see no edge."""
+    """Accuracy and macro-F1 of the Cluster-GCN on held-out products, and of baselines that use no edges."""
     from assets.graph.evaluation.classification import held_out_classification
 
     graph = graph_data(graph_nodes, graph_edges, graph_node_features, graph_clusters)
     metrics = held_out_classification(model_root / "cluster_gcn", graph, SPLIT, device)
-    context.add_output_metadata(metrics["cluster_gcn"])
+    context.add_output_metadata(rounded(metrics["cluster_gcn"]))
     benchmark = f"held-out products ({retail.name})"
     return evaluation_rows("cluster_gcn", benchmark, SPLIT, metrics, lake.snapshot())

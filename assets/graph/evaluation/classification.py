@@ -1,4 +1,4 @@
-"""Classification of held-out products, the model beside its baselines. Imports torch and scikit-learn."""
+"""Classification of held-out products by the model and its baselines. Imports torch and scikit-learn."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ml.metrics.classification import accuracy, macro_f1
 
 
 def held_out_classification(folder: Path, graph: GraphData, split: str, device: str) -> dict[str, dict[str, float]]:
-    """Metrics by method: of the model, and of what sees the same features but no edge."""
+    """Metrics by method: of the model, and of baselines that use the same features without edges."""
     nodes = graph.nodes(split)
     predictions: dict[str, np.ndarray] = {
         "cluster_gcn": predicted_classes(folder, graph, device),

@@ -1,4 +1,7 @@
-"""Assets that compare choices. They are made when somebody asks for them, not when their inputs change."""
+"""Ablations and comparisons on the co-purchase graph. They are materialized on request, not by automation."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import dagster as dg
 import duckdb
@@ -11,10 +14,41 @@ from assets.splits import SplitOptions
 from ml.cluster_gcn.data import GraphData
 
 SEEDS_COMPARED = 3
+Subject = Literal["partition", "depth", "memory"]
+AXES: dict[Subject, tuple[str, Sequence[str], Sequence[str]]] = {
+    "partition": ("clusters_per_batch", ("accuracy", "macro_f1"), ("construction", "method")),
+    "depth": ("layers", ("accuracy", "macro_f1", "loss"), ("propagation",)),
+    "memory": ("layers", ("memory_mib", "epoch_seconds"), ("method", "hidden_dim")),
+}
+"""The plot of each comparison of Cluster-GCNs: its x axis, one panel per value, and what distinguishes its lines."""
 
 
-def _part(subject: str) -> dict[str, str]:
+def _part(subject: Subject) -> dict[str, str]:
     return {"howto/table": "cluster_gcn_studies", "howto/part": subject}
+
+
+def _seeds(options: GraphOptions) -> range:
+    return range(options.seed, options.seed + SEEDS_COMPARED)
+
+
+def _compared(
+    context: dg.AssetExecutionContext,
+    subject: Subject,
+    graphs: Mapping[str, GraphData],
+    graph_options: GraphOptions,
+    gcn_options: ClusterGCNOptions,
+    device: str,
+) -> pl.DataFrame:
+    """Train the Cluster-GCNs of a comparison on ``graphs``, given by construction, and plot their scores."""
+    from assets.graph.product_classifier import gcn_config
+    from assets.graph.studies.cluster_gcn import compare, trials
+    from assets.models.study_plots import lines_figure
+
+    planned = trials(subject, tuple(graphs), gcn_config(gcn_options, graph_options), _seeds(graph_options))
+    study = compare(subject, graphs, planned, device, context.log.info)
+    plot = markdown(lines_figure(study, *AXES[subject]), subject)
+    context.add_output_metadata({"plot": dg.MetadataValue.md(plot)})
+    return study
 
 
 @dg.asset(code_version="1", kinds={"pytorch", "metis"}, pool="gpu")
@@ -26,7 +60,7 @@ def graph_construction_study(
     graph_options: dg.ResourceParam[GraphOptions],
     split: dg.ResourceParam[SplitOptions],
 ) -> pl.DataFrame:
-    """Ways to make edges, compared on validation products: edge cut, homophily, and what two models make of each."""
+    """Ablation: ways to make edges, compared by edge cut, homophily and the validation scores of two models."""
     from assets.graph.studies.graph_construction import construction_study, constructions, constructions_figure
 
     study = construction_study(
@@ -43,12 +77,7 @@ def graph_construction_study(
     return study
 
 
-@dg.asset(
-    code_version="1",
-    kinds={"pytorch", "metis"},
-    pool="gpu",
-    metadata=_part("partition"),
-)
+@dg.asset(code_version="1", kinds={"pytorch", "metis"}, pool="gpu", metadata=_part("partition"))
 def partition_study(
     context: dg.AssetExecutionContext,
     co_purchases: duckdb.DuckDBPyRelation,
@@ -60,12 +89,9 @@ def partition_study(
     gcn_options: dg.ResourceParam[ClusterGCNOptions],
     device: dg.ResourceParam[str],
 ) -> pl.DataFrame:
-    """METIS against random clusters, one and more a batch, on the graph as it is and on one of raw counts."""
+    """Ablation: METIS compared with random clusters, by clusters per batch, on this graph and on one of raw counts."""
     from assets.graph.edges import edges
     from assets.graph.nodes import graph_edges as numbered
-    from assets.graph.product_classifier import gcn_config
-    from assets.graph.studies.cluster_gcn import compare, partition_trials
-    from assets.models.study_plots import lines_figure
 
     raw = Construction("baskets", 0, False, graph_options.min_baskets)
     counted = numbered(edges(co_purchases, raw), graph_nodes)
@@ -73,65 +99,43 @@ def partition_study(
         graph_options.construction.name: graph_data(graph_nodes, graph_edges, graph_node_features, graph_clusters),
         raw.name: graph_data(graph_nodes, counted, graph_node_features, graph_clusters),
     }
-    config = gcn_config(gcn_options, graph_options)
-    seeds = range(graph_options.seed, graph_options.seed + SEEDS_COMPARED)
-    trials = partition_trials(tuple(graphs), config, seeds)
-    study = compare("partition", graphs, trials, device, context.log.info)
-    figure = lines_figure(study, "clusters_per_batch", ("accuracy", "macro_f1"), ("construction", "method"))
-    context.add_output_metadata({"plot": dg.MetadataValue.md(markdown(figure, "partitions"))})
+    return _compared(context, "partition", graphs, graph_options, gcn_options, device)
+
+
+def _one_graph_study(subject: Literal["depth", "memory"], code_version: str, description: str) -> dg.AssetsDefinition:
+    """A comparison of Cluster-GCNs on the co-purchase graph alone."""
+
+    @dg.asset(
+        name=f"{subject}_study",
+        description=description,
+        code_version=code_version,
+        kinds={"pytorch", "metis"},
+        pool="gpu",
+        metadata=_part(subject),
+    )
+    def study(
+        context: dg.AssetExecutionContext,
+        graph_nodes: pl.DataFrame,
+        graph_edges: pl.DataFrame,
+        graph_node_features: pl.DataFrame,
+        graph_clusters: pl.DataFrame,
+        graph_options: dg.ResourceParam[GraphOptions],
+        gcn_options: dg.ResourceParam[ClusterGCNOptions],
+        device: dg.ResourceParam[str],
+    ) -> pl.DataFrame:
+        graph = graph_data(graph_nodes, graph_edges, graph_node_features, graph_clusters)
+        graphs = {graph_options.construction.name: graph}
+        return _compared(context, subject, graphs, graph_options, gcn_options, device)
+
     return study
 
 
-@dg.asset(code_version="2", kinds={"pytorch", "metis"}, pool="gpu", metadata=_part("depth"))
-def depth_study(
-    context: dg.AssetExecutionContext,
-    graph_nodes: pl.DataFrame,
-    graph_edges: pl.DataFrame,
-    graph_node_features: pl.DataFrame,
-    graph_clusters: pl.DataFrame,
-    graph_options: dg.ResourceParam[GraphOptions],
-    gcn_options: dg.ResourceParam[ClusterGCNOptions],
-    device: dg.ResourceParam[str],
-) -> pl.DataFrame:
-    """Networks of 2 to 8 plain layers, with and without more weight on a node's own features (table 11)."""
-    from assets.graph.product_classifier import gcn_config
-    from assets.graph.studies.cluster_gcn import compare, depth_trials
-    from assets.models.study_plots import lines_figure
-
-    name = graph_options.construction.name
-    graphs = {name: graph_data(graph_nodes, graph_edges, graph_node_features, graph_clusters)}
-    seeds = range(graph_options.seed, graph_options.seed + SEEDS_COMPARED)
-    trials = depth_trials(name, gcn_config(gcn_options, graph_options), seeds, depths=range(2, 9))
-    study = compare("depth", graphs, trials, device, context.log.info)
-    figure = lines_figure(study, "layers", ("accuracy", "macro_f1", "loss"), ("propagation",))
-    context.add_output_metadata({"plot": dg.MetadataValue.md(markdown(figure, "depth"))})
-    return study
-
-
-@dg.asset(code_version="1", kinds={"pytorch", "metis"}, pool="gpu", metadata=_part("memory"))
-def memory_study(
-    context: dg.AssetExecutionContext,
-    graph_nodes: pl.DataFrame,
-    graph_edges: pl.DataFrame,
-    graph_node_features: pl.DataFrame,
-    graph_clusters: pl.DataFrame,
-    graph_options: dg.ResourceParam[GraphOptions],
-    gcn_options: dg.ResourceParam[ClusterGCNOptions],
-    device: dg.ResourceParam[str],
-) -> pl.DataFrame:
-    """Memory and time of clusters, of the full batch and of neighbour sampling, by depth and width (table 5)."""
-    from assets.graph.product_classifier import gcn_config
-    from assets.graph.studies.cluster_gcn import compare, memory_trials
-    from assets.models.study_plots import lines_figure
-
-    name = graph_options.construction.name
-    graphs = {name: graph_data(graph_nodes, graph_edges, graph_node_features, graph_clusters)}
-    config = gcn_config(gcn_options, graph_options)
-    trials = memory_trials(name, config, depths=(2, 3, 4, 6), widths=(config.hidden_dim, 4 * config.hidden_dim))
-    study = compare("memory", graphs, trials, device, context.log.info)
-    figure = lines_figure(study, "layers", ("memory_mib", "epoch_seconds"), ("method", "hidden_dim"))
-    context.add_output_metadata({"plot": dg.MetadataValue.md(markdown(figure, "memory"))})
-    return study
+depth_study = _one_graph_study(
+    "depth", "2", "Ablation: 2 to 8 plain layers under each propagation matrix of the Cluster-GCN paper (table 11)."
+)
+memory_study = _one_graph_study(
+    "memory", "1", "Memory and time of clusters, full batch and neighbour sampling, by depth and width (table 5)."
+)
 
 
 @dg.asset(code_version="1", kinds={"pytorch", "scikitlearn"}, pool="gpu")
@@ -146,7 +150,7 @@ def own_features_study(
     gcn_options: dg.ResourceParam[ClusterGCNOptions],
     device: dg.ResourceParam[str],
 ) -> pl.DataFrame:
-    """Models that see edges beside models that do not, with and without the manufacturer among a product's features."""
+    """Ablation: models with and without edges, with and without the manufacturer as a feature."""
     from assets.graph.features import node_features
     from assets.graph.product_classifier import gcn_config
     from assets.graph.studies.own_features import compare, figure
@@ -156,8 +160,8 @@ def own_features_study(
         return graph_data(graph_nodes, graph_edges, features, graph_clusters)
 
     graphs = {"without the manufacturer": graph(False), "with the manufacturer": graph(True)}
-    seeds = range(graph_options.seed, graph_options.seed + SEEDS_COMPARED)
-    study = compare(graphs, gcn_config(gcn_options, graph_options), seeds, device, context.log.info)
+    config = gcn_config(gcn_options, graph_options)
+    study = compare(graphs, config, _seeds(graph_options), device, context.log.info)
     context.add_output_metadata({"plot": dg.MetadataValue.md(markdown(figure(study), "models"))})
     return study
 
@@ -171,7 +175,7 @@ def spectral_study(
     graph_clusters: pl.DataFrame,
     graph_options: dg.ResourceParam[GraphOptions],
 ) -> pl.DataFrame:
-    """Spectral clusters beside METIS, how smooth labels and features are, and how much of a GCN is a filter."""
+    """Spectral clusters compared with METIS, smoothness of labels and features, low-pass filtered features."""
     from assets.graph.studies import spectral
 
     graph = graph_data(graph_nodes, graph_edges, graph_node_features, graph_clusters)

@@ -1,8 +1,4 @@
-"""Comparing ways to train a Cluster-GCN on one graph, by validation nodes. Imports torch.
-
-Belongs here: which trainings are compared, and what is told of each. Does not belong here: ways to make the edges, and
-any look at test nodes.
-"""
+"""Comparisons of Cluster-GCNs by partition, depth and memory, scored on validation nodes. Imports torch."""
 
 from __future__ import annotations
 
@@ -28,16 +24,17 @@ from ml.cluster_gcn.train import Config, chosen_epoch, train
 from ml.training import pick_device
 
 Method = Literal["METIS clusters", "random clusters", "full batch", "neighbour sampling"]
+Subject = Literal["partition", "depth", "memory"]
 Progress = Callable[[str], None]
 
 EPOCHS = 15
-"""Of a training that is compared with others by what it learns."""
+"""Epochs of a training that is compared by its scores."""
 
 DEPTH_EPOCHS = 30
-"""Of the comparison of depths: deep networks learn late or never, which is what is compared."""
+"""Epochs of the comparison of depths: deep networks learn late or never, which is what it measures."""
 
 MEASURED_EPOCHS = 3
-"""Of one that is compared by its memory and time alone."""
+"""Epochs of a training that is compared by memory and time alone."""
 
 PROPAGATIONS: dict[str, tuple[Normalization, float]] = {
     "D⁻¹A (eq 1)": ("row", 0.0),
@@ -45,12 +42,12 @@ PROPAGATIONS: dict[str, tuple[Normalization, float]] = {
     "Ã (eq 10)": ("self_loops", 0.0),
     "Ã + diag(Ã) (eq 11)": ("self_loops", 1.0),
 }
-"""What the depths are compared with: the published table's choices of P in X' = σ(P X W)."""
+"""The choices of P in X' = σ(P X W) in the published comparison of depths."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One training: on the graph of which construction, in which batches, with which network."""
+    """One training: the construction of its graph, how its batches are made, and its network."""
 
     construction: str
     method: Method
@@ -58,13 +55,13 @@ class Trial:
 
     @property
     def propagation(self) -> str:
-        """The matrix P in words."""
+        """Name of the matrix P."""
         chosen = self.config.normalization, self.config.diagonal_lambda
         return next((name for name, settings in PROPAGATIONS.items() if settings == chosen), f"{chosen}")
 
 
 def partition_trials(constructions: Sequence[str], config: Config, seeds: Sequence[int]) -> list[Trial]:
-    """METIS against random clusters, with one cluster a batch and more, on several graphs (tables 2 and 4)."""
+    """METIS and random clusters, with one or more clusters per batch, on several graphs (tables 2 and 4)."""
     methods: tuple[Method, ...] = ("METIS clusters", "random clusters")
     batches = [each for each in (1, 5, 20) if each < config.clusters]
     return [
@@ -74,9 +71,9 @@ def partition_trials(constructions: Sequence[str], config: Config, seeds: Sequen
 
 
 def depth_trials(construction: str, config: Config, seeds: Sequence[int], depths: Sequence[int]) -> list[Trial]:
-    """Each propagation at each depth, by the paper's plain layer: X' = σ(P X W), nothing concatenated (table 11).
+    """Each propagation at each depth, with the paper's plain layer X' = σ(P X W) without concatenation (table 11).
 
-    With layer norm, as in the authors' code, and one cluster a batch, as the published table's data set has it.
+    Uses layer norm, as the authors' code does, and one cluster per batch, as the paper does for this table.
     """
     plain = replace(config, concat=False, layer_norm=True, clusters_per_batch=1, epochs=DEPTH_EPOCHS)
     return [
@@ -90,7 +87,7 @@ def depth_trials(construction: str, config: Config, seeds: Sequence[int], depths
 
 
 def memory_trials(construction: str, config: Config, depths: Sequence[int], widths: Sequence[int]) -> list[Trial]:
-    """Clusters beside the full batch and neighbour sampling, at each depth and width (table 5)."""
+    """Clusters, full batch and neighbour sampling, at each depth and width (table 5)."""
     methods: tuple[Method, ...] = ("METIS clusters", "full batch", "neighbour sampling")
     return [
         Trial(construction, method, replace(config, layers=layers, hidden_dim=width, epochs=MEASURED_EPOCHS))
@@ -98,17 +95,33 @@ def memory_trials(construction: str, config: Config, depths: Sequence[int], widt
     ]
 
 
+def trials(subject: Subject, constructions: Sequence[str], config: Config, seeds: Sequence[int]) -> list[Trial]:
+    """The trainings of a comparison; those of depth and memory use the first construction alone."""
+    match subject:
+        case "partition":
+            return partition_trials(constructions, config, seeds)
+        case "depth":
+            return depth_trials(constructions[0], config, seeds, depths=range(2, 9))
+        case "memory":
+            widths = (config.hidden_dim, 4 * config.hidden_dim)
+            return memory_trials(constructions[0], config, depths=(2, 3, 4, 6), widths=widths)
+
+
 def compare(
-    subject: Literal["partition", "depth", "memory"],
+    subject: Subject,
     graphs: Mapping[str, GraphData],
     trials: Sequence[Trial],
     device: str = "cpu",
     progress: Progress = print,
 ) -> pl.DataFrame:
-    """Rows of ``cluster_gcn_studies``, one a trial.
+    """Rows of ``cluster_gcn_studies``, one per trial.
 
-    Where memory is the subject, each trial has a process of its own: what the one before took and gave back would
-    otherwise count. ``graphs`` are by construction; ``progress`` gets a line a row.
+    A trial that measures memory runs in its own process, so that memory which an earlier trial allocated and freed
+    does not count.
+
+    Args:
+        graphs: graphs by the name of their construction.
+        progress: called with one line per row.
 
     Raises:
         GraphDataError: a graph cannot be learned from.
@@ -121,8 +134,8 @@ def compare(
         if key not in clustered:
             clustered[key] = _clustered(graphs[trial.construction], trial)
         graph = clustered[key]
-        told = _measured_apart(graph, trial, device) if subject == "memory" else _tried(graph, trial, device)
-        rows.append({"subject": subject, **_described(graph, trial), **told})
+        scores = _scores_and_memory(graph, trial, device) if subject == "memory" else _scores(graph, trial, device)
+        rows.append({"subject": subject, **_described(graph, trial), **scores})
         progress(_line(rows[-1]))
     table = load_tables()["cluster_gcn_studies"]
     return table.frame(tuple(row.get(column.name) for column in table.columns) for row in rows)
@@ -138,7 +151,7 @@ def _clustered(graph: GraphData, trial: Trial) -> GraphData:
     return replace(graph, clusters=np.zeros(nodes, np.int64))
 
 
-def _tried(graph: GraphData, trial: Trial, device: str) -> dict[str, float]:
+def _scores(graph: GraphData, trial: Trial, device: str) -> dict[str, float]:
     learn = train_by_sampling if trial.method == "neighbour sampling" else train
     _, history = learn(graph, trial.config, device=pick_device(device))
     chosen = chosen_epoch(history)
@@ -150,14 +163,14 @@ def _tried(graph: GraphData, trial: Trial, device: str) -> dict[str, float]:
     }
 
 
-def _measured_apart(graph: GraphData, trial: Trial, device: str) -> dict[str, float]:
+def _scores_and_memory(graph: GraphData, trial: Trial, device: str) -> dict[str, float]:
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        return pool.submit(_measured, graph, trial, device).result()
+        return pool.submit(_measure_memory, graph, trial, device).result()
 
 
-def _measured(graph: GraphData, trial: Trial, device: str) -> dict[str, float]:
-    told, mib = added_memory(lambda: _tried(graph, trial, device), pick_device(device))
-    return {**told, "memory_mib": mib}
+def _measure_memory(graph: GraphData, trial: Trial, device: str) -> dict[str, float]:
+    scores, mib = added_memory(lambda: _scores(graph, trial, device), pick_device(device))
+    return {**scores, "memory_mib": mib}
 
 
 def _described(graph: GraphData, trial: Trial) -> dict[str, Any]:
@@ -182,8 +195,8 @@ def _line(row: Mapping[str, Any]) -> str:
         yield f"{row['method']} on {row['construction']}"
         yield f"{row['layers']} layers of {row['hidden_dim']}, {row['propagation']}"
         if row["clusters"]:
-            yield f"{row['clusters_per_batch']} of {row['clusters']} clusters a batch"
-        yield f"accuracy {row['accuracy']:.3f}, macro-F1 {row['macro_f1']:.3f}, {row['epoch_seconds']:.2f} s an epoch"
+            yield f"{row['clusters_per_batch']} of {row['clusters']} clusters per batch"
+        yield f"accuracy {row['accuracy']:.3f}, macro-F1 {row['macro_f1']:.3f}, {row['epoch_seconds']:.2f} s per epoch"
         if row.get("memory_mib") is not None:
             yield f"{row['memory_mib']:.0f} MiB"
 

@@ -1,8 +1,4 @@
-"""Comparing ways to make edges of co-purchases, on validation products.
-
-Belongs here: the measures of a graph, and what two models make of it. Does not belong here: making the edges, and any
-look at test products.
-"""
+"""Comparison of ways to make edges from co-purchases, by graph measures and by the validation scores of two models."""
 
 from __future__ import annotations
 
@@ -29,14 +25,14 @@ from assets.splits import SplitOptions
 from ml.cluster_gcn.data import UNLABELLED, GraphData
 
 EPOCHS = 10
-"""Of the short training; the order of the constructions no longer changes after it."""
+"""Epochs of the short training, after which the ranking of the constructions no longer changes."""
 
 
 _NO_EDGES = pl.DataFrame(schema={"node_a": pl.Int64, "node_b": pl.Int64, "weight": pl.Float64})
 
 
 def constructions(min_baskets: int) -> tuple[Construction, ...]:
-    """What is compared: raw counts, and each measure of more than chance, of pairs in ``min_baskets`` baskets."""
+    """The constructions to compare, by raw counts and by each measure, of pairs in ``min_baskets`` baskets."""
     return (
         Construction("baskets", 0, False, min_baskets + 1),
         Construction("baskets", 10, False, min_baskets),
@@ -50,7 +46,7 @@ def constructions(min_baskets: int) -> tuple[Construction, ...]:
 
 @dataclass(frozen=True)
 class _Compared:
-    """The products that all constructions are judged on, and what logistic regression makes of their features."""
+    """The products that all constructions are scored on, and the predictions of logistic regression for them."""
 
     nodes: pl.DataFrame
     graph: GraphData
@@ -67,15 +63,17 @@ def construction_study(
     seeds: Sequence[int] = (0,),
     progress: Callable[[str], None] = print,
 ) -> pl.DataFrame:
-    """Rows of ``graph_construction_study``, one for each construction and seed.
+    """Rows of ``graph_construction_study``, one per construction and seed.
 
-    Every product that has any pair is a node of every graph, so that all rows speak of the same validation products;
-    where a construction leaves one without an edge, the network has its features alone. Labels of test products are not
-    looked at. A construction without edges, or with too few for the clusters, has a row with the reason. ``progress``
-    gets a line a row.
+    Every product with a pair is a node of every graph, so that all rows refer to the same validation products; a
+    product without an edge in a construction is classified by its features alone. Labels of test products are not
+    used. A construction without edges, or with too few for the clusters, has a row with the reason.
+
+    Args:
+        progress: called with one line per row.
 
     Raises:
-        GraphError: no labelled product for training, or none for validation.
+        GraphError: there is no labelled product for training, or none for validation.
     """
     everything = _compared(co_purchases, products, transactions, options, split)
     rows: list[dict[str, Any]] = []
@@ -83,7 +81,7 @@ def construction_study(
         row = {"construction": construction.name, "seed": seed, **vars(construction)}
         started = time.perf_counter()
         try:
-            row |= _judged(everything, edges(co_purchases, construction), options.clusters, seed)
+            row |= _measures(everything, edges(co_purchases, construction), options.clusters, seed)
             scores = ", ".join(f"{name} {row[name]:.3f}" for name in ("gcn_accuracy", "gcn_macro_f1"))
             progress(f"{construction.name}, seed {seed}: {scores}, {time.perf_counter() - started:.1f} s")
         except GraphError as error:
@@ -94,7 +92,7 @@ def construction_study(
     return table.frame(tuple(row.get(column.name) for column in table.columns) for row in rows)
 
 
-def _judged(everything: _Compared, kept: pl.DataFrame, clusters: int, seed: int) -> dict[str, Any]:
+def _measures(everything: _Compared, kept: pl.DataFrame, clusters: int, seed: int) -> dict[str, Any]:
     matrix = adjacency(everything.nodes, graph_edges(kept, everything.nodes))
     graph = replace(everything.graph, adjacency=matrix, clusters=clusters_of(matrix, clusters, seed))
     predictions = {"lr": everything.predicted, "gcn": cluster_gcn_predictions(graph, seed)}
@@ -102,7 +100,7 @@ def _judged(everything: _Compared, kept: pl.DataFrame, clusters: int, seed: int)
 
 
 def cluster_gcn_predictions(graph: GraphData, seed: int) -> np.ndarray:
-    """``predicted[N]`` of a Cluster-GCN that is trained for a few epochs: the only place that knows how."""
+    """``predicted[N]`` of a Cluster-GCN that is trained for a few epochs."""
     from ml.cluster_gcn.train import Config, predict, train
 
     config = Config(epochs=EPOCHS, seed=seed)
@@ -113,8 +111,8 @@ def cluster_gcn_predictions(graph: GraphData, seed: int) -> np.ndarray:
 def homophily(matrix: sparse.csr_array, labels: np.ndarray) -> tuple[float | None, float | None]:
     """Edge homophily h, and adjusted homophily (h - c) / (1 - c) with c = Σ_k D_k² / (2E)² (Platonov 2023).
 
-    D_k is the sum of degrees of class k; edges count alike, and only those between labelled nodes. None where there is
-    no such edge, or where every one of them must join equal labels.
+    D_k is the sum of degrees of class k. Edges between labelled nodes count, without their weight. None if there is no
+    such edge; the adjusted homophily is None if all labels are equal.
     """
     both = sparse.triu(matrix, k=1, format="coo")
     a, b = labels[both.row], labels[both.col]
@@ -195,7 +193,7 @@ _CONSTRUCTIONS = {
 
 
 def constructions_figure(study: pl.DataFrame) -> Figure:
-    """Rows of ``graph_construction_study`` as dots, a construction a line, seeds averaged."""
+    """Dot plot of ``graph_construction_study``, one line per construction, averaged over seeds."""
     shown = [column for columns in _CONSTRUCTIONS.values() for column in columns]
     mean = study.group_by("construction").agg(pl.col(shown).mean()).sort("gcn_accuracy")
     figure = Figure(figsize=(12, 1.2 + 0.3 * len(mean)), dpi=80, layout="constrained")

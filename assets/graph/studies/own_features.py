@@ -1,8 +1,4 @@
-"""Models that see edges beside models that do not, on what is known of a product itself. Imports torch.
-
-Belongs here: which models, on which features, and where they differ, by validation products. Does not belong here: ways
-to make the edges, and any look at test products.
-"""
+"""Comparison of models with and without edges, on validation products. Imports torch."""
 
 from __future__ import annotations
 
@@ -22,14 +18,14 @@ from ml.metrics.classification import accuracy, macro_f1
 from ml.training import pick_device
 
 REFERENCE = "the network without edges"
-"""The model that the others mend or break products of."""
+"""The model that others are compared with, product by product."""
 
 Predictions = Callable[[GraphData, int], np.ndarray]
-"""``predicted[N]`` of a graph's nodes by a seed."""
+"""Computes ``predicted[N]`` of a graph's nodes from a seed."""
 
 
 def models(config: Config, device: str) -> dict[str, tuple[Predictions, bool]]:
-    """What is compared, by name, and whether the seed decides on anything in it; the reference first."""
+    """The models by name, the reference first, and whether the seed changes their predictions."""
 
     def network(**changes: object) -> Predictions:
         def predicted(graph: GraphData, seed: int) -> np.ndarray:
@@ -39,12 +35,12 @@ def models(config: Config, device: str) -> dict[str, tuple[Predictions, bool]]:
 
         return predicted
 
-    def alone(graph: GraphData, seed: int) -> np.ndarray:
+    def without_edges(graph: GraphData, seed: int) -> np.ndarray:
         return multilayer_perceptron(graph, replace(config, seed=seed))
 
     wide = {"hidden_dim": 2 * config.hidden_dim, "diagonal_lambda": 1.0}
     return {
-        REFERENCE: (alone, True),
+        REFERENCE: (without_edges, True),
         "logistic regression": (lambda graph, _: logistic_regression(graph), False),
         "Cluster-GCN": (network(), True),
         "Cluster-GCN, twice as wide, λ 1": (network(**wide), True),
@@ -62,9 +58,11 @@ def compare(
     device: str = "cpu",
     progress: Callable[[str], None] = print,
 ) -> pl.DataFrame:
-    """Rows of ``own_features_study``: each model on each of the ``graphs``, which are alike but for their features.
+    """Rows of ``own_features_study``: each model on each of the ``graphs``, which differ in their features only.
 
-    ``progress`` gets a line a row.
+    Args:
+        graphs: graphs by the name of their features.
+        progress: called with one line per row.
 
     Raises:
         GraphDataError: a graph cannot be learned from.
@@ -72,14 +70,14 @@ def compare(
     table = load_tables()["own_features_study"]
     rows: list[dict[str, Any]] = []
     for features, graph in graphs.items():
-        right: dict[int, np.ndarray] = {}
+        reference: dict[int, np.ndarray] = {}
         for name, (predictions, seeded) in models(config, device).items():
             for seed in seeds if seeded else seeds[:1]:
                 predicted = predictions(graph, seed)
                 hits = predicted == graph.labels
-                right.setdefault(seed, hits)
-                told = {"features": features, "model": name, "seed": seed, "columns": graph.features.shape[1]}
-                rows.append(told | _scores(graph, predicted) | _beside(graph, hits, right[seed]))
+                reference.setdefault(seed, hits)
+                trial = {"features": features, "model": name, "seed": seed, "columns": graph.features.shape[1]}
+                rows.append(trial | _scores(graph, predicted) | _against_reference(graph, hits, reference[seed]))
                 scores = ", ".join(f"{score.replace('_', ' ')} {rows[-1][score]:.3f}" for score in _SCORES)
                 progress(f"{features}, {name}, seed {seed}: {scores}")
     return table.frame(tuple(row[column.name] for column in table.columns) for row in rows)
@@ -97,8 +95,8 @@ def _scores(graph: GraphData, predicted: np.ndarray) -> dict[str, float]:
     }
 
 
-def _beside(graph: GraphData, hits: np.ndarray, reference: np.ndarray) -> dict[str, float | int | None]:
-    """Which validation nodes a model mends and breaks, and what is around those that it gets right and wrong."""
+def _against_reference(graph: GraphData, hits: np.ndarray, reference: np.ndarray) -> dict[str, float | int | None]:
+    """Validation nodes that the model fixes and regresses against the reference, and its nodes' neighbourhoods."""
     validation = graph.nodes("validation")
     own, theirs = hits[validation], reference[validation]
     around = same_label_weight(graph)[validation]
@@ -111,7 +109,7 @@ def _beside(graph: GraphData, hits: np.ndarray, reference: np.ndarray) -> dict[s
 
 
 def same_label_weight(graph: GraphData) -> np.ndarray:
-    """``share[N]``: of the weight of a node's edges to training nodes, what goes to its own label; NaN without any."""
+    """``share[N]`` of a node's edge weight to training nodes that goes to its own label; NaN without such edges."""
     known = np.where(graph.trained, graph.labels, UNLABELLED)
     edges = graph.adjacency.tocoo()
     counted = known[edges.col] != UNLABELLED
@@ -129,7 +127,7 @@ def _mean(values: np.ndarray) -> float | None:
 
 
 def figure(study: pl.DataFrame) -> Figure:
-    """Accuracy and macro-F1 of each model as dots, a seed each, the features apart."""
+    """Dot plot of accuracy and macro-F1 per model, one dot per seed, one colour per set of features."""
     names = study["model"].unique(maintain_order=True).to_list()[::-1]
     drawn = Figure(figsize=(11, 1.4 + 0.4 * len(names)), dpi=80, layout="constrained")
     panels = drawn.subplots(1, len(_SCORES), sharey=True)

@@ -1,7 +1,6 @@
-"""What the spectrum of the co-purchase graph is good for: clusters, smoothness, and filters before a classifier.
+"""Uses of the graph's spectrum: clusters, smoothness of signals, and filters before a classifier.
 
-Belongs here: from the arrays of the graph to rows and pictures. Does not belong here: the transforms (``ml.spectral``),
-METIS, and any look at test products' labels.
+See ``ml.spectral`` for the transforms. Labels of test products are not used.
 """
 
 from __future__ import annotations
@@ -27,14 +26,14 @@ _COMPARISON = {"study": pl.String, "method": pl.String, "metric": pl.String, "va
 
 
 def cluster_comparison(adjacency: sparse.csr_array, clusters: np.ndarray, seed: int = 0) -> pl.DataFrame:
-    """METIS beside spectral and random clusters, as many of each.
+    """METIS clusters compared with as many spectral and random clusters.
 
     Args:
-        clusters: ``cluster[N]`` of METIS, numbers from 0.
+        clusters: ``cluster[N]`` of METIS, numbered from 0.
 
     Returns:
         study (clusters), method, metric, value: the normalised cut, from 0 to the number of clusters; the share of edge
-        weight cut; and the share of the nodes in the largest cluster, which only METIS keeps down.
+        weight cut; and the share of nodes in the largest cluster, which only METIS limits.
     """
     from ml.cluster_gcn.partition import random_partition
     from ml.spectral import normalized_cut, spectral_clusters
@@ -59,17 +58,17 @@ def cluster_comparison(adjacency: sparse.csr_array, clusters: np.ndarray, seed: 
 
 
 def smoothness_comparison(graph: GraphData, names: Sequence[str], seed: int = 0) -> pl.DataFrame:
-    """Mean frequencies ⟨x, Lx⟩ / ⟨x, x⟩ of labels and features, among training and validation nodes, beside noise.
+    """Mean frequencies ⟨x, Lx⟩ / ⟨x, x⟩ of labels and features, among training and validation nodes, and of noise.
 
-    Signals are first freed of their mean, in the inner product of the random-walk Laplacian: 0 is as smooth as the
-    graph allows, and what knows nothing of the edges has about 1.
+    The mean of a signal is removed first, in the inner product of the random-walk Laplacian. 0 is as smooth as the
+    graph allows; a signal independent of the edges has about 1.
 
     Args:
-        names: those of the features; what stands before ``=`` is the group of a feature, others are ``measures``.
+        names: names of the features. The part before ``=`` is the group of a feature; others are ``measures``.
 
     Returns:
         study (smoothness), method (``label: …``, ``features: …`` or random signals), metric (mean frequency), value.
-        Groups that do not vary on these nodes have no row.
+        Groups that are constant on these nodes have no row.
     """
     from ml.spectral import laplacian, rayleigh_quotients
 
@@ -94,17 +93,17 @@ def smoothness_comparison(graph: GraphData, names: Sequence[str], seed: int = 0)
 
 
 def low_pass_kernels() -> dict[str, Kernel]:
-    """The filters of ``low_pass_study``, from one that sees little but the nearest nodes to one that sees many."""
+    """The filters of ``low_pass_study``, from one that reaches the nearest nodes only to one that reaches many."""
     from ml.spectral import heat, tikhonov
 
     return {"heat 1": heat(1.0), "heat 10": heat(10.0), "Tikhonov 10": tikhonov(10.0)}
 
 
 def low_pass_study(graph: GraphData, kernels: Mapping[str, Kernel]) -> pl.DataFrame:
-    """Logistic regression on features, on low-pass-filtered features, and on both: how much of a GCN is a filter.
+    """Logistic regression on features, on low-pass-filtered features, and on both.
 
-    Every filter runs over the whole graph, as a network would; labels are those of training nodes, and the measures
-    those of validation nodes.
+    This shows how much of a GCN is a filter. Each filter runs on the whole graph, as a network does; the classifier is
+    fitted on training nodes and scored on validation nodes.
 
     Returns:
         study (low-pass features), method (features, …, features and …), metric (accuracy, macro-F1), value.
@@ -124,7 +123,7 @@ def low_pass_study(graph: GraphData, kernels: Mapping[str, Kernel]) -> pl.DataFr
 
 
 def responses_figure(kernels: Mapping[str, Kernel], lambda_max: float) -> Figure:
-    """What each filter leaves of each frequency, and how far its polynomial of order 30 is from it."""
+    """Response of each filter by frequency, and the error of its Chebyshev polynomial of order 30."""
     from matplotlib.figure import Figure
 
     from ml.spectral import chebyshev_coefficients, chebyshev_values
@@ -168,7 +167,7 @@ def _predicted(graph: GraphData, inputs: np.ndarray) -> np.ndarray:
     train, validation = graph.nodes("train"), graph.nodes("validation")
     if not len(train) or not len(validation):
         raise ValueError(f"{len(train)} training and {len(validation)} validation nodes with labels: need some of each")
-    # Of float32 input, scikit-learn makes float64 copies in every iteration.
+    # scikit-learn copies float32 input to float64 in every iteration.
     inputs = inputs.astype(np.float64)
     scaler = StandardScaler().fit(inputs[train])
     model = LogisticRegression(C=INVERSE_PENALTY, max_iter=500)

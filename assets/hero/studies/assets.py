@@ -1,4 +1,4 @@
-"""Assets that compare choices about HERO. They are made on request, not when their inputs change."""
+"""Ablations of HERO. They are materialized on request, not by automation."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ from assets.hero.options import HeroOptions
 
 
 def _hero_study(subject: Literal["tasks", "architecture", "corpus"], description: str) -> dg.AssetsDefinition:
-    """A study of HERO on the synthetic world: it trains several, and measures moments found and questions answered."""
+    """An ablation on the synthetic world: trains several models, and scores moment retrieval and question answering."""
 
     @dg.asset(
         name=f"hero_{subject}_study",
@@ -31,6 +31,8 @@ def _hero_study(subject: Literal["tasks", "architecture", "corpus"], description
     return study
 
 
-hero_tasks_study = _hero_study("tasks", "HERO's pre-training tasks, one more at a time, beside no pre-training.")
-hero_architecture_study = _hero_study("architecture", "HERO beside encoders without its hierarchy or its fusion.")
-hero_corpus_study = _hero_study("corpus", "HERO pre-trained on TV-like videos, on how-to-like ones, and on both.")
+hero_tasks_study = _hero_study(
+    "tasks", "Ablation: HERO's pre-training tasks, added one at a time, compared with no pre-training."
+)
+hero_architecture_study = _hero_study("architecture", "Ablation: HERO, and encoders without its hierarchy or fusion.")
+hero_corpus_study = _hero_study("corpus", "Ablation: pre-training on TV-like videos, how-to-like videos, or both.")

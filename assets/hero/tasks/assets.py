@@ -1,4 +1,4 @@
-"""Assets that fine-tune HERO on its benchmarks and evaluate it."""
+"""Fine-tuning and evaluation of HERO on its benchmarks."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,15 +12,16 @@ from assets.features.store import FeatureStore
 from assets.hero.options import TASKS, HeroOptions
 from assets.hero.videos import LakeTables
 from assets.lake import Lake
-from assets.models.assets import told
+from assets.models.assets import log_progress
 from assets.models.curves import curves
 from assets.models.evaluations import evaluations_part
+from assets.models.metrics import rounded
 from assets.models.options import RuntimeOptions
 from assets.sources.protocol import VideoSource
 
 
 def _task(name: str, title: str) -> dg.AssetsDefinition:
-    """The fine-tuning of HERO on one benchmark, with its part of the table ``evaluations``."""
+    """Fine-tuning of HERO on one benchmark, which writes its rows of the table ``evaluations``."""
 
     @dg.asset(
         name=f"hero_{name}",
@@ -29,7 +30,7 @@ def _task(name: str, title: str) -> dg.AssetsDefinition:
         pool="gpu",
         deps=["hero_pretraining"],
         metadata=evaluations_part(f"hero_{name}"),
-        description=f"HERO fine-tuned on {title}: its official metrics on the validation split.",
+        description=f"HERO fine-tuned on {title}: the official metrics on the validation split.",
     )
     def task(
         context: dg.AssetExecutionContext,
@@ -56,14 +57,14 @@ def _task(name: str, title: str) -> dg.AssetsDefinition:
                 model_root,
                 Path(scratch),
                 lake.snapshot(),
-                told(context),
+                log_progress(context),
             )
         if rows.is_empty():
-            context.log.info(f"{title} is not there: set HOWTO_HERO_BENCHMARKS to the folder of its files.")
+            context.log.info(f"No files of {title}: set HOWTO_HERO_BENCHMARKS to their folder.")
         else:
-            shown = curves(history, [("loss", ["loss"])])
-            found = dict(rows.filter(pl.col("method") == "fine-tuned").select("metric", "value").rows())
-            context.add_output_metadata({**found, "curves": dg.MetadataValue.md(shown)})
+            loss = dg.MetadataValue.md(curves(history, [("loss", ["loss"])]))
+            metrics = dict(rows.filter(pl.col("method") == "fine-tuned").select("metric", "value").rows())
+            context.add_output_metadata({**rounded(metrics), "curves": loss})
         return rows
 
     return task

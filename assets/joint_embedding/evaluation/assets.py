@@ -1,4 +1,4 @@
-"""Assets that measure models on held-out data; each owns its part of the table ``evaluations``."""
+"""Evaluation of the joint embedding; each asset writes its own rows of the table ``evaluations``."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +15,7 @@ from assets.joint_embedding.evaluation.options import BenchmarkOptions
 from assets.joint_embedding.options import EmbeddingOptions
 from assets.lake import Lake
 from assets.models.evaluations import evaluation_rows, evaluations_part
+from assets.models.metrics import rounded
 from assets.sources.protocol import VideoSource
 from ml.joint_embedding.pair_store import PairStore
 
@@ -37,12 +38,12 @@ def joint_embedding_evaluation(
     device: dg.ResourceParam[str],
     model_root: dg.ResourceParam[Path],
 ) -> pl.DataFrame:
-    """Text-to-video retrieval among the clips of held-out videos: R@1, R@5, R@10, median rank, beside chance."""
+    """Text-to-video retrieval among the clips of held-out videos: R@1, R@5, R@10, median rank, and chance."""
     from assets.joint_embedding.evaluation.retrieval import held_out_retrieval
 
     folder, words = model_root / "joint_embedding", model_root / "word_vectors"
     metrics = held_out_retrieval(folder, words, pairs, training_manifest, SPLIT, device)
-    context.add_output_metadata(metrics["joint_embedding"])
+    context.add_output_metadata(rounded(metrics["joint_embedding"]))
     benchmark = f"held-out clips ({source.name})"
     return evaluation_rows("joint_embedding", benchmark, SPLIT, metrics, lake.snapshot())
 
@@ -53,16 +54,16 @@ def benchmark_videos(
     benchmark_options: dg.ResourceParam[BenchmarkOptions],
     feature_options: dg.ResourceParam[FeatureOptions],
 ) -> pl.DataFrame:
-    """Raw videos of the benchmarks, whose features are written in the published formats, and what became of each."""
+    """Raw videos of the benchmarks, with the outcome of each; their features are written in the published formats."""
     from assets.joint_embedding.evaluation.raw_videos import make_files
 
-    def told(outcome: Extraction) -> None:
+    def log_outcome(outcome: Extraction) -> None:
         log = context.log.warning if outcome.status == "failed" else context.log.debug
         log(f"{outcome.video_id}, {outcome.stream}: {outcome.error or f'{outcome.rows} rows'}")
 
-    rows = make_files(benchmark_options, feature_options, told)
+    rows = make_files(benchmark_options, feature_options, log_outcome)
     if not benchmark_options.raw:
-        context.log.info("No raw videos are there: HOWTO_BENCHMARKS names no folder that holds videos/.")
+        context.log.info("No raw videos: the folder HOWTO_BENCHMARKS has no subfolder videos.")
     counts = {status: int((rows["status"] == status).sum()) for status in ("ok", "missing", "failed")}
     context.add_output_metadata({**counts, "clips_left_out": int(rows["left_out"].sum())})
     return rows
@@ -90,20 +91,18 @@ def benchmark_evaluation(
     device: dg.ResourceParam[str],
     model_root: dg.ResourceParam[Path],
 ) -> pl.DataFrame:
-    """YouCook2, MSR-VTT and LSMDC both ways: zero-shot, from scratch, fine-tuned; CrossTask's steps, zero-shot."""
-    from assets.joint_embedding.evaluation.lake_benchmarks import LakeData, benchmark_rows
+    """Retrieval in both directions on YouCook2, MSR-VTT and LSMDC (zero-shot, trained from scratch, fine-tuned), and
+    step recall on CrossTask (zero-shot).
+    """
+    from assets.joint_embedding.evaluation.lake_benchmarks import LakeData, benchmark_rows, caption_lines
 
     reader = FeatureReader(feature_index, features, feature_options.streams)
-    data = LakeData(training_manifest, videos, _lines(clips), reader)
+    data = LakeData(training_manifest, videos, caption_lines(clips), reader)
     with TemporaryDirectory() as scratch:
         rows, left_out = benchmark_rows(
             benchmark_options, embedding_options, source, data, Path(scratch), model_root, device, lake.snapshot()
         )
     context.add_output_metadata({"left_out": left_out})
     if rows.is_empty():
-        context.log.info("No benchmark is there: set HOWTO_BENCHMARKS to the folder of their files.")
+        context.log.info("No benchmark files: set HOWTO_BENCHMARKS to their folder.")
     return rows
-
-
-def _lines(clips: duckdb.DuckDBPyRelation) -> pl.DataFrame:
-    return clips.select("video_id", "start_s", "end_s", "caption_clean").pl()

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import duckdb
 import polars as pl
 
 from assets.features.reader import FeatureReader
@@ -52,6 +53,11 @@ class LakeData:
     def streams_of(self, video_id: str) -> Sequence[Stream] | None:
         """The feature rows of a video in each stream; None if some stream has none."""
         return video_streams(self.features, video_id)
+
+
+def caption_lines(clips: duckdb.DuckDBPyRelation) -> pl.DataFrame:
+    """The columns of ``clips`` that benchmarks use."""
+    return clips.select("video_id", "start_s", "end_s", "caption_clean").pl()
 
 
 def benchmark_root(options: BenchmarkOptions, source: VideoSource, data: LakeData, scratch: Path) -> Path | None:

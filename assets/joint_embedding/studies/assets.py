@@ -1,4 +1,4 @@
-"""Assets that compare choices about the joint embedding. They are made on request, not when their inputs change."""
+"""Ablations of the joint embedding. They are materialized on request, not by automation."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,7 +25,7 @@ SEEDS_COMPARED = 3
 def _embedding_study(
     subject: Literal["negatives", "positives", "scale", "labels", "transfer", "alignment"], description: str
 ) -> dg.AssetsDefinition:
-    """A study of the joint embedding: it trains many, and measures each on the benchmarks."""
+    """An ablation: trains the joint embedding under each setting and evaluates each model on the benchmarks."""
 
     @dg.asset(
         name=f"{subject}_study",
@@ -59,7 +59,7 @@ def _embedding_study(
         with TemporaryDirectory() as folder:
             root = benchmark_root(benchmark_options, source, data, Path(folder) / "benchmarks")
             if root is None:
-                raise dg.Failure("No benchmark to measure on: set HOWTO_BENCHMARKS to the folder of their files.")
+                raise dg.Failure("No benchmark files: set HOWTO_BENCHMARKS to their folder.")
             rows = run_study(
                 subject,
                 data,
@@ -79,17 +79,17 @@ def _embedding_study(
     return study
 
 
-negatives_study = _embedding_study("negatives", "Negatives of the same video: none, or a share of the loss (table 3).")
+negatives_study = _embedding_study("negatives", "Ablation: the loss share of negatives of the same video (table 3).")
 positives_study = _embedding_study(
-    "positives", "Learning from the best-scoring pairs, or random ones (tables 8 and 9)."
+    "positives", "Ablation: training on the best-scoring pairs of a video, or on random pairs (tables 8 and 9)."
 )
-scale_study = _embedding_study("scale", "Training on more and more of each task's search results (figure 3).")
+scale_study = _embedding_study("scale", "Scaling: training on more of the search results of each task (figure 3).")
 labels_study = _embedding_study(
-    "labels", "Fine-tuning on shares of a benchmark, beside learning from scratch (figure 4)."
+    "labels", "Fine-tuning on shares of a benchmark's training set, compared with training from scratch (figure 4)."
 )
-transfer_study = _embedding_study("transfer", "Fine-tuning on each benchmark, measured on every other one.")
+transfer_study = _embedding_study("transfer", "Fine-tuning on each benchmark, evaluated on every benchmark.")
 alignment_study = _embedding_study(
-    "alignment", "Captions where they are seen by the embedding, beside where they are spoken."
+    "alignment", "Ablation: pairs at the window that matches the caption best, compared with pairs at its spoken time."
 )
 
 
@@ -112,17 +112,13 @@ def weakly_supervised_evaluation(
     benchmark_options: dg.ResourceParam[BenchmarkOptions],
     model_root: dg.ResourceParam[Path],
 ) -> pl.DataFrame:
-    """CrossTask's component model, learned from narration alone, beside the zero-shot embedding on the same splits."""
-    from assets.joint_embedding.evaluation.lake_benchmarks import LakeData, weakly_supervised_rows
+    """CrossTask's component model, trained on narration alone, and the zero-shot embedding on the same splits."""
+    from assets.joint_embedding.evaluation.lake_benchmarks import LakeData, caption_lines, weakly_supervised_rows
 
     reader = FeatureReader(feature_index, features, feature_options.streams)
-    data = LakeData(training_manifest, videos, _lines(clips), reader)
+    data = LakeData(training_manifest, videos, caption_lines(clips), reader)
     with TemporaryDirectory() as scratch:
         rows = weakly_supervised_rows(benchmark_options, source, data, Path(scratch), model_root, lake.snapshot())
     if rows.is_empty():
-        context.log.info("CrossTask is not there: set HOWTO_BENCHMARKS to the folder that holds its folder crosstask.")
+        context.log.info("No CrossTask files: set HOWTO_BENCHMARKS to the folder that contains crosstask.")
     return rows
-
-
-def _lines(clips: duckdb.DuckDBPyRelation) -> pl.DataFrame:
-    return clips.select("video_id", "start_s", "end_s", "caption_clean").pl()

@@ -20,7 +20,7 @@ from assets.graph.arrays import adjacency
 from assets.graph.clusters import clusters_of, edge_cut
 from assets.graph.co_purchases import co_purchases, without_pairs
 from assets.graph.edges import GraphError, edges
-from assets.graph.features import alone, levels_above, node_features
+from assets.graph.features import levels_above, node_features, single_feature_baselines
 from assets.graph.nodes import graph_edges, graph_nodes, require_labels
 from assets.graph.options import Construction, Measure
 from assets.lake import Lake, load_tables
@@ -267,7 +267,7 @@ def test_a_feature_that_tells_the_label_by_itself_fails_its_check(lake: Lake) ->
     for name, products in {"plain": plain, "leaking": plain.with_columns(package_size=sizes)}.items():
         edges_of_all = pl.DataFrame({"product_a": names[:-1], "product_b": names[1:], "weight": 1.0})
         nodes = graph_nodes(edges_of_all, products, SPLIT)
-        found = alone(nodes, node_features(nodes, products, bought(names)), products, "department")
+        found = single_feature_baselines(nodes, node_features(nodes, products, bought(names)), products, "department")
         lake.write("graph_feature_leakage", found)
         verdicts[name] = broken_rules(lake, load_tables()["graph_feature_leakage"], None)
         told = {row["source"]: row for row in found.iter_rows(named=True)}

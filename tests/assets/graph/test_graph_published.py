@@ -12,7 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.graph.published import NOT_IN_A_SPLIT, Published, PublishedError, main, read
+from assets.graph.published import Published, PublishedError, read
+from assets.graph.published.__main__ import main
+from assets.graph.published.graphs import NOT_IN_A_SPLIT
 from ml.cluster_gcn.data import UNLABELLED
 
 SPLITS = ("train", "validation", "test")
@@ -132,7 +134,7 @@ def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
         "nodes in no split": 2,
         "links of nodes that the id map lacks": 1,
         "loops": 1,
-        "links told more than once": 1,
+        "repeated links": 1,
     }
     assert found.graph.labels.tolist() == [UNLABELLED, 1, 0, 1, 1] and found.graph.classes == ("5", "7")
     assert found.graph.splits.tolist() == [NOT_IN_A_SPLIT, "train", "test", "train", NOT_IN_A_SPLIT]
@@ -143,8 +145,8 @@ def test_what_is_left_out_is_counted(tmp_path: Path) -> None:
 def test_classes_that_training_never_sees_are_named(tmp_path: Path) -> None:
     example = Example(0)
     example.labels[example.splits == "train"] = 0
-    told = list(read(example.write_ogb(tmp_path)).lines())
-    assert "held-out nodes have classes that no training node has: 1, 2" in told
+    message = list(read(example.write_ogb(tmp_path)).lines())
+    assert "held-out nodes have classes that no training node has: 1, 2" in message
 
 
 def link(source: object, target: object) -> dict[str, object]:
@@ -153,7 +155,7 @@ def link(source: object, target: object) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         (link("n0", "n99"), r"toy-G.json: link 0 has the end n99, which is no node"),
         (link(0, 30), r"toy-G.json: link 0 has the end 30, which is no node"),
@@ -167,8 +169,8 @@ def link(source: object, target: object) -> dict[str, object]:
         ({"G": {"nodes": [{"id": "n0"}, {"id": "n0"}]}}, r"toy-G.json: several nodes have one id"),
     ],
 )
-def test_wrong_graphsage_files_are_named(tmp_path: Path, changes: dict[str, object], told: str) -> None:
-    with pytest.raises(PublishedError, match=told):
+def test_wrong_graphsage_files_are_named(tmp_path: Path, changes: dict[str, object], message: str) -> None:
+    with pytest.raises(PublishedError, match=message):
         read(Example(0).write_graphsage(tmp_path, **changes))
 
 
@@ -197,7 +199,7 @@ def test_missing_files_and_features_that_are_no_numbers_are_named(tmp_path: Path
 def test_wrong_ogb_files_are_named(tmp_path: Path) -> None:
     folder = Example(0).write_ogb(tmp_path)
     (folder / "split" / "another").mkdir()
-    with pytest.raises(PublishedError, match=r"no split chosen; there is another, sales_ranking"):
+    with pytest.raises(PublishedError, match=r"no split chosen; the folder holds another, sales_ranking"):
         read(folder)
     train = folder / "split" / "sales_ranking" / "train.csv.gz"
     train.write_bytes(gzip.compress(b"0\n30\n"))
@@ -209,10 +211,14 @@ def test_wrong_ogb_files_are_named(tmp_path: Path) -> None:
         read(folder, split="sales_ranking")
 
 
-def test_the_command_tells_what_it_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_what_it_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main([str(Example(0, multi_label=True).write_graphsage(tmp_path))])
-    said = capsys.readouterr().out
-    assert "30 nodes, " in said and "3 classes, multi-label" in said and "test 10, train 10, validation 10" in said
+    printed = capsys.readouterr().out
+    assert (
+        "30 nodes, " in printed
+        and "3 classes, multi-label" in printed
+        and "test 10, train 10, validation 10" in printed
+    )
     with pytest.raises(SystemExit, match=r"neither"):
         main([str(tmp_path / "absent")])
 
@@ -223,7 +229,7 @@ def test_a_published_graph_is_trained_by_one_command(
 ) -> None:
     folder = Example(0, nodes=60, multi_label=multi_label).write_graphsage(tmp_path)
     main([str(folder), "--preset", "ppi" if multi_label else "reddit", "--epochs", "2", "--clusters", "4"])
-    said = capsys.readouterr().out
-    assert "epoch 2" in said and "test micro-F1 0." in said
+    printed = capsys.readouterr().out
+    assert "epoch 2" in printed and "test micro-F1 0." in printed
     with pytest.raises(SystemExit, match=r"--preset cora: must be one of .*ppi"):
         main([str(folder), "--preset", "cora"])

@@ -22,13 +22,13 @@ CONFIG = Config(hidden_dim=8, epochs=3, clusters=6, clusters_per_batch=2)
 
 
 def test_partitions_are_compared_by_what_they_cut() -> None:
-    told: list[str] = []
+    lines: list[str] = []
     trials = partition_trials(["planted"], CONFIG, seeds=(0, 1))
-    study = compare("partition", {"planted": GRAPH}, trials, "auto", told.append)
-    assert len(study) == len(told) == 8 and study["clusters_per_batch"].unique().sort().to_list() == [1, 5]
+    study = compare("partition", {"planted": GRAPH}, trials, "auto", lines.append)
+    assert len(study) == len(lines) == 8 and study["clusters_per_batch"].unique().sort().to_list() == [1, 5]
     cut = dict(study.group_by("method").agg(pl.col("edge_cut").mean()).iter_rows())
     assert cut["METIS clusters"] < 0.75 * cut["random clusters"]
-    assert told[0].startswith("METIS clusters on planted; 3 layers of 8, Ã (eq 10); 1 of 6 clusters a batch")
+    assert lines[0].startswith("METIS clusters on planted; 3 layers of 8, Ã (eq 10); 1 of 6 clusters per batch")
     assert study["memory_mib"].null_count() == len(study)
 
 

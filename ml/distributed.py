@@ -8,6 +8,9 @@ import torch
 import torch.distributed
 from torch import Tensor
 
+Rows = dict[str, Tensor]
+"""Results of a forward pass that a loss needs, by name; their rows may be those of several batches in a row."""
+
 AllGather = Callable[[Tensor], Tensor]
 """The rows of all processes, given those of this one, with gradients: ``gather``, or the identity."""
 

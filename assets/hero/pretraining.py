@@ -20,9 +20,9 @@ from ml.curves import tensorboard_folder
 from ml.harness import Runtime
 from ml.hero.clip_store import ClipStore
 from ml.hero.config import PRESETS
-from ml.hero.downstream.moments import LossSettings
 from ml.hero.pretraining.job import Job
 from ml.hero.pretraining.train import PAPER, Settings, TaskName
+from ml.hero.ranking import LossSettings
 from ml.hero.tokenizer import published, trained
 
 WARM_UP_SHARE = 0.1

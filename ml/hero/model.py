@@ -16,7 +16,7 @@ from torch.nn import functional
 from ml.hero.batch import AlignedVideo, HeroBatch, Passage, Texts, collate, padded
 from ml.hero.config import HeroConfig
 from ml.hero.cross_modal import CrossModalTransformer
-from ml.hero.downstream.moments import MomentHead
+from ml.hero.moment_head import MomentHead
 from ml.hero.query_encoder import QueryEncoder
 from ml.hero.temporal import FrameTransform, TemporalTransformer
 

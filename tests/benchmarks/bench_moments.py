@@ -8,7 +8,8 @@ import time
 import numpy as np
 import torch
 
-from ml.hero.downstream.moments import MomentHead, MomentIndex
+from ml.hero.downstream.moments import MomentIndex
+from ml.hero.moment_head import MomentHead
 from ml.metrics.moments import Moment, Search, suppress
 
 VIDEOS, FRAMES, HIDDEN, QUERIES = 10_000, (40, 60), 768, 25

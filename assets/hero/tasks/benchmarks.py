@@ -27,10 +27,10 @@ from ml.hero.data.annotations import read_how2qa, read_how2r, read_msrvtt, read_
 from ml.hero.downstream.finetune import PRESETS, Settings, Task, finetune
 from ml.hero.downstream.tasks.captioning import Captioning
 from ml.hero.downstream.tasks.examples import Examples
-from ml.hero.downstream.tasks.inference import Inference
 from ml.hero.downstream.tasks.moment_retrieval import PRESETS as MOMENTS
 from ml.hero.downstream.tasks.moment_retrieval import MomentRetrieval
 from ml.hero.downstream.tasks.question_answering import QuestionAnswering
+from ml.hero.downstream.tasks.video_entailment import VideoEntailment
 from ml.hero.downstream.tasks.video_retrieval import VideoRetrieval
 from ml.hero.model import Hero
 from ml.hero.pretraining.job import load_hero
@@ -91,7 +91,9 @@ BENCHMARKS: dict[str, Benchmark] = {
     ),
     "tvqa": Benchmark(TASKS["tvqa"], "tvqa_{}.jsonl", read_tvqa, QuestionAnswering, "tvqa", texts=120),
     "how2qa": Benchmark(TASKS["how2qa"], "how2qa_{}.csv", read_how2qa, QuestionAnswering, "how2qa", texts=120),
-    "violin": Benchmark(TASKS["violin"], "violin_{}.jsonl", read_violin, Inference, "violin", texts=120, preceding=2),
+    "violin": Benchmark(
+        TASKS["violin"], "violin_{}.jsonl", read_violin, VideoEntailment, "violin", texts=120, preceding=2
+    ),
     "tvc": Benchmark(TASKS["tvc"], "tvc_{}.jsonl", read_tvc, Captioning, "tvc", preceding=1),
 }
 

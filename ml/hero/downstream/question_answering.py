@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ml.distributed import gather
-from ml.hero.downstream.moments import span_losses
+from ml.hero.moment_head import span_losses
 
 SPAN_WEIGHT = 0.4
 """Weight of finding the moment beside choosing the answer (TVQA)."""

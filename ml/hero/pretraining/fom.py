@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ml.distributed import AllGather, Rows, mean_over_processes
 from ml.hero.batch import AlignedVideo, HeroBatch, collate
 from ml.hero.model import Hero
-from ml.hero.pretraining import Everyone, Rows, mean_over_everyone
 
 SHARE = 0.15
 
@@ -55,6 +55,6 @@ def rows(model: Hero, drawn: ShuffledFrames) -> Rows:
     return {"losses": functional.cross_entropy(*logits(model, drawn), reduction="none")}
 
 
-def loss(given: Rows, everyone: Everyone) -> Tensor:
+def loss(given: Rows, all_gather: AllGather) -> Tensor:
     """Mean over the picked frames."""
-    return mean_over_everyone(given["losses"], everyone)
+    return mean_over_processes(given["losses"], all_gather)

@@ -18,9 +18,9 @@ from safetensors.torch import load_file
 from ml.harness import Entry, Runtime
 from ml.hero.clip_store import ClipPlace, ClipStore, StoredClips
 from ml.hero.config import HeroConfig
-from ml.hero.downstream.moments import LossSettings
 from ml.hero.model import Hero
 from ml.hero.pretraining.train import Settings, pretrain, score
+from ml.hero.ranking import LossSettings
 from ml.hero.tokenizer import HeroTokenizer, load_tokenizer
 from ml.training import read_model_folder, write_model_folder
 

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ml.distributed import AllGather, Rows, mean_over_processes
 from ml.hero.batch import AlignedVideo, HeroBatch, collate
 from ml.hero.model import Hero
-from ml.hero.pretraining import Everyone, Rows, mean_over_everyone
 
 SHARE = 0.15
 
@@ -47,15 +47,15 @@ def contrastive_rows(model: Hero, drawn: MaskedFrames) -> Rows:
     }
 
 
-def contrastive_loss(given: Rows, everyone: Everyone) -> Tensor:
+def contrastive_loss(given: Rows, all_gather: AllGather) -> Tensor:
     """MNCE: cross entropy of ``p_i · r_i`` among the targets of all hidden frames and what is told of all seen ones."""
     predicted = given["predicted"]
     right = (predicted * given["targets"]).sum(1)
-    choices = torch.cat([everyone(given["targets"]), everyone(given["others"])])
+    choices = torch.cat([all_gather(given["targets"]), all_gather(given["others"])])
     scores = predicted @ choices.T
     # Below that, an exponential adds nothing to the sum; its gradient is subnormal, which CPUs multiply very slowly.
     told_apart = scores.detach().amax(1, keepdim=True) - 40
-    return mean_over_everyone(scores.clamp(min=told_apart).logsumexp(1) - right, everyone)
+    return mean_over_processes(scores.clamp(min=told_apart).logsumexp(1) - right, all_gather)
 
 
 def regression_rows(model: Hero, drawn: MaskedFrames) -> Rows:
@@ -64,6 +64,6 @@ def regression_rows(model: Hero, drawn: MaskedFrames) -> Rows:
     return {"losses": torch.linalg.vector_norm(told - drawn.batch.frames[drawn.masked], dim=1)}
 
 
-def regression_loss(given: Rows, everyone: Everyone) -> Tensor:
+def regression_loss(given: Rows, all_gather: AllGather) -> Tensor:
     """MFFR: mean over the hidden frames."""
-    return mean_over_everyone(given["losses"], everyone)
+    return mean_over_processes(given["losses"], all_gather)

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ml.distributed import AllGather, Rows, mean_over_processes
 from ml.hero.batch import BEGIN, AlignedVideo, HeroBatch, Passage, Vocabulary, collate
 from ml.hero.model import Hero
-from ml.hero.pretraining import Everyone, Rows, mean_over_everyone
 
 SHARE = 0.15
 MASKED, RANDOM = 0.8, 0.1
@@ -70,6 +70,6 @@ def rows(model: Hero, drawn: MaskedWords) -> Rows:
     return {"losses": functional.cross_entropy(logits.float(), drawn.words.long(), reduction="none")}
 
 
-def loss(given: Rows, everyone: Everyone) -> Tensor:
+def loss(given: Rows, all_gather: AllGather) -> Tensor:
     """Mean over the chosen tokens."""
-    return mean_over_everyone(given["losses"], everyone)
+    return mean_over_processes(given["losses"], all_gather)

@@ -19,15 +19,15 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ml.distributed import gather
+from ml.distributed import AllGather, Rows, gather
 from ml.files import content_hash
 from ml.harness import Entry, Runtime, fit, on_device
 from ml.hero.batch import AlignedVideo, Video, Vocabulary, aligned
 from ml.hero.config import HeroConfig
-from ml.hero.downstream.moments import LossSettings
 from ml.hero.model import Hero
 from ml.hero.optimisation import adamw, warm_up_and_decay
-from ml.hero.pretraining import Everyone, Rows, fom, mfm, mlm, vsm
+from ml.hero.pretraining import fom, mfm, mlm, vsm
+from ml.hero.ranking import LossSettings
 from ml.training import pick_device, seed_everything
 
 TaskName = Literal["mlm", "mnce", "mffr", "fom", "vsm"]
@@ -200,17 +200,17 @@ class PreTraining:
                 accelerator.backward(torch.stack(products).sum())
         return part.detach()
 
-    def part(self, task: TaskName, given: Rows, everyone: Everyone, step: int) -> Tensor:
+    def part(self, task: TaskName, given: Rows, all_gather: AllGather, step: int) -> Tensor:
         """This process's part of a task's loss."""
         if task == "vsm":
-            return vsm.loss(given, everyone, self.settings.matching, step)
-        losses: dict[str, Callable[[Rows, Everyone], Tensor]] = {
+            return vsm.loss(given, all_gather, self.settings.matching, step)
+        losses: dict[str, Callable[[Rows, AllGather], Tensor]] = {
             "mlm": mlm.loss,
             "mnce": mfm.contrastive_loss,
             "mffr": mfm.regression_loss,
             "fom": fom.loss,
         }
-        return losses[task](given, everyone)
+        return losses[task](given, all_gather)
 
     @torch.inference_mode()
     def validate(self) -> Entry:

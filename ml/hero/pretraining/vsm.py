@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ml.distributed import AllGather, Rows
+from ml.hero import matching
 from ml.hero.batch import AlignedVideo, Passage, collate, collate_texts, key_of
-from ml.hero.downstream import matching
-from ml.hero.downstream.matching import Pairs
-from ml.hero.downstream.moments import LossSettings
+from ml.hero.matching import Pairs
 from ml.hero.model import Hero
-from ml.hero.pretraining import Everyone, Rows
+from ml.hero.ranking import LossSettings
 
 QUERIES = 5
 """Sentences of a video that become queries."""
@@ -58,8 +58,8 @@ def rows(model: Hero, drawn: Pairs, with_spans: bool) -> Rows:
     return matching.rows(model, drawn, with_spans)
 
 
-def loss(given: Rows, everyone: Everyone, settings: LossSettings, step: int) -> Tensor:
+def loss(given: Rows, all_gather: AllGather, settings: LossSettings, step: int) -> Tensor:
     """``8 · wrong videos + 8 · wrong queries + 0.01 · (first + last frame)``, with the weights of ``settings``."""
     # Every process computes the whole of this, and so contributes an equal part of it.
-    whole = matching.losses(given, everyone, settings, step)["loss"]
-    return whole / everyone(given["queries"].new_ones(1)).sum()
+    whole = matching.losses(given, all_gather, settings, step)["loss"]
+    return whole / all_gather(given["queries"].new_ones(1)).sum()

@@ -17,10 +17,10 @@ from accelerate import Accelerator
 
 from ml.harness import Runtime
 from ml.hero.batch import aligned, key_of
-from ml.hero.downstream.moments import Asked, LossSettings, Shown, wrong_pairs
 from ml.hero.model import Hero
 from ml.hero.pretraining import fom, mfm, mlm, vsm
 from ml.hero.pretraining.train import TASKS, PreTraining, Settings, draw, pretrain
+from ml.hero.ranking import LossSettings, QueryBatch, VideoBatch, wrong_pairs
 from tests.hero_videos import TINY, VOCABULARY, Videos, random_video, random_videos
 
 CPU = Runtime(device="cpu")
@@ -165,8 +165,8 @@ def test_false_negatives_are_left_out_unless_the_published_behaviour_is_asked_fo
     keys = [key_of(name) for name in ("a", "b", "a", "c")]
     said = [key_of(text) for text in ("fold", "cut", "glue", "cut")]
     items = torch.arange(4)
-    asked = Asked(torch.zeros(4, 2), items, torch.tensor(keys), torch.tensor(said))
-    shown = Shown(torch.zeros(4, 1, 2), torch.ones(4, 1, dtype=torch.bool), items, torch.tensor(keys))
+    asked = QueryBatch(torch.zeros(4, 2), items, torch.tensor(keys), torch.tensor(said))
+    shown = VideoBatch(torch.zeros(4, 1, 2), torch.ones(4, 1, dtype=torch.bool), items, torch.tensor(keys))
     published = wrong_pairs(asked, shown, keep_false_negatives=True)
     assert published.tolist() == (~torch.eye(4, dtype=torch.bool)).tolist()
     left_out = published & ~wrong_pairs(asked, shown, keep_false_negatives=False)

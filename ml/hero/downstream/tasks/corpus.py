@@ -16,14 +16,15 @@ from torch import Tensor, nn
 
 from ml.distributed import gather
 from ml.harness import on_device
+from ml.hero import matching
 from ml.hero.batch import AlignedVideo, aligned, collate, collate_texts, key_of
 from ml.hero.config import HeroConfig
 from ml.hero.data.annotations import Description, Interval
-from ml.hero.downstream import matching
-from ml.hero.downstream.matching import Pairs
-from ml.hero.downstream.moments import LossSettings, MomentIndex, moment_labels
+from ml.hero.downstream.moments import MomentIndex, moment_labels
 from ml.hero.downstream.tasks.examples import Examples, device_of, parts
+from ml.hero.matching import Pairs
 from ml.hero.model import Hero
+from ml.hero.ranking import LossSettings
 from ml.hero.video import Video
 from ml.metrics.moments import Search, iou
 

@@ -14,11 +14,12 @@ from torch import nn
 
 from ml.harness import Entry
 from ml.hero.data.annotations import Description
-from ml.hero.downstream.matching import Pairs
-from ml.hero.downstream.moments import LossSettings, MomentIndex
+from ml.hero.downstream.moments import MomentIndex
 from ml.hero.downstream.tasks.corpus import RetrievalNetwork, corpus_of, encode_queries, index_of, pairs_of
 from ml.hero.downstream.tasks.examples import Examples
+from ml.hero.matching import Pairs
 from ml.hero.model import Hero
+from ml.hero.ranking import LossSettings
 from ml.metrics.moments import (
     IOU_THRESHOLDS,
     RECALLS,

@@ -8,8 +8,8 @@ from torch import nn
 
 from ml.harness import Runtime
 from ml.hero.downstream.finetune import PRESETS, Settings, _FineTuning, cut_to_limit, finetune
-from ml.hero.downstream.inference import StatementHead, judged_true, statement_loss
 from ml.hero.downstream.question_answering import accuracy
+from ml.hero.downstream.video_entailment import StatementHead, judged_true, statement_loss
 
 SETTINGS = Settings(1e-3, steps=60, warm_up=6, batch=16, head_factor=5, validate_every=20)
 RUNTIME = Runtime(device="cpu")

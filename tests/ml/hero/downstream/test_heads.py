@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from ml.hero.downstream.captioning import CaptionDecoder, caption_loss, clip_frames, write_greedily
-from ml.hero.downstream.inference import StatementHead, judged_true, statement_loss
 from ml.hero.downstream.question_answering import AnswerHead, accuracy, answer_loss
+from ml.hero.downstream.video_entailment import StatementHead, judged_true, statement_loss
 
 
 def millions(module):

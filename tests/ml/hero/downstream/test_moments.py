@@ -4,17 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from ml.hero.downstream.moments import (
-    Asked,
-    LossSettings,
-    MomentHead,
-    MomentIndex,
-    Shown,
-    moment_labels,
-    ranking_losses,
-    span_losses,
-    video_scores,
-)
+from ml.hero.downstream.moments import MomentIndex, moment_labels
+from ml.hero.moment_head import MomentHead, span_losses
+from ml.hero.ranking import LossSettings, QueryBatch, VideoBatch, ranking_losses, video_scores
 from ml.metrics.moments import Search
 from ml.metrics.retrieval import ranks_of_scores, retrieval_metrics
 
@@ -33,7 +25,7 @@ def batch(seed, queries=5, videos=3, frames=7):
 def asked_and_shown(texts, rows, mask, own):
     """Queries and videos that are all different."""
     items = torch.arange(len(rows))
-    return Asked(texts, own, own, torch.arange(len(texts))), Shown(rows, mask, items, items)
+    return QueryBatch(texts, own, own, torch.arange(len(texts))), VideoBatch(rows, mask, items, items)
 
 
 @pytest.mark.parametrize("step", [0, 10])

@@ -13,19 +13,19 @@ import torch
 from torch import Tensor
 
 from ml.harness import Runtime
+from ml.hero import matching
 from ml.hero.batch import END, AlignedVideo, Passage
 from ml.hero.data.annotations import Description
-from ml.hero.downstream import matching
 from ml.hero.downstream.finetune import Settings, finetune
-from ml.hero.downstream.moments import LossSettings
 from ml.hero.downstream.tasks.captioning import Captioning
 from ml.hero.downstream.tasks.corpus import agreed, pairs_of
 from ml.hero.downstream.tasks.examples import Examples, asked_of_video, preceded
-from ml.hero.downstream.tasks.inference import Inference
 from ml.hero.downstream.tasks.moment_retrieval import MomentRetrieval, MomentSettings
 from ml.hero.downstream.tasks.question_answering import QuestionAnswering
+from ml.hero.downstream.tasks.video_entailment import VideoEntailment
 from ml.hero.downstream.tasks.video_retrieval import VideoRetrieval
 from ml.hero.model import Hero
+from ml.hero.ranking import LossSettings
 from ml.metrics.moments import Search, read_predictions
 from tests.ml.hero.downstream.colours import (
     INTERVAL_S,
@@ -46,7 +46,7 @@ ANNOTATE = {
     MomentRetrieval: descriptions,
     VideoRetrieval: descriptions,
     QuestionAnswering: questions,
-    Inference: statements,
+    VideoEntailment: statements,
     Captioning: captioned,
 }
 
@@ -71,7 +71,7 @@ def settings_of(steps: int) -> Settings:
         (MomentRetrieval, (MOMENTS,), 75, "SVMR_0.5_R@1", 0.5, 0.8),
         (VideoRetrieval, (), 60, "recall_mean", 0.22, 0.5),
         (QuestionAnswering, (), 100, "accuracy", 0.25, 0.6),
-        (Inference, (), 160, "accuracy", 0.5, 0.7),
+        (VideoEntailment, (), 160, "accuracy", 0.5, 0.7),
         (Captioning, (), 25, "CIDEr-D", 0.1, 5.0),
     ],
 )
@@ -176,7 +176,7 @@ found = [finetune(task_of(kind, *settings), settings_of(4), CPU)[0] for kind, *s
 if torch.distributed.get_rank() == 0:
     torch.save(found, sys.argv[1])
 """
-GATHERED = ((MomentRetrieval, MOMENTS), (QuestionAnswering,), (Inference,), (Captioning,))
+GATHERED = ((MomentRetrieval, MOMENTS), (QuestionAnswering,), (VideoEntailment,), (Captioning,))
 
 
 def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
@@ -211,10 +211,10 @@ def test_a_clip_behind_the_frames_is_counted_in_learning_and_measuring() -> None
 
 
 def test_a_statement_stands_beside_its_opposite() -> None:
-    task = task_of(Inference)
+    task = task_of(VideoEntailment)
     assert task.examples == len(LEARNED)
     assert task.batch([3, 5]).labels.tolist() == [True, False, True, False]
-    alone = Inference(Hero(TINY), replace(task.data, training=task.data.training[:3]))
+    alone = VideoEntailment(Hero(TINY), replace(task.data, training=task.data.training[:3]))
     assert [len(pair) for pair in alone.pairs] == [2, 1]
 
 
@@ -248,12 +248,12 @@ def test_a_video_whose_subtitles_begin_behind_its_end_is_as_one_without() -> Non
 
 
 def test_a_task_is_named_by_its_data_and_its_weights() -> None:
-    task = task_of(Inference)
-    assert task_of(Inference).identity == task.identity
+    task = task_of(VideoEntailment)
+    assert task_of(VideoEntailment).identity == task.identity
     others = (
-        Inference(Hero(TINY), task.data),
-        task_of(Inference, content="other features"),
-        task_of(Inference, with_subtitles=False),
+        VideoEntailment(Hero(TINY), task.data),
+        task_of(VideoEntailment, content="other features"),
+        task_of(VideoEntailment, with_subtitles=False),
     )
     assert len({task.identity, *(each.identity for each in others)}) == 4
 
@@ -272,7 +272,7 @@ def test_what_cannot_be_learned_or_measured_is_named() -> None:
     with pytest.raises(ValueError, match=r"questions have \[3, 4\] answers"):
         QuestionAnswering(model, data([asked[0], replace(asked[1], options=asked[1].options[:3])]))
     with pytest.raises(ValueError, match="statement s0-0: its label is secret"):
-        Inference(model, data([replace(stated[0], label=None)]))
+        VideoEntailment(model, data([replace(stated[0], label=None)]))
     with pytest.raises(ValueError, match="description 0: has no moment"):
         MomentRetrieval(model, data([replace(described[0], intervals=())]))
     with pytest.raises(ValueError, match="its captions are secret"):

@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from ml.harness import Entry, on_device
 from ml.hero.batch import END, HeroBatch, padded
 from ml.hero.data.annotations import Statement
-from ml.hero.downstream.inference import StatementHead, judged_true, statement_loss
 from ml.hero.downstream.question_answering import accuracy
 from ml.hero.downstream.tasks.examples import Examples, device_of, parts
+from ml.hero.downstream.video_entailment import StatementHead, judged_true, statement_loss
 from ml.hero.model import Hero, initialise
 
 STATEMENTS = 16
@@ -43,7 +43,7 @@ class StatementNetwork(nn.Module):
         return {"loss": statement_loss(self.logits(stated.batch), stated.labels)}
 
 
-class Inference:
+class VideoEntailment:
     """An example is a statement with its opposite; one whose opposite is not there is an example of its own.
 
     Raises:

@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from ml.distributed import AllGather, Rows
 from ml.hero.batch import HeroBatch, Texts, padded
-from ml.hero.downstream.moments import Asked, LossSettings, Shown, ranking_losses, span_losses
 from ml.hero.model import Hero
-from ml.hero.pretraining import Everyone, Rows
+from ml.hero.moment_head import span_losses
+from ml.hero.ranking import LossSettings, QueryBatch, VideoBatch, ranking_losses
 
 
 class Pairs(NamedTuple):
@@ -59,19 +60,23 @@ def rows(model: Hero, pairs: Pairs, with_spans: bool) -> Rows:
     return given
 
 
-def losses(given: Rows, everyone: Everyone, settings: LossSettings, step: int) -> dict[str, Tensor]:
+def losses(given: Rows, all_gather: AllGather, settings: LossSettings, step: int) -> dict[str, Tensor]:
     """``loss``, the weighted sum of the others: ``videos`` and ``queries`` (ranking), and ``span`` where there is one.
 
     Every process computes the whole of each from the rows of all, so that all have the same losses.
     """
     names = ("queries", "query_items", "query_videos", "sentences", "frames", "lengths", "items", "videos")
-    queries, query_items, query_videos, sentences, frames, lengths, items, videos = (everyone(given[n]) for n in names)
-    asked = Asked(queries, query_items, query_videos, sentences)
-    wrong_videos, wrong_queries = ranking_losses(asked, Shown(*padded(frames, lengths), items, videos), settings, step)
+    queries, query_items, query_videos, sentences, frames, lengths, items, videos = (
+        all_gather(given[n]) for n in names
+    )
+    asked = QueryBatch(queries, query_items, query_videos, sentences)
+    wrong_videos, wrong_queries = ranking_losses(
+        asked, VideoBatch(*padded(frames, lengths), items, videos), settings, step
+    )
     found = {"videos": wrong_videos, "queries": wrong_queries}
     loss = settings.videos * wrong_videos + settings.queries * wrong_queries
     if "spans" in given:
-        spans = everyone(given["spans"])
+        spans = all_gather(given["spans"])
         found["span"] = spans.sum() / max(len(spans), 1)
         loss = loss + settings.span * found["span"]
     return {"loss": loss, **found}

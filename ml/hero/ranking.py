@@ -1,0 +1,99 @@
+"""Ranking losses between queries and videos (HERO section 3.2, VSM), which pre-training and moment retrieval share.
+
+Shapes: ``queries[queries, hidden]``, ``frames[videos, frames, hidden]``, ``mask[videos, frames]`` true where there is a
+frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ml.hero.moment_head import PADDING
+
+
+@dataclass(frozen=True)
+class LossSettings:
+    """Weights of the losses of moment retrieval; the defaults are TVR's.
+
+    From step ``hard_from`` the ``pool`` best negatives of each query or video count ``hard_weight`` times, the others
+    ``easy_weight`` times. ``keep_false_negatives`` is the published behaviour: see ``wrong_pairs``.
+    """
+
+    videos: float = 8.0
+    queries: float = 8.0
+    span: float = 0.01
+    margin: float = 0.1
+    hard_from: int = 2000
+    pool: int = 20
+    hard_weight: float = 10.0
+    easy_weight: float = 0.1
+    keep_false_negatives: bool = False
+
+
+def video_scores(queries: Tensor, frames: Tensor, mask: Tensor) -> Tensor:
+    """``S(q, V) = max_t cos(q, h_t)`` as ``[queries, videos]``."""
+    cosines = torch.einsum("qh,vfh->qvf", functional.normalize(queries, dim=-1), functional.normalize(frames, dim=-1))
+    return cosines.masked_fill(~mask, PADDING).amax(-1)
+
+
+class QueryBatch(NamedTuple):
+    """Queries ``[queries, hidden]``, each with its video's number in the batch, and keys of that and of its text."""
+
+    queries: Tensor
+    items: Tensor
+    videos: Tensor
+    sentences: Tensor
+
+
+class VideoBatch(NamedTuple):
+    """Frames and mask of a batch's videos, each with its number in the batch and its key."""
+
+    frames: Tensor
+    mask: Tensor
+    items: Tensor
+    videos: Tensor
+
+
+def ranking_losses(asked: QueryBatch, shown: VideoBatch, settings: LossSettings, step: int) -> tuple[Tensor, Tensor]:
+    """Hinge losses ``mean [margin + S(negative) - S(positive)]_+`` over wrong videos, and over wrong queries.
+
+    A video's other queries are no negatives of it, nor it of them. With a single video there is no negative: 0.
+    """
+    scores = video_scores(asked.queries, shown.frames, shown.mask)
+    own = (asked.items[:, None] == shown.items).long().argmax(1)
+    positive = scores.gather(1, own[:, None])
+    foreign = wrong_pairs(asked, shown, settings.keep_false_negatives)
+    wrong_videos = _hinge(scores, positive, foreign, settings, step)
+    # Each query against the queries of other videos, in the query's own video: [queries, queries].
+    wrong_queries = _hinge(scores[:, own].T, positive, foreign[:, own].T, settings, step)
+    return wrong_videos, wrong_queries
+
+
+def wrong_pairs(asked: QueryBatch, shown: VideoBatch, keep_false_negatives: bool) -> Tensor:
+    """Which query does not belong to which video ``[queries, videos]``.
+
+    The published code goes by their numbers alone: a video that is in the batch twice, or in which the same sentence is
+    said, is held for a wrong one there.
+    """
+    wrong = asked.items[:, None] != shown.items
+    if keep_false_negatives:
+        return wrong
+    same_text = asked.sentences[:, None] == asked.sentences
+    said_in = asked.items[:, None] == shown.items
+    said_too = (same_text.float() @ said_in.float()) > 0
+    return wrong & (asked.videos[:, None] != shown.videos) & ~said_too
+
+
+def _hinge(scores: Tensor, positive: Tensor, foreign: Tensor, settings: LossSettings, step: int) -> Tensor:
+    """Mean over the foreign ones of each row; the hardest of a row weigh more once the time has come."""
+    losses = (settings.margin + scores - positive).clamp(min=0) * foreign
+    if step >= settings.hard_from:
+        order = scores.detach().masked_fill(~foreign, -torch.inf).argsort(dim=1, descending=True, stable=True)
+        weights = torch.full_like(losses, settings.easy_weight)
+        losses = losses * weights.scatter(1, order[:, : settings.pool], settings.hard_weight)
+    return losses.sum() / foreign.sum().clamp(min=1)

@@ -16,6 +16,8 @@ GIB_NEEDED := 9
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
+setup: $(READY) ## the environment in .venv
+
 demo: $(READY) ## set up, build and train everything on generated data, print what was made
 	@$(BIN)/python -m orchestration.refresh; status=$$?; $(BIN)/python -m orchestration.report && exit $$status
 
@@ -38,6 +40,9 @@ lint: $(READY) ## style, types, layers, SQL, wording
 bench: $(READY) ## speed, each beside a peer in the same run
 	@$(BIN)/python -m pytest -s tests/benchmarks/bench_*.py
 
+docs: $(READY) ## the generated references, and the documentation as a site in site/
+	@$(BIN)/python -m docs.generate && $(BIN)/mkdocs build --quiet
+
 clean: ## remove the environment and caches; the lake stays
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache *.egg-info
 
@@ -54,4 +59,4 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]' || { echo "The installation did not finish; the line above says why. Run make again to go on."; exit 1; }
 	@touch $@
 
-.PHONY: help demo test ui search sql lint bench clean
+.PHONY: help setup demo test ui search sql lint bench docs clean

@@ -22,6 +22,7 @@ from orchestration.definitions import build_defs
 from orchestration.refresh import Refresh
 from orchestration.settings import Settings
 from orchestration.shell import statements
+from tests.docs.pages import Block, blocks
 from tests.world import small_settings
 
 
@@ -72,15 +73,25 @@ def test_rejected_rows_stay_with_their_reason(first: Refresh, world: Settings) -
     assert any("is not physical" in reason for reason in reasons)
 
 
-def test_the_queries_of_the_readme_run_as_printed(first: Refresh, world: Settings) -> None:
-    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
-    queries = re.findall(r"```sql\n(.*?)```", readme, re.DOTALL)
-    assert len(queries) >= 4
+def test_the_queries_of_the_documentation_run_as_printed(first: Refresh, world: Settings) -> None:
+    queries = list(blocks("sql"))
+    assert len({query.page for query in queries}) > 5
     shell = duckdb.connect()
     for statement in statements(Lake(world.lake)):
         shell.execute(statement)
     for query in queries:
-        shell.execute(query).fetchall()
+        try:
+            shell.execute(query.code).fetchall()
+        except duckdb.Error as error:
+            pytest.fail(f"{query.name}: {error}")
+
+
+@pytest.mark.parametrize("block", list(blocks("python")), ids=lambda block: block.name)
+def test_the_python_of_the_documentation_runs_as_printed(
+    block: Block, first: Refresh, world: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(world.lake.parent)
+    exec(compile(block.code, block.name, "exec"), {})
 
 
 def test_the_shell_shows_the_lake_and_changes_nothing(first: Refresh, world: Settings, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
--- Share of the candidate videos whose captions were found. Few mean that a client is refused, or a changed page.
+-- Share of the candidate videos whose captions were found. A low share means refused requests or a changed page.
 -- asset: videos, severity: warn
 SELECT
     avg((status = 'ok')::INT) AS value,

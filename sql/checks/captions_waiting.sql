@@ -1,4 +1,4 @@
--- Share of the candidate videos whose captions must be asked for again: what comes after them is not whole yet.
+-- Share of the candidate videos whose captions must be requested again. Assets downstream are incomplete until then.
 -- asset: videos, severity: warn
 SELECT
     avg((next_try_at IS NOT NULL)::INT) AS value,

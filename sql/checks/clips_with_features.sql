@@ -1,4 +1,4 @@
--- Share of the clips in which a feature row lies: below, times of captions and of features do not belong together.
+-- Share of the clips that contain a feature row. A low share means that times of captions and features do not match.
 -- asset: training_manifest, severity: error
 SELECT
     1 - sum(without_features) / sum(lines) AS value,

@@ -1,4 +1,4 @@
--- Videos of a benchmark's evaluation set among those that a model is trained on: one is too many.
+-- Number of training videos that are evaluation videos of a benchmark. There must be none.
 -- asset: training_manifest, severity: error
 SELECT
     count(*) AS value,

@@ -1,4 +1,4 @@
--- Share of the videos whose features could be computed.
+-- Share of the videos whose features were computed without an error.
 -- asset: training_manifest, severity: warn
 SELECT
     avg((status = 'ok')::INT) AS value,

@@ -1,4 +1,4 @@
--- Share of the labelled products that the largest label holds: near 1, accuracy says nothing.
+-- Share of the labelled products that have the most common label. Near 1, accuracy is not informative.
 -- asset: graph_nodes, severity: warn
 WITH labels AS (
     SELECT count(*) AS products

@@ -1,4 +1,4 @@
--- Videos that were found to be re-uploads of another and are trained on all the same.
+-- Number of training videos that are re-uploads of another video. There must be none.
 -- asset: training_manifest, severity: error
 SELECT
     count(*) AS value,

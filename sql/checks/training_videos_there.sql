@@ -1,4 +1,4 @@
--- Videos to train on: without any there is no model.
+-- Number of training videos. Training needs at least one.
 -- asset: training_manifest, severity: error
 SELECT
     count(*) AS value,

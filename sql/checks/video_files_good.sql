@@ -1,4 +1,4 @@
--- Share of the video files that are there and can be opened.
+-- Share of the video files that exist and can be opened.
 -- asset: training_manifest, severity: warn
 SELECT
     avg((status = 'ok')::INT) AS value,

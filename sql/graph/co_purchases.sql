@@ -1,5 +1,5 @@
--- Pairs of products bought together in at least $min_baskets baskets, with how far that exceeds chance.
--- Over the n baskets of at most $max_basket_items products, with P(x) the share of baskets that hold x:
+-- Pairs of products bought together in at least $min_baskets baskets, with measures of how far that exceeds chance.
+-- Over the n baskets of at most $max_basket_items products, with P(x) the share of baskets that contain x:
 -- lift = P(a, b) / (P(a) P(b)); npmi = ln(lift) / -ln P(a, b) (Bouma 2009);
 -- G² = 2 Σ observed ln(observed / expected) over the four cells (with or without a, with or without b) of the
 -- baskets (Dunning 1993), 0 ln 0 = 0; significance is G² with the sign of ln(lift).
@@ -22,7 +22,7 @@ baskets AS (
 
 total AS (SELECT count(*)::DOUBLE AS baskets FROM baskets),
 
--- Small integers join several times faster than text; a product's number keeps the order of the ids.
+-- Small integers join several times faster than text. Products are numbered in the order of their ids.
 products AS (
     SELECT
         items.product_id,
@@ -33,7 +33,7 @@ products AS (
     GROUP BY items.product_id
 ),
 
--- A product of too few baskets is in no pair.
+-- A product in too few baskets is in no pair.
 coded AS MATERIALIZED ( -- noqa: ST03, the slices use it
     SELECT
         baskets.basket,
@@ -69,7 +69,7 @@ SELECT
     product_b,
     baskets,
     lift,
-    -- A pair that is in every basket is as close as a pair can be.
+    -- A pair that is in every basket has the largest possible value.
     CASE WHEN baskets = n THEN 1 ELSE ln(lift) / -ln(baskets / n) END AS npmi,
     2 * sign(lift - 1) * (
         baskets * ln(lift)

@@ -1,5 +1,5 @@
--- Pairs that are among the $neighbours strongest of one of their products ($ends = 1) or of both ($ends = 2).
--- Ties go to the pair in more baskets, then to the neighbour whose id is first.
+-- Pairs that are among the $neighbours strongest pairs of one of their products ($ends = 1) or of both ($ends = 2).
+-- Ties are broken by the number of baskets, then by the id of the neighbour.
 WITH candidates AS (
     SELECT
         product_a,

@@ -1,4 +1,4 @@
--- Baskets and lines that add no pair: see without_pairs in assets/graph/co_purchases.py.
+-- Baskets and lines that contribute no pair. See without_pairs in assets/graph/co_purchases.py.
 WITH baskets AS (
     SELECT
         basket_id,

@@ -1,12 +1,12 @@
--- Where each caption is seen: its best-matching window near the time at which it is spoken, by the joint embedding.
+-- The window of video that shows each caption: the best match of the joint embedding near the time of speech.
 CREATE TABLE aligned_clips (
     shard VARCHAR NOT NULL, -- video shard: crc32(video_id) mod the number of shards
-    video_id VARCHAR NOT NULL, -- the source's id of the video
-    clip_index BIGINT NOT NULL, -- clip whose caption it is, as in the table clips
+    video_id VARCHAR NOT NULL, -- video id of the source
+    clip_index BIGINT NOT NULL, -- clip that the caption belongs to, as in the table clips
     start_s DOUBLE NOT NULL, -- start of the window, seconds from the start of the video
     end_s DOUBLE NOT NULL, -- end of the window, seconds from the start of the video
-    shift_s DOUBLE NOT NULL, -- how much later than the caption the window is; below 0 for earlier
-    score DOUBLE NOT NULL CHECK (score BETWEEN -1.001 AND 1.001), -- cosine of window and caption, up to rounding
+    shift_s DOUBLE NOT NULL, -- shift of the window against the caption in seconds; below 0 if it is earlier
+    score DOUBLE NOT NULL CHECK (score BETWEEN -1.001 AND 1.001), -- cosine similarity, up to rounding
     CHECK (end_s > start_s),
     PRIMARY KEY (shard, video_id, clip_index)
 );

@@ -1,11 +1,11 @@
--- Pairs of products bought together in at least the set number of baskets.
+-- Pairs of products that were bought together in at least the configured number of baskets.
 CREATE TABLE co_purchases (
-    product_a VARCHAR NOT NULL, -- product; before product_b in order
-    product_b VARCHAR NOT NULL, -- product
-    baskets BIGINT NOT NULL CHECK (baskets >= 1), -- baskets that hold both
-    lift DOUBLE NOT NULL, -- P(a, b) / (P(a) P(b)) over baskets
+    product_a VARCHAR NOT NULL, -- product id; sorts before product_b
+    product_b VARCHAR NOT NULL, -- product id
+    baskets BIGINT NOT NULL CHECK (baskets >= 1), -- number of baskets that contain both products
+    lift DOUBLE NOT NULL, -- lift: P(a, b) / (P(a) P(b)) over baskets
     npmi DOUBLE NOT NULL, -- normalised pointwise mutual information (Bouma 2009), -1 to 1
-    significance DOUBLE NOT NULL, -- log-likelihood ratio G² (Dunning 1993); below 0 where rarer than chance
+    significance DOUBLE NOT NULL, -- signed log-likelihood ratio G² (Dunning 1993); below 0 if rarer than by chance
     CHECK (product_a < product_b),
     PRIMARY KEY (product_a, product_b)
 );

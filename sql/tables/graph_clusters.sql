@@ -1,6 +1,6 @@
--- METIS clusters of the co-purchase graph; of the training nodes alone where training is inductive.
+-- METIS clusters of the co-purchase graph; with inductive training, of the training nodes only.
 CREATE TABLE graph_clusters (
-    node_id BIGINT NOT NULL, -- node
-    cluster_id BIGINT NOT NULL CHECK (cluster_id >= 0), -- cluster, from 0
+    node_id BIGINT NOT NULL, -- node id
+    cluster_id BIGINT NOT NULL CHECK (cluster_id >= 0), -- cluster id, from 0
     PRIMARY KEY (node_id)
 );

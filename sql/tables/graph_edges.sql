@@ -1,8 +1,8 @@
--- Edges of the co-purchase graph: pairs that are among each other's strongest by the chosen measure.
+-- Edges of the co-purchase graph: pairs of products that are among each other's strongest by the configured measure.
 CREATE TABLE graph_edges (
-    node_a BIGINT NOT NULL, -- node; below node_b
-    node_b BIGINT NOT NULL, -- node
-    weight DOUBLE NOT NULL CHECK (weight > 0), -- baskets, ln(lift), normalised PMI or the root of the significance
+    node_a BIGINT NOT NULL, -- node id; less than node_b
+    node_b BIGINT NOT NULL, -- node id
+    weight DOUBLE NOT NULL CHECK (weight > 0), -- baskets, ln(lift), normalised PMI or square root of significance
     CHECK (node_a < node_b),
     PRIMARY KEY (node_a, node_b)
 );

@@ -1,12 +1,12 @@
--- What people saw in randomly drawn clips and videos, as in HowTo100M, with 95 % confidence intervals.
+-- Labels by people for randomly sampled clips and videos, as in HowTo100M, with 95 % confidence intervals.
 CREATE TABLE quality_probes (
-    probe VARCHAR NOT NULL, -- what was looked at: pairs (is the caption visible?) or videos (what kind is it?)
-    label VARCHAR NOT NULL, -- the answer
-    drawn BIGINT NOT NULL, -- items that were drawn
-    labelled BIGINT NOT NULL CHECK (labelled <= drawn), -- items of them that have an answer
-    items BIGINT NOT NULL CHECK (items <= labelled), -- items of them with this answer
-    share DOUBLE, -- items / labelled; NULL as long as nothing is labelled
-    share_low DOUBLE, -- lower end of Wilson's interval
-    share_high DOUBLE, -- upper end of Wilson's interval
+    probe VARCHAR NOT NULL, -- pairs (is the caption visible?) or videos (what kind of video is it?)
+    label VARCHAR NOT NULL, -- one of the answers to the question
+    drawn BIGINT NOT NULL, -- sampled items
+    labelled BIGINT NOT NULL CHECK (labelled <= drawn), -- sampled items that have a label
+    items BIGINT NOT NULL CHECK (items <= labelled), -- sampled items with this label
+    share DOUBLE, -- items / labelled; NULL if nothing is labelled
+    share_low DOUBLE, -- lower bound of the Wilson interval
+    share_high DOUBLE, -- upper bound of the Wilson interval
     PRIMARY KEY (probe, label)
 );

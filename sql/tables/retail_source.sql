@@ -1,7 +1,7 @@
--- The source of transactions as it stands: a change of version makes everything read from it out of date.
+-- Current version of the transactions' source. When it changes, all assets downstream are out of date.
 CREATE TABLE retail_source (
-    source VARCHAR NOT NULL, -- the source; simulated data says so here
-    version VARCHAR NOT NULL, -- hash that changes exactly when the source's rows may change
-    listed_at TIMESTAMPTZ NOT NULL, -- when it was looked at (UTC)
+    source VARCHAR NOT NULL, -- name of the source; the name of simulated data says so
+    version VARCHAR NOT NULL, -- hash that changes when the rows of the source may change
+    listed_at TIMESTAMPTZ NOT NULL, -- time of the check (UTC)
     PRIMARY KEY (source)
 );

@@ -1,7 +1,7 @@
--- Entries of the source that were set aside, each with its reason.
+-- Entries of the source that were left out, each with its reason.
 CREATE TABLE source_problems (
-    source VARCHAR NOT NULL, -- the source
-    name VARCHAR NOT NULL, -- the entry, as the source names it
-    problem VARCHAR NOT NULL, -- what is wrong with it
+    source VARCHAR NOT NULL, -- name of the source
+    name VARCHAR NOT NULL, -- name of the entry in the source
+    problem VARCHAR NOT NULL, -- what is wrong with the entry
     PRIMARY KEY (source, name, problem)
 );

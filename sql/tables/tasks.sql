@@ -1,10 +1,10 @@
--- Tasks: every article with the verdict of the task filter (HowTo100M section 3.1).
+-- Tasks: every article with the result of the task filter (HowTo100M, section 3.1).
 CREATE TABLE tasks (
-    task_id VARCHAR NOT NULL, -- id of the article that the task is
+    task_id VARCHAR NOT NULL, -- id of the article
     title VARCHAR NOT NULL, -- title without "How to"
     category_1 VARCHAR NOT NULL, -- top WikiHow category, or Uncategorised
-    category_2 VARCHAR, -- second-level category, where known
-    verb VARCHAR, -- base form of the title's primary verb
+    category_2 VARCHAR, -- second-level category; NULL if unknown
+    verb VARCHAR, -- base form of the primary verb of the title
     verb_entry VARCHAR, -- the verb that was judged, or the verb with words that follow it (verb_decisions.verb)
     source VARCHAR NOT NULL, -- source of the row; "synthetic" is generated data
     kept BOOLEAN NOT NULL, -- whether videos are searched for the task

@@ -1,7 +1,7 @@
--- Re-uploads: candidate videos whose captions say what those of a better-ranked one say.
+-- Re-uploads: candidate videos with nearly the same captions as a better-ranked video.
 CREATE TABLE video_duplicates (
-    video_id VARCHAR NOT NULL, -- the source's id of the re-upload
-    duplicate_of VARCHAR NOT NULL, -- the video that stays
-    similarity DOUBLE NOT NULL CHECK (similarity BETWEEN 0 AND 1), -- Jaccard similarity of their sets of shingles
+    video_id VARCHAR NOT NULL, -- video id of the re-upload
+    duplicate_of VARCHAR NOT NULL, -- video id of the video that is kept
+    similarity DOUBLE NOT NULL CHECK (similarity BETWEEN 0 AND 1), -- Jaccard similarity of their shingles
     PRIMARY KEY (video_id)
 );

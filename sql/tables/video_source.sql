@@ -1,7 +1,7 @@
--- The source of videos as it stands: a change of version makes everything read from it out of date.
+-- Current version of the videos' source. When it changes, all assets downstream are out of date.
 CREATE TABLE video_source (
-    source VARCHAR NOT NULL, -- the source; "synthetic" is generated data
-    version VARCHAR NOT NULL, -- hash that changes exactly when the source's answers may change
-    listed_at TIMESTAMPTZ NOT NULL, -- when it was looked at (UTC)
+    source VARCHAR NOT NULL, -- name of the source; "synthetic" is generated data
+    version VARCHAR NOT NULL, -- hash that changes when the results of the source may change
+    listed_at TIMESTAMPTZ NOT NULL, -- time of the check (UTC)
     PRIMARY KEY (source)
 );

@@ -1,21 +1,21 @@
--- The data set's videos: each candidate that was kept, with the verdict of the caption filters.
+-- Videos of the data set: each kept candidate with the result of the caption filters.
 CREATE TABLE videos (
-    video_id VARCHAR NOT NULL, -- the source's id of the video
-    task_id VARCHAR NOT NULL, -- task that it ranks best for
-    rank BIGINT NOT NULL, -- position in that task's search answer, from 1
+    video_id VARCHAR NOT NULL, -- video id of the source
+    task_id VARCHAR NOT NULL, -- task for which the video ranks best
+    rank BIGINT NOT NULL, -- position in the search results of that task, from 1
     category_1 VARCHAR NOT NULL, -- top category of the task
-    category_2 VARCHAR, -- second-level category of the task, where known
+    category_2 VARCHAR, -- second-level category of the task; NULL if unknown
     title VARCHAR NOT NULL, -- title of the video
-    channel VARCHAR, -- channel of the video, where known
-    duration_s DOUBLE, -- length in seconds as the search or the metadata told it; NULL is unknown
-    view_count BIGINT, -- views; NULL is unknown
-    source VARCHAR NOT NULL, -- where the row comes from; "synthetic" is generated data
-    word_count BIGINT NOT NULL, -- words in the captions
-    caption_source VARCHAR, -- manual, asr or translated
+    channel VARCHAR, -- channel of the video; NULL if unknown
+    duration_s DOUBLE, -- length in seconds, from the search or the metadata; NULL if unknown
+    view_count BIGINT, -- number of views; NULL if unknown
+    source VARCHAR NOT NULL, -- source of the row; "synthetic" is generated data
+    word_count BIGINT NOT NULL, -- number of words in the captions
+    caption_source VARCHAR, -- kind of caption track: manual, asr or translated
     language VARCHAR, -- language code of the caption track
-    duplicate_of VARCHAR, -- better-ranked video that says the same, where there is one
+    duplicate_of VARCHAR, -- better-ranked video with the same captions; NULL if there is none
     kept BOOLEAN NOT NULL, -- whether the video is in the data set
-    reason VARCHAR, -- why not: the first limit that it fails
+    reason VARCHAR, -- first filter that the video fails; NULL if it is kept
     CHECK (kept = (reason IS NULL)),
     PRIMARY KEY (video_id)
 );

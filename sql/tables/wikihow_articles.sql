@@ -1,10 +1,10 @@
--- How-to articles, one row each: what tasks are made from.
+-- How-to articles, one row each. Tasks are derived from them.
 CREATE TABLE wikihow_articles (
-    article_id VARCHAR NOT NULL, -- the source's id of the article
+    article_id VARCHAR NOT NULL, -- article id of the source
     title VARCHAR NOT NULL, -- title without "How to"
-    url VARCHAR, -- address of the article, where it has one
+    url VARCHAR, -- URL of the article; NULL if it has none
     categories VARCHAR[] NOT NULL, -- WikiHow categories, top level first
-    source VARCHAR NOT NULL, -- where the row comes from; "synthetic" is generated data
-    crawled_at TIMESTAMPTZ NOT NULL, -- when the row was read (UTC)
+    source VARCHAR NOT NULL, -- source of the row; "synthetic" is generated data
+    crawled_at TIMESTAMPTZ NOT NULL, -- time of reading (UTC)
     PRIMARY KEY (article_id)
 );

@@ -1,4 +1,4 @@
--- Baskets of the lines that count: sizes, those that make no pair, and lines that repeat a product of their basket.
+-- Baskets of the kept lines: sizes, baskets without a pair, and lines that repeat a product of their basket.
 WITH sizes AS (
     SELECT
         basket_id,

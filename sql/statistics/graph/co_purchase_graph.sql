@@ -1,4 +1,4 @@
--- The co-purchase graph: size, homophily, and what METIS cuts.
+-- The co-purchase graph: size, homophily, and the share of edges that METIS cuts.
 SELECT
     'co-purchase graph' AS item,
     (SELECT count(*) FROM graph_nodes) AS nodes,

@@ -1,4 +1,4 @@
--- Labels of the nodes, the majority class first, by split; what has no label stands by its reason.
+-- Labels of the nodes by split, the majority class first; nodes without a label by reason.
 SELECT
     coalesce(label, 'no label: ' || reason) AS item,
     count(*) AS nodes,

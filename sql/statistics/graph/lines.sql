@@ -1,4 +1,4 @@
--- Transaction lines: how many count for the graph, and why the others do not.
+-- Transaction lines: how many are used for the graph, and why the others are not.
 SELECT
     coalesce(reason, 'kept') AS reason,
     count(*) AS line_count,

@@ -1,4 +1,4 @@
--- Where products are left out on the way to a labelled node, each step of those before.
+-- Products from sale to labelled node: how many each step keeps of the step before.
 WITH sold AS (SELECT DISTINCT product_id FROM retail_baskets WHERE kept),
 
 paired AS (

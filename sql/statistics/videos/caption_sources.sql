@@ -1,4 +1,4 @@
--- Where the captions of candidate videos come from, or why there are none.
+-- Sources of the candidate videos' captions, or why there are none.
 SELECT
     coalesce(source, status) AS item,
     count(*) AS videos,

@@ -1,4 +1,4 @@
--- Distribution of caption lengths in words, as spoken.
+-- Distribution of caption lengths in words, stop words included.
 WITH counted AS (
     SELECT
         least(word_count, 30) AS words,

@@ -1,4 +1,4 @@
--- Distribution of clip lengths: HowTo100M has a mean of 4 s.
+-- Distribution of clip lengths; the mean of HowTo100M is 4 s.
 WITH whole_seconds AS (
     SELECT
         least(floor(end_s - start_s), 20) AS seconds,

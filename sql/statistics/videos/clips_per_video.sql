@@ -1,4 +1,4 @@
--- Distribution of clip-caption pairs per video: HowTo100M has a mean of 110.
+-- Distribution of clip-caption pairs per video; the mean of HowTo100M is 110.
 WITH of_video AS (
     SELECT count(*) AS clips
     FROM clips

@@ -1,4 +1,4 @@
--- This data set beside others. The papers that the numbers are from stand beside them; NULL is not told there.
+-- Sizes of this data set and of published ones, with the paper of each. NULL: the paper does not report it.
 WITH published (item, tasks, videos, clips, video_hours) AS (
     VALUES
     ('HowTo100M', 23611, 1220000, 136600000, 134472), -- arXiv 1906.03327

@@ -1,8 +1,8 @@
--- How many rows each filter kept and dropped, with the reason: nothing disappears silently.
+-- Number of rows that each filter keeps and drops, by reason.
 WITH verdicts AS (
     SELECT
         '1 tasks' AS stage,
-        -- One row for all verbs: verb_decisions tells them apart.
+        -- One row for all verbs; the table verb_decisions has a row per verb.
         regexp_replace(reason, '^verb .* is ', 'its verb is ') AS reason
     FROM tasks
     UNION ALL

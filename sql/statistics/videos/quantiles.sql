@@ -1,4 +1,4 @@
--- Quantiles of clip length (to 0.1 s), caption length and pairs per video, from counts: they need no memory.
+-- Quantiles of clip length (to 0.1 s), caption length and clips per video, from counts, which need little memory.
 WITH counted AS (
     SELECT
         'tenths_of_clip_s' AS measure,

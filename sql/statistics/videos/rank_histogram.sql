@@ -1,4 +1,4 @@
--- Videos by best search rank, ten ranks a row.
+-- Videos by best search rank, ten ranks per row.
 SELECT
     format('{:d} to {:d}', (rank - 1) // 10 * 10 + 1, (rank - 1) // 10 * 10 + 10) AS item,
     count(*) AS videos,

@@ -1,4 +1,4 @@
--- Videos by best search rank, and how many a cut at that rank leaves beside HowTo100M's subsets of its scale study.
+-- Videos up to a search rank, next to the subset sizes of HowTo100M's experiment on scale.
 WITH cuts AS (
     SELECT
         unnest([2, 3, 5, 10, 20, 40, 80, 200]) AS top,

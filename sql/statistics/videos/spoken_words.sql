@@ -1,4 +1,4 @@
--- Words of a caption as spoken and without stop words; HowTo100M has a mean of 4 without. A scan of all caption text.
+-- Words per caption, with and without stop words; the mean of HowTo100M is 4 without. Reads all caption text.
 SELECT
     'mean of a caption' AS item,
     avg(word_count) AS words,

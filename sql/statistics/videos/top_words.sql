@@ -1,4 +1,4 @@
--- The words that are spoken most, without stop words. A scan of all caption text.
+-- The most frequent spoken words, without stop words. Reads all caption text.
 SELECT
     lower(word) AS item,
     count(*) AS times

@@ -1,4 +1,4 @@
-"""The shard of a video. Partitions of assets are shards, never single videos."""
+"""Which shard a video belongs to. A shard, never a video, is the unit of a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Sharding:
-    """``count`` shards; the CRC-32 of a video id, modulo the count, is its shard."""
+    """Videos spread over ``count`` shards by the CRC-32 of their id."""
 
     count: int
 

@@ -21,9 +21,9 @@ from assets.card.blocks import KINDS, Card, TreeMap, number
 from assets.card.changes import changes_since
 from assets.card.options import CardOptions
 from assets.card.samples import draw
-from assets.card.snapshot import Snapshot
 from assets.card.treemap import Area, squarified
 from assets.lake import Lake, LakeError
+from assets.lake.snapshot import Snapshot
 from ml.files import whole_file
 
 NEEDED = ("dataset_statistics", "tasks", "videos", "clips")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import duckdb
 
 from assets.card.blocks import Block, Section, Table, Text, number
-from assets.card.snapshot import Snapshot
 from assets.lake import load_tables
+from assets.lake.snapshot import Snapshot
 from sql import columns
 
 COMPARED_ROWS = 5_000_000

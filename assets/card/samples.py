@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from assets.card.blocks import SampleClip
-from assets.card.snapshot import Snapshot
 from assets.features.timeline import DecodeError
+from assets.lake.snapshot import Snapshot
 from assets.media.stills import stills
 
 FRAMES = 3

@@ -14,7 +14,7 @@ from typing import Any
 
 from assets.card.blocks import Bars, Block, Figures, SampleClip, Samples, Section, Table, Text, TreeMap, number, share
 from assets.card.published import CATEGORIES, MEANS, PROBES
-from assets.card.snapshot import Snapshot
+from assets.lake.snapshot import Snapshot
 from assets.models.folder import MODEL_FILES
 
 DISTRIBUTIONS = (

@@ -1,4 +1,4 @@
-"""The lake's tables as they were at one snapshot. Belongs here: reading; what is told of them is ``sections``."""
+"""The lake's tables as they were at one snapshot."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from functools import cached_property
 import duckdb
 import polars as pl
 
-from assets.lake import Lake, LakeError, load_tables
+from assets.lake.store import Lake, LakeError
+from assets.lake.tables import load_tables
 
 
 class Snapshot:
@@ -49,10 +50,14 @@ class Snapshot:
         return f"(FROM {table} AT (VERSION => {self.number}))"
 
     def sql(self, query: str, **params: object) -> pl.DataFrame:
-        """A query in which ``{table}`` stands for that table at this snapshot."""
+        """The result of a query in which ``{table}`` means that table at this snapshot."""
+        return self.lake.sql(self.bind(query), **params).pl()
+
+    def bind(self, query: str) -> str:
+        """The query with every ``{table}`` replaced by that table at this snapshot."""
         for name in load_tables():
             query = query.replace(f"{{{name}}}", self.at(name))
-        return self.lake.sql(query, **params).pl()
+        return query
 
     def rows(self, table: str) -> int:
         """How many rows the table has."""

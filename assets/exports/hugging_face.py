@@ -1,0 +1,157 @@
+"""The data set as a Hugging Face repository: Parquet files per split, a card with YAML metadata, Croissant metadata."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+
+import yaml
+
+from assets.exports.croissant import croissant
+from assets.exports.description import ANONYMOUS, APACHE, Description, Publication, describe
+from assets.exports.records import RECORD_SETS, RecordSet, shard_groups, video_splits
+from assets.exports.writer import ExportError, PlannedFile, WrittenFile, write_files, write_manifest
+from assets.lake import Lake
+from assets.lake.snapshot import Snapshot
+from assets.splits import SplitOptions
+from sql import literal
+
+ROWS_PER_FILE = 1_000_000
+CARD = "README.md"
+CROISSANT = "croissant.json"
+_ROW_GROUP = 122_880
+
+
+def export_hugging_face(
+    lake: Lake,
+    folder: Path,
+    splits: SplitOptions,
+    snapshot: int | None = None,
+    publication: Publication = ANONYMOUS,
+    progress: Callable[[str], object] = print,
+    rows_per_file: int = ROWS_PER_FILE,
+) -> list[WrittenFile]:
+    """Write a snapshot of the lake as a data set repository.
+
+    The same snapshot and options give the same bytes. A call that was interrupted goes on where it stopped. Memory is
+    bounded by DuckDB's limit and the ids of the videos.
+
+    Args:
+        folder: empty, or what an interrupted call has written.
+        splits: the rule of the splits.
+        snapshot: the lake's snapshot; by default the newest.
+        publication: what the card and the metadata say about the publisher.
+
+    Raises:
+        ExportError: the lake has no data set, or the folder holds something else.
+        LakeError: there is no such snapshot.
+    """
+    at = Snapshot(lake, snapshot)
+    missing = [each.name for each in RECORD_SETS if not at.has(each.name)]
+    if missing:
+        raise ExportError(f"snapshot {at.number}: has no table {', '.join(missing)}; materialize the asset clips first")
+    code_version = version("howto-lake")
+    header = {
+        "form": "hugging_face",
+        "snapshot": at.number,
+        "snapshot_time": at.made_at.isoformat(),
+        "code_version": code_version,
+        "seed": splits.seed,
+        "held_out_share": splits.held_out_share,
+        "rows_per_file": rows_per_file,
+        **asdict(publication),
+    }
+    divided = video_splits(at, splits)
+    lake.connection.register("video_splits", divided.to_arrow())
+    try:
+        planned = [file for records in RECORD_SETS for file in _parquet_files(at, records, rows_per_file)]
+        files = write_files(folder, header, planned, progress)
+        about = describe(at, publication, code_version, {records: _rows(files, records) for records in RECORD_SETS})
+        metadata = json.dumps(croissant(about, files), indent=1, ensure_ascii=False) + "\n"
+        pages = [_text(CARD, _card(about)), _text(CROISSANT, metadata)]
+        files += write_files(folder, header, pages, progress)
+    finally:
+        lake.connection.unregister("video_splits")
+    write_manifest(folder, header, files)
+    return files
+
+
+def _parquet_files(snapshot: Snapshot, records: RecordSet, rows_per_file: int) -> Iterator[PlannedFile]:
+    sharded = "shard" in records.contract.column_types
+    groups = list(shard_groups(snapshot, records.name, rows_per_file)) if sharded else [()]
+    for split in records.splits:
+        for index, shards in enumerate(groups):
+            path = f"data/{records.name}/{split}-{index:05d}-of-{len(groups):05d}.parquet"
+            yield PlannedFile(path, partial(_write_parquet, snapshot, records.query(split, shards)))
+
+
+def _write_parquet(snapshot: Snapshot, query: str, path: Path) -> int:
+    options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP}"
+    copied = snapshot.lake.connection.execute(f"COPY ({snapshot.bind(query)}) TO {literal(str(path))} ({options})")
+    return int(copied.fetchall()[0][0])
+
+
+def _rows(files: list[WrittenFile], records: RecordSet) -> dict[str, int]:
+    """Rows by split."""
+    return {
+        split: sum(file.rows for file in files if file.path.startswith(f"data/{records.name}/{split}-"))
+        for split in records.splits
+    }
+
+
+def _text(name: str, text: str) -> PlannedFile:
+    def write(path: Path) -> int:
+        path.write_text(text, encoding="utf-8")
+        return 0
+
+    return PlannedFile(name, write)
+
+
+def _card(about: Description) -> str:
+    configs = [
+        {
+            "config_name": records.name,
+            "data_files": [
+                {"split": split, "path": f"data/{records.name}/{split}-*.parquet"} for split in records.splits
+            ],
+            **({"default": True} if records.name == "clips" else {}),
+        }
+        for records in about.rows
+    ]
+    front_matter = {
+        "pretty_name": about.title,
+        "language": list(about.languages),
+        "license": "apache-2.0" if about.licence == APACHE else "other",
+        "size_categories": [about.size_category],
+        "task_categories": ["text-retrieval", "video-text-to-text"],
+        "tags": ["video", "instructional", "howto", *(["synthetic"] if about.synthetic else [])],
+        "configs": configs,
+    }
+    tables = "\n\n".join(_table(records, rows) for records, rows in about.rows.items())
+    return (
+        f"---\n{yaml.safe_dump(front_matter, sort_keys=False, allow_unicode=True)}---\n\n"
+        f"# {about.title}\n\n{about.summary}\n\n## Licence\n\n{about.licence}\n\n## Record sets\n\n{tables}\n\n"
+        f"## Load it\n\n```python\nfrom datasets import load_dataset\n\n"
+        f'clips = load_dataset("path/to/this/folder", "clips", split="train")\n```\n\n'
+        f"## Citation\n\n```bibtex\n{about.citation}\n```\n"
+    )
+
+
+def _table(records: RecordSet, rows: Mapping[str, int]) -> str:
+    counts = ", ".join(f"{split} {count:,}" for split, count in rows.items())
+    lines = [f"| `{column.name}` | {column.type} | {column.description} |" for column in records.columns]
+    return "\n".join(
+        [
+            f"### `{records.name}`",
+            "",
+            f"{records.contract.description} Rows: {counts}.",
+            "",
+            "| column | type | meaning |",
+            "|---|---|---|",
+            *lines,
+        ]
+    )

@@ -1,0 +1,122 @@
+"""Writing an export: whole files one after the other, with checksums, resumable, described by a manifest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ml.files import file_hash, whole_file
+
+MANIFEST = "manifest.json"
+_JOURNAL = ".export.jsonl"
+
+
+class ExportError(Exception):
+    """The export cannot be written; the message names the folder or file, and the remedy."""
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """A file of an export by its path below the folder; ``write`` writes it and returns its number of rows."""
+
+    path: str
+    write: Callable[[Path], int]
+
+
+@dataclass(frozen=True)
+class WrittenFile:
+    """A file of an export with its checksum."""
+
+    path: str
+    sha256: str
+    bytes: int
+    rows: int
+
+
+def write_files(
+    folder: Path, header: Mapping[str, object], planned: Iterable[PlannedFile], progress: Callable[[str], object]
+) -> list[WrittenFile]:
+    """Write the planned files that the folder does not hold yet.
+
+    Each file is whole or missing. A journal records each one when it is written, so that a second call with the same
+    header goes on after the last one.
+
+    Args:
+        header: what the export is made from, such as form and snapshot; the same header gives the same bytes.
+        progress: receives a line per file.
+
+    Raises:
+        ExportError: the folder holds an export with another header.
+    """
+    done = _resume(folder, header)
+    written = []
+    for number, each in enumerate(planned, 1):
+        file = done.get(each.path)
+        if file is None or not (folder / each.path).is_file() or (folder / each.path).stat().st_size != file.bytes:
+            file = _write(folder, each)
+            with (folder / _JOURNAL).open("a", encoding="utf-8") as journal:
+                journal.write(json.dumps(asdict(file)) + "\n")
+            progress(f"{number}: {file.path}, {file.rows:,} rows, {file.bytes:,} bytes")
+        written.append(file)
+    return written
+
+
+def write_manifest(folder: Path, header: Mapping[str, object], files: Iterable[WrittenFile]) -> None:
+    """End an export: the manifest lists every file with its checksum, its size and its number of rows."""
+    with whole_file(folder / MANIFEST) as new:
+        manifest = {**header, "files": [asdict(file) for file in files]}
+        new.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    (folder / _JOURNAL).unlink(missing_ok=True)
+
+
+def read_manifest(folder: Path) -> tuple[dict[str, object], list[WrittenFile]]:
+    """The header and the files of a whole export.
+
+    Raises:
+        ExportError: there is no manifest, it is not readable, or a file is missing or has other bytes.
+    """
+    try:
+        header = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        files = [WrittenFile(**file) for file in header.pop("files")]
+    except FileNotFoundError:
+        raise ExportError(f"{folder / MANIFEST}: not found; choose the folder of a finished export") from None
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ExportError(
+            f"{folder / MANIFEST}: no manifest of an export ({error}); export the data set again"
+        ) from error
+    for file in files:
+        path = folder / file.path
+        if not path.is_file() or file_hash(path) != file.sha256:
+            raise ExportError(f"{path}: missing, or not the bytes that the manifest lists; copy the file again")
+    return header, files
+
+
+def _resume(folder: Path, header: Mapping[str, object]) -> dict[str, WrittenFile]:
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = json.loads(json.dumps(header))
+    if (folder / MANIFEST).exists():
+        existing, files = read_manifest(folder)
+    elif (folder / _JOURNAL).exists():
+        # A process that was killed may have left half a line; its file is written again.
+        lines = (folder / _JOURNAL).read_text(encoding="utf-8").splitlines(keepends=True)
+        first, *rest = [line for line in lines if line.endswith("\n")] or ["{}"]
+        existing, files = json.loads(first), [WrittenFile(**json.loads(line)) for line in rest]
+    else:
+        existing, files = wanted, []
+        if any(folder.iterdir()):
+            raise ExportError(f"{folder}: not empty and no export; choose an empty folder")
+    if existing != wanted:
+        raise ExportError(f"{folder}: holds an export of other data or options; choose an empty folder")
+    if not files:
+        with whole_file(folder / _JOURNAL) as new:
+            new.write_text(json.dumps(wanted) + "\n", encoding="utf-8")
+    return {file.path: file for file in files}
+
+
+def _write(folder: Path, planned: PlannedFile) -> WrittenFile:
+    path = folder / planned.path
+    with whole_file(path) as new:
+        rows = planned.write(new)
+    return WrittenFile(planned.path, file_hash(path), path.stat().st_size, rows)

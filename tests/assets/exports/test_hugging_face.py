@@ -1,0 +1,174 @@
+"""An export is loaded by the readers that people use, survives a kill, and comes back without loss."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from assets.exports import croissant as croissant_module
+from assets.exports import records as records_module
+from assets.exports.hugging_face import CROISSANT, export_hugging_face
+from assets.exports.reader import import_hugging_face
+from assets.exports.records import RECORD_SETS
+from assets.exports.writer import ExportError, read_manifest
+from assets.lake import Column, Lake, load_tables
+from assets.lake.snapshot import Snapshot
+from assets.sharding import Sharding
+from assets.splits import SplitOptions
+
+SPLITS = SplitOptions(seed=0, held_out_share=0.2)
+SHARDING = Sharding(3)
+VIDEOS = 40
+
+
+def quiet(line: str) -> None:
+    assert line
+
+
+def fill(lake: Lake) -> None:
+    """Forty videos of which every eighth is dropped, each kept one with three clips, among them an odd text."""
+    tasks = [("t0", "Peel Garlic", "Home", None, "peel", "peel", "folder", True, None)]
+    tasks += [("t1", "Be Happy", "Home", None, "be", "be", "folder", False, "verb be is not physical")]
+    lake.write("tasks", load_tables()["tasks"].frame(tasks))
+    videos, clips = [], []
+    for number in range(VIDEOS):
+        video_id, kept = f"video-{number:03d}", number % 8 > 0
+        head = (video_id, "t0", number + 1, "Home", None, f"Garlic {number}", None, 60.5, None, "folder", 30, "manual")
+        videos.append((*head, "en", None, kept, None if kept else "fewer than 100 words"))
+        for index in range(3 if kept else 0):
+            text = "it's “peeled”,\nslowly 🧄" if index == 2 else "peel it"
+            words = [0.5, 1.0] if index else None
+            row = (SHARDING.shard_of(video_id), video_id, index, index * 2.0, index * 2.0 + 1.5, text, "peel", 2, words)
+            clips.append((*row, None, "manual", "en", None))
+    lake.write("videos", load_tables()["videos"].frame(videos))
+    lake.write("clips", load_tables()["clips"].frame(clips))
+
+
+@pytest.fixture
+def filled(lake: Lake) -> Lake:
+    fill(lake)
+    return lake
+
+
+def exported_rows(snapshot: Snapshot, name: str) -> pl.DataFrame:
+    (records,) = (each for each in RECORD_SETS if each.name == name)
+    columns = [column.name for column in records.columns]
+    return snapshot.sql(f"FROM {{{name}}} WHERE {records.condition}").select(columns).sort(records.key)
+
+
+def test_datasets_loads_the_same_rows(filled: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    from datasets import load_dataset
+
+    export_hugging_face(filled, tmp_path / "export", SPLITS, progress=quiet)
+    for name in ("tasks", "videos", "clips"):
+        loaded = load_dataset(str(tmp_path / "export"), name, cache_dir=str(tmp_path / "cache"))
+        rows = pl.concat([split.to_polars() for split in loaded.values()])
+        expected = exported_rows(Snapshot(filled), name)
+        assert rows.sort(expected.columns[:2]).equals(expected.sort(expected.columns[:2]), null_equal=True)
+
+
+def test_croissant_is_valid_and_its_records_are_the_rows(
+    filled: Lake, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    import mlcroissant
+
+    export_hugging_face(filled, tmp_path / "export", SPLITS, progress=quiet)
+    with caplog.at_level(logging.WARNING):
+        data_set = mlcroissant.Dataset(jsonld=str(tmp_path / "export" / CROISSANT))
+        clips = list(data_set.records("clips"))
+        videos = list(data_set.records("videos"))
+    assert not data_set.metadata.issues.errors and not data_set.metadata.issues.warnings
+    assert not caplog.records
+    expected = exported_rows(Snapshot(filled), "clips")
+    found = sorted((row["clips/video_id"].decode(), row["clips/clip_index"], row["clips/caption"]) for row in clips)
+    assert [(one, two, three.decode()) for one, two, three in found] == expected.select(
+        "video_id", "clip_index", "caption"
+    ).rows()
+    assert {row["videos/split"] for row in videos} == {b"train", b"validation", b"test"}
+
+
+def test_a_new_column_of_a_contract_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
+    contract = load_tables()["clips"]
+    changed = replace(contract, columns=(*contract.columns, Column("speed", "DOUBLE", True, "words per second")))
+    monkeypatch.setattr(records_module, "load_tables", lambda: {**load_tables.__wrapped__(), "clips": changed})
+    (clips,) = (each for each in RECORD_SETS if each.name == "clips")
+    fields = {field["name"]: field for field in croissant_module._record_set(clips)["field"]}
+    assert fields["speed"]["dataType"] == "cr:Float64" and fields["speed"]["description"] == "words per second"
+
+
+def test_an_import_of_an_export_has_the_same_content(filled: Lake, tmp_path: Path) -> None:
+    export_hugging_face(filled, tmp_path / "export", SPLITS, progress=quiet, rows_per_file=20)
+    other = Lake(tmp_path / "other")
+    rows = import_hugging_face(other, tmp_path / "export", SHARDING)
+    assert rows == {"tasks": 1, "videos": VIDEOS * 7 // 8, "clips": VIDEOS * 7 // 8 * 3}
+    assert other.version("clips") == filled.version("clips")
+    for name in ("tasks", "videos"):
+        kept = filled.read(name).filter("kept").pl().sort("task_id", maintain_order=True)
+        assert other.read(name).pl().sort("task_id", maintain_order=True).equals(kept, null_equal=True)
+    with pytest.raises(ExportError, match="already holds tasks, videos, clips; import into a new lake"):
+        import_hugging_face(other, tmp_path / "export", SHARDING)
+
+
+def test_a_snapshot_is_exported_as_it_was(filled: Lake, tmp_path: Path) -> None:
+    number = filled.snapshot()
+    filled.write("clips", load_tables()["clips"].frame([]))
+    files = export_hugging_face(filled, tmp_path / "export", SPLITS, snapshot=number, progress=quiet)
+    assert sum(file.rows for file in files if "/clips/" in file.path) == VIDEOS * 7 // 8 * 3
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from assets.exports.hugging_face import export_hugging_face
+from assets.lake import Lake
+from assets.splits import SplitOptions
+left = int(sys.argv[3])
+def stop(line):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+export_hugging_face(Lake(Path(sys.argv[1])), Path(sys.argv[2]), SplitOptions(0, 0.2), progress=stop, rows_per_file=20)
+"""
+
+
+def test_a_killed_export_goes_on_to_the_same_bytes(filled: Lake, tmp_path: Path) -> None:
+    export_hugging_face(filled, tmp_path / "whole", SPLITS, progress=quiet, rows_per_file=20)
+    filled.close()
+    for files in (1, 6):
+        command = [sys.executable, "-c", KILLED, str(filled.root), str(tmp_path / "killed"), str(files)]
+        assert subprocess.run(command, check=False).returncode == -9
+    lines: list[str] = []
+    export_hugging_face(filled, tmp_path / "killed", SPLITS, progress=lines.append, rows_per_file=20)
+    whole = {path.relative_to(tmp_path / "whole"): path.read_bytes() for path in (tmp_path / "whole").rglob("*.*")}
+    resumed = {path.relative_to(tmp_path / "killed"): path.read_bytes() for path in (tmp_path / "killed").rglob("*.*")}
+    assert whole == resumed
+    assert len(lines) == len(whole) - 1 - 7, "seven files were written before"
+
+
+def test_what_cannot_be_exported_or_imported_is_named(filled: Lake, tmp_path: Path) -> None:
+    folder = tmp_path / "export"
+    export_hugging_face(filled, folder, SPLITS, progress=quiet)
+    with pytest.raises(ExportError, match="holds an export of other data or options"):
+        export_hugging_face(filled, folder, SplitOptions(1, 0.2), progress=quiet)
+    (broken,) = (file for file in read_manifest(folder)[1] if file.path.startswith("data/tasks/"))
+    (folder / broken.path).write_bytes(b"cut")
+    with pytest.raises(ExportError, match="not the bytes that the manifest lists"):
+        import_hugging_face(Lake(tmp_path / "other"), folder, SHARDING)
+    with pytest.raises(ExportError, match="choose the folder of a finished export"):
+        import_hugging_face(Lake(tmp_path / "other"), tmp_path / "nothing", SHARDING)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("do not touch")
+    with pytest.raises(ExportError, match="not empty and no export"):
+        export_hugging_face(filled, tmp_path / "mine", SPLITS, progress=quiet)
+    with pytest.raises(ExportError, match="has no table tasks, videos, clips"):
+        export_hugging_face(Lake(tmp_path / "empty"), tmp_path / "none", SPLITS, progress=quiet)
+    assert json.loads((folder / CROISSANT).read_text())["version"].startswith("1.")

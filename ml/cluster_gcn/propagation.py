@@ -1,8 +1,7 @@
-"""Multiplying by a propagation matrix, with gradients. Belongs here: sparse tensors. Not here: layers and weights."""
+"""Multiplication by a propagation matrix, with gradients. See ``ml.cluster_gcn.model`` for the layers."""
 
 from __future__ import annotations
 
-import warnings
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +11,7 @@ from scipy import sparse
 from torch import Tensor
 
 from ml.cluster_gcn.normalization import Normalization, scales
+from ml.sparse import csr_tensor
 
 
 class Propagation:
@@ -43,14 +43,14 @@ class Propagation:
     @cached_property
     def adjacency(self) -> Tensor:
         """A as a tensor on the device."""
-        return csr_tensor(self._adjacency, self.device)
+        return csr_tensor(self._adjacency, device=self.device)
 
     def rows(self, features: Tensor, start: int, stop: int) -> Tensor:
         """Rows ``start`` to ``stop`` of P X, without gradients; only these rows of A are on the device."""
         matrix = self._adjacency
         first, last = matrix.indptr[start], matrix.indptr[stop]
         part = (matrix.data[first:last], matrix.indices[first:last], matrix.indptr[start : stop + 1] - first)
-        block = csr_tensor(sparse.csr_array(part, shape=(stop - start, matrix.shape[1])), self.device)
+        block = csr_tensor(sparse.csr_array(part, shape=(stop - start, matrix.shape[1])), device=self.device)
         return (block @ features).mul_(self.scale[start:stop]).addcmul_(self.own[start:stop], features[start:stop])
 
 
@@ -64,17 +64,3 @@ class _Multiply(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
         propagation, (gradient,) = ctx.propagation, gradients
         return None, (propagation.adjacency @ (propagation.scale * gradient)).addcmul_(propagation.own, gradient)
-
-
-def csr_tensor(matrix: sparse.csr_array, device: torch.device | str) -> Tensor:
-    """A float32 matrix with 32-bit indices; on the CPU it shares what already has these types."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-        return torch.sparse_csr_tensor(
-            torch.from_numpy(matrix.indptr.astype(np.int32, copy=False)),
-            torch.from_numpy(matrix.indices.astype(np.int32, copy=False)),
-            torch.from_numpy(matrix.data.astype(np.float32, copy=False)),
-            size=matrix.shape,
-            device=device,
-            check_invariants=False,
-        )

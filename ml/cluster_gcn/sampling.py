@@ -18,8 +18,8 @@ from torch import Tensor
 from ml.cluster_gcn.data import GraphData, check
 from ml.cluster_gcn.model import ClusterGCN
 from ml.cluster_gcn.normalization import scales
-from ml.cluster_gcn.propagation import csr_tensor
 from ml.cluster_gcn.train import Config, Progress, fit, prepared
+from ml.sparse import csr_tensor
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,8 @@ class _Multiply(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, matrix: sparse.csr_array, features: Tensor) -> Tensor:
         ctx.matrix = matrix
-        return csr_tensor(matrix, features.device) @ features
+        return csr_tensor(matrix, device=features.device) @ features
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
-        return None, csr_tensor(sparse.csr_array(ctx.matrix.T), gradients[0].device) @ gradients[0]
+        return None, csr_tensor(sparse.csr_array(ctx.matrix.T), device=gradients[0].device) @ gradients[0]

@@ -5,7 +5,6 @@ Belongs here: coefficients, their error, and the recurrence on torch sparse CSR.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -14,6 +13,7 @@ from numpy.polynomial import chebyshev
 from scipy import sparse
 from torch import Tensor
 
+from ml.sparse import csr_tensor
 from ml.spectral.filters import Kernel
 from ml.spectral.laplacian import Laplacian, checked_signal
 
@@ -22,9 +22,6 @@ QUADRATURE = 8
 
 GRID = 10_000
 """Frequencies at which the error of an approximation is looked for."""
-
-INDEX_LIMIT = 2**31
-"""Matrices of fewer entries get 32-bit indices, which torch multiplies about twice as fast as 64-bit ones."""
 
 
 def jackson_damping(order: int) -> np.ndarray:
@@ -171,21 +168,6 @@ class Recurrence:
             previous.addmm_(self.matrix, current, beta=-1, alpha=2 * scale).sub_(current, alpha=2 * shift)
             previous, current = current, previous
             yield current
-
-
-def csr_tensor(matrix: sparse.csr_array, dtype: torch.dtype, device: torch.device | str = "cpu") -> Tensor:
-    """A scipy matrix as a torch sparse CSR tensor, with 32-bit indices where they suffice."""
-    index = np.int32 if matrix.nnz < INDEX_LIMIT else np.int64
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-        return torch.sparse_csr_tensor(
-            torch.from_numpy(matrix.indptr.astype(index, copy=False)),
-            torch.from_numpy(matrix.indices.astype(index, copy=False)),
-            torch.from_numpy(matrix.data).to(dtype),
-            size=matrix.shape,
-            device=device,
-            check_invariants=False,
-        )
 
 
 def _root(laplacian: Laplacian, dtype: torch.dtype, device: torch.device | str) -> Tensor:

@@ -10,7 +10,8 @@ import torch
 from scipy import linalg, sparse
 from scipy.sparse.linalg import lobpcg
 
-from ml.spectral.chebyshev import Recurrence, csr_tensor
+from ml.sparse import csr_tensor
+from ml.spectral.chebyshev import Recurrence
 from ml.spectral.laplacian import Laplacian
 
 DENSE_NODES = 1_500

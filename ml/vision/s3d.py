@@ -12,14 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ml.vision.presets import BackboneSpec, Options, Weights
-from ml.vision.runtime import FrozenNetwork, Normalisation, fold_batch_norms
-from ml.vision.sampling import Sampling, SourceVideo
-from ml.vision.weights import load_parameters, read_weights
+from ml.vision.presets import Weights
+from ml.vision.published import PublishedNetwork
+from ml.vision.runtime import Normalisation
+from ml.vision.sampling import Sampling
 
-NORMALISATION = Normalisation(255.0, (0.0,) * 3, (1.0,) * 3)
-SAMPLING = Sampling(Fraction(5), short_side=224, centre_crop=224, clip_frames=16, padding="zero")
-PUBLISHED = Weights("https://www.rocq.inria.fr/cluster-willow/amiech/howto100m/s3d_howto100m.pth")
 MIXED = {
     "mixed_3b": (64, 96, 128, 16, 32, 32),
     "mixed_3c": (128, 128, 192, 32, 96, 64),
@@ -34,32 +31,21 @@ MIXED = {
 """Channels of each mixed block: branch 0; branch 1 between and after; branch 2 between and after; branch 3."""
 
 
-class S3D(FrozenNetwork):
+class S3D(PublishedNetwork):
     """Average over space and time of the last mixed block (``mixed_5c``): 1,024 numbers.
 
     A clip is 16 frames at 5 a second, 3.2 s, as MIL-NCE trains; the last one is filled up with black.
     """
 
-    def __init__(self, spec: BackboneSpec, options: Options, weights: Weights | None = None) -> None:
-        state, digest = read_weights(spec.name, weights, PUBLISHED)
-        network = GatedS3D()
-        load_parameters(spec.name, network, state, unused=("fc.", "text_module."))
-        fold_batch_norms(network)
-        super().__init__(
-            name=spec.name,
-            dim=network.dim,
-            module=network,
-            normalisation=NORMALISATION,
-            pictures=False,
-            unit_length=False,
-            weights_sha256=digest,
-            recipe=SAMPLING,
-            options=options,
-        )
+    published = Weights("https://www.rocq.inria.fr/cluster-willow/amiech/howto100m/s3d_howto100m.pth")
+    normalisation = Normalisation(255.0, (0.0,) * 3, (1.0,) * 3)
+    pictures, unit_length = False, False
+    unused = ("fc.", "text_module.")
+    fixed_sampling = Sampling(Fraction(5), short_side=224, centre_crop=224, clip_frames=16, padding="zero")
 
-    def sampling(self, video: SourceVideo) -> Sampling:
-        """Clips of 16 frames at 5 a second, whatever the video."""
-        return SAMPLING
+    def build(self) -> tuple[nn.Module, int]:
+        network = GatedS3D()
+        return network, network.dim
 
 
 class GatedS3D(nn.Module):

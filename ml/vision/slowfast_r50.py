@@ -8,17 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from fractions import Fraction
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from ml.vision.presets import BackboneSpec, Options, Weights
-from ml.vision.runtime import FrozenNetwork, Normalisation, fold_batch_norms
+from ml.vision.presets import Weights
+from ml.vision.published import PublishedNetwork
+from ml.vision.runtime import Normalisation
 from ml.vision.sampling import Sampling, SourceVideo
-from ml.vision.weights import load_parameters, read_weights
 
-NORMALISATION = Normalisation(255.0, (0.45,) * 3, (0.225 + 1e-8,) * 3)
-PUBLISHED = Weights("https://dl.fbaipublicfiles.com/pyslowfast/model_zoo/kinetics400/SLOWFAST_8x8_R50.pkl")
 FRAME_RATE = 30
 FAST_FRAMES = 32
 SAMPLING_RATE = 2
@@ -29,34 +28,36 @@ TRAINING_ONLY = ("lr", "model_iter")
 """Blobs of Caffe2 that are no parameters, beside those whose names end with ``_momentum``."""
 
 
-class SlowFastR50(FrozenNetwork):
+class SlowFastR50(PublishedNetwork):
     """Averages over space and time of the last convolutions: 2,048 numbers of the slow pathway, then 256 of the fast.
 
     A row stands for ``clip_s`` seconds at 30 frames a second. HERO's 32 frames of a clip depend on the frame rate of
     the file (``fast_offsets``); where streams are ``consistent`` they are spread evenly over the clip instead.
     """
 
-    def __init__(self, spec: BackboneSpec, options: Options, weights: Weights | None = None) -> None:
-        self.clip_s, self.consistent = spec.clip_s or Fraction(3, 2), spec.consistent
-        state, digest = read_weights(spec.name, weights, PUBLISHED)
+    published = Weights("https://dl.fbaipublicfiles.com/pyslowfast/model_zoo/kinetics400/SLOWFAST_8x8_R50.pkl")
+    normalisation = Normalisation(255.0, (0.45,) * 3, (0.225 + 1e-8,) * 3)
+    pictures, unit_length = False, False
+    unused = ("head.",)
+
+    def build(self) -> tuple[nn.Module, int]:
         network = SlowFast()
-        load_parameters(spec.name, network, with_own_names(network, state), unused=("head.",))
-        fold_batch_norms(network)
-        super().__init__(
-            name=spec.name,
-            dim=network.dim,
-            module=network,
-            normalisation=NORMALISATION,
-            pictures=False,
-            unit_length=False,
-            weights_sha256=digest,
-            recipe=(self.clip_s, self.consistent),
-            options=options,
-        )
+        return network, network.dim
+
+    def renamed(self, network: nn.Module, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        return with_own_names(cast(SlowFast, network), state)
+
+    @property
+    def clip_s(self) -> Fraction:
+        """Seconds of a row."""
+        return self.spec.clip_s or Fraction(3, 2)
+
+    def recipe(self) -> object:
+        return self.clip_s, self.spec.consistent
 
     def sampling(self, video: SourceVideo) -> Sampling:
         """32 frames of each clip; in HERO's extraction they depend on the video's frame rate."""
-        return clip_sampling(self.clip_s, self.consistent, video)
+        return clip_sampling(self.clip_s, self.spec.consistent, video)
 
 
 def clip_sampling(clip_s: Fraction, consistent: bool, video: SourceVideo) -> Sampling:

@@ -31,7 +31,7 @@ from ml.cluster_gcn.evaluation import full_graph_scores
 from ml.cluster_gcn.memory import resident_mib
 from ml.cluster_gcn.model import ClusterGCN
 from ml.cluster_gcn.partition import partition
-from ml.cluster_gcn.propagation import csr_tensor
+from ml.sparse import csr_tensor
 
 FEATURES, HIDDEN, CLASSES, LAYERS, CLUSTERS, PER_BATCH, EPOCHS = 100, 128, 20, 3, 50, 5, 3
 AMAZON2M = {"nodes": 2_449_029, "edges": 61_859_140, "features": 100, "classes": 47, "clusters": 15_000}
@@ -195,7 +195,7 @@ def _edge_index(adjacency: sparse.csr_array) -> Tensor:
 
 
 def _csr(adjacency: sparse.csr_array) -> Tensor:
-    tensor = csr_tensor(adjacency, "cpu")
+    tensor = csr_tensor(adjacency)
     long = (tensor.crow_indices().long(), tensor.col_indices().long())
     return torch.sparse_csr_tensor(*long, tensor.values(), size=adjacency.shape, check_invariants=False)
 

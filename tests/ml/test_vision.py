@@ -81,7 +81,7 @@ def test_the_fingerprint_is_of_weights_and_preprocessing(
 ) -> None:
     assert len(backbone.fingerprint) == 64
     assert load_backbone("efficientnet_lite0").fingerprint == backbone.fingerprint
-    monkeypatch.setattr("ml.vision.efficientnet_lite0.SAMPLING", Sampling(Fraction(2), 256, 224))
+    monkeypatch.setattr(EfficientNetLite0, "fixed_sampling", Sampling(Fraction(2), 256, 224))
     assert load_backbone("efficientnet_lite0").fingerprint != backbone.fingerprint
 
 

@@ -362,7 +362,7 @@ def test_pictures_of_the_published_presets() -> None:
     film, phone = SourceVideo(23.976, 300), SourceVideo(30, 300)
     resnet = picture_sampling(None, False, film)
     assert (resnet.row_rate, resnet.short_side, resnet.centre_crop, resnet.rule) == (1, 224, None, "middle")
-    clips = resnext101_3d.SAMPLING
+    clips = resnext101_3d.ResNeXt101.fixed_sampling
     assert (clips.frame_rate, clips.row_rate, clips.clip_frames) == (24, Fraction(3, 2), 16)
     assert (clips.short_side, clips.centre_crop, clips.padding) == (112, 112, "zero")
     for clip_s in (Fraction(3, 2), Fraction(2)):

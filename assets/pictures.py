@@ -1,4 +1,4 @@
-"""Pictures in the metadata of assets. Belongs here: how Dagster's UI is given one. Drawing is beside what it shows."""
+"""Figures as metadata of assets, in a form that the Dagster UI shows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def markdown(figure: Figure, title: str) -> str:
-    """The figure as a PNG inside Markdown, so that it needs no file and no server."""
+    """The figure as Markdown with an embedded PNG, which needs no file and no server."""
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     return f"![{title}](data:image/png;base64,{base64.b64encode(picture.getvalue()).decode()})"

@@ -1,4 +1,4 @@
-"""Which shard a video belongs to. A shard, never a video, is the unit of a run."""
+"""The shard of a video. Partitions of assets are shards, never single videos."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Sharding:
-    """Videos spread over ``count`` shards by the CRC-32 of their id."""
+    """``count`` shards; the CRC-32 of a video id, modulo the count, is its shard."""
 
     count: int
 

@@ -1,4 +1,4 @@
-"""Which split a video or a product belongs to: the one rule for all held-out data."""
+"""The split of a video or a product: one rule for all held-out data."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class SplitOptions:
-    """Seed of the split, and the share held out for testing and again for validation."""
+    """Seed of the split, and the share that is held out for testing and as much again for validation."""
 
     seed: int
     held_out_share: float
 
 
 def split_of(identifier: str, options: SplitOptions) -> str:
-    """train, validation or test, by a hash of the identifier alone: it stays when data come and go."""
+    """train, validation or test, from a hash of seed and identifier: other data do not change it."""
     digest = hashlib.blake2b(f"{options.seed}:{identifier}".encode(), digest_size=8).digest()
     position = int.from_bytes(digest, "big") / 2**64
     if position < options.held_out_share:
@@ -27,8 +27,8 @@ def split_of(identifier: str, options: SplitOptions) -> str:
 def splits_of_videos(video_ids: Iterable[str], options: SplitOptions) -> dict[str, str]:
     """The split of each video.
 
-    With very few videos a split could stay empty; then the last videos by id fill testing, validation and training, in
-    this order, so that something is held out of two videos or more.
+    With few videos a split may be empty. The last videos by id then fill test, validation and train, in this order, so
+    that two or more videos always have a test set.
     """
     ordered = sorted(set(video_ids))
     splits = {video_id: split_of(video_id, options) for video_id in ordered}

@@ -1,7 +1,6 @@
-"""Lance arrays in shards below one folder: ``<root>/<shard>.lance``, each written whole or not at all.
+"""Lance arrays, one per shard: ``<root>/<shard>.lance``, each written whole or not at all.
 
-Belongs here: where the arrays are, how one replaces an older one, and how older ones go. What a row holds is told by
-who writes it. Lance must not be used across a fork.
+Subclasses define the columns. Lance must not be used across a fork.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import pyarrow as pa
 
 
 class LanceShards:
-    """The arrays below ``root``. ``made_by`` is what to do where one is missing, for the message."""
+    """The arrays below ``root``. ``made_by`` names the asset that writes them, for the message if one is missing."""
 
     made_by: str
 
@@ -26,10 +25,12 @@ class LanceShards:
         """The array of a shard.
 
         Raises:
-            FileNotFoundError: it is not there.
+            FileNotFoundError: it does not exist.
         """
         if not self._exists(shard):
-            raise FileNotFoundError(f"{self._path(shard)}: nothing is there; materialise {self.made_by} of {shard}")
+            raise FileNotFoundError(
+                f"{self._path(shard)}: no array here; materialize {self.made_by}, partition {shard}"
+            )
         return lance.dataset(str(self._path(shard)))
 
     def _replace(self, shard: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
@@ -48,10 +49,10 @@ class LanceShards:
 
 
 def clean_up(root: Path, older_than: timedelta) -> int:
-    """Remove what was replaced longer ago from all arrays below a folder; the newest version of each always stays.
+    """Remove versions older than ``older_than`` from all arrays below a folder; the newest of each always stays.
 
     Returns:
-        Bytes that are free now.
+        Number of bytes removed.
     """
     arrays = (path.parent for path in sorted(root.rglob("*.lance/_versions")) if any(path.glob("*.manifest")))
     return sum(lance.dataset(str(each)).cleanup_old_versions(older_than=older_than).bytes_removed for each in arrays)

@@ -1,4 +1,4 @@
-"""What all tests share: no settings of the person who runs them, and a real lake in a temporary folder."""
+"""Shared by all tests: an environment without the user's settings, and a lake in a temporary folder."""
 
 from __future__ import annotations
 

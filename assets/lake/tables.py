@@ -1,8 +1,8 @@
 """Table contracts, read from ``sql/tables/*.sql``.
 
-One CREATE TABLE statement is the whole contract of a table: column names and types, NOT NULL, the primary key, CHECK
-constraints, and, as the comment that ends each column's line, its description with its unit. The lake cannot enforce
-keys and checks itself, so the schema checks do. Does not belong here: reading or writing rows.
+One CREATE TABLE statement is the contract of a table: column names and types, NOT NULL, the primary key, CHECK
+constraints and, in the comment at the end of each column's line, its description with its unit. A DuckLake does not
+enforce keys and checks; see ``orchestration.checks``, which does, and ``store`` for reading and writing rows.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DESCRIBED_COLUMN = re.compile(r"^\s+(\w+)\s+[A-Z].*?--\s*(.+)$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Column:
-    """One column: DuckDB type, whether NULL may stand in it, and what it means (with its unit)."""
+    """One column: DuckDB type, whether it may be NULL, and its description with its unit."""
 
     name: str
     type: str
@@ -34,7 +34,7 @@ class Column:
 
     @property
     def is_provenance(self) -> bool:
-        """True for columns that say when or from which snapshot a row was made: they are not content."""
+        """True for columns that say when or from which snapshot a row was computed: they are not content."""
         return self.name.endswith("_at") or self.name == "snapshot"
 
 
@@ -50,7 +50,7 @@ class Table:
 
     @property
     def partition_column(self) -> str | None:
-        """The column that a table is partitioned by: the first of its key, if that is a partition dimension."""
+        """The column that partitions the table: the first of its key, if that is a partition dimension."""
         first = self.primary_key[0]
         return first if first in PARTITION_COLUMNS else None
 
@@ -63,14 +63,14 @@ class Table:
         return tuple(column.name for column in self.columns if not column.is_provenance)
 
     def frame(self, rows: Iterable[tuple[Any, ...]]) -> pl.DataFrame:
-        """Rows, with their values in the order of the columns, as a frame of the table's types."""
+        """A frame of the table's types from rows whose values are in the order of the columns."""
         columns = ", ".join(f"CAST(NULL AS {column.type}) AS {identifier(column.name)}" for column in self.columns)
         schema = duckdb.connect().sql(f"SELECT {columns}").pl().schema
         return pl.DataFrame(list(rows), schema=schema, orient="row")
 
     @property
     def create_statement(self) -> str:
-        """The statement that makes the table in the lake, which knows types and NOT NULL but no keys and checks."""
+        """The statement that creates the table in the lake, which supports types and NOT NULL, not keys and checks."""
         columns = ", ".join(
             f"{identifier(column.name)} {column.type}{'' if column.nullable else ' NOT NULL'}"
             for column in self.columns
@@ -79,7 +79,7 @@ class Table:
 
 
 def parse_tables(statements: dict[str, str]) -> dict[str, Table]:
-    """Read contracts, by table name, by letting DuckDB itself run the statements in an empty database.
+    """Contracts by table name. DuckDB runs the statements in an empty database and lists what they created.
 
     Raises:
         ValueError: a column lacks its description, or a table its key.
@@ -123,5 +123,9 @@ def _contract(name: str, statement: str, columns: list[tuple], constraints: list
 
 @cache
 def load_tables() -> dict[str, Table]:
-    """Every contract by table name."""
+    """All contracts of the package by table name.
+
+    Raises:
+        FileNotFoundError: the package was installed without its SQL files.
+    """
     return parse_tables(statements("tables"))

@@ -110,5 +110,5 @@ def test_object_storage_without_keys_is_refused_by_name(tmp_path: Path, monkeypa
     monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
     with pytest.raises(LakeError, match="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"):
         Lake(tmp_path, data_path="s3://bucket/tables/").snapshot()
-    with pytest.raises(LakeError, match="begins with mysql, and must begin with sqlite: or postgres:"):
+    with pytest.raises(LakeError, match="begins with mysql; it must begin with sqlite: or postgres:"):
         Lake(tmp_path, catalog="mysql:db=howto").snapshot()

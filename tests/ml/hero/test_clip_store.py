@@ -60,7 +60,7 @@ def test_the_version_of_an_array_is_that_of_its_content(tmp_path: Path) -> None:
     assert store.version_of("shard-0000") != version
     store.write("shard-0000", [])
     assert len(StoredClips(store, [], encode)) == 0
-    with pytest.raises(FileNotFoundError, match=r"shard-0009.*materialise hero_frames of shard-0009"):
+    with pytest.raises(FileNotFoundError, match=r"shard-0009.*materialize hero_frames, partition shard-0009"):
         store.open("shard-0009")
 
 

@@ -2,42 +2,36 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
--include .env
-HOWTO_LAKE ?= lake
-export HOWTO_LAKE
-export DAGSTER_HOME := $(CURDIR)
-export DAGSTER_STATE = $(abspath $(HOWTO_LAKE))/dagster
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 GIB_NEEDED := 9
 
-help: ## what can be made
+help: ## list of targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 setup: $(READY) ## the environment in .venv
 
 demo: $(READY) ## set up, build and train everything on generated data, print what was made
-	@$(BIN)/python -m orchestration.refresh; status=$$?; $(BIN)/python -m orchestration.report && exit $$status
+	@$(BIN)/howto demo
 
 test: $(READY) ## set up and run the tests
 	@$(BIN)/python -m pytest
 
 ui: $(READY) ## the Dagster web UI on http://127.0.0.1:3000
-	@mkdir -p $(DAGSTER_STATE)
-	@PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/dg dev --host 127.0.0.1 --port 3000
+	@$(BIN)/howto ui
 
 search: $(READY) ## a page on http://127.0.0.1:8000 that finds moments of videos by what they show
-	@$(BIN)/python -m orchestration.search
+	@$(BIN)/howto search
 
 sql: $(READY) ## the duckdb shell on the lake, read-only, with the statistics as views
-	@$(BIN)/python -m orchestration.shell
+	@$(BIN)/howto sql
 
 lint: $(READY) ## style, types, layers, SQL, wording
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/sqlfluff lint sql && $(BIN)/python -m tests.words --counts
 
-bench: $(READY) ## speed, each beside a peer in the same run
+bench: $(READY) ## speed, each compared with a peer in the same run
 	@$(BIN)/python -m pytest -s tests/benchmarks/bench_*.py
 
 docs: $(READY) ## the generated references, and the documentation as a site in site/

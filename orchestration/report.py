@@ -1,20 +1,15 @@
-"""What the lake holds, as the table that ``make demo`` ends with.
-
-python -m orchestration.report
-"""
+"""What a lake holds, as lines for a terminal."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 from assets.lake import Lake, load_tables
-from orchestration.resources import lake_of
-from orchestration.settings import Settings, SettingsError, load_settings
+from orchestration.settings import Settings
 
 
 def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]:
-    """Lines of a table with aligned columns; numbers stand on the right."""
+    """Lines of a table with aligned columns; numbers are right-aligned."""
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
     for row in (header, *rows):
         yield "  " + "  ".join(
@@ -39,7 +34,7 @@ def size(lake: Lake) -> str:
 
 
 def results(lake: Lake) -> Iterator[str]:
-    """Every evaluation: a row a method, its baselines beside it."""
+    """Every evaluation: one row per method, together with its baselines."""
     metrics = {
         "retrieval": ("R@1", "R@5", "R@10", "median_rank"),
         "classification": ("accuracy", "macro_f1"),
@@ -72,22 +67,11 @@ def where_to_look(settings: Settings) -> Iterator[str]:
     yield "  README.md, 'SQL over the data set'        how to open the tables"
 
 
-def main() -> int:
-    """Print the report; exit code 2 if there is nothing to report on."""
-    try:
-        settings = load_settings()
-    except SettingsError as error:
-        print(error, file=sys.stderr)
-        return 2
-    lake = lake_of(settings)
-    print("\n".join(["", f"In the lake ({settings.lake}, {settings.source} source):", *contents(lake), ""]))
+def report(settings: Settings, lake: Lake) -> Iterator[str]:
+    """The tables of the lake, its size, the results of its models, and where to look next."""
+    yield from ("", f"In the lake ({settings.lake}, {settings.source} source):", *contents(lake), "")
     if lake.has("clips") and lake.has("videos"):
-        print(size(lake) + "\n")
+        yield from (size(lake), "")
     if lake.has("evaluations"):
-        print("\n".join(["Results on held-out data:", *results(lake), ""]))
-    print("\n".join(where_to_look(settings)))
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        yield from ("Results on held-out data:", *results(lake), "")
+    yield from where_to_look(settings)

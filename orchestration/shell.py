@@ -1,7 +1,4 @@
-"""The duckdb shell on the lake, read-only, with the statistics of ``sql/statistics`` as views (make sql).
-
-Belongs here: what the shell is told before its user types. The statements are those of the lake and of the SQL files.
-"""
+"""The duckdb shell on the lake, read-only, with the statistics of ``sql/statistics`` as views ."""
 
 from __future__ import annotations
 
@@ -10,14 +7,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import duckdb
 
-from assets.lake import Lake, LakeError
-from orchestration.resources import lake_of
-from orchestration.settings import SettingsError, load_settings
+from assets.lake import Lake
 from sql import statements as sql_files
 
 
@@ -39,27 +34,16 @@ def statements(lake: Lake) -> Iterator[str]:
         yield f"CREATE VIEW statistics.{schema}.{view} AS\n{query}"
 
 
-def main(arguments: list[str]) -> int:
-    """Open the shell; ``arguments`` go to it, e.g. ``-c 'FROM videos'``."""
-    try:
-        lake = lake_of(load_settings())
-        if lake.is_new:
-            raise LakeError(f"no lake in {lake.root}: make one with make demo, or set HOWTO_LAKE")
-        told = ";\n".join(statements(lake))
-    except (SettingsError, LakeError) as error:
-        print(error, file=sys.stderr)
-        return 1
+def run_shell(lake: Lake, arguments: Sequence[str]) -> int:
+    """Open the shell and return its exit code; ``arguments`` go to it, e.g. ``-c 'FROM videos'``."""
+    script = ";\n".join(statements(lake))
     lake.close()
     # In a file and not on the command line, which every user of the machine can read: keys of a store may be in it.
     with tempfile.TemporaryDirectory() as folder:
         opening = Path(folder) / "opening.sql"
         opening.touch(mode=0o600)
-        opening.write_text(f"{told};\n", encoding="utf-8")
+        opening.write_text(f"{script};\n", encoding="utf-8")
         shell = Path(sys.executable).parent / "duckdb"
         # Ctrl-C is for the shell, which ends a query by it. What is ignored would be ignored there too.
         signal.signal(signal.SIGINT, lambda *_: None)
         return subprocess.call([os.fspath(shell), "-init", os.fspath(opening), *arguments])
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

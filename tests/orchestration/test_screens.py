@@ -107,7 +107,7 @@ def test_the_card_and_the_search_page(made: tuple[Settings, Path], browser: Brow
     browser.open((settings.lake / "card" / "card.html").as_uri())
     assert "synthetic how-to videos" in browser.see("document.body.innerText")
     keep(browser, "card")
-    with served(made, "orchestration.search") as address:
+    with served(made, "orchestration.cli", "search") as address:
         Browser.until(lambda: httpx.get(f"{address}/api/search?q=box").is_success, seconds=120)
         browser.open(f"{address}/?q=rinse+the+box")
         browser.until(lambda: browser.see("document.querySelectorAll('video').length") > 0)

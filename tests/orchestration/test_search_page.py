@@ -39,7 +39,7 @@ from ml.joint_embedding.pairs import VideoPairs
 from ml.joint_embedding.train import Config, Job
 from ml.text.word_vectors import train_word_vectors
 from ml.training import write_model_folder
-from orchestration.search.__main__ import main
+from orchestration.cli import main
 from orchestration.search.app import build_app
 from orchestration.search.hero_moments import Corpus, load_corpus
 from orchestration.search.library import Library, NotReadyError
@@ -467,7 +467,7 @@ def test_a_moment_starts_where_its_step_starts(browser: Browser, address: str, m
 
 def test_the_command_serves_a_lake_that_is_not_made_yet_and_makes_none(tmp_path: Path) -> None:
     lake, port = tmp_path / "lake", free_port()
-    command = [sys.executable, "-m", "orchestration.search", "--port", str(port)]
+    command = [sys.executable, "-m", "orchestration.cli", "search", "--port", str(port)]
     server = subprocess.Popen(command, env={**os.environ, "HOWTO_LAKE": str(lake)})
     pages: list[httpx.Response] = []
 
@@ -489,5 +489,5 @@ def test_the_command_serves_a_lake_that_is_not_made_yet_and_makes_none(tmp_path:
 
 def test_the_command_refuses_a_wrong_setting(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
     monkeypatch.setenv("HOWTO_SHARDS", "0")
-    assert main([]) == 2
+    assert main(["search"]) == 2
     assert "HOWTO_SHARDS=0" in capsys.readouterr().err

@@ -97,7 +97,7 @@ def test_the_python_of_the_documentation_runs_as_printed(
 def test_the_shell_shows_the_lake_and_changes_nothing(first: Refresh, world: Settings, tmp_path: Path) -> None:
     def shell(lake: Path, *commands: str) -> subprocess.CompletedProcess[str]:
         arguments = [argument for command in commands for argument in ("-c", command)]
-        command = [sys.executable, "-W", "ignore", "-m", "orchestration.shell", "-csv", *arguments]
+        command = [sys.executable, "-W", "ignore", "-m", "orchestration.cli", "sql", "-csv", *arguments]
         environment = {**os.environ, "HOWTO_LAKE": str(lake)}
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
@@ -105,7 +105,7 @@ def test_the_shell_shows_the_lake_and_changes_nothing(first: Refresh, world: Set
     nodes = Lake(world.lake).sql("SELECT count(*) FROM graph_nodes").fetchall()[0][0]
     assert str(nodes) in counted.stdout.split() and "read-only" in counted.stderr
     missing = shell(tmp_path / "lake")
-    assert missing.returncode == 1 and missing.stderr.startswith(f"no lake in {tmp_path / 'lake'}")
+    assert missing.returncode == 2 and missing.stderr.startswith(f"{tmp_path / 'lake'}: no lake is there")
 
 
 def test_a_second_run_leaves_everything_alone(first: Refresh, world: Settings, instance: dg.DagsterInstance) -> None:

@@ -1,15 +1,9 @@
-"""Serve the search page.
-
-    python -m orchestration.search [--host 127.0.0.1] [--port 8000]
-
-Belongs here: the command line, and from settings to the application.
-"""
+"""Serving the search page: from settings to the application, and the application on a socket."""
 
 from __future__ import annotations
 
-import argparse
 import ipaddress
-import sys
+import socket
 from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +15,7 @@ from orchestration.resources import build_resources
 from orchestration.search.app import build_app
 from orchestration.search.library import Library
 from orchestration.search.options import SearchOptions
-from orchestration.settings import Settings, SettingsError, load_settings
+from orchestration.settings import Settings
 
 if TYPE_CHECKING:
     from orchestration.search.hero_moments import Corpus
@@ -52,22 +46,13 @@ def _changed(path: Path) -> int | None:
     return path.stat().st_mtime_ns if path.exists() else None
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Serve until interrupted; exit code 2 if a setting is wrong."""
-    parser = argparse.ArgumentParser(prog="python -m orchestration.search", description=__doc__.splitlines()[0])
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; anyone who reaches it may search")
-    parser.add_argument("--port", type=int, default=8000)
-    chosen = parser.parse_args(arguments)
-    try:
-        # A page that others reach has names that only they know.
-        options = SearchOptions() if _is_loopback(chosen.host) else SearchOptions(hosts=("*",))
-        app = search_app(load_settings(), options)
-    except SettingsError as error:
-        print(error, file=sys.stderr)
-        return 2
-    print(f"Search page on http://{chosen.host}:{chosen.port} (Ctrl+C ends it)", flush=True)
-    uvicorn.run(app, host=chosen.host, port=chosen.port, log_level="warning", proxy_headers=False, server_header=False)
-    return 0
+def serve(settings: Settings, host: str, listening: socket.socket) -> None:
+    """Serve the search page on a socket that listens on ``host``, until interrupted."""
+    # A page that other machines reach has host names that only its operator knows.
+    options = SearchOptions() if _is_loopback(host) else SearchOptions(hosts=("*",))
+    app = search_app(settings, options)
+    config = uvicorn.Config(app, log_level="warning", proxy_headers=False, server_header=False)
+    uvicorn.Server(config).run(sockets=[listening])
 
 
 def _is_loopback(host: str) -> bool:
@@ -75,7 +60,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,85 @@
+"""From exceptions to one line on standard error and an exit code. See ``run``.
+
+Exit codes of every command: 0 done, 1 something failed, 2 cannot start, 130 stopped.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+import click
+
+DONE, FAILED, CANNOT_START, STOPPED = 0, 1, 2, 130
+
+_CANNOT_START = {
+    "orchestration.settings.SettingsError",
+    "orchestration.selection.SelectionError",
+    "orchestration.refresh.lock.RefreshError",
+    "orchestration.search.library.NotReadyError",
+    "assets.lake.store.LakeError",
+    "assets.sources.howto100m_release.export.ExportError",
+    "assets.features.layouts.LayoutError",
+    "assets.graph.published.PublishedError",
+    "assets.graph.edges.GraphError",
+    "assets.sources.retail.RetailError",
+}
+"""Exceptions whose message says what is wrong and what to do. They are named, not imported, so that help is fast."""
+
+_STOPPED = {"dagster._core.errors.DagsterExecutionInterruptedError"}
+
+
+class CommandError(Exception):
+    """A command cannot do its work; the message says what is wrong and what to do."""
+
+    def __init__(self, message: str, code: int = CANNOT_START) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def run(command: Callable[[], object]) -> int:
+    """Run a command and return its exit code: an integer that it returns, else 0.
+
+    A mistake of the user becomes a line on standard error. Any other exception is a bug and keeps its traceback.
+    """
+    try:
+        result = command()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of a pipe has seen enough, e.g. ``head``. Python would complain again when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except (click.Abort, KeyboardInterrupt):
+        return STOPPED
+    except Exception as error:
+        explained = explain(error)
+        if explained is None:
+            raise
+        print(explained[0], file=sys.stderr)
+        return explained[1]
+    return result if isinstance(result, int) else DONE
+
+
+def explain(error: Exception) -> tuple[str, int] | None:
+    """The line and the exit code of an exception; None for one that no user can cause."""
+    names = {f"{each.__module__}.{each.__name__}" for each in type(error).__mro__}
+    if isinstance(error, CommandError):
+        return str(error), error.code
+    if isinstance(error, click.ClickException):
+        return _usage(error), CANNOT_START
+    if names & _CANNOT_START:
+        return str(error), CANNOT_START
+    if names & _STOPPED:
+        return "Stopped.", STOPPED
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}; check the path and its permissions", CANNOT_START
+    return None
+
+
+def _usage(error: click.ClickException) -> str:
+    """A wrong invocation in one line, with the command whose help says what is right."""
+    message = " ".join(error.format_message().split()).rstrip(".")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    path = context.command_path if context else "howto"
+    return f"{path}: {message}; see '{path} --help'"

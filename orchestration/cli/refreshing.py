@@ -1,0 +1,86 @@
+"""``howto demo``, ``howto refresh`` and ``howto status``: what has to run, and running it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from orchestration.cli.common import lake_option, open_lake, settings_in_force
+from orchestration.cli.errors import DONE, FAILED, STOPPED
+
+if TYPE_CHECKING:
+    from orchestration.settings import Settings
+
+select_option = click.option(
+    "--select",
+    metavar="SELECTION",
+    help="Dagster asset selection, e.g. 'group:graph' or '+key:clips'. Default: all but studies and fine-tuning.",
+)
+
+
+@click.command()
+@lake_option
+@select_option
+def refresh(select: str | None) -> int:
+    """Make what is missing, out of date or damaged.
+
+    It can be repeated and interrupted: what was made stays, and the same command goes on from there.
+    """
+    return refresh_with(settings_in_force(), select)
+
+
+@click.command()
+@lake_option
+def demo() -> int:
+    """Make every asset, then print the report.
+
+    By default on generated videos and packaged transactions; HOWTO_SOURCE and other settings change that.
+    """
+    from orchestration.report import report
+
+    settings = settings_in_force()
+    code = refresh_with(settings, None)
+    if code in (DONE, FAILED):
+        click.echo("\n".join(report(settings, open_lake(settings))))
+    return code
+
+
+def refresh_with(settings: Settings, selection: str | None) -> int:
+    """Refresh the lake of the settings, print each step, and return the exit code."""
+    import logging
+
+    import dagster as dg
+    from dagster._core.errors import DagsterExecutionInterruptedError
+
+    from orchestration.definitions import build_defs
+    from orchestration.instance import name_instance
+    from orchestration.refresh import refresh_lake
+    from orchestration.selection import resolve_selection
+
+    logging.getLogger("dagster").setLevel(logging.ERROR)
+    # A wrong selection must leave no folder behind.
+    resolve_selection(selection, build_defs(settings).resolve_asset_graph())
+    name_instance(settings.lake)
+    click.echo(f"Refreshing {settings.lake} from the {settings.source} source:")
+    try:
+        with dg.DagsterInstance.get() as instance:
+            done = refresh_lake(settings, instance, selection)
+    except (DagsterExecutionInterruptedError, KeyboardInterrupt):
+        click.echo("Stopped. What was made stays; the same command goes on from there.", err=True)
+        return STOPPED
+    click.echo(done.summary)
+    return FAILED if done.failed else DONE
+
+
+@click.command()
+@lake_option
+@select_option
+def status(select: str | None) -> None:
+    """Print what a refresh would run, and why. Nothing is run."""
+    from orchestration.status import status_lines
+
+    click.echo("\n".join(status_lines(settings_in_force(), select)))
+
+
+COMMANDS = (demo, refresh, status)

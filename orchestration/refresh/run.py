@@ -1,0 +1,178 @@
+"""Running a plan: one partition a run, in this process, on the instance that the UI shows."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+
+import dagster as dg
+from dagster._core.errors import DagsterExecutionInterruptedError
+
+from orchestration.definitions import build_defs
+from orchestration.emptied import emptied_by
+from orchestration.refresh.lock import close_killed_runs, only_one, process_tags, remove_unfinished_files
+from orchestration.refresh.plan import Plan, Step
+from orchestration.settings import Settings
+
+_WITHIN_TAG = "howto/within"
+"""The run of a job within which a refresh made another run."""
+_OWN_ERROR = re.compile(r"^(assets|ml|orchestration)[\w.]*: ")
+"""The class of an error of this project, whose message already says everything."""
+
+
+def print_line(line: str) -> None:
+    """Print a line at once, also where standard output is a pipe."""
+    print(line, flush=True)
+
+
+class Refresh:
+    """One pass over the asset graph."""
+
+    def __init__(
+        self,
+        defs: dg.Definitions,
+        instance: dg.DagsterInstance,
+        log: Callable[[str], object] = print_line,
+        within: str | None = None,
+    ) -> None:
+        self.defs = defs
+        self.log = log
+        self.tags = process_tags() | ({_WITHIN_TAG: within} if within else {})
+        self.instance = instance
+        self.plan = Plan(defs, instance)
+        self.job = defs.resolve_implicit_global_asset_job_def()
+        self.ran: list[Step] = []
+        self.unchanged: list[Step] = []
+        self.failed: dict[Step, str] = {}
+        self.skipped: list[Step] = []
+
+    @property
+    def graph(self) -> dg.AssetGraph:
+        """The graph of all assets."""
+        return self.plan.graph
+
+    @property
+    def summary(self) -> str:
+        """How many steps were made, up to date, failed and skipped."""
+        return (
+            f"{len(self.ran)} made, {len(self.unchanged)} up to date and left alone,"
+            f" {len(self.failed)} failed, {len(self.skipped)} skipped."
+        )
+
+    def run(self, selection: str | None = None) -> bool:
+        """Run every selected step that has to run (None: ``EVERYTHING``) after its inputs; True if nothing failed.
+
+        Raises:
+            SelectionError: the selection is wrong or selects nothing.
+            DagsterExecutionInterruptedError: somebody stopped it; what was made stays, and a later refresh goes on.
+        """
+        failed: set[dg.AssetKey] = set()
+        for keys in self.plan.computations(selection):
+            if self.plan.parents(keys) & failed:
+                failed |= set(keys)
+                self.skipped.append(Step(keys, None))
+                self._log("skipped", Step(keys, None), "an input failed")
+                continue
+            for step in self.plan.steps(keys):
+                if not self._visit(step):
+                    failed |= set(keys)
+        return not self.failed
+
+    def _why(self, step: Step) -> str | None:
+        """Why a step has to run, or None if what is stored is what it would make."""
+        return self.plan.why(step)
+
+    def _visit(self, step: Step) -> bool:
+        reason = self._why(step)
+        if reason is None:
+            self.unchanged.append(step)
+            return True
+        self._log("making", step, reason)
+        started = time.monotonic()
+        versions = [self.plan.recorded_version(key, step.partition) for key in step.keys]
+        result = self.job.execute_in_process(
+            instance=self.instance,
+            asset_selection=list(step.keys),
+            partition_key=step.partition,
+            raise_on_error=False,
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            tags=self.tags,
+        )
+        seconds = time.monotonic() - started
+        if not result.success:
+            if _was_interrupted(result):
+                self._log("stopped", step, f"after {seconds:.1f} s")
+                self.instance.report_run_canceled(result.dagster_run)
+                raise DagsterExecutionInterruptedError
+            self.failed[step] = self._failure(step, result)
+            self._log("FAILED", step, self.failed[step])
+            return False
+        self.ran.append(step)
+        same = versions == [self.plan.recorded_version(key, step.partition) for key in step.keys]
+        outcome = "same content as before" if same else self._rows(result)
+        self._log("made", step, f"{outcome}; {seconds:.1f} s")
+        for evaluation in result.get_asset_check_evaluations():
+            if not evaluation.passed:
+                self._log("WARNING", step, str(evaluation.description))
+        return True
+
+    def _failure(self, step: Step, result: dg.ExecuteInProcessResult) -> str:
+        upstream = set[dg.AssetKey]().union(*(self.graph.get_ancestor_asset_keys(key) for key in step.keys))
+        emptied = emptied_by(self.plan.lake, (key.path[-1] for key in upstream))
+        return "; ".join(filter(None, [_what_failed(result), emptied and f"no data reached this step: {emptied}"]))
+
+    def _rows(self, result: dg.ExecuteInProcessResult) -> str:
+        counts = {}
+        for event in result.get_asset_materialization_events():
+            metadata = event.materialization.metadata
+            rows = metadata.get("dagster/row_count") or metadata.get("dagster/partition_row_count")
+            if rows is not None:
+                unit = "row" if rows.value == 1 else "rows"
+                counts[event.materialization.asset_key] = f"{rows.value:,} {unit}"
+        return " + ".join(counts[key] for key in sorted(counts)) or "done"
+
+    def _log(self, what: str, step: Step, why: str) -> None:
+        self.log(f"  {what:8} {step}  ({why})")
+
+
+def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    errors = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
+    return any(error and error.cls_name == DagsterExecutionInterruptedError.__name__ for error in errors)
+
+
+def _what_failed(result: dg.ExecuteInProcessResult) -> str:
+    for evaluation in result.get_asset_check_evaluations():
+        if not evaluation.passed and evaluation.severity is dg.AssetCheckSeverity.ERROR:
+            return f"check {evaluation.check_name}: {evaluation.description}"
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            while error and error.cause:
+                error = error.cause
+            return _OWN_ERROR.sub("", error.message.strip()) if error else "unknown error"
+    return "the run failed; see the UI"
+
+
+def refresh_lake(
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    selection: str | None = None,
+    log: Callable[[str], object] = print_line,
+    within: str | None = None,
+) -> Refresh:
+    """Refresh the lake that the settings name, after clearing up what killed processes left.
+
+    Args:
+        within: the run that does so, which the runs of the refresh then name.
+
+    Raises:
+        RefreshError: another refresh of this lake is running.
+        DagsterExecutionInterruptedError: somebody stopped it.
+    """
+    with only_one(settings.lake):
+        close_killed_runs(instance)
+        remove_unfinished_files(settings.lake / "media")
+        refresh = Refresh(build_defs(settings), instance, log, within)
+        refresh.run(selection)
+        return refresh

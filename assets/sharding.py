@@ -5,13 +5,20 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from assets.options import Options, Variable
 
 
 @dataclass(frozen=True)
-class Sharding:
+class Sharding(Options):
     """``count`` shards; the CRC-32 of a video id, modulo the count, is its shard."""
 
-    count: int
+    group: ClassVar = "Videos"
+
+    count: Annotated[int, Variable("shards"), Field(ge=1, le=100_000, description="shards of videos")] = 4
 
     @property
     def keys(self) -> list[str]:

@@ -5,14 +5,24 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from assets.options import Options, Seed
 
 
 @dataclass(frozen=True)
-class SplitOptions:
+class SplitOptions(Options):
     """Seed of the split, and the share that is held out for testing and as much again for validation."""
 
-    seed: int
-    held_out_share: float
+    group: ClassVar = "Networks and training"
+
+    seed: Seed = 0
+    held_out_share: Annotated[
+        float,
+        Field(gt=0, lt=0.5, description="share of videos and products for testing, and again for validation"),
+    ] = 0.2
 
 
 def split_of(identifier: str, options: SplitOptions) -> str:

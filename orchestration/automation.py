@@ -117,7 +117,7 @@ def _refresh_job(name: str) -> dg.JobDefinition:
 def expire_snapshots(
     context: dg.OpExecutionContext, lake: dg.ResourceParam[Lake], settings: dg.ResourceParam[Settings]
 ) -> None:
-    done = lake.maintain(datetime.now(UTC) - timedelta(days=settings.retention_days))
+    done = lake.maintain(datetime.now(UTC) - timedelta(days=settings.operations.retention_days))
     context.log.info("; ".join(f"{name.replace('_', ' ')}: {count}" for name, count in done.items()))
 
 
@@ -125,7 +125,7 @@ def expire_snapshots(
 def clean_up_arrays(
     context: dg.OpExecutionContext, features: dg.ResourceParam[FeatureStore], settings: dg.ResourceParam[Settings]
 ) -> None:
-    freed = clean_up(features.root, timedelta(days=settings.retention_days))
+    freed = clean_up(features.root, timedelta(days=settings.operations.retention_days))
     context.log.info(f"{freed / 1e6:,.1f} MB of older arrays deleted")
 
 
@@ -184,12 +184,12 @@ def sensors(settings: Settings) -> list[dg.SensorDefinition]:
         " (minutes each); studies it leaves to those who ask.",
     )
     found: list[dg.SensorDefinition] = [automation]
-    if settings.source == "folder":
+    if settings.sources.kind == "folder":
         found.append(new_videos)
-    if settings.transactions is not None:
+    if settings.retail.transactions is not None:
         found.append(new_transactions)
-    if settings.alert_webhook:
-        found.append(_alert_sensor(settings.alert_webhook))
+    if settings.operations.alert_webhook:
+        found.append(_alert_sensor(settings.operations.alert_webhook.get_secret_value()))
     return found
 
 

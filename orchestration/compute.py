@@ -12,7 +12,8 @@ from typing import Any
 import dagster as dg
 
 from orchestration.automation import SELECTIONS
-from orchestration.settings import Settings, SettingsError
+from orchestration.settings import Settings
+from orchestration.settings.model import ComputeSettings
 
 GPU_POOL = "gpu"
 """The pool of the assets that run networks; their steps get the GPUs of a cluster."""
@@ -29,17 +30,18 @@ _GPU_NODES: dict[str, Any] = {
 
 def executor(settings: Settings, assets: Sequence[dg.AssetsDefinition]) -> dg.ExecutorDefinition:
     """The executor that HOWTO_COMPUTE names."""
-    if settings.compute == "kubernetes":
+    compute = settings.compute
+    if compute.executor == "kubernetes":
         from dagster_k8s import k8s_job_executor
 
         return k8s_job_executor.configured(
             {
-                "step_k8s_config": _pod(settings, gpus=0),
-                "per_step_k8s_config": {name: _pod(settings, settings.step_gpus) for name in steps_on_gpu(assets)},
+                "step_k8s_config": _pod(compute, gpus=0),
+                "per_step_k8s_config": {name: _pod(compute, compute.step_gpus) for name in steps_on_gpu(assets)},
             },
             name="kubernetes",
         )
-    return dg.multiprocess_executor if settings.compute == "multiprocess" else dg.in_process_executor
+    return dg.multiprocess_executor if compute.executor == "multiprocess" else dg.in_process_executor
 
 
 def steps_on_gpu(assets: Sequence[dg.AssetsDefinition]) -> list[str]:
@@ -54,10 +56,10 @@ def steps_on_gpu(assets: Sequence[dg.AssetsDefinition]) -> list[str]:
     return [*(definition.op.name for definition in on_gpu), *refreshes]
 
 
-def _pod(settings: Settings, gpus: int) -> dict[str, Any]:
+def _pod(compute: ComputeSettings, gpus: int) -> dict[str, Any]:
     """What the pod of a step asks for, as ``dagster-k8s/config`` would say it."""
-    memory = f"{settings.step_memory_gb:g}G"
-    requests: dict[str, str] = {"cpu": f"{settings.step_cpus:g}", "memory": memory}
+    memory = f"{compute.step_memory_gb:g}G"
+    requests: dict[str, str] = {"cpu": f"{compute.step_cpus:g}", "memory": memory}
     limits: dict[str, str] = {"memory": memory} | ({"nvidia.com/gpu": str(gpus)} if gpus else {})
     return {
         "container_config": {"resources": {"requests": requests, "limits": limits}},
@@ -66,27 +68,22 @@ def _pod(settings: Settings, gpus: int) -> dict[str, Any]:
 
 
 def ray_cluster(settings: Settings) -> object:
-    """The resource that makes a run's Ray cluster by KubeRay; the word ``given`` where nothing has to be made.
-
-    Raises:
-        SettingsError: dagster-ray is not installed.
-    """
-    if settings.compute != "ray" or settings.ray_cluster == "given":
+    """The resource that creates a run's Ray cluster with KubeRay; the word ``given`` where none has to be created."""
+    compute = settings.compute
+    if compute.executor != "ray" or compute.ray_cluster == "given":
         return "given"
-    try:
-        from dagster_ray.kuberay import KubeRayCluster, RayClusterConfig, RayClusterSpec
-    except ImportError as error:
-        raise SettingsError("HOWTO_RAY_CLUSTER=kuberay needs dagster-ray: pip install '.[cluster,ray]'") from error
+    from dagster_ray.kuberay import KubeRayCluster, RayClusterConfig, RayClusterSpec
+
     workers = {
         "groupName": "workers",
-        "replicas": settings.ray_actors,
-        "minReplicas": settings.ray_actors,
-        "maxReplicas": settings.ray_actors,
+        "replicas": compute.ray_actors,
+        "minReplicas": compute.ray_actors,
+        "maxReplicas": compute.ray_actors,
         "rayStartParams": {},
-        "template": _ray_pod(settings, "worker", settings.ray_gpus),
+        "template": _ray_pod(compute, "worker", compute.ray_gpus),
     }
     # The head has no CPU to give, so that every actor is on a worker.
-    head = {"serviceType": "ClusterIP", "rayStartParams": {"num-cpus": "0"}, "template": _ray_pod(settings, "head", 0)}
+    head = {"serviceType": "ClusterIP", "rayStartParams": {"num-cpus": "0"}, "template": _ray_pod(compute, "head", 0)}
     spec = RayClusterSpec(head_group_spec=head, worker_group_specs=[workers])
     return KubeRayCluster(
         ray_cluster=RayClusterConfig(metadata={"namespace": NAMESPACE}, spec=spec),
@@ -94,15 +91,15 @@ def ray_cluster(settings: Settings) -> object:
     )
 
 
-def _ray_pod(settings: Settings, name: str, gpus: float) -> dict[str, Any]:
+def _ray_pod(compute: ComputeSettings, name: str, gpus: float) -> dict[str, Any]:
     """The pod of a Ray node, with the run's image, the lake's volume and no rights (``overlays/ray``)."""
-    memory = f"{settings.step_memory_gb:g}G"
+    memory = f"{compute.step_memory_gb:g}G"
     whole_gpus = {"nvidia.com/gpu": str(ceil(gpus))} if gpus else {}
     container = {
         "name": name,
         "envFrom": [{"configMapRef": {"name": "howto-lake"}}],
         "resources": {
-            "requests": {"cpu": f"{settings.step_cpus:g}", "memory": memory},
+            "requests": {"cpu": f"{compute.step_cpus:g}", "memory": memory},
             "limits": {"memory": memory} | whole_gpus,
         },
         "securityContext": {

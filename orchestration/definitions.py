@@ -44,8 +44,9 @@ from orchestration.compute import executor
 from orchestration.io_manager import PART, column_schema, table_of
 from orchestration.partitions import partitions_by_column
 from orchestration.quality import quality_checks
-from orchestration.resources import build_resources, fingerprint
+from orchestration.resources import build_resources, options_version
 from orchestration.settings import Settings, load_settings
+from orchestration.settings.catalogue import as_markdown
 
 STAGES = (
     assets.sources.assets,
@@ -111,20 +112,23 @@ def stored_version(defs: dg.Definitions, key: dg.AssetKey, partition: str | None
 
 def _dress(definition: dg.AssetsDefinition, settings: Settings, resources: Mapping[str, Any]) -> dg.AssetsDefinition:
     """Give an asset what follows from its table's contract and from the options that it uses."""
-    options = fingerprint(dict(resources), set(definition.required_resource_keys))
+    options = options_version(resources, set(definition.required_resource_keys), settings.lake)
     contracts = [load_tables()[table_of(spec.key, dict(spec.metadata))] for spec in definition.specs if is_table(spec)]
     partitions = partitions_by_column(settings)
     columns = {contract.partition_column for contract in contracts}
     partitioned = next((partitions[column] for column in columns if column in partitions), None)
 
-    changing = {"video_source": settings.source != "synthetic", "retail_source": settings.transactions is not None}
+    changing = {
+        "video_source": settings.sources.kind != "synthetic",
+        "retail_source": settings.retail.transactions is not None,
+    }
 
     def dressed(spec: dg.AssetSpec) -> dg.AssetSpec:
         metadata = dict(spec.metadata)
         if is_table(spec):
             metadata["dagster/column_schema"] = column_schema(table_of(spec.key, metadata))
         if spec.group_name == "sources":
-            metadata["settings in force"] = dg.MetadataValue.md(settings.describe())
+            metadata["settings in force"] = dg.MetadataValue.md(as_markdown(settings))
         return spec.replace_attributes(
             code_version="-".join(filter(None, [spec.code_version, options])),
             owners=["team:models" if str(spec.group_name).startswith(_MODEL_SYSTEMS) else "team:data"],
@@ -158,7 +162,7 @@ def build_defs(settings: Settings, resources: Mapping[str, Any] | None = None) -
         resources: by name, instead of those that follow from the settings.
     """
     in_force = {**build_resources(settings), **(resources or {})}
-    stages = [*STAGES, *([assets.sources.synthetic.assets] if settings.source == "synthetic" else [])]
+    stages = [*STAGES, *([assets.sources.synthetic.assets] if settings.sources.kind == "synthetic" else [])]
     loaded = [
         _dress(definition, settings, in_force)
         for stage in stages

@@ -69,7 +69,7 @@ def where_to_look(settings: Settings) -> Iterator[str]:
 
 def report(settings: Settings, lake: Lake) -> Iterator[str]:
     """The tables of the lake, its size, the results of its models, and where to look next."""
-    yield from ("", f"In the lake ({settings.lake}, {settings.source} source):", *contents(lake), "")
+    yield from ("", f"In the lake ({settings.lake}, {settings.sources.kind} source):", *contents(lake), "")
     if lake.has("clips") and lake.has("videos"):
         yield from (size(lake), "")
     if lake.has("evaluations"):

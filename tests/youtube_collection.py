@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
+from pydantic import SecretStr
 
 from assets.captions.fetch import fetch_captions
 from assets.media.files import fetch_files
@@ -47,7 +48,7 @@ def options_for(proxy: str) -> YouTubeOptions:
         tries=1,
         retry_wait_s=0.001,
         response_timeout_s=20.0,
-        proxy=proxy,
+        proxy=SecretStr(proxy),
         yt_dlp={"nocheckcertificate": True},
     )
 

@@ -10,9 +10,12 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
 
 import polars as pl
+from pydantic import Field
+
+from assets.options import Options, Variable
 
 Method = Literal["lines", "pauses", "model"]
 
@@ -20,7 +23,7 @@ _SENTENCE_END = re.compile(r"[.?!…][\"'”’)\]]*$")
 
 
 @dataclass(frozen=True)
-class Segmentation:
+class Segmentation(Options):
     """How captions become clips.
 
     ``lines``: a clip a caption line. ``pauses``: a sentence ends at its punctuation and at pauses. ``model``: a
@@ -29,7 +32,16 @@ class Segmentation:
     Alignment Networks).
     """
 
-    method: Method = "lines"
+    group: ClassVar = "Captions"
+
+    method: Annotated[
+        Method,
+        Variable("segmentation"),
+        Field(
+            description="text of a clip: a caption line, a sentence that ends at punctuation and pauses, or a sentence"
+            " that ends where a model says (extra sentences)"
+        ),
+    ] = "lines"
     max_words: int = 20
     max_pause_s: float = 1.0
     model: str = "sat-3l-sm"

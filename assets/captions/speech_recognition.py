@@ -10,10 +10,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, ClassVar, Protocol
+
+from pydantic import Field
 
 from assets.captions.sentences import MissingExtraError
 from assets.captions.tracks import CaptionLine
+from assets.contents import Contents
+from assets.options import ContentOf, Options, SameResult, Variable
 
 
 class _Word(Protocol):
@@ -30,8 +34,12 @@ class _Segment(Protocol):
     words: list[Any] | None
 
 
+def _model_version(model: str, contents: Contents) -> str:
+    return contents.version(Path(model)) or model
+
+
 @dataclass(frozen=True)
-class Recognition:
+class Recognition(Options):
     """How speech is recognised. The two limits are Whisper's own rule for silence (section 4.5 of its paper).
 
     Attributes:
@@ -41,8 +49,18 @@ class Recognition:
         min_log_probability: mean log probability of a segment's tokens below which it counts as unlikely text.
     """
 
-    model: str = "small"
-    device: str = "auto"
+    group: ClassVar = "Captions"
+
+    model: Annotated[
+        str,
+        Variable("speech_model"),
+        ContentOf(_model_version),
+        Field(
+            description="Whisper model for videos without captions, a name or a folder (extra asr); empty: no speech"
+            " recognition"
+        ),
+    ] = ""
+    device: Annotated[str, SameResult] = "auto"
     compute_type: str = "default"
     language: str | None = None
     max_no_speech: float = 0.6

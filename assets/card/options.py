@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from assets.options import Options, Seed
 
 CARD = "howto/card"
 """Metadata key of an asset that is a card: the folder it is written to, below the lake's."""
 
 
 @dataclass(frozen=True)
-class CardOptions:
-    """``samples`` clips are shown, 0 for a page that may be shared where videos may not; ``seed`` draws them."""
+class CardOptions(Options):
+    """What the card shows. ``seed`` draws the samples."""
 
-    samples: int = 8
-    seed: int = 0
+    group: ClassVar = "Data set card"
+    prefix: ClassVar = "card_"
+
+    samples: Annotated[
+        int, Field(ge=0, description="clips that the data set card shows; 0 if the videos must not be shared")
+    ] = 8
+    seed: Seed = 0

@@ -49,7 +49,7 @@ def make_shard(
     backbones = load_networks(options)
     outcomes = _extract(options, files, backbones, store, shard, progress) if backbones else []
     makers = {backbone.name: (backbone.dim, backbone.fingerprint) for backbone in backbones}
-    for stream, folder in options.files:
+    for stream, folder in options.files.items():
         rate_hz = float(options.row_rate(stream))
         read, dim = import_shard(folder, stream, rate_hz, videos, store, shard, progress)
         outcomes += read

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from assets.options import Options, Seed, Variable
 
 Measure = Literal["baskets", "lift", "npmi", "significance"]
 Level = Literal["department", "product_category", "product_type"]
@@ -30,37 +34,53 @@ class Construction:
 
 
 @dataclass(frozen=True)
-class GraphOptions:
-    """What counts as a co-purchase, which pairs become edges, what is told of the nodes, and how they are clustered.
+class GraphOptions(Options):
+    """What a co-purchase is, which pairs become edges, what the features of a node are, and how nodes are clustered.
 
-    ``label`` is the level of the product hierarchy to learn; ``manufacturer`` adds who made a product to the features;
-    ``inductive`` clusters the training products' own graph, for a training that sees nothing else.
+    ``label`` is the level of the product hierarchy to learn.
     """
 
-    min_baskets: int
-    max_basket_items: int
-    neighbours: int
-    clusters: int
-    seed: int
-    measure: Measure = "npmi"
+    group: ClassVar = "Co-purchase graph"
+
+    min_baskets: Annotated[int, Field(ge=1, description="baskets below which a pair of products is no co-purchase")] = 2
+    max_basket_items: Annotated[
+        int, Field(ge=2, description="products above which a basket is left out, because its pairs mean little")
+    ] = 300
+    neighbours: Annotated[int, Field(ge=1, description="strongest edges that a product keeps")] = 20
+    clusters: Annotated[int, Variable("gcn_clusters"), Field(ge=1, description="METIS clusters of the graph")] = 50
+    seed: Seed = 0
+    measure: Annotated[
+        Measure, Variable("edge_measure"), Field(description="measure by which pairs of products are compared")
+    ] = "npmi"
     mutual: bool = True
     label: Level = "department"
-    manufacturer: bool = False
-    inductive: bool = False
+    manufacturer: Annotated[bool, Field(description="use the manufacturer of a product as one of its features")] = False
+    inductive: Annotated[
+        bool, Variable("gcn_inductive"), Field(description="train without the held-out products and their edges")
+    ] = False
 
     @property
     def construction(self) -> Construction:
+        """Which pairs become edges."""
         return Construction(self.measure, self.neighbours, self.mutual, self.min_baskets)
 
 
 @dataclass(frozen=True)
-class ClusterGCNOptions:
+class ClusterGCNOptions(Options):
     """Size and schedule of the Cluster-GCN."""
 
-    seed: int
-    hidden_dim: int
-    layers: int
-    epochs: int
-    clusters_per_batch: int
-    diagonal_lambda: float
-    neighbour_dropout: float
+    group: ClassVar = "Cluster-GCN"
+    prefix: ClassVar = "gcn_"
+
+    seed: Seed = 0
+    hidden_dim: Annotated[int, Field(ge=1, description="width of a Cluster-GCN layer")] = 128
+    layers: Annotated[int, Field(ge=1, description="layers of the Cluster-GCN")] = 3
+    epochs: Annotated[int, Field(ge=1, description="passes over the graph")] = 40
+    clusters_per_batch: Annotated[int, Field(ge=1, description="clusters joined into one batch")] = 5
+    diagonal_lambda: Annotated[
+        float, Field(ge=0, description="additional weight of a node's own features, for deep networks")
+    ] = 0
+    neighbour_dropout: Annotated[
+        float,
+        Field(ge=0, lt=1, description="share of a product's neighbours that training hides at random"),
+    ] = 0

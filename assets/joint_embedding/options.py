@@ -1,43 +1,88 @@
-"""Options of the joint embedding."""
+"""Options of the joint embedding, free of torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, Field
+
+from assets.contents import Contents
+from assets.models.folder import model_version
+from assets.options import ContentOf, ExistingFile, ExistingFolder, Options, Seed, Variable
+
+ALIGNER_MODELS = ("joint_embedding", "word_vectors")
+"""Model folders that an aligner consists of."""
 
 
 @dataclass(frozen=True)
-class EmbeddingOptions:
+class EmbeddingOptions(Options):
     """Size and schedule of the joint embedding."""
 
-    seed: int
-    word_dim: int
-    embedding_dim: int
-    epochs: int
-    videos_per_batch: int
-    pairs_per_video: int
-    learning_rate: float
-    lr_decay: float
+    group: ClassVar = "Joint embedding"
+    prefix: ClassVar = "embedding_"
+
+    seed: Seed = 0
+    word_dim: Annotated[int, Variable("word_dim"), Field(ge=1, description="length of a learned word vector")] = 300
+    embedding_dim: Annotated[
+        int, Variable("embedding_dim"), Field(ge=1, description="length of the joint embedding")
+    ] = 256
+    epochs: Annotated[int, Field(ge=1, description="passes over the training videos")] = 40
+    videos_per_batch: Annotated[int, Field(ge=2, description="videos per batch (B)")] = 16
+    pairs_per_video: Annotated[int, Field(ge=1, description="clip-caption pairs per video in a batch (K)")] = 16
+    learning_rate: Annotated[float, Field(gt=0, description="step size of Adam")] = 3e-4
+    lr_decay: Annotated[float, Field(gt=0, le=1, description="factor of the step size after each epoch")] = 0.97
+
+
+def _must_hold_models(folder: Path | None) -> Path | None:
+    missing = [name for name in ALIGNER_MODELS if folder and model_version(folder / name) is None]
+    if missing:
+        raise ValueError(f"no model folder {' and no model folder '.join(missing)} is in it")
+    return folder
+
+
+def _aligner_version(folder: Path, contents: Contents) -> Any:
+    return [model_version(folder / name) for name in ALIGNER_MODELS]
 
 
 @dataclass(frozen=True)
-class PairOptions:
-    """How clip-caption pairs are made: captions shorter than ``min_time_s`` seconds are grown by their neighbours.
+class PairOptions(Options):
+    """How clip-caption pairs are made: captions shorter than ``min_time_s`` seconds are extended over their neighbours.
 
     With ``aligner``, a folder of the model folders joint_embedding and word_vectors, captions are instead moved to
-    where that model sees them, and left out where their cosine with that window is below ``min_alignment``.
-    ``aligner_version`` changes with those models.
+    the window that the model matches best, and dropped where their cosine with that window is below ``min_alignment``.
     """
 
-    min_time_s: float = 5.0
-    aligner: Path | None = None
-    aligner_version: str | None = None
-    min_alignment: float = -1.0
+    group: ClassVar = "Joint embedding"
+
+    min_time_s: Annotated[
+        float,
+        Variable("min_clip_s"),
+        Field(ge=0, description="seconds below which a caption is extended over its neighbours"),
+    ] = 5.0
+    aligner: Annotated[
+        ExistingFolder | None,
+        AfterValidator(_must_hold_models),
+        ContentOf(_aligner_version),
+        Field(
+            description="folder of earlier models (joint_embedding, word_vectors) that move captions to the time"
+            " at which their content is visible, before training"
+        ),
+    ] = None
+    min_alignment: Annotated[
+        float, Field(ge=-1, le=1, description="cosine with its window below which a moved caption is dropped")
+    ] = -1.0
 
 
 @dataclass(frozen=True)
-class WordOptions:
-    """Word vectors from a file instead of learned ones; ``version`` changes with it."""
+class WordOptions(Options):
+    """Word vectors from a file instead of learned ones."""
 
-    path: Path | None = None
-    version: str = ""
+    group: ClassVar = "Joint embedding"
+
+    path: Annotated[
+        ExistingFile | None,
+        Variable("word_vectors"),
+        Field(description="file of word vectors (word2vec .bin or text, GloVe); not set: learned from the captions"),
+    ] = None

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from assets.options import Compile, Device, Options, SameResult, Variable
 
 
 @dataclass(frozen=True)
-class RuntimeOptions:
-    """How models are trained. Of these only the precision may change a result, by rounding.
+class RuntimeOptions(Options):
+    """How models are trained. Of these, only the precision may change a result, by rounding.
 
-    ``processes`` 0 trains within the run's own process, more by that many processes of torchrun.
+    ``processes`` 0 trains within the run's own process; more starts that many processes with torchrun.
     """
 
-    precision: Literal["no", "bf16", "fp16"]
-    device: str = field(repr=False)
-    compile: bool = field(repr=False)
-    processes: int = field(repr=False)
+    group: ClassVar = "Networks and training"
+    prefix: ClassVar = "training_"
+
+    precision: Annotated[
+        Literal["no", "bf16", "fp16"],
+        Variable("precision"),
+        Field(description="mixed precision of training; no is float32"),
+    ] = "no"
+    device: Device = "auto"
+    compile: Compile = False
+    processes: Annotated[
+        int,
+        SameResult,
+        Field(ge=0, description="processes of torchrun per training; 0 trains in the process of the run"),
+    ] = 0

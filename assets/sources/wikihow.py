@@ -26,44 +26,16 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 
 from assets.outcomes import FetchError, Outcome, Problem, SourceError
 from assets.sources.journal import Journal
+from assets.sources.options import WikiHowOptions
 from assets.sources.protocol import Article
 from ml.files import content_hash
 
 AGENT = "howto-lake"
 """The name by which robots.txt may speak of this client."""
 
-HOUSEKEEPING = ("Answered Requests", "Categories", "Featured Articles", "Honors", "Patrolling", "Stub", "WikiHow")
-"""Categories in which a site keeps its own house; they say nothing of what an article is about."""
-
 _TITLES_A_REQUEST = 50  # the API's limit for clients without special rights
 _ROBOTS_KEPT = timedelta(days=1)  # RFC 9309, section 2.4
 _PASSING_ERRORS = frozenset({"maxlag", "ratelimited", "readonly"})
-
-
-@dataclass(frozen=True)
-class WikiHowOptions:
-    """How the site is asked.
-
-    Args:
-        contact: an address or page where the site's owners reach whoever runs this; it is part of the User-Agent.
-        base_url: the site; its API is ``/api.php`` there.
-        requests_per_second: most requests a second; a Crawl-delay in robots.txt makes it slower.
-        response_timeout_s: seconds after which an answer must be whole.
-        attempts: how often a question is asked in one run before the run is given up.
-        first_wait_s, longest_wait_s: waits between the attempts, doubling; a longer Retry-After ends the run.
-        refresh: age from which a crawl is out of date.
-        housekeeping: categories that are passed over.
-    """
-
-    contact: str
-    base_url: str = "https://www.wikihow.com"
-    requests_per_second: float = 1.0
-    response_timeout_s: float = 60.0
-    attempts: int = 6
-    first_wait_s: float = 5.0
-    longest_wait_s: float = 300.0
-    refresh: timedelta = timedelta(days=7)
-    housekeeping: tuple[str, ...] = HOUSEKEEPING
 
 
 class _PassingError(Exception):
@@ -129,7 +101,8 @@ class WikiHow:
 
     def _crawl_begun(self) -> datetime:
         site = self.options.base_url
-        begun = self.journal.recall("wikihow crawl", site, lambda: b"", site, self.options.refresh).fetched_at
+        keep_for = timedelta(days=self.options.max_age_days)
+        begun = self.journal.recall("wikihow crawl", site, lambda: b"", site, keep_for).fetched_at
         assert begun is not None
         return begun
 

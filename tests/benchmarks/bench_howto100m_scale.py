@@ -28,8 +28,8 @@ from assets.lake import Lake, load_tables
 from assets.sources.howto100m_release.captions import LINES, find_entries, read_entries
 from assets.sources.howto100m_release.export import tracks_of, write_caption_json
 from assets.statistics.queries import compute
+from assets.tasks.categories import WIKIHOW_CATEGORIES
 from ml.text.tokens import stop_words
-from orchestration.settings import WIKIHOW_CATEGORIES
 from sql import statements
 
 SHARDS = 1200

@@ -27,9 +27,9 @@ from dagster._core.code_pointer import CodePointer
 from dagster._core.launcher import LaunchRunContext
 from dagster._core.origin import DEFAULT_DAGSTER_ENTRY_POINT, JobPythonOrigin, RepositoryPythonOrigin
 
-from assets.lake import Lake
 from orchestration.compute import ray_cluster
 from orchestration.definitions import build_defs
+from orchestration.resources import lake_of
 from orchestration.settings import load_settings
 from tests.services import Services
 from tests.world import write_transactions
@@ -159,8 +159,8 @@ def test_the_settings_of_the_cluster_are_settings(manifests: list[dict], monkeyp
         if name.startswith("HOWTO_"):
             monkeypatch.setenv(name, value)
     settings = load_settings()
-    assert settings.compute == ("ray" if settings.ray_cluster == "kuberay" else "kubernetes")
-    assert settings.data_path == "s3://howto-lake/tables/"
+    assert settings.compute.executor == ("ray" if settings.compute.ray_cluster == "kuberay" else "kubernetes")
+    assert settings.storage.data_path == "s3://howto-lake/tables/"
     assert "PGPASSWORD" not in named(manifests, "ConfigMap", "howto-lake")["data"]
 
 
@@ -316,7 +316,7 @@ def test_runs_and_steps_are_pods_and_networks_get_gpus(machine: OneMachine) -> N
     assert [event.step_key for event in events if event.is_step_failure] == ["cluster_gcn"]
     assert [event.step_key for event in events if event.is_step_success] == ["retail_source", "retail_source_schema"]
     settings = load_settings()
-    assert Lake(settings.lake, settings.catalog, settings.data_path).has("retail_source")
+    assert lake_of(settings).has("retail_source")
 
     by_step = {job["metadata"]["labels"].get("dagster/op", "run"): job for job in machine.jobs.values()}
     assert by_step.keys() == {"run", "retail_source", "retail_source_schema", "cluster_gcn"}

@@ -21,6 +21,7 @@ import pytest
 from orchestration.definitions import build_defs
 from orchestration.refresh import Refresh
 from orchestration.settings import Settings
+from orchestration.settings.catalogue import environment
 from tests.browser import Browser
 from tests.world import small_settings
 
@@ -51,14 +52,13 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
 def served(made: tuple[Settings, Path], *command: str) -> Iterator[str]:
     """A server of ours in a process of its own, under the settings of the small world; its address."""
     settings, state = made
-    given = {f"HOWTO_{name.upper()}": str(getattr(settings, name)) for name in settings.model_fields_set}
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
     process = subprocess.Popen(
         [sys.executable, "-m", *command, "--port", str(port)],
         cwd=ROOT,
-        env={**os.environ, **given, "DAGSTER_HOME": str(state)},
+        env={**os.environ, **environment(settings), "DAGSTER_HOME": str(state)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )

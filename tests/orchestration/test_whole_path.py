@@ -21,6 +21,7 @@ from assets.sources.synthetic import SyntheticSource
 from orchestration.definitions import build_defs
 from orchestration.refresh import Refresh
 from orchestration.settings import Settings
+from orchestration.settings.catalogue import environment
 from orchestration.shell import statements
 from tests.docs.pages import Block, blocks
 from tests.world import small_settings
@@ -98,8 +99,8 @@ def test_the_shell_shows_the_lake_and_changes_nothing(first: Refresh, world: Set
     def shell(lake: Path, *commands: str) -> subprocess.CompletedProcess[str]:
         arguments = [argument for command in commands for argument in ("-c", command)]
         command = [sys.executable, "-W", "ignore", "-m", "orchestration.cli", "sql", "-csv", *arguments]
-        environment = {**os.environ, "HOWTO_LAKE": str(lake)}
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        variables = {**os.environ, "HOWTO_LAKE": str(lake)}
+        return subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
 
     counted = shell(world.lake, "SELECT sum(nodes) FROM statistics.graph.labels", "DELETE FROM graph_nodes")
     nodes = Lake(world.lake).sql("SELECT count(*) FROM graph_nodes").fetchall()[0][0]
@@ -164,14 +165,7 @@ def test_a_changed_threshold_reaches_the_models(first: Refresh, world: Settings,
 
 def test_a_run_killed_at_any_moment_goes_on_to_the_same_tables(first: Refresh, world: Settings, tmp_path: Path) -> None:
     settings = small_settings(tmp_path)
-    changed = {
-        name: value for name, value in settings.model_dump(mode="json").items() if name in settings.model_fields_set
-    }
-    environment = {
-        **os.environ,
-        **{f"HOWTO_{name.upper()}": str(value) for name, value in changed.items()},
-        "DAGSTER_STATE": str(tmp_path / "dagster"),
-    }
+    variables = {**os.environ, **environment(settings), "DAGSTER_STATE": str(tmp_path / "dagster")}
     command = [
         sys.executable,
         "-W",
@@ -183,7 +177,7 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_tables(first: Refresh, w
     ]
 
     def start() -> subprocess.Popen:
-        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        return subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     for seconds in (4.0, 8.0):
         process = start()

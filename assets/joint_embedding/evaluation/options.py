@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, ClassVar
 
-from ml.files import content_hash
+from pydantic import Field
+
+from assets.options import ExistingFolder, Options, SameResult, Variable
 
 VIDEOS = "videos"
-"""Folder of the raw videos below that of the benchmarks' files."""
+"""Folder of the raw videos, in that of the benchmarks' files."""
 
 
 @dataclass(frozen=True)
-class BenchmarkOptions:
+class BenchmarkOptions(Options):
     """Where the benchmarks' files are, and how long a model learns from one (fine-tuning, or from scratch).
 
-    ``root`` None means that there are none; of synthetic videos the files are made. Where it holds raw videos, the
-    files that are measured are made below ``made``. ``version`` changes with the files at the top of ``root`` and the
-    names of the raw videos.
+    ``root`` None means that there are none; for synthetic videos the files are generated. Where it holds raw videos,
+    the files that are measured are made in ``made``.
     """
 
-    root: Path | None
-    epochs: int
-    version: str = ""
-    made: Path = field(default=Path("benchmarks"), repr=False)
+    group: ClassVar = "Joint embedding"
+    prefix: ClassVar = "benchmark_"
+
+    root: Annotated[
+        ExistingFolder | None,
+        Variable("benchmarks"),
+        Field(description="folder of the benchmarks' files; not set: generated ones, if the source is synthetic"),
+    ] = None
+    epochs: Annotated[
+        int, Field(ge=1, description="passes over a benchmark when fine-tuning or training from scratch")
+    ] = 10
+    made: Annotated[Path, SameResult] = Path("benchmarks")
 
     @property
     def raw(self) -> bool:
@@ -34,14 +44,3 @@ class BenchmarkOptions:
     def files(self) -> Path | None:
         """Folder of the files that are measured; None if there are none."""
         return self.made / "files" if self.raw else self.root
-
-
-def folder_version(root: Path | None) -> str:
-    """Hash of what lies at the top of a folder of benchmarks, and of the names of the raw videos; empty for None."""
-    if root is None or not root.is_dir():
-        return ""
-    files = sorted(
-        (path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in root.iterdir() if path.is_file()
-    )
-    videos = sorted(str(path.relative_to(root)) for path in (root / VIDEOS).rglob("*"))
-    return content_hash((files, videos))

@@ -90,7 +90,7 @@ class TranscriptApiCaptions:
     """Tracks by youtube-transcript-api: lines only; three requests. For one thread."""
 
     def __init__(self, options: YouTubeOptions, limiter: RateLimiter) -> None:
-        proxy = GenericProxyConfig(options.proxy, options.proxy) if options.proxy else None
+        proxy = GenericProxyConfig(options.proxy_address, options.proxy_address) if options.proxy else None
         self.api = transcripts.YouTubeTranscriptApi(proxy, PoliteSession(options, limiter))
 
     def fetch(self, video_id: str) -> bytes:

@@ -59,7 +59,7 @@ class DataApiSearch:
         self.subtitles_only = options.subtitles_only
         http = _Transport(PoliteSession(options, limiter))
         # The description of the API lies in the package: no request, and the same for everyone.
-        self.api = build("youtube", "v3", developerKey=options.api_key, http=http, static_discovery=True)
+        self.api = build("youtube", "v3", developerKey=options.key, http=http, static_discovery=True)
 
     def search(self, query: str, limit: int) -> bytes:
         """As ``FlatSearch.search``, in a page and a question for details per 50 results.

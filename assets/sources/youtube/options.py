@@ -1,52 +1,81 @@
-"""What can be chosen about collecting from YouTube."""
+"""Options of collecting from YouTube."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, SecretStr
+
+from assets.options import ExistingFile, Options, Variable
+from assets.sources.options import RequestsPerSecond
 
 SearchBackend = Literal["yt-dlp", "data-api"]
 CaptionClient = Literal["youtube-transcript-api", "yt-dlp"]
 
 
 @dataclass(frozen=True)
-class YouTubeOptions:
+class YouTubeOptions(Options):
     """Options of a ``YouTubeSource``.
 
     Args:
-        search: who searches: yt-dlp, or the Data API v3, which needs ``api_key`` and has a daily quota.
-        subtitles_only: only results that have subtitles are searched for.
-        search_max_age_days: age from which a search answer is asked for again; None: never.
-        caption_clients: who is asked for captions, in this order. yt-dlp reads them from the metadata answer, so it
-            needs one request more and knows word times; youtube-transcript-api needs three and knows lines.
-        media_height: picture height in pixels that a video file has at most, where YouTube offers it.
-        media_quota_bytes: bytes that video files may take altogether; None: no limit.
-        requests_per_second: most requests a second of this process, to all hosts together.
-        jitter_s: random extra wait before each request, up to so many seconds.
-        tries: how often a run asks for a thing that fails for the moment.
+        search: client of searches. The Data API v3 needs ``api_key`` and has a daily quota.
+        caption_clients: clients that captions are requested from, in this order. yt-dlp reads them from the metadata
+            response, so it needs one more request and has word times; youtube-transcript-api needs three requests and
+            has lines only.
+        media_quota_gb: GB that all video files may take; None: no limit.
+        jitter_s: longest random wait added before each request, in seconds.
+        tries: how often a run requests something that fails temporarily.
         retry_wait_s: seconds before the second try; doubled for each further one.
-        response_timeout_s: seconds that an answer may take in all, other than a video file.
+        response_timeout_s: seconds that a response may take in all, other than a video file.
         media_timeout_s: seconds that a video file may take in all.
-        proxy: address of an HTTP or SOCKS proxy for all requests.
-        cookies: file of cookies in Netscape format, for yt-dlp. With a login each video costs more requests.
-        yt_dlp: further options of yt-dlp's ``YoutubeDL``, which win over those made here.
+        cookies: with a login, each video costs more requests.
+        yt_dlp: further options of yt-dlp's ``YoutubeDL``, which override those set here.
     """
 
-    search: SearchBackend = "yt-dlp"
-    api_key: str | None = field(default=None, repr=False)
-    subtitles_only: bool = True
-    search_max_age_days: float | None = None
+    group: ClassVar = "WikiHow and YouTube"
+
+    search: Annotated[SearchBackend, Variable("search_backend"), Field(description="client that searches YouTube")] = (
+        "yt-dlp"
+    )
+    api_key: Annotated[
+        SecretStr | None,
+        Variable("youtube_api_key"),
+        Field(description="key of the YouTube Data API, for HOWTO_SEARCH_BACKEND=data-api"),
+    ] = None
+    subtitles_only: Annotated[bool, Field(description="search only for videos that have subtitles")] = True
+    search_max_age_days: Annotated[
+        float | None, Field(gt=0, description="days after which a search is repeated; not set: never")
+    ] = None
     caption_clients: tuple[CaptionClient, ...] = ("youtube-transcript-api", "yt-dlp")
-    media_height: int = 360
-    media_quota_bytes: int | None = None
-    requests_per_second: float = 1.0
+    media_height: Annotated[
+        int, Field(ge=16, description="highest picture height of a video file that is fetched, in pixels")
+    ] = 360
+    media_quota_gb: Annotated[
+        float | None, Field(gt=0, description="GB that fetched video files may take; not set: no limit")
+    ] = None
+    requests_per_second: RequestsPerSecond = 1.0
     jitter_s: float = 0.5
     tries: int = 3
     retry_wait_s: float = 5.0
     response_timeout_s: float = 60.0
     media_timeout_s: float = 3600.0
-    proxy: str | None = field(default=None, repr=False)
-    cookies: Path | None = None
+    proxy: Annotated[SecretStr | None, Field(description="address of an HTTP or SOCKS proxy for all requests")] = None
+    cookies: Annotated[ExistingFile | None, Field(description="file of cookies in Netscape format, for yt-dlp")] = None
     yt_dlp: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def media_quota_bytes(self) -> int | None:
+        """Bytes that all video files may take; None: no limit."""
+        return None if self.media_quota_gb is None else round(self.media_quota_gb * 1e9)
+
+    @property
+    def key(self) -> str | None:
+        """The key of the Data API in plain text."""
+        return self.api_key.get_secret_value() if self.api_key else None
+
+    @property
+    def proxy_address(self) -> str | None:
+        """The address of the proxy in plain text."""
+        return self.proxy.get_secret_value() if self.proxy else None

@@ -91,7 +91,7 @@ class PoliteSession(requests.Session):
         super().__init__()
         self.limiter = limiter
         self.seconds = options.response_timeout_s
-        self.own_proxies = {"http": options.proxy, "https": options.proxy} if options.proxy else {}
+        self.own_proxies = dict.fromkeys(("http", "https"), options.proxy_address) if options.proxy else {}
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         """One request, after its wait; the body is read within the time limit."""
@@ -167,7 +167,7 @@ def ydl_params(options: YouTubeOptions) -> dict[str, Any]:
         "retries": 0,
         "extractor_retries": 0,
         "socket_timeout": options.response_timeout_s,
-        "proxy": options.proxy,
+        "proxy": options.proxy_address,
         "cookiefile": str(options.cookies) if options.cookies else None,
         **options.yt_dlp,
     }

@@ -108,7 +108,7 @@ class YouTubeSource:
         """The first results that YouTube shows, best first; see ``VideoSource``."""
         options = self.options
         key = json.dumps([options.search, options.subtitles_only, limit, query], ensure_ascii=False)
-        scope = f"data-api {_digest(options.api_key)}" if options.search == "data-api" else self._scope
+        scope = f"data-api {_digest(options.key)}" if options.search == "data-api" else self._scope
         keep_for = timedelta(days=options.search_max_age_days) if options.search_max_age_days is not None else None
         record = self._recall("search", key, lambda: self._clients.searching.search(query, limit), scope, keep_for)
         if record.body is None:
@@ -164,7 +164,7 @@ class YouTubeSource:
     @property
     def _scope(self) -> str:
         """Who is asked, seen from there: another way out or a login may be answered where this one is refused."""
-        return f"youtube {_digest(self.options.proxy)} {_digest(str(self.options.cookies))}"
+        return f"youtube {_digest(self.options.proxy_address)} {_digest(str(self.options.cookies))}"
 
     def _recall(
         self, kind: str, key: str, ask: Callable[[], bytes], scope: str, keep_for: timedelta | None = None

@@ -11,7 +11,6 @@ from assets.joint_embedding.options import EmbeddingOptions, WordOptions
 from assets.joint_embedding.training import train_words
 from assets.lake import Lake, load_tables
 from ml.joint_embedding.train import load_words
-from orchestration.resources import build_resources
 from orchestration.settings import SettingsError, load_settings
 
 OPTIONS = EmbeddingOptions(0, 4, 8, 1, 2, 1, 1e-3, 1.0)
@@ -46,16 +45,8 @@ def test_a_file_is_cut_to_the_words_of_the_captions(lake: Lake, tmp_path: Path) 
     assert metrics == {"words": 2, "captions": 3}
 
 
-def test_another_file_makes_other_options(tmp_path: Path) -> None:
-    glove = tmp_path / "glove.txt"
-    glove.write_text("bread 1 0\n", encoding="utf-8")
-    first = build_resources(load_settings(lake=tmp_path, word_vectors=glove))["word_options"]
-    glove.write_text("bread 1 0\ncut 0 1\n", encoding="utf-8")
-    assert build_resources(load_settings(lake=tmp_path, word_vectors=glove))["word_options"] != first
-
-
 def test_an_aligner_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="HOWTO_ALIGNER"):
-        build_resources(load_settings(lake=tmp_path, aligner=tmp_path))
+        load_settings(lake=tmp_path, aligner=tmp_path)
     with pytest.raises(SettingsError, match=r"HOWTO_BENCHMARKS=.*no such folder"):
         load_settings(lake=tmp_path, benchmarks=tmp_path / "nowhere")

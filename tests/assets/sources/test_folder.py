@@ -10,7 +10,7 @@ import pytest
 from assets.captions.tracks import CaptionLine
 from assets.outcomes import SourceError
 from assets.sources.folder import FolderSource
-from orchestration.settings import WIKIHOW_CATEGORIES
+from assets.tasks.categories import WIKIHOW_CATEGORIES
 
 VTT = "WEBVTT\n\n00:01.000 --> 00:03.500\nClick the <b>Show</b> icon &amp; wait.\n"
 

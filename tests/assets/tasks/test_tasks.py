@@ -138,7 +138,7 @@ def test_both_tables_are_what_their_contracts_say(lake: Lake) -> None:
 
 def test_a_person_decides_what_is_undecided(tmp_path: Path) -> None:
     review = tmp_path / "review" / "verbs.csv"
-    rules = TaskRules(("Home",), "Uncategorised", TAGGER, "drop", review, review_version(review))
+    rules = TaskRules(("Home",), "Uncategorised", TAGGER, "drop", review)
     titles = articles("Handle a Hamster", "Handle Criticism", "Upcycle a Pallet", "Paint a Chair")
     first = verdicts(titles, rules)
     assert first.filter("kept")["title"].to_list() == ["Paint a Chair"]

@@ -9,10 +9,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from assets.contents import Contents
 from assets.features.options import FeatureOptions
 from assets.features.store import FeatureStore
 from assets.joint_embedding.evaluation.benchmarks import Files
-from assets.joint_embedding.evaluation.options import BenchmarkOptions, folder_version
+from assets.joint_embedding.evaluation.options import BenchmarkOptions
 from assets.joint_embedding.evaluation.raw_videos import SHARD, make_files
 from assets.lake import Lake, load_tables
 from ml.crosstask.files import CrossTask, Task, TaskVideo
@@ -62,7 +63,7 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> BenchmarkOptions:
     published = np.ones((1, 3), np.float32)
     films = EvaluationSet("LSMDC", "test", ["film"], {"2d": published, "3d": published}, ["he runs"], np.arange(1))
     write_lsmdc(films, Files(root).lsmdc_test, Files(root).lsmdc_features)
-    return BenchmarkOptions(root, 1, folder_version(root), root.with_name("made"))
+    return BenchmarkOptions(root, 1, root.with_name("made"))
 
 
 @pytest.fixture(scope="module")
@@ -105,9 +106,9 @@ def test_files_are_those_that_the_published_code_reads(options: BenchmarkOptions
 
 
 def test_a_video_that_comes_later_is_added(options: BenchmarkOptions, rows: pl.DataFrame) -> None:
-    before = folder_version(options.root)
+    before = Contents().version(options.root)
     write_video(options.root / "videos" / "gone.mp4", 6)
-    assert folder_version(options.root) != before
+    assert Contents().version(options.root) != before
     again = make_files(options, NETWORKS, lambda outcome: None)
     status = dict(again.filter(pl.col("benchmark") == "YouCook2").select("video_id", "status").iter_rows())
     assert status == {"omelette": "ok", "gone": "ok"}

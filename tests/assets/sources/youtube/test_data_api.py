@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pydantic import SecretStr
 
 from assets.outcomes import FetchError, SourceError
 from assets.sources.youtube import YouTubeOptions
@@ -17,7 +18,7 @@ from tests.youtube_server import Fault, Video, YouTube, video_id_of
 
 @pytest.fixture
 def by_key(options: YouTubeOptions, limiter: RateLimiter) -> DataApiSearch:
-    return DataApiSearch(replace(options, api_key="key"), limiter)
+    return DataApiSearch(replace(options, api_key=SecretStr("key")), limiter)
 
 
 def test_results_come_with_lengths_and_views(by_key: DataApiSearch, youtube: YouTube) -> None:

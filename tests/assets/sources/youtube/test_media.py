@@ -84,13 +84,13 @@ def test_a_slow_file_is_given_up_and_gone_on_with(
 
 def test_the_quota_is_kept_and_said(source: MakeSource, youtube: YouTube, tmp_path: Path, clock: Clock) -> None:
     quota = len(tiny_mp4(48, VIDEOS[0])) + len(tiny_mp4(48, VIDEOS[1])) + 1000
-    files = fetch_files(source(media_quota_bytes=quota), VIDEOS, "shard-0000", tmp_path, workers=1)
+    files = fetch_files(source(media_quota_gb=quota / 1e9), VIDEOS, "shard-0000", tmp_path, workers=1)
     assert files["status"].to_list() == ["ok", "ok", "retry", "retry", "retry"]
     assert files["error"][2] == f"the disk quota of {quota:,} bytes is reached; raise HOWTO_MEDIA_QUOTA_GB or make room"
     assert sum(path.stat().st_size for path in (tmp_path / "youtube").iterdir()) <= quota
     assert not any(youtube.counts(video_id) for video_id in VIDEOS[3:]), "nothing is asked for in vain"
 
-    more = fetch_files(source(media_quota_bytes=2 * quota), VIDEOS, "shard-0000", tmp_path, workers=1)
+    more = fetch_files(source(media_quota_gb=2 * quota / 1e9), VIDEOS, "shard-0000", tmp_path, workers=1)
     assert more["status"].to_list() == ["ok", "ok", "ok", "ok", "retry"], "the next run goes on at once"
     assert youtube.counts(VIDEOS[0]) == {"player": 1, "media": 1}
 

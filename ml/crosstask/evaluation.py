@@ -17,6 +17,7 @@ from ml.crosstask.dynamic_program import align_steps, uniform_steps
 from ml.crosstask.files import CrossTask, Task, TaskVideo, step_mask
 from ml.joint_embedding.model import JointEmbedding
 from ml.metrics.localization import StepHits, step_hits, step_recall
+from ml.text.tokens import published_tokens
 from ml.text.word_vectors import WordVectors, pad
 
 TRAINING_VIDEOS = 30
@@ -83,7 +84,7 @@ def similarity_costs(
     if vectors.shape[1] != model.video.project.in_features:
         wanted = model.video.project.in_features
         raise ValueError(f"clip vectors of {vectors.shape[1]} numbers, but the model takes {wanted}")
-    ids = torch.from_numpy(pad(words.ids(steps, STEP_WORDS), STEP_WORDS))
+    ids = torch.from_numpy(pad(words.ids(steps, STEP_WORDS, published_tokens), STEP_WORDS))
     text = model.eval().encode_ids(ids, torch.from_numpy(words.padded))
     video = model.encode_video(torch.from_numpy(vectors).float())
     return -(video @ text.T).numpy()

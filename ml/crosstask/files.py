@@ -1,7 +1,5 @@
-"""CrossTask's published files, read and written.
-
-Belongs here: tasks, lists of videos, annotations, constraints and features below one folder, as the authors' code
-expects them::
+"""CrossTask's published files, read and written: the folder that the authors' code expects. Errors name the line.
+::
 
     crosstask_release/tasks_primary.txt, tasks_related.txt, videos.csv, videos_val.csv
     crosstask_release/annotations/<task>_<video>.csv
@@ -20,6 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ml.reading import csv_rows, parsed, read_array, seconds, text_lines
 
 FEATURES = "crosstask_features"
 """Folder of the feature files."""
@@ -60,7 +60,7 @@ class CrossTask:
         self._features = root / FEATURES
 
     def exists(self) -> bool:
-        """Whether the data set is there."""
+        """Whether the folder holds the data set."""
         return (self.release / "tasks_primary.txt").exists()
 
     def primary(self) -> dict[str, Task]:
@@ -68,7 +68,7 @@ class CrossTask:
         return read_tasks(self.release / "tasks_primary.txt")
 
     def related(self) -> dict[str, Task]:
-        """Tasks that are only learned from, by id."""
+        """Tasks without annotations, for training, by id."""
         return read_tasks(self.release / "tasks_related.txt")
 
     def videos(self) -> list[TaskVideo]:
@@ -81,28 +81,28 @@ class CrossTask:
         return read_videos(self.release / "videos_val.csv")
 
     def annotation(self, video: TaskVideo) -> list[Interval] | None:
-        """When each step is seen; None if the video is not annotated."""
+        """The intervals in which each step is visible; None if the video is not annotated."""
         path = self.release / "annotations" / _file_name(video)
         return read_intervals(path) if path.exists() else None
 
     def constraint(self, video: TaskVideo) -> list[Interval]:
-        """When the narration allows each step."""
+        """The intervals in which the narration allows each step."""
         return read_intervals(self._constraints / _file_name(video))
 
     def has_features(self, video: TaskVideo) -> bool:
-        """Whether there is a feature file; some videos are gone from where they were."""
+        """Whether there is a feature file; some videos are no longer available."""
         return self._feature_path(video.video_id).exists()
 
     def features(self, video: TaskVideo) -> NDArray[np.floating]:
-        """One row a second: ``[seconds, dim]``.
+        """One row per second: ``[seconds, dim]``.
 
         Raises:
             ValueError: the file holds no such array, or numbers that are not finite.
         """
         path = self._feature_path(video.video_id)
-        rows: NDArray[np.floating] = np.load(path, allow_pickle=False)
-        if rows.ndim != 2 or not np.isfinite(rows).all():
-            raise ValueError(f"{path}: need finite numbers [seconds, dim], found an array of shape {rows.shape}")
+        rows = read_array(path)
+        if rows.ndim != 2 or not np.issubdtype(rows.dtype, np.floating) or not np.isfinite(rows).all():
+            raise ValueError(f"{path}: need finite numbers [seconds, dim], found {rows.dtype}{list(rows.shape)}")
         return rows
 
     def write(self, primary: Iterable[Task], related: Iterable[Task]) -> None:
@@ -124,14 +124,14 @@ class CrossTask:
         constraint: Sequence[Interval],
         annotation: Sequence[Interval] | None,
     ) -> None:
-        """Write what belongs to one video."""
+        """Write the files of one video."""
         self.write_features(video, features)
         write_intervals(constraint, self._constraints / _file_name(video))
         if annotation is not None:
             write_intervals(annotation, self.release / "annotations" / _file_name(video))
 
     def write_features(self, video: TaskVideo, rows: NDArray[np.floating]) -> None:
-        """Write the features of one video, one row a second: ``[seconds, dim]``."""
+        """Write the features of one video, one row per second: ``[seconds, dim]``."""
         self._features.mkdir(exist_ok=True)
         np.save(self._feature_path(video.video_id), rows, allow_pickle=False)
 
@@ -143,19 +143,22 @@ def read_tasks(path: Path) -> dict[str, Task]:
     """Blocks of id, title, url, number of steps, steps joined by commas, and a blank line.
 
     Raises:
-        ValueError: a block is cut off, or its number of steps is another.
+        ValueError: a block is cut off, its number of steps is another, or its id occurs again.
     """
-    lines = path.read_text(encoding="utf-8").splitlines()
-    while lines and not lines[-1].strip():
+    lines = [line.strip() for _, line in text_lines(path)]
+    while lines and not lines[-1]:
         lines.pop()
-    tasks = {}
+    tasks: dict[str, Task] = {}
     for first in range(0, len(lines), 6):
-        block = [line.strip() for line in lines[first : first + 6]]
-        if len(block) < 5 or any(block[5:]):
-            raise ValueError(f"{path}: line {first + 1}: need id, title, url, number of steps, steps, blank line")
+        block = lines[first : first + 6]
+        place = f"{path}:{first + 1}"
+        if len(block) < 5 or any(block[5:]) or not block[0]:
+            raise ValueError(f"{place}: need id, title, url, number of steps, steps, blank line")
         steps = tuple(block[4].split(","))
         if block[3] != str(len(steps)):
-            raise ValueError(f"{path}: task {block[0]}: says {block[3]} steps and lists {len(steps)}")
+            raise ValueError(f"{place}: task {block[0]} is said to have {block[3]} steps and lists {len(steps)}")
+        if block[0] in tasks:
+            raise ValueError(f"{place}: task {block[0]} occurs twice")
         tasks[block[0]] = Task(block[0], block[1], block[2], steps)
     return tasks
 
@@ -175,9 +178,18 @@ def write_tasks(tasks: Iterable[Task], path: Path) -> None:
 
 
 def read_videos(path: Path) -> list[TaskVideo]:
-    """Rows ``task,video_id,url`` without a header."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return [TaskVideo(*_fields(row, path, number)) for number, row in enumerate(csv.reader(file), 1)]
+    """Rows ``task,video_id,url`` without a header.
+
+    Raises:
+        ValueError: a row has another number of fields, or no task or id.
+    """
+    found = []
+    for number, row in csv_rows(path, 3):
+        video = TaskVideo(*(field.strip() for field in row))
+        if not video.task_id or not video.video_id:
+            raise ValueError(f"{path}:{number}: no task or no video id")
+        found.append(video)
+    return found
 
 
 def write_videos(videos: Iterable[TaskVideo], path: Path) -> None:
@@ -189,17 +201,9 @@ def read_intervals(path: Path) -> list[Interval]:
     """Rows ``step,start,end`` without a header, steps counted from 1 in the file.
 
     Raises:
-        ValueError: a row is not three numbers.
+        ValueError: a row is not a step and two finite numbers of seconds.
     """
-    found = []
-    with path.open(encoding="utf-8", newline="") as file:
-        for number, row in enumerate(csv.reader(file), 1):
-            step, start_s, end_s = _fields(row, path, number)
-            try:
-                found.append(Interval(int(step) - 1, float(start_s), float(end_s)))
-            except ValueError:
-                raise ValueError(f"{path}: row {number}: {','.join(row)} is not step,start,end") from None
-    return found
+    return [parsed(f"{path}:{number}", _interval, row) for number, row in csv_rows(path, 3)]
 
 
 def write_intervals(intervals: Iterable[Interval], path: Path) -> None:
@@ -208,7 +212,7 @@ def write_intervals(intervals: Iterable[Interval], path: Path) -> None:
 
 
 def step_mask(intervals: Iterable[Interval], frames: int, steps: int) -> NDArray[np.bool_]:
-    """``[frames, steps]``, one frame a second: ``⌊start⌋ … ⌈end⌉``, exclusive, of each interval.
+    """``[frames, steps]``, one frame per second: ``⌊start⌋ … ⌈end⌉``, exclusive, of each interval.
 
     Raises:
         ValueError: a step is none of the task's.
@@ -225,10 +229,11 @@ def _file_name(video: TaskVideo) -> str:
     return f"{video.task_id}_{video.video_id}.csv"
 
 
-def _fields(row: list[str], path: Path, number: int) -> list[str]:
-    if len(row) != 3:
-        raise ValueError(f"{path}: row {number} has {len(row)} fields; need 3")
-    return [field.strip() for field in row]
+def _interval(row: list[str]) -> Interval:
+    step, start_s, end_s = (field.strip() for field in row)
+    if not step.isdecimal() or len(step) > 6 or int(step) < 1:
+        raise ValueError(f"{','.join(row)[:80]} is not step,start,end")
+    return Interval(int(step) - 1, seconds(start_s), seconds(end_s))
 
 
 def _write_rows(path: Path, rows: Iterable[Iterable[object]]) -> None:

@@ -15,6 +15,7 @@ from ml.joint_embedding.benchmarks import BenchmarkPairs, EvaluationSet
 from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.train import Config, train
 from ml.metrics.retrieval import bootstrap_intervals, chance, ranks_both_ways, retrieval_metrics
+from ml.text.tokens import published_tokens
 from ml.text.word_vectors import WordVectors, pad
 from ml.training import pick_device
 
@@ -79,7 +80,7 @@ def measure(
     target = pick_device(device)
     model = model.to(target).eval()
     table = torch.from_numpy(words.padded).to(target)
-    ids = torch.from_numpy(pad(words.ids(test.captions)))
+    ids = torch.from_numpy(pad(words.ids(test.captions, tokens=published_tokens)))
     video = [model.encode_video(part.to(target)) for part in torch.from_numpy(test.vectors).split(block)]
     text = [model.encode_ids(part.to(target), table) for part in ids.split(block)]
     own = torch.from_numpy(test.clip_of_caption).to(target)

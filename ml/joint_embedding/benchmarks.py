@@ -1,7 +1,7 @@
-"""Benchmarks of text–video retrieval in their published file formats (the HowTo100M evaluation files).
+"""YouCook2, MSR-VTT and LSMDC in the published file formats of HowTo100M's evaluation, read and written.
 
-Belongs here: YouCook2, MSR-VTT and LSMDC, read and written, with features that are already pooled to one vector a clip
-and stream. What is measured on them is ``ml.joint_embedding.benchmark_evaluation``.
+Features are already pooled to one vector per clip and stream. Errors name the file and the line. See
+``ml.joint_embedding.benchmark_evaluation`` for the metrics.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import json
 import pickle
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -21,9 +21,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ml.joint_embedding.clip_features import STREAMS, read_features, read_pickle, stack
+from ml.reading import csv_rows, json_document, parsed, seconds, tab_rows, text_of
+from ml.text.tokens import published_tokens
 from ml.text.word_vectors import WordVectors, pad
 
-STREAMS = ("2d", "3d")
 MSRVTT_COLUMNS = ("key", "vid_key", "video_id", "sentence")
 LSMDC_COLUMNS, LSMDC_SENTENCE = 6, 5
 
@@ -33,9 +35,9 @@ class EvaluationSet:
     """Clips with their captions.
 
     Args:
-        name, split: of which benchmark, and which part of it.
-        ids: one a clip, all different.
-        streams: feature vectors ``[clips, dim]`` as the file has them, by ``STREAMS``.
+        name, split: the benchmark, and which part of it.
+        ids: one per clip, all different.
+        streams: feature vectors ``[clips, dim]`` with the file's dtype, by ``STREAMS``.
         captions: texts.
         clip_of_caption: row of each caption's clip ``[captions]``.
 
@@ -68,7 +70,7 @@ class EvaluationSet:
 
     @cached_property
     def vectors(self) -> NDArray[np.float32]:
-        """Each stream L2-normalised, side by side: ``[clips, dim]``."""
+        """All streams L2-normalised and concatenated: ``[clips, dim]``."""
         parts = [torch.from_numpy(np.ascontiguousarray(vectors)).float() for vectors in self.streams.values()]
         return torch.cat([torch.nn.functional.normalize(part, dim=1) for part in parts], 1).numpy()
 
@@ -87,7 +89,7 @@ class EvaluationSet:
 
 
 class ClipPlace(NamedTuple):
-    """Where a clip is: a video, and from when to when in seconds; all of the video where no end is told."""
+    """A clip's video, start and end in seconds; without an end, the rest of the video."""
 
     video_id: str
     start_s: float = 0.0
@@ -95,14 +97,15 @@ class ClipPlace(NamedTuple):
 
 
 class BenchmarkPairs:
-    """An evaluation set to learn from (``ml.joint_embedding.pairs.PairSource``): each clip is a video of its own.
+    """An evaluation set to learn from (``ml.joint_embedding.pairs.PairSource``): each clip counts as a video.
 
-    So one caption of each clip is drawn an epoch, as the published fine-tuning does. Captions without a known word are
-    left out, and so are clips that have no other; ``without_words`` counts these captions.
+    So one caption of each clip is drawn per epoch, as in the published fine-tuning (``youcook_dataloader.py`` and the
+    like of the public code). Captions without a known word are left out, and so are clips that have no other;
+    ``without_words`` counts these captions.
     """
 
     def __init__(self, source: EvaluationSet, words: WordVectors) -> None:
-        ids = pad(words.ids(source.captions))
+        ids = pad(words.ids(source.captions, tokens=published_tokens))
         known = np.flatnonzero(ids.any(1))
         order = known[np.argsort(source.clip_of_caption[known], kind="stable")]
         self.ids, self._clip = ids[order], source.clip_of_caption[order]
@@ -121,44 +124,45 @@ class BenchmarkPairs:
 
 
 def read_youcook2(path: Path, split: str) -> EvaluationSet:
-    """A pickled list of ``{'2d': vector, '3d': vector, 'caption': str, 'id': str}``, one caption a clip.
+    """A pickled list of ``{'2d': vector, '3d': vector, 'caption': str, 'id': str}``, one caption per clip.
 
     Only arrays, lists, dicts, strings and numbers are read: a pickle that would call anything else is refused.
 
     Raises:
         ValueError: the file is not such a list, or not such a pickle.
     """
-    with path.open("rb") as file:
-        try:
-            rows = _PlainUnpickler(file, encoding="latin1").load()  # of Python 2, array bytes are text in latin1
-        except (EOFError, pickle.UnpicklingError) as error:
-            raise ValueError(f"{path}: not a pickle of clips: {error}") from error
+    rows = read_pickle(path)
     fields = {*STREAMS, "caption", "id"}
     if not isinstance(rows, list):
         raise ValueError(f"{path}: holds a {type(rows).__name__}, not a list of clips")
     for number, row in enumerate(rows):
         if not isinstance(row, dict) or not fields <= set(row):
             raise ValueError(f"{path}: entry {number} is not a dict with {', '.join(sorted(fields))}")
-    streams = {stream: _stack({row["id"]: row[stream] for row in rows}, path, stream) for stream in STREAMS}
-    captions = [str(row["caption"]) for row in rows]
-    return EvaluationSet("YouCook2", split, [row["id"] for row in rows], streams, captions, np.arange(len(rows)))
+    ids = [parsed(f"{path}: entry {number}", _identifier, row["id"]) for number, row in enumerate(rows)]
+    captions = [parsed(f"{path}: entry {number}", _caption, row["caption"]) for number, row in enumerate(rows)]
+    streams = {
+        stream: stack({each: row[stream] for each, row in zip(ids, rows, strict=True)}, path, stream)
+        for stream in STREAMS
+        if len(set(ids)) == len(ids)
+    }
+    return _of_file(path, "YouCook2", split, ids, captions, streams=streams)
 
 
 def list_youcook2(path: Path, split: str) -> tuple[EvaluationSet, list[ClipPlace]]:
-    """A csv with the columns ``end, start, task, text, video_id``: clips, without features, and where they are.
+    """A csv with the columns ``end, start, task, text, video_id``: clips without features, and their places.
 
     Raises:
         ValueError: a column is missing, or a time is not a number.
     """
-    rows = _csv_columns(path, ("end", "start", "text", "video_id"))
-    places = []
-    for number, row in enumerate(rows, 2):
-        try:
-            places.append(ClipPlace(row["video_id"], float(row["start"]), float(row["end"])))
-        except ValueError:
-            raise ValueError(f"{path}: line {number}: {row['start']}, {row['end']} are not seconds") from None
-    ids = [f"{place.video_id}_{number}" for number, place in enumerate(places)]
-    return EvaluationSet("YouCook2", split, ids, {}, [row["text"] for row in rows], np.arange(len(ids))), places
+    ids: list[str] = []
+    captions: list[str] = []
+    places: list[ClipPlace] = []
+    for number, row in _csv_columns(path, ("end", "start", "text", "video_id")):
+        place = parsed(f"{path}:{number}", _place, row)
+        ids.append(f"{place.video_id}_{len(places)}")
+        captions.append(row["text"])
+        places.append(place)
+    return _of_file(path, "YouCook2", split, ids, captions), places
 
 
 def write_youcook2(data: EvaluationSet, path: Path) -> None:
@@ -189,9 +193,10 @@ def read_msrvtt_test(rows: Path, features: Path) -> EvaluationSet:
 
 def list_msrvtt_test(rows: Path) -> EvaluationSet:
     """The same without features."""
-    listed = _csv_columns(rows, ("video_id", "sentence"))
-    ids, captions = [row["video_id"] for row in listed], [row["sentence"] for row in listed]
-    return EvaluationSet("MSR-VTT", "test 1k-A", ids, {}, captions, np.arange(len(ids)))
+    listed = [row for _, row in _csv_columns(rows, ("video_id", "sentence"))]
+    return _of_file(
+        rows, "MSR-VTT", "test 1k-A", [row["video_id"] for row in listed], [row["sentence"] for row in listed]
+    )
 
 
 def write_msrvtt_test(data: EvaluationSet, rows: Path, features: Path) -> None:
@@ -222,16 +227,22 @@ def read_msrvtt(rows: Path, sentences: Path, features: Path, split: str) -> Eval
 
 def list_msrvtt(rows: Path, sentences: Path, split: str) -> EvaluationSet:
     """The same without features."""
-    ids = [row["video_id"] for row in _csv_columns(rows, ("video_id",))]
-    place = {video: row for row, video in enumerate(ids)}
-    entries = json.loads(sentences.read_text(encoding="utf-8"))["sentences"]
-    wanted = [entry for entry in entries if entry["video_id"] in place]
-    clip_of_caption = np.array([place[entry["video_id"]] for entry in wanted], np.int64)
+    ids = [row["video_id"] for _, row in _csv_columns(rows, ("video_id",))]
+    clip_of = {video: row for row, video in enumerate(ids)}
+    document = json_document(sentences)
+    entries = document.get("sentences") if isinstance(document, dict) else None
+    if not isinstance(entries, list):
+        raise ValueError(f"{sentences}: need an object with a list 'sentences'")
+    captions, clip_of_caption = [], []
+    for number, entry in enumerate(entries):
+        video_id, caption = parsed(f"{sentences}: sentences[{number}]", _sentence, entry)
+        if video_id in clip_of:
+            captions.append(caption)
+            clip_of_caption.append(clip_of[video_id])
     silent = np.setdiff1d(np.arange(len(ids)), clip_of_caption)
     if len(silent):
-        raise ValueError(f"{sentences}: no caption of {ids[silent[0]]}, which {rows.name} lists")
-    captions = [entry["caption"] for entry in wanted]
-    return EvaluationSet("MSR-VTT", split, ids, {}, captions, clip_of_caption)
+        raise ValueError(f"{sentences}: no caption of {ids[int(silent[0])]}, which {rows.name} lists")
+    return _of_file(rows, "MSR-VTT", split, ids, captions, np.array(clip_of_caption, np.int64))
 
 
 def write_msrvtt(data: EvaluationSet, rows: Path, sentences: Path, features: Path) -> None:
@@ -255,58 +266,24 @@ def read_lsmdc(rows: Path, features: Path, split: str) -> EvaluationSet:
 
 
 def list_lsmdc(rows: Path, split: str) -> EvaluationSet:
-    """The same without features."""
-    with rows.open(encoding="utf-8", newline="") as file:
-        listed = list(csv.reader(file, delimiter="\t"))
-    for number, row in enumerate(listed, 1):
-        if len(row) < LSMDC_COLUMNS:
-            raise ValueError(f"{rows}: row {number} has {len(row)} tab-separated columns; need {LSMDC_COLUMNS}")
-    ids, captions = [row[0] for row in listed], [row[LSMDC_SENTENCE] for row in listed]
-    return EvaluationSet("LSMDC", split, ids, {}, captions, np.arange(len(ids)))
+    """The same without features. A quotation mark is a part of its sentence."""
+    listed = [row for _, row in tab_rows(rows, LSMDC_COLUMNS)]
+    return _of_file(rows, "LSMDC", split, [row[0] for row in listed], [row[LSMDC_SENTENCE] for row in listed])
 
 
 def write_lsmdc(data: EvaluationSet, rows: Path, features: Path) -> None:
     """The files that ``read_lsmdc`` reads; the columns between, times in the film, are left empty.
 
     Raises:
-        ValueError: a clip has not exactly one caption.
+        ValueError: a clip has not exactly one caption, or a field holds a tab or a line break.
     """
     between = [""] * (LSMDC_SENTENCE - 1)
     entries = [[i, *between, caption] for i, caption in zip(data.ids, _caption_of_clip(data), strict=True)]
-    _write_csv(rows, entries, delimiter="\t")
+    for entry in entries:
+        if any(character in field for field in entry for character in "\t\r\n"):
+            raise ValueError(f"{data}: the caption of {entry[0]} holds a tab or a line break, which this format cannot")
+    rows.write_text("".join("\t".join(entry) + "\n" for entry in entries), encoding="utf-8")
     write_features([data], features)
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Reads nothing but plain data and numpy arrays."""
-
-    ALLOWED = frozenset(
-        (f"{package}.{module}", name)
-        for package in ("numpy.core", "numpy._core")
-        for module, name in (("multiarray", "_reconstruct"), ("multiarray", "scalar"), ("numeric", "_frombuffer"))
-    ) | {("numpy", "ndarray"), ("numpy", "dtype"), ("_codecs", "encode")}
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self.ALLOWED:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}; only arrays and plain data are read")
-        return super().find_class(module, name)
-
-
-def _with_features(listed: EvaluationSet, path: Path) -> EvaluationSet:
-    """The clips with their features from a ``.pth`` of ``{'2d': {id: tensor}, '3d': {id: tensor}}``."""
-    ids = listed.ids
-    try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ValueError(f"{path}: not a file of tensors alone: {error}") from error
-    if not isinstance(stored, dict) or not set(STREAMS) <= set(stored):
-        raise ValueError(f"{path}: need a dict with {' and '.join(STREAMS)}, each of tensors by clip id")
-    for stream in STREAMS:
-        missing = [each for each in ids if each not in stored[stream]]
-        if missing:
-            raise ValueError(f"{path}: no {stream} features of {missing[0]} and {len(missing) - 1} more clips")
-    streams = {stream: _stack({i: stored[stream][i].numpy() for i in ids}, path, stream) for stream in STREAMS}
-    return replace(listed, streams=streams)
 
 
 def write_features(sets: Sequence[EvaluationSet], path: Path) -> None:
@@ -321,13 +298,44 @@ def write_features(sets: Sequence[EvaluationSet], path: Path) -> None:
     torch.save(stored, path)
 
 
-def _stack(vectors: Mapping[str, NDArray[np.floating]], path: Path, stream: str) -> NDArray[np.floating]:
-    shapes = {np.shape(vector): clip for clip, vector in vectors.items()}
-    if len(shapes) > 1 or any(len(shape) != 1 for shape in shapes):
-        raise ValueError(
-            f"{path}: the {stream} features differ in shape: {', '.join(f'{s} of {i}' for s, i in shapes.items())}"
-        )
-    return np.stack([np.asarray(vector) for vector in vectors.values()]) if vectors else np.empty((0, 0), np.float32)
+def _with_features(listed: EvaluationSet, path: Path) -> EvaluationSet:
+    return replace(listed, streams=read_features(path, listed.ids))
+
+
+def _of_file(
+    path: Path,
+    name: str,
+    split: str,
+    ids: list[str],
+    captions: list[str],
+    clip_of_caption: NDArray[np.int64] | None = None,
+    streams: dict[str, NDArray[np.floating]] | None = None,
+) -> EvaluationSet:
+    """An evaluation set, one caption per clip unless stated; what is wrong with it names the file."""
+    try:
+        clips = np.arange(len(ids)) if clip_of_caption is None else clip_of_caption
+        return EvaluationSet(name, split, ids, streams or {}, captions, clips)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _identifier(value: Any) -> str:
+    return text_of(value, "id")
+
+
+def _caption(value: Any) -> str:
+    return text_of(value, "caption")
+
+
+def _place(row: dict[str, str]) -> ClipPlace:
+    place = ClipPlace(row["video_id"], seconds(row["start"]), seconds(row["end"]))
+    if not place.video_id or place.end_s is None or not 0 <= place.start_s <= place.end_s:
+        raise ValueError(f"no clip from {row['start']} to {row['end']} seconds of a video {row['video_id']!r}")
+    return place
+
+
+def _sentence(entry: Any) -> tuple[str, str]:
+    return text_of(entry["video_id"], "video_id"), text_of(entry["caption"], "caption")
 
 
 def _caption_of_clip(data: EvaluationSet) -> list[str]:
@@ -338,15 +346,21 @@ def _caption_of_clip(data: EvaluationSet) -> list[str]:
     return [data.captions[caption] for caption in np.argsort(data.clip_of_caption)]
 
 
-def _csv_columns(path: Path, columns: Iterable[str]) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        missing = set(columns) - set(reader.fieldnames or ())
-        if missing:
-            raise ValueError(f"{path}: no column {', '.join(sorted(missing))}")
-        return list(reader)
+def _csv_columns(path: Path, columns: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
+    """The numbered rows of a csv with a header, with at least these columns."""
+    rows = csv_rows(path)
+    header = next(rows, (1, []))[1]
+    missing = set(columns) - set(header)
+    if missing:
+        raise ValueError(f"{path}:1: no column {', '.join(sorted(missing))}")
+    found = []
+    for number, row in rows:
+        if len(row) not in (0, len(header)):
+            raise ValueError(f"{path}:{number}: {len(row)} fields instead of {len(header)}")
+        found += [(number, dict(zip(header, row, strict=True)))] if row else []
+    return found
 
 
-def _write_csv(path: Path, rows: Iterable[Sequence[str]], delimiter: str = ",") -> None:
+def _write_csv(path: Path, rows: Iterable[Sequence[str]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, delimiter=delimiter).writerows(rows)
+        csv.writer(file).writerows(rows)

@@ -1,6 +1,6 @@
 """From captions to words: tokens and stop words (HowTo100M sections 3.2 and 4.1).
 
-Belongs here: splitting and filtering of words. The list ``stop_words.txt`` is plain text that a person may edit.
+The list ``stop_words.txt`` is plain text that a person may edit.
 """
 
 from __future__ import annotations
@@ -13,13 +13,18 @@ _TOKEN = re.compile(r"[\w']+")
 
 
 def tokenize(text: str) -> list[str]:
-    """The words of a text, ``[\\w']+`` with case kept; typographic apostrophes count as plain ones."""
+    """The words of a text, ``[\\w']+`` with case kept; a typographic apostrophe is read as a plain one."""
     return _TOKEN.findall(text.replace("’", "'"))
+
+
+def published_tokens(text: str) -> list[str]:
+    """The words of a benchmark's caption as HowTo100M's public code splits it: ``don’t`` is ``don`` and ``t``."""
+    return _TOKEN.findall(text)
 
 
 @cache
 def stop_words() -> frozenset[str]:
-    """English words that name nothing one could see, in lower case."""
+    """English words that name nothing visible, in lower case."""
     text = files(__package__).joinpath("stop_words.txt").read_text(encoding="utf-8")
     return frozenset(line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#"))
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ml.text.tokens import clean, stop_words, tokenize
-from ml.text.word_vectors import WordVectors, read_word_vectors, spread, train_word_vectors
+from ml.text.word_vectors import WordVectors, all_but_the_top, read_word_vectors, train_word_vectors
 
 SENTENCES = ["cut the red apple", "peel the red apple", "cut a green pear", "peel a green pear"] * 10
 
@@ -33,7 +33,7 @@ def test_captions_become_padded_matrices_of_known_words() -> None:
     assert words.ids(["apple cut x"]) == [[2, 1]]
 
 
-def test_spread_vectors_are_no_longer_parallel() -> None:
+def test_all_but_the_top_vectors_are_no_longer_parallel() -> None:
     rng = np.random.default_rng(0)
     shared = rng.normal(size=(1, 30)) * 5
     vectors = (shared + rng.normal(size=(60, 30))).astype(np.float32)
@@ -43,7 +43,7 @@ def test_spread_vectors_are_no_longer_parallel() -> None:
         return float((unit @ unit.T)[~np.eye(len(rows), dtype=bool)].mean())
 
     assert mean_cosine(vectors) > 0.8
-    apart = spread(vectors)
+    apart = all_but_the_top(vectors)
     assert abs(mean_cosine(apart)) < 0.05
     assert np.allclose(np.linalg.norm(apart, axis=1), 1)
 

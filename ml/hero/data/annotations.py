@@ -1,7 +1,8 @@
 """Annotations of HERO's data sets, read from and written to the files that their authors publish.
 
-Belongs here: TVR, DiDeMo, How2R, MSR-VTT (descriptions), TVQA, How2QA (questions), VIOLIN (statements), TVC (captions
-of a clip). What a file says beyond the named fields is kept in ``rest`` and written back. Times are in seconds.
+TVR, DiDeMo, How2R and MSR-VTT hold descriptions, TVQA and How2QA questions, VIOLIN statements, TVC captions of clips.
+Further fields of a file are kept in ``rest`` and written back. Times are in seconds. Every error of a reader is a
+``ValueError`` that names the file and the line.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ import csv
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+
+from ml.reading import csv_rows, parsed, parsed_lines, seconds, text_of
 
 Row = dict[str, Any]
 Record = TypeVar("Record")
@@ -28,8 +31,8 @@ _SQUARE = re.compile(r"\[\s*([\d.]+)\s*:\s*([\d.]+)\s*\]")
 class Description:
     """A text that describes a moment of a video, or a whole video.
 
-    ``intervals`` holds one interval an annotator, none if the text describes the whole video or the file keeps it
-    secret; a secret video is None. ``kind`` is TVR's v, t or vt. ``clip`` is How2R's clip in the whole video.
+    ``intervals`` holds one interval per annotator; none if the text describes the whole video or the file withholds
+    it. A withheld video is None. ``kind`` is TVR's v, t or vt. ``clip`` is How2R's clip in the whole video.
     """
 
     desc_id: int | str
@@ -44,7 +47,7 @@ class Description:
 
 @dataclass(frozen=True)
 class Question:
-    """A question about a moment of a video with its options; ``answer`` is the right one's index, None if secret."""
+    """A question about a moment of a video, and its options; ``answer`` indexes the right one, None if withheld."""
 
     question_id: int | str
     text: str
@@ -57,7 +60,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement about a video, true or false; of a pair's ids one ends in -0, the other in -1."""
+    """A statement about a video, true or false; of the ids of a pair one ends in -0, the other in -1."""
 
     desc_id: str
     text: str
@@ -80,7 +83,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class CaptionedClip:
-    """A clip of a video with what several people wrote of it, by the id of their text; no texts if secret."""
+    """A clip of a video with captions by several people, each with its id; no captions if withheld."""
 
     clip_id: int | str
     video_id: str
@@ -91,11 +94,7 @@ class CaptionedClip:
 
 
 def read_tvr(path: Path) -> list[Description]:
-    """Descriptions of ``tvr_{train,val,test_public}_release.jsonl``; DiDeMo's have one ``ts`` an annotator.
-
-    Raises:
-        ValueError: a line is not of this form; file and line are named. So for every reader here.
-    """
+    """Descriptions of ``tvr_{train,val,test_public}_release.jsonl``; DiDeMo's have one ``ts`` per annotator."""
     return read_rows(path, _tvr)
 
 
@@ -115,7 +114,7 @@ def write_msrvtt(path: Path, descriptions: Iterable[Description]) -> None:
 
 
 def read_tvqa(path: Path) -> list[Question]:
-    """TVQA's questions with five answers; a ``ts`` that is no interval is kept in ``rest`` as it stands."""
+    """TVQA's questions with five answers; a ``ts`` that is no interval is kept unchanged in ``rest``."""
     return read_rows(path, _tvqa)
 
 
@@ -145,17 +144,16 @@ def write_tvc(path: Path, clips: Iterable[CaptionedClip]) -> None:
 
 
 def read_how2r(path: Path) -> list[Description]:
-    """How2R's lines ``video, [clip], [moment], sentence``; the id is the line's number from 0.
+    """How2R's lines ``video, [clip], [moment], sentence``; the id is the row's number from 0.
 
     Times count from the start of the whole video, and a moment may pass its clip's end.
     """
-    found = []
-    for number, row in _lines(path, 4):
-        video_id, clip, moment, text = row
-        found.append(
-            Description(number, text, video_id, (_square(path, number, moment),), clip=_square(path, number, clip))
-        )
-    return found
+
+    def parse(numbered: tuple[int, list[str]]) -> Description:
+        number, (video_id, clip, moment, text) = numbered
+        return Description(number, text, _video_id(video_id), (_square(moment),), clip=_square(clip))
+
+    return _parsed_rows(path, 4, parse)
 
 
 def write_how2r(path: Path, descriptions: Iterable[Description]) -> None:
@@ -173,15 +171,16 @@ def write_how2r(path: Path, descriptions: Iterable[Description]) -> None:
 
 
 def read_how2qa(path: Path) -> list[Question]:
-    """How2QA's lines ``video, [interval], option, option, option, question, option``; the id is the line's number.
+    """How2QA's lines ``video, [interval], option, option, option, question, option``; the id is the row's number.
 
-    The last option is taken for the right answer: so the rows look, the publishers do not say.
+    The last option is taken for the right answer: the publishers do not say it, but the rows look so.
     """
-    found = []
-    for number, row in _lines(path, 7):
-        video_id, interval, *wrong, text, right = row
-        found.append(Question(number, text, (*wrong, right), 3, video_id, _square(path, number, interval)))
-    return found
+
+    def parse(numbered: tuple[int, list[str]]) -> Question:
+        number, (video_id, interval, *wrong, text, right) = numbered
+        return Question(number, text, (*wrong, right), 3, _video_id(video_id), _square(interval))
+
+    return _parsed_rows(path, 7, parse)
 
 
 def write_how2qa(path: Path, questions: Iterable[Question]) -> None:
@@ -200,23 +199,19 @@ def write_how2qa(path: Path, questions: Iterable[Question]) -> None:
 
 
 def read_rows(path: Path, parse: Callable[[Row], Record]) -> list[Record]:
-    """What ``parse`` makes of each line of a JSON Lines file; empty lines are none.
+    """``parse`` of the object on each line of a JSON Lines file; empty lines are skipped.
 
     Raises:
         ValueError: a line is no JSON object, or ``parse`` misses a key or meets another type in it.
     """
-    found = []
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                found.append(parse(json.loads(line)))
-            except KeyError as error:
-                raise ValueError(f"{path}:{number}: has no {error}") from error
-            except (TypeError, ValueError, AttributeError) as error:
-                raise ValueError(f"{path}:{number}: {error}") from error
-    return found
+    return list(parsed_lines(path, lambda line: parse(_object(line))))
+
+
+def _object(line: str) -> Row:
+    row = json.loads(line)
+    if not isinstance(row, dict):
+        raise ValueError(f"a JSON {type(row).__name__} instead of an object")
+    return row
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
@@ -228,14 +223,14 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
 def _tvr(row: Row) -> Description:
     rest = dict(row)
     times = rest.pop("ts", [])
-    several = bool(times) and isinstance(times[0], Sequence)
+    several = bool(times) and isinstance(times[0], list)
     return Description(
-        desc_id=rest.pop("desc_id"),
-        text=rest.pop("desc"),
-        video_id=rest.pop("vid_name", None),
+        desc_id=_identifier(rest.pop("desc_id")),
+        text=text_of(rest.pop("desc"), "desc"),
+        video_id=_optional(_video_id, rest.pop("vid_name", None)),
         intervals=tuple(_interval(each) for each in (times if several else [times] if times else [])),
-        duration_s=rest.pop("duration", None),
-        kind=rest.pop("type", None),
+        duration_s=_optional(seconds, rest.pop("duration", None)),
+        kind=_optional(_kind, rest.pop("type", None)),
         rest=rest,
     )
 
@@ -255,7 +250,8 @@ def _tvr_row(each: Description) -> Row:
 def _msrvtt(row: Row) -> Description:
     rest = dict(row)
     key = "retrieval_key" if "retrieval_key" in rest else "sen_id"
-    return Description(rest.pop(key), rest.pop("caption"), rest.pop("clip_name"), rest=rest)
+    description_id, caption = _identifier(rest.pop(key)), text_of(rest.pop("caption"), "caption")
+    return Description(description_id, caption, _video_id(rest.pop("clip_name")), rest=rest)
 
 
 def _msrvtt_row(each: Description) -> Row:
@@ -265,18 +261,18 @@ def _msrvtt_row(each: Description) -> Row:
 
 def _tvqa(row: Row) -> Question:
     rest = dict(row)
-    options = tuple(rest.pop(f"a{index}") for index in range(5))
+    options = tuple(text_of(rest.pop(f"a{index}"), f"a{index}") for index in range(5))
     interval = None
     start, _, end = str(rest.get("ts", "")).partition("-")
     if _is_number(start) and _is_number(end):
         del rest["ts"]
         interval = (float(start), float(end))
     return Question(
-        question_id=rest.pop("qid"),
-        text=rest.pop("q"),
+        question_id=_identifier(rest.pop("qid")),
+        text=text_of(rest.pop("q"), "q"),
         options=options,
-        answer=rest.pop("answer_idx", None),
-        video_id=rest.pop("vid_name"),
+        answer=_optional(_index_of_five, rest.pop("answer_idx", None)),
+        video_id=_video_id(rest.pop("vid_name")),
         interval=interval,
         rest=rest,
     )
@@ -297,9 +293,10 @@ def _tvqa_row(each: Question) -> Row:
 def _violin(row: Row) -> Statement:
     rest = dict(row)
     label = rest.pop("label", None)
-    return Statement(
-        rest.pop("desc_id"), rest.pop("desc"), rest.pop("vid_name"), None if label is None else bool(label), rest
-    )
+    if label not in (None, 0, 1):
+        raise ValueError(f"label is {str(label)[:80]!r}, not 0 or 1")
+    desc_id, text = text_of(rest.pop("desc_id"), "desc_id"), text_of(rest.pop("desc"), "desc")
+    return Statement(desc_id, text, _video_id(rest.pop("vid_name")), _optional(bool, label), rest)
 
 
 def _violin_row(each: Statement) -> Row:
@@ -310,11 +307,11 @@ def _violin_row(each: Statement) -> Row:
 def _tvc(row: Row) -> CaptionedClip:
     rest = dict(row)
     return CaptionedClip(
-        clip_id=rest.pop("clip_id"),
-        video_id=rest.pop("vid_name"),
-        duration_s=rest.pop("duration"),
+        clip_id=_identifier(rest.pop("clip_id")),
+        video_id=_video_id(rest.pop("vid_name")),
+        duration_s=seconds(rest.pop("duration")),
         interval=_interval(rest.pop("ts")),
-        captions=tuple((text["desc_id"], text["desc"]) for text in rest.pop("descs", [])),
+        captions=tuple((_identifier(each["desc_id"]), text_of(each["desc"], "desc")) for each in rest.pop("descs", [])),
         rest=rest,
     )
 
@@ -333,8 +330,32 @@ def _tvc_row(each: CaptionedClip) -> Row:
 
 
 def _interval(times: Sequence[float]) -> Interval:
-    start, end = map(float, times)
+    start, end = map(seconds, times)
     return start, end
+
+
+def _identifier(value: Any) -> int | str:
+    return value if type(value) is int else text_of(value, "id")
+
+
+def _video_id(value: Any) -> str:
+    if not text_of(value, "video id").strip():
+        raise ValueError("no video id")
+    return str(value)
+
+
+def _kind(value: Any) -> str:
+    return text_of(value, "type")
+
+
+def _index_of_five(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 5:
+        raise ValueError(f"answer_idx is {str(value)[:80]!r}, not 0 to 4")
+    return value
+
+
+def _optional(parse: Callable[[Any], Record], value: Any) -> Record | None:
+    return None if value is None else parse(value)
 
 
 def _is_number(text: str) -> bool:
@@ -345,16 +366,13 @@ def _is_number(text: str) -> bool:
 
 
 def _number(value: float) -> str:
-    return np.format_float_positional(value, trim="-")  # never 1e-05, whose dash would be taken for "to"
+    return np.format_float_positional(value, trim="-")  # never 1e-05: its dash would separate start and end
 
 
-def _lines(path: Path, columns: int) -> Iterator[tuple[int, list[str]]]:
-    """Numbered rows of a csv without a header."""
-    with path.open(encoding="utf-8", newline="") as file:
-        for number, row in enumerate(csv.reader(file)):
-            if len(row) != columns:
-                raise ValueError(f"{path}: row {number + 1} has {len(row)} columns, not {columns}")
-            yield number, row
+def _parsed_rows(path: Path, columns: int, parse: Callable[[tuple[int, list[str]]], Record]) -> list[Record]:
+    """``parse`` of each row of a csv without a header and its number from 0."""
+    rows = enumerate(csv_rows(path, columns))
+    return [parsed(f"{path}:{line}", parse, (number, row)) for number, (line, row) in rows]
 
 
 def _write_lines(path: Path, rows: Iterable[Sequence[Any]]) -> None:
@@ -362,11 +380,11 @@ def _write_lines(path: Path, rows: Iterable[Sequence[Any]]) -> None:
         csv.writer(file, lineterminator="\n").writerows(rows)
 
 
-def _square(path: Path, number: int, text: str) -> Interval:
+def _square(text: str) -> Interval:
     match = _SQUARE.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"{path}: row {number + 1}: {text!r} is no interval like [60:120]")
-    return float(match[1]), float(match[2])
+        raise ValueError(f"{text[:80]!r} is no interval like [60:120]")
+    return seconds(match[1]), seconds(match[2])
 
 
 def _squared(interval: Interval) -> str:

@@ -1,25 +1,28 @@
-"""Frame features of videos: one row every 1.5 or 2 s, from npz files or LMDB as HERO's authors publish them.
-
-Belongs here: how the files lie on disk. What the numbers mean is told where they are computed.
-"""
+"""Frame features of videos: one row every 1.5 or 2 s, from npz files or LMDB in the layout of HERO's authors."""
 
 from __future__ import annotations
 
 import io
 import json
+import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ml.reading import SHAPE_ERRORS
 
 Rows = NDArray[np.floating]
 
 _FEATURES = "features"
 _COUNTS = "id2nframe.json"
+
+MOST_BYTES = 1 << 30
+"""Of one video's features, unpacked; a small zip may claim to hold any number of bytes."""
 
 
 class FrameFeatures(Protocol):
@@ -34,9 +37,9 @@ class FrameFeatures(Protocol):
 
 
 class NpzFolders:
-    """``<folder>/<video>.npz`` with the key ``features``; several folders stand side by side in a row.
+    """``<folder>/<video>.npz`` with the key ``features``; the vectors of several folders are concatenated.
 
-    Their rows are cut to the shortest, as HERO cuts ResNet's and SlowFast's.
+    Their rows are cut to the shortest, as HERO does with ResNet and SlowFast.
     """
 
     def __init__(self, folders: Sequence[Path]) -> None:
@@ -70,9 +73,12 @@ class LmdbFeatures:
         if not (folder / "data.mdb").exists():
             raise FileNotFoundError(f"{folder}: has no data.mdb, so it is no LMDB")
         self.folder = folder
-        self._environment = lmdb.open(str(folder), readonly=True, lock=False, readahead=False)
-        self._transaction = self._environment.begin(buffers=True)
-        self.video_ids = [bytes(key).decode() for key in self._transaction.cursor().iternext(values=False)]
+        try:
+            self._environment = lmdb.open(str(folder), readonly=True, lock=False, readahead=False)
+            self._transaction = self._environment.begin(buffers=True)
+            self.video_ids = [bytes(key).decode() for key in self._transaction.cursor().iternext(values=False)]
+        except (lmdb.Error, UnicodeDecodeError) as error:
+            raise ValueError(f"{folder}: damaged or no LMDB ({error}); fetch it again") from error
 
     def rows(self, video_id: str) -> Rows:
         """The rows of a video.
@@ -87,7 +93,7 @@ class LmdbFeatures:
         return _unpacked(bytes(value), f"{self.folder}: video {video_id}")
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._transaction.abort()
         self._environment.close()
 
@@ -101,14 +107,14 @@ class LmdbFeatures:
 
 
 def write_npz(folder: Path, videos: Iterable[tuple[str, Rows]]) -> None:
-    """Write one compressed ``<video>.npz`` a video, in float16."""
+    """Write one compressed ``<video>.npz`` per video, in float16."""
     folder.mkdir(parents=True, exist_ok=True)
     for video_id, rows in videos:
         np.savez_compressed(folder / f"{video_id}.npz", features=rows.astype(np.float16))
 
 
 def write_lmdb(folder: Path, videos: Iterable[tuple[str, Rows]], compressed: bool = False) -> None:
-    """Write an LMDB in float16, of npz values if ``compressed`` and of msgpack's else, and ``id2nframe.json``."""
+    """Write an LMDB in float16, its values npz if ``compressed``, else msgpack, and ``id2nframe.json``."""
     import lmdb
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -121,7 +127,7 @@ def write_lmdb(folder: Path, videos: Iterable[tuple[str, Rows]], compressed: boo
 
 
 def _put(environment: Any, video_id: str, value: bytes) -> None:
-    """Store a value; a full LMDB is made larger, since how many come is not known."""
+    """Store a value; a full LMDB is enlarged, because the number of videos is not known."""
     import lmdb
 
     while True:
@@ -153,12 +159,15 @@ def _unpacked(value: bytes, place: str) -> Rows:
     import msgpack
 
     # Older writers pack text and bytes alike, so nothing is decoded but names.
-    record = {_text(key): part for key, part in msgpack.unpackb(value, raw=True, strict_map_key=False).items()}
-    array = record.get(_FEATURES)
-    if not isinstance(array, dict):
-        raise ValueError(f"{place}: has no array 'features', only {sorted(record)}")
-    fields = {_text(key): part for key, part in array.items()}
-    rows = np.frombuffer(fields["data"], np.dtype(_text(fields["type"]))).reshape(fields["shape"])
+    try:
+        record = {_text(key): part for key, part in msgpack.unpackb(value, raw=True, strict_map_key=False).items()}
+        array = record.get(_FEATURES)
+        if not isinstance(array, dict):
+            raise ValueError(f"has no array 'features', only {sorted(record)}")
+        fields = {_text(key): part for key, part in array.items()}
+        rows = np.frombuffer(fields["data"], np.dtype(_text(fields["type"]))).reshape(fields["shape"])
+    except (*SHAPE_ERRORS, msgpack.UnpackException) as error:
+        raise ValueError(f"{place}: {error}") from error
     return _checked(rows, place)
 
 
@@ -168,15 +177,23 @@ def _text(value: str | bytes) -> str:
 
 def _from_npz(content: bytes, place: str) -> Rows:
     try:
-        with np.load(io.BytesIO(content)) as arrays:
-            if _FEATURES not in arrays:
-                raise ValueError(f"{place}: has no array 'features', only {sorted(arrays)}")
-            return _checked(arrays[_FEATURES], place)
-    except BadZipFile as error:
+        with ZipFile(io.BytesIO(content)) as file:
+            members = {info.filename.removesuffix(".npy"): info for info in file.infolist()}
+            if _FEATURES not in members:
+                raise ValueError(f"{place}: has no array 'features', only {sorted(members)}")
+            if members[_FEATURES].file_size > MOST_BYTES:
+                raise ValueError(f"{place}: features of {members[_FEATURES].file_size:,} bytes; at most {MOST_BYTES:,}")
+            rows = np.lib.format.read_array(io.BytesIO(file.read(members[_FEATURES])), allow_pickle=False)
+    except (BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
         raise ValueError(f"{place}: is cut off or no npz ({error}); fetch it again") from error
+    except SHAPE_ERRORS as error:
+        raise ValueError(str(error) if str(error).startswith(place) else f"{place}: {error}") from error
+    return _checked(rows, place)
 
 
 def _checked(rows: NDArray[Any], place: str) -> Rows:
     if rows.ndim != 2 or not np.issubdtype(rows.dtype, np.floating):
         raise ValueError(f"{place}: features are {rows.dtype}{list(rows.shape)}, not numbers [frames, dim]")
+    if not np.isfinite(rows).all():
+        raise ValueError(f"{place}: features are not finite numbers")
     return rows

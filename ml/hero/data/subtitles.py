@@ -1,6 +1,6 @@
 """Subtitles of HERO's data sets: JSON Lines of ``{"vid_name", "sub": [{"text", "start", "end"}]}``.
 
-Belongs here: reading, writing and making their text plain. Which frames they cover is told beside the model.
+See ``ml.hero.video`` for the frames that they cover.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ml.hero.data.annotations import Row, read_rows, write_rows
+from ml.reading import seconds, text_of
 
 
 class Line(NamedTuple):
@@ -22,7 +23,7 @@ class Line(NamedTuple):
 
 
 def read_subtitles(path: Path) -> dict[str, list[Line]]:
-    """The subtitles of each video as the file has them.
+    """The subtitles of each video, in the file's order.
 
     Raises:
         ValueError: a line is not of this form, or names a video again.
@@ -30,7 +31,7 @@ def read_subtitles(path: Path) -> dict[str, list[Line]]:
     found: dict[str, list[Line]] = {}
     for video_id, lines in read_rows(path, _video):
         if video_id in found:
-            raise ValueError(f"{path}: video {video_id} stands there twice")
+            raise ValueError(f"{path}: video {video_id} occurs twice")
         found[video_id] = lines
     return found
 
@@ -41,13 +42,14 @@ def write_subtitles(path: Path, subtitles: Mapping[str, Iterable[Line]]) -> None
 
 
 def plain(text: str) -> str:
-    """The text without HTML entities, in lower case if it is in capitals only, as HERO's tokens are made of it."""
+    """The text from which HERO's tokens are made: without HTML entities, in lower case if it is in capitals only."""
     text = html.unescape(text)
     return text.lower() if text.isupper() else text
 
 
 def _video(row: Row) -> tuple[str, list[Line]]:
-    return row["vid_name"], [Line(float(line["start"]), float(line["end"]), line["text"]) for line in row["sub"]]
+    lines = [Line(seconds(line["start"]), seconds(line["end"]), text_of(line["text"], "text")) for line in row["sub"]]
+    return text_of(row["vid_name"], "vid_name"), lines
 
 
 def _row(video_id: str, lines: Iterable[Line]) -> Row:

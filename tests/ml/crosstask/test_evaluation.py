@@ -67,13 +67,13 @@ def test_a_second_belongs_to_a_step_that_touches_it() -> None:
 
 def test_bad_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text("1\nDrink\nu\n2\ncut lime,pour juice,add ice\n\n")
-    with pytest.raises(ValueError, match="says 2 steps and lists 3"):
+    with pytest.raises(ValueError, match=r"t.txt:1: task 1 is said to have 2 steps and lists 3"):
         read_tasks(tmp_path / "t.txt")
     (tmp_path / "t.txt").write_text("1\nDrink\nu\n")
-    with pytest.raises(ValueError, match="line 1"):
+    with pytest.raises(ValueError, match=r"t.txt:1: need id"):
         read_tasks(tmp_path / "t.txt")
     (tmp_path / "a.csv").write_text("1,2.0,3.0\n1,soon,3.0\n")
-    with pytest.raises(ValueError, match="row 2"):
+    with pytest.raises(ValueError, match=r"a.csv:2: 'soon' is no number of seconds"):
         read_intervals(tmp_path / "a.csv")
     data = write(tmp_path)
     data.write_video(data.videos()[0], np.full((3, 4), np.nan), [], None)

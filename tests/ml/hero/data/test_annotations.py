@@ -116,9 +116,21 @@ def test_the_right_answer_of_how2qa_stands_last(tmp_path):
         ("tvr", '{"desc_id": 1}', r"file:1: has no 'desc'"),
         ("tvr", '{"desc_id": 1, "desc": "x", "ts": [1]}', r"file:1: not enough values"),
         ("violin", "{}\nnonsense", r"file:1: has no 'desc_id'"),
-        ("tvqa", "[]", r"file:1: "),
-        ("how2r", "abc,[0:60],sentence", r"file: row 1 has 3 columns, not 4"),
-        ("how2r", "abc,[0:60],[1-2],sentence", r"file: row 1: '\[1-2\]' is no interval"),
+        ("tvqa", "[]", r"file:1: a JSON list instead of an object"),
+        ("tvr", '{"desc_id": 1, "desc": "x", "ts": [1, NaN]}', r"file:1: 'nan' is no number of seconds"),
+        ("tvr", '{"desc_id": 1, "desc": 7}', r"file:1: desc is a int, not a text"),
+        (
+            "violin",
+            '{"desc_id": "1-0", "desc": "x", "vid_name": "v", "label": "0"}',
+            r"file:1: label is '0', not 0 or 1",
+        ),
+        (
+            "msrvtt",
+            '{"sen_id": 1, "clip_name": "v", "caption": "\\ud83d"}',
+            r"file:1: caption holds half of a surrogate",
+        ),
+        ("how2r", "abc,[0:60],sentence", r"file:1: 3 fields instead of 4"),
+        ("how2r", "abc,[0:60],[1-2],sentence", r"file:1: '\[1-2\]' is no interval"),
     ],
 )
 def test_a_fault_is_named_by_file_and_line(tmp_path, read, text, message):

@@ -42,7 +42,7 @@ def test_an_lmdb_of_an_older_msgpack_is_read(tmp_path):
             features.rows("b")
 
 
-def test_folders_stand_side_by_side_and_are_cut_to_the_shortest(tmp_path):
+def test_vectors_of_several_folders_are_concatenated_and_cut_to_the_shortest(tmp_path):
     write_npz(tmp_path / "resnet", [("a", VIDEOS["b"]), ("only here", VIDEOS["b"])])
     write_npz(tmp_path / "slowfast", [("a", VIDEOS["a"])])
     features = NpzFolders([tmp_path / "resnet", tmp_path / "slowfast"])
@@ -62,5 +62,8 @@ def test_broken_files_are_named(tmp_path):
         features.rows("a")
     with pytest.raises(ValueError, match=r"features are float64\[3\], not numbers \[frames, dim\]"):
         features.rows("b")
+    np.savez(tmp_path / "c.npz", features=np.full((2, 3), np.nan))
+    with pytest.raises(ValueError, match=r"c\.npz: features are not finite"):
+        NpzFolders([tmp_path]).rows("c")
     with pytest.raises(FileNotFoundError, match=r"no data\.mdb"):
         LmdbFeatures(tmp_path)

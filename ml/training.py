@@ -14,9 +14,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from ml.files import recover_folder, whole_folder
+from ml.reading import json_document, parsed_lines
 
 
 @dataclass(frozen=True)
@@ -80,14 +82,24 @@ def read_model_folder(path: Path) -> ModelFolder:
     """What ``write_model_folder`` wrote, tensors on the CPU.
 
     Raises:
-        FileNotFoundError: there is no model.
+        FileNotFoundError: there is no model, or a file of it is missing.
+        ValueError: a file of it is damaged.
     """
     recover_folder(path)
     if not path.is_dir():
         raise FileNotFoundError(f"{path}: no model is there; train it first")
-    config, metrics, inputs = (
-        json.loads((path / f"{name}.json").read_text(encoding="utf-8")) for name in ("config", "metrics", "inputs")
-    )
-    lines = (path / "training.jsonl").read_text(encoding="utf-8").splitlines()
-    state = load_file(path / "model.safetensors")
-    return ModelFolder(state, config, metrics, [json.loads(line) for line in lines], inputs)
+    config, metrics, inputs = (_json_object(path / f"{name}.json") for name in ("config", "metrics", "inputs"))
+    history = list(parsed_lines(path / "training.jsonl", json.loads))
+    weights = path / "model.safetensors"
+    try:
+        state = load_file(weights)
+    except SafetensorError as error:
+        raise ValueError(f"{weights}: damaged or not in the format safetensors ({error}); train it again") from error
+    return ModelFolder(state, config, metrics, history, inputs)
+
+
+def _json_object(path: Path) -> dict[str, Any]:
+    value = json_document(path)
+    if not isinstance(value, dict):
+        raise ValueError(f"{path}: holds a JSON {type(value).__name__} instead of an object")
+    return value

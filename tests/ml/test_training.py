@@ -63,3 +63,11 @@ def test_devices() -> None:
     assert pick_device("cpu") == torch.device("cpu")
     with pytest.raises(ValueError, match="device 'tpu': not on this machine; here are cpu"):
         pick_device("tpu")
+
+
+@pytest.mark.parametrize("name", ["config.json", "metrics.json", "inputs.json", "training.jsonl", "model.safetensors"])
+def test_a_damaged_file_of_a_model_is_named(tmp_path: Path, name: str) -> None:
+    write_model_folder(tmp_path / "model", {"w": torch.ones(2)}, {"a": 1}, {"b": 2.0}, [{"epoch": 1}], {})
+    (tmp_path / "model" / name).write_bytes(b'{"cut": [1, 2')
+    with pytest.raises(ValueError, match=rf"model/{name}\b"):
+        read_model_folder(tmp_path / "model")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from orchestration import __version__
-from orchestration.cli import errors, exchange, reading, refreshing, serving
+from orchestration.cli import converting, errors, exchange, reading, refreshing, serving, training
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -22,8 +22,9 @@ def howto() -> None:
     """
 
 
-for command in (*refreshing.COMMANDS, *reading.COMMANDS, *serving.COMMANDS, *exchange.COMMANDS):
-    howto.add_command(command)
+_MODULES = (refreshing, reading, serving, training, exchange, converting)
+for _command in (command for module in _MODULES for command in module.COMMANDS):
+    howto.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

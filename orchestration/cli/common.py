@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,17 @@ def settings_in_force() -> Settings:
     from orchestration.settings import load_settings
 
     return load_settings()
+
+
+def chosen_settings(overrides: Mapping[str, str]) -> Settings:
+    """The settings in force with some replaced, by name and as text, e.g. ``{"gcn_epochs": "10"}``.
+
+    Raises:
+        SettingsError: a setting is wrong.
+    """
+    from orchestration.settings import load_settings
+
+    return load_settings(**overrides)
 
 
 def open_lake(settings: Settings) -> Lake:

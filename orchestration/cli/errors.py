@@ -21,8 +21,9 @@ _CANNOT_START = {
     "assets.lake.store.LakeError",
     "assets.sources.howto100m_release.export.ExportError",
     "assets.features.layouts.LayoutError",
-    "assets.graph.published.PublishedError",
+    "assets.graph.published.graphs.PublishedError",
     "assets.graph.edges.GraphError",
+    "assets.outcomes.SourceError",
     "assets.sources.retail.RetailError",
 }
 """Exceptions whose message says what is wrong and what to do. They are named, not imported, so that help is fast."""

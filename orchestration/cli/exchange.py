@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from orchestration.cli.common import lake_option, open_lake, settings_in_force
+from orchestration.cli.common import chosen_settings, lake_option, open_lake, settings_in_force
+from orchestration.cli.errors import CommandError
+from orchestration.cli.refreshing import refresh_with
 
 if TYPE_CHECKING:
     from assets.features.exchange import Layout
+    from orchestration.settings import Settings
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
@@ -62,4 +65,62 @@ def export_feature_files(folder: Path, layout: Layout) -> None:
     click.echo(f"{count:,} videos written to {folder}")
 
 
-COMMANDS = (export,)
+@click.group("import")
+def import_files() -> None:
+    """Read files that others published into the lake."""
+
+
+@import_files.command("release")
+@lake_option
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def import_release(folder: Path) -> int:
+    """Read the released HowTo100M files in FOLDER: tasks, videos, captions and clips.
+
+    FOLDER holds HowTo100M_v1.csv, task_ids.csv and a caption file, and may hold videos/. "howto refresh" then makes
+    the rest, with the settings that are printed.
+    """
+    overrides = {"source": "howto100m_release", "release": str(folder)}
+    settings = chosen_settings(overrides)
+    _must_be_of_source(settings, overrides["source"])
+    return _refreshed(settings, "group:sources or group:tasks or group:videos or group:captions", overrides)
+
+
+@import_files.command("features")
+@lake_option
+@click.argument("folders", metavar="STREAM=FOLDER...", nargs=-1, required=True)
+def import_features(folders: tuple[str, ...]) -> int:
+    """Read published features of the lake's videos instead of running networks.
+
+    STREAM is a network of HOWTO_FEATURES, e.g. resnet152=features/2d. Its FOLDER holds <video id>.npy or .npz files.
+    """
+    overrides = {"feature_files": ",".join(folders)}
+    settings = chosen_settings(overrides)
+    open_lake(settings).close()
+    return _refreshed(settings, "group:features", overrides)
+
+
+def _must_be_of_source(settings: Settings, source: str) -> None:
+    """Refuse to replace the videos of another source.
+
+    Raises:
+        CommandError: the lake holds such videos.
+    """
+    from orchestration.resources import lake_of
+
+    if lake_of(settings).is_new:
+        return
+    lake = open_lake(settings)
+    others = lake.sql("SELECT DISTINCT source FROM videos").fetchall() if lake.has("videos") else []
+    lake.close()
+    if found := sorted(other for (other,) in others if other != source):
+        raise CommandError(f"{settings.lake}: holds videos of the source {found[0]}; name another folder with --lake")
+
+
+def _refreshed(settings: Settings, selection: str, overrides: dict[str, str]) -> int:
+    code = refresh_with(settings, selection)
+    variables = " ".join(f"HOWTO_{name.upper()}={value}" for name, value in overrides.items())
+    click.echo(f"Other commands on this lake need these settings too, e.g. in .env: {variables}")
+    return code
+
+
+COMMANDS = (export, import_files)

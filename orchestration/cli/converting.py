@@ -1,0 +1,79 @@
+"""``howto convert`` and ``howto graph``: models and graphs that others published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from orchestration.cli.errors import CommandError
+
+if TYPE_CHECKING:
+    from assets.graph.published import LinkEnds
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+@click.group()
+def convert() -> None:
+    """Convert released checkpoints to model folders."""
+
+
+@convert.command("joint_embedding")
+@click.argument("checkpoint", type=FILE)
+@click.argument("folder", type=FOLDER)
+def convert_joint_embedding(checkpoint: Path, folder: Path) -> None:
+    """Write the model folder FOLDER of CHECKPOINT, the released .pth file of HowTo100M's joint embedding."""
+    from ml.joint_embedding.checkpoint import convert_file
+
+    try:
+        sizes = convert_file(checkpoint, folder)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    click.echo(f"{folder}: {', '.join(f'{name} {size}' for name, size in sizes.items())}")
+
+
+@convert.command("hero")
+@click.argument("checkpoint", type=FILE)
+@click.argument("folder", type=FOLDER)
+def convert_hero(checkpoint: Path, folder: Path) -> None:
+    """Write the model folder FOLDER of CHECKPOINT, the weights of RoBERTa or of a released HERO.
+
+    HOWTO_HERO_INITIAL=FOLDER then starts the pre-training from it.
+    """
+    from ml.hero.checkpoint import convert_file
+
+    try:
+        kind = convert_file(checkpoint, folder)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    click.echo(f"{folder}: {kind}")
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--preset", help="Published settings to train with: ppi, reddit, amazon2m, ... Default: only read.")
+@click.option("--links", type=click.Choice(("positions", "ids")), help="What the ends of links in G.json are.")
+@click.option("--split", help="Folder below split/ (OGB). Default: the only one.")
+@click.option("--epochs", type=click.IntRange(1), help="Instead of the preset's.")
+@click.option("--clusters", type=click.IntRange(1), help="Instead of the preset's.")
+@click.option("--seed", type=click.IntRange(0), help="Instead of the preset's.")
+def graph(folder: Path, preset: str | None, links: LinkEnds | None, split: str | None, **changes: Any) -> None:
+    """Read a published graph and print its size; with a preset, train a Cluster-GCN on it and score it.
+
+    FOLDER holds GraphSAGE's files (PPI, Reddit, Amazon2M) or OGB's raw layout (ogbn-products). No lake is needed.
+    """
+    from assets.graph.published import read
+    from assets.graph.published.training import train_by_preset
+
+    published = read(folder, links, split)
+    click.echo("\n".join(published.lines()))
+    if preset:
+        given = {name: value for name, value in changes.items() if value is not None}
+        for part, score in train_by_preset(published, preset, click.echo, **given).items():
+            click.echo(f"{part} micro-F1 {score:.4f}")
+
+
+COMMANDS = (convert, graph)

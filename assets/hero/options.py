@@ -39,7 +39,7 @@ def _must_hold_vocabulary(folder: Path | None) -> Path | None:
 
 def _must_be_model(folder: Path | None) -> Path | None:
     if folder and model_version(folder) is None:
-        raise ValueError("no model folder; python -m ml.hero.checkpoint makes one")
+        raise ValueError("no model folder; howto convert hero makes one")
     return folder
 
 
@@ -87,7 +87,7 @@ class HeroOptions(Options):
         ExistingFolder | None,
         AfterValidator(_must_be_model),
         ContentOf(_initial_version),
-        Field(description="model folder to start from, made by ml.hero.checkpoint; not set: random parameters"),
+        Field(description="model folder to start from, made by howto convert hero; not set: random parameters"),
     ] = None
     benchmarks: Annotated[
         ExistingFolder | None,

@@ -1,13 +1,11 @@
 """RoBERTa's weights and the authors' released checkpoints as model folders of this project.
 
-Belongs here: names and shapes of their tensors. ``python -m ml.hero.checkpoint IN OUT`` converts a file of either kind.
+``howto convert hero`` converts a file of either kind.
 The names are those of the published code; no released file was at hand to try them on.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -205,19 +203,3 @@ def convert_file(source: Path, folder: Path) -> str:
     else:
         write_model_folder(folder, convert_roberta(found), {"layers": ROBERTA_LAYERS}, {}, [], inputs)
     return kind
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """``python -m ml.hero.checkpoint IN OUT``: a released HERO or RoBERTa's weights become a model folder."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("source", type=Path, metavar="IN", help="file of RoBERTa's or HERO's weights")
-    parser.add_argument("folder", type=Path, metavar="OUT", help="model folder to write")
-    given = parser.parse_args(arguments)
-    try:
-        print(json.dumps({"kind": convert_file(given.source, given.folder)}))
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
-
-
-if __name__ == "__main__":
-    main()

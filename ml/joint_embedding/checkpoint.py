@@ -1,14 +1,12 @@
 """The authors' released checkpoint as a model folder of this project.
 
-Belongs here: names and shapes of their tensors. ``python -m ml.joint_embedding.checkpoint IN OUT`` converts a file.
+``howto convert joint_embedding`` converts a file.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +80,7 @@ def convert_file(source: Path, folder: Path) -> dict[str, Any]:
     try:
         released = torch.load(source, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise ValueError(f"{source}: not a file of tensors alone: {error}") from error
+        raise ValueError(f"{source}: not a file of tensors alone") from error
     if not isinstance(released, dict) or not all(isinstance(each, Tensor) for each in released.values()):
         raise ValueError(f"{source}: need tensors by name, as torch.save(model.state_dict(), ...) writes them")
     try:
@@ -93,19 +91,3 @@ def convert_file(source: Path, folder: Path) -> dict[str, Any]:
     inputs = {"checkpoint": source.name, "sha256": digest}
     write_model_folder(folder, state, config={"model": config}, metrics={}, history=[], inputs=inputs)
     return config
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """``python -m ml.joint_embedding.checkpoint IN OUT``: a released checkpoint becomes a model folder."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("source", type=Path, metavar="IN", help="the authors' .pth file")
-    parser.add_argument("folder", type=Path, metavar="OUT", help="model folder to write")
-    given = parser.parse_args(arguments)
-    try:
-        print(json.dumps(convert_file(given.source, given.folder)))
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
-
-
-if __name__ == "__main__":
-    main()

@@ -54,7 +54,14 @@ def read_weights(network: str, weights: Weights | None, published: Weights) -> t
     try:
         return _parameters(path), digest
     except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, OSError, ValueError) as error:
-        raise WeightsError(f"{network}: {path} cannot be read as weights: {error}") from error
+        raise WeightsError(f"{network}: {path} cannot be read as weights: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """One line; of torch's long one, which recommends to run the file's code, only what it amounts to."""
+    if isinstance(error, pickle.UnpicklingError):
+        return "it is not a file of tensors alone"
+    return str(error).partition("\n")[0]
 
 
 def load_parameters(network: str, module: nn.Module, state: Mapping[str, Tensor], unused: Sequence[str] = ()) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ml.joint_embedding.checkpoint import convert, main
+from ml.joint_embedding.checkpoint import convert, convert_file
 from ml.joint_embedding.model import JointEmbedding
 from ml.training import read_model_folder
 
@@ -47,14 +46,12 @@ def published_scores(state: dict[str, Tensor], video: Tensor, words: Tensor) -> 
 
 
 @pytest.mark.parametrize("sentence", [6, 4])
-def test_a_converted_checkpoint_scores_as_published(
-    sentence: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_converted_checkpoint_scores_as_published(sentence: int, tmp_path: Path) -> None:
     state = released(sentence=sentence)
     torch.save(state, tmp_path / "released.pth")
-    main([str(tmp_path / "released.pth"), str(tmp_path / "model")])
+    sizes = convert_file(tmp_path / "released.pth", tmp_path / "model")
     folder = read_model_folder(tmp_path / "model")
-    assert folder.config["model"] == json.loads(capsys.readouterr().out)
+    assert folder.config["model"] == sizes
     model = JointEmbedding(**folder.config["model"])
     model.load_state_dict(folder.state)
     video, words = torch.randn(3, 7), torch.randn(4, 20, 5)
@@ -106,10 +103,8 @@ class Harmful:
         return print, ("run by a checkpoint",)
 
 
-def test_a_file_that_would_run_code_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
     torch.save({"GU_text.fc.bias": Harmful()}, tmp_path / "bad.pth")
-    with pytest.raises(SystemExit):
-        main([str(tmp_path / "bad.pth"), str(tmp_path / "model")])
-    said = capsys.readouterr()
-    assert "bad.pth: not a file of tensors alone" in said.err and not said.out
+    with pytest.raises(ValueError, match=r"bad.pth: not a file of tensors alone"):
+        convert_file(tmp_path / "bad.pth", tmp_path / "model")
     assert not (tmp_path / "model").exists()

@@ -50,7 +50,7 @@ def test_the_environment_wins_over_the_file_and_an_empty_value_is_none(monkeypat
         ("HOWTO_SHARD", "4", "HOWTO_SHARD in the environment: no such setting; did you mean HOWTO_SHARDS?"),
         ("HOWTO_ALIGNER", ".", "HOWTO_ALIGNER=.: no model folder joint_embedding and no model folder word_vectors"),
         ("HOWTO_HERO_VOCABULARY", ".", "HOWTO_HERO_VOCABULARY=.: no vocab.json and no merges.txt in this folder"),
-        ("HOWTO_HERO_INITIAL", ".", "HOWTO_HERO_INITIAL=.: no model folder; python -m ml.hero.checkpoint makes one"),
+        ("HOWTO_HERO_INITIAL", ".", "HOWTO_HERO_INITIAL=.: no model folder; howto convert hero makes one"),
         ("HOWTO_WEIGHTS", "resnet152=/nowhere", "HOWTO_WEIGHTS=resnet152=/nowhere: /nowhere: no such file"),
         ("HOWTO_WEIGHTS", f"resnet={__file__}", "resnet: no such network; networks are efficientnet_lite0, resnet152"),
         ("HOWTO_WEIGHTS", "resnet152=https://a.example/w.pth", "needs the SHA-256 of the file: address#SHA-256"),

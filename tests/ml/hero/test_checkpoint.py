@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ml.hero.batch import aligned, collate, collate_texts
-from ml.hero.checkpoint import convert_released, convert_roberta, main
+from ml.hero.checkpoint import convert_file, convert_released, convert_roberta
 from ml.hero.model import Hero
 from ml.hero.pretraining.job import load_hero
 from tests.hero_videos import TINY, random_videos
@@ -102,12 +101,9 @@ def model() -> Hero:
     return Hero(CONFIG).eval()
 
 
-def test_a_released_checkpoint_computes_the_same(
-    model: Hero, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_released_checkpoint_computes_the_same(model: Hero, tmp_path: Path) -> None:
     torch.save(released(model), tmp_path / "hero.pt")
-    main([str(tmp_path / "hero.pt"), str(tmp_path / "model")])
-    assert json.loads(capsys.readouterr().out) == {"kind": "HERO"}
+    assert convert_file(tmp_path / "hero.pt", tmp_path / "model") == "HERO"
     converted = load_hero(tmp_path / "model")
     sizes = ("vocabulary", "frame_dim", "hidden", "heads", "cross_modal_layers", "temporal_layers", "max_frames")
     assert all(getattr(converted.config, name) == getattr(CONFIG, name) for name in sizes)
@@ -118,7 +114,7 @@ def test_a_released_checkpoint_computes_the_same(
         torch.testing.assert_close(converted.state_dict()[name], tensor, msg=name)
 
 
-def test_what_does_not_fit_is_named(model: Hero, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_does_not_fit_is_named(model: Hero, tmp_path: Path) -> None:
     state = released(model)
     del state["video_query_linear.bias"]
     with pytest.raises(ValueError, match=r"video_query_linear.bias is missing, qa_pool.weight is unknown"):
@@ -127,9 +123,8 @@ def test_what_does_not_fit_is_named(model: Hero, tmp_path: Path, capsys: pytest.
     with pytest.raises(ValueError, match=r"video_query_linear.weight makes \[3, 64\], but the others need \[64, 64\]"):
         convert_released(wide)
     (tmp_path / "broken.pt").write_bytes(b"nothing")
-    with pytest.raises(SystemExit):
-        main([str(tmp_path / "broken.pt"), str(tmp_path / "model")])
-    assert "broken.pt cannot be read as weights" in capsys.readouterr().err
+    with pytest.raises(ValueError, match=r"broken.pt cannot be read as weights"):
+        convert_file(tmp_path / "broken.pt", tmp_path / "model")
 
 
 def roberta(hidden: int = 64, layers: int = 12, words: int = 37) -> dict[str, Tensor]:
@@ -158,7 +153,7 @@ def test_every_other_layer_of_roberta_becomes_the_text_side(tmp_path: Path) -> N
     given = roberta()
     config = replace(CONFIG, vocabulary=40, cross_modal_layers=6)
     save_file(given, tmp_path / "roberta.safetensors")
-    main([str(tmp_path / "roberta.safetensors"), str(tmp_path / "model")])
+    assert convert_file(tmp_path / "roberta.safetensors", tmp_path / "model") == "RoBERTa"
     state = convert_roberta(given)
     model = Hero(config)
     missing, unexpected = model.load_state_dict(state, strict=False)

@@ -1,7 +1,6 @@
-"""Fetching the caption tracks of many videos, with one recorded outcome a video.
+"""Fetching the caption tracks of many videos, with one recorded outcome per video.
 
-Belongs here: from a source's answers to rows. What the lines mean is told in ``segments``; waiting, asking again and
-stopping are the source's own business.
+Waiting, retries and stopping are up to the source. See ``segments`` for what becomes of the lines.
 """
 
 from __future__ import annotations

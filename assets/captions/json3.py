@@ -1,18 +1,13 @@
-"""YouTube's json3: timed events of timed segments; the one format of theirs with a time for every recognised word.
-
-Belongs here: the file format alone. What rolling windows mean is told in ``segments``.
-"""
+"""YouTube's json3: timed events of timed segments; the one format of theirs with a time for every recognised word."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from assets.captions.cues import CaptionError, Captions, Cue, captions, plain, timed_words
+from assets.captions.cues import LONGEST_S, CaptionError, Captions, Cue, captions, plain, timed_words
+from assets.captions.windows import Shown, kept_until_the_window_goes_on
 from assets.outcomes import Problem
-
-LONGEST_MS = 1e12
-"""Times above this, some 30 years, are taken for damage."""
+from assets.values import parse_json, shown
 
 
 def read_json3(data: bytes, name: str) -> Captions:
@@ -22,52 +17,58 @@ def read_json3(data: bytes, name: str) -> Captions:
         CaptionError: not JSON, or without a list ``events``.
     """
     try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
+        document = parse_json(data)
+    except ValueError as error:
         raise CaptionError(f"{name}: not JSON ({error})") from error
-    events = document.get("events") if isinstance(document, dict) else None
-    if not isinstance(events, list):
+    listed = document.get("events") if isinstance(document, dict) else None
+    if not isinstance(listed, list):
         raise CaptionError(f"{name}: not json3: no list 'events'")
-    cues, problems = [], []
-    for index, event in enumerate(events):
+    cues, events, problems = [], [], []
+    for index, event in enumerate(listed):
         where = f"event {index}"
         reason = _malformed(event)
         if reason:
             problems.append(Problem(f"{name}: {where}", reason))
         elif "segs" in event:
-            cues.append(_cue(where, event))
-    return captions(name, cues, problems)
+            window = event.get("wWinId") if isinstance(event.get("wWinId"), int | str) else None
+            cues.append(Shown(_cue(where, event), window, _is_recognised(event)))
+            events.append((window, event["tStartMs"] / 1000))
+    return captions(name, kept_until_the_window_goes_on(cues, events), problems)
 
 
 def _malformed(event: Any) -> str | None:
     if not isinstance(event, dict):
-        return f"is a JSON {type(event).__name__}, not an object"
+        return f"is {shown(event)}, not an object"
     if "segs" not in event:
         return None
-    if not _is_number(event.get("tStartMs")):
-        return f"tStartMs is {event.get('tStartMs')!r}"
-    if not _is_number(event.get("dDurationMs", 0)):
-        return f"dDurationMs is {event['dDurationMs']!r}"
+    if not _is_time(event.get("tStartMs")):
+        return f"tStartMs is {shown(event.get('tStartMs'))}"
+    if not _is_time(event.get("dDurationMs", 0)):
+        return f"dDurationMs is {shown(event['dDurationMs'])}"
     segments = event["segs"]
     if not isinstance(segments, list) or not all(isinstance(segment, dict) for segment in segments):
         return "segs is not a list of objects"
     if not all(isinstance(segment.get("utf8", ""), str) for segment in segments):
         return "a segment's utf8 is not text"
-    if not all(_is_number(segment.get("tOffsetMs", 0)) for segment in segments):
+    if not all(_is_time(segment.get("tOffsetMs", 0)) for segment in segments):
         return "a segment's tOffsetMs is not a number"
     return None
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LONGEST_MS
+def _is_time(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LONGEST_S * 1000
+
+
+def _is_recognised(event: dict[str, Any]) -> bool:
+    """Only recognised speech has offsets or confidences; a manual line is one segment whose words have no times."""
+    return any("tOffsetMs" in segment or "acAsrConf" in segment for segment in event["segs"])
 
 
 def _cue(where: str, event: dict[str, Any]) -> Cue:
     start_ms = event["tStartMs"]
     end_s = (start_ms + event["dDurationMs"]) / 1000 if "dDurationMs" in event else None
     segments = event["segs"]
-    # Only recognised speech has offsets or confidences; a manual line is one segment whose words have no times.
-    if any("tOffsetMs" in segment or "acAsrConf" in segment for segment in segments):
+    if _is_recognised(event):
         text, starts = timed_words(
             ((start_ms + segment.get("tOffsetMs", 0)) / 1000, segment.get("utf8", "")) for segment in segments
         )

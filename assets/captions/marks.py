@@ -1,11 +1,9 @@
-"""What a caption holds besides speech: sound tags and speaker marks.
-
-Belongs here: which marks there are and how they go. Markup of a file format is undone by that format's reader.
-"""
+"""Sound tags and speaker marks: what a caption holds that is not speech. Removing them takes linear time."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 import polars as pl
 
@@ -81,10 +79,10 @@ NOT_SPEAKERS = (
     "MATERIALS",
     "TOOLS",
 )
-"""Words in capitals before a colon that are no one's name."""
+"""Words in capitals before a colon that are nobody's name."""
 
 _SQUARE = r"\[[^\[\]]*\]"
-_ROUND = rf"(?i:\([^()]*\b(?:{'|'.join(SOUND_WORDS)})\b[^()]*\))"
+_ROUND = r"(?P<round>\([^()]*\))"
 _NOTES = r"[♩♪♫♬]+"
 _CHEVRONS = r">>+"
 _DASH = r"(?:^|(?<=[.?!…] ))[-–—](?=\s)"
@@ -92,14 +90,35 @@ _NAME = (
     rf"^(?:>>+\s*|[-–—]\s*)?(?!(?:{'|'.join(NOT_SPEAKERS)})\b)"
     r"(?:[A-Z][A-Z.'’]+(?:[ -][A-Z.'’]+){0,2}|(?i:speaker|narrator|host|interviewer|man|woman))(?: \d+)?:(?=\s|$)"
 )
-_MARK = re.compile("|".join((_SQUARE, _ROUND, _NAME, _NOTES, _CHEVRONS, _DASH)))
+_CANDIDATE = re.compile("|".join((_SQUARE, _ROUND, _NAME, _NOTES, _CHEVRONS, _DASH)))
+_SOUND = re.compile(rf"\b(?:{'|'.join(SOUND_WORDS)})\b", re.IGNORECASE)
 _MAY_HOLD_A_MARK = r"[\[(♩♪♫♬>:]|^[-–—]\s|[.?!…] [-–—]\s"
 """Cheap test, for Rust's regular expressions, that spares most lines the search."""
 
 
+def _marks(text: str) -> Iterator[tuple[int, int]]:
+    """(begin, end) of each mark. A parenthesis without a sound word is none, but there may be marks in it."""
+    at = 0
+    while candidate := _CANDIDATE.search(text, at):
+        if candidate["round"] is None or _SOUND.search(candidate["round"]):
+            yield candidate.span()
+            at = candidate.end()
+        else:
+            at = candidate.start() + 1
+
+
 def speech(text: str) -> str:
     """The text without marks, as in ``>> NARRATOR: [Music] stir`` -> ``stir``."""
-    return " ".join(_MARK.sub(" ", text).split())
+    return " ".join(_blanked(text).split())
+
+
+def _blanked(text: str) -> str:
+    """The text with as many blanks for each mark, so that each letter keeps its place."""
+    pieces, at = [], 0
+    for begin, end in _marks(text):
+        pieces += [text[at:begin], " " * (end - begin)]
+        at = end
+    return "".join([*pieces, text[at:]])
 
 
 def speech_with_times(text: str, word_starts_s: list[float]) -> tuple[str, list[float]]:
@@ -108,11 +127,9 @@ def speech_with_times(text: str, word_starts_s: list[float]) -> tuple[str, list[
     Args:
         word_starts_s: one for each word of ``text``, split at blanks.
     """
-    # A mark becomes as many blanks, so that each letter keeps its place and its word's time.
-    blanked = _MARK.sub(lambda mark: " " * len(mark[0]), text)
     word_ends = [word.end() for word in re.finditer(r"\S+", text)]
     words, starts, at = [], [], 0
-    for word in re.finditer(r"\S+", blanked):
+    for word in re.finditer(r"\S+", _blanked(text)):
         while word_ends[at] <= word.start():
             at += 1
         words.append(word[0])

@@ -1,22 +1,21 @@
 """The forms in which caption lines are published: HowTo100M's parallel lists and MIL-NCE's csv of one video.
 
-Belongs here: what one video's entry means and which of its lines cannot be stored. Reading whole releases, of millions
-of videos, is told in ``assets.sources.howto100m_release.captions``.
+See ``assets.sources.howto100m_release.captions`` for whole releases of a million videos.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 import sys
 from typing import Any
 
 from assets.captions.cues import CaptionError, Captions, Cue, captions, plain
 from assets.outcomes import Problem
+from assets.values import decoded, parse_json, shown
 
 Row = tuple[int, float, float, str]
-"""Index in the video's entry, start and end in seconds, text as it stands."""
+"""Index in the video's entry, start and end in seconds, text as it is."""
 
 
 def read_release_json(data: bytes, name: str) -> Captions:
@@ -26,15 +25,15 @@ def read_release_json(data: bytes, name: str) -> Captions:
         CaptionError: not JSON of this form, or lists of different lengths.
     """
     try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
+        document = parse_json(data)
+    except ValueError as error:
         raise CaptionError(f"{name}: not JSON ({error})") from error
     rows, problems = parallel_rows(document, name)
     return captions(name, (Cue(f"line {i}", start, end, plain(text)) for i, start, end, text in rows), problems)
 
 
 def parallel_rows(video: Any, name: str) -> tuple[list[Row], list[Problem]]:
-    """(index, start, end, text) of each complete entry of the lists ``start``, ``end`` and ``text``, as they stand.
+    """(index, start, end, text) of each complete entry of the lists ``start``, ``end`` and ``text``, as they are.
 
     Raises:
         CaptionError: the lists are not there or not parallel, so that no text has a time.
@@ -60,11 +59,11 @@ def wrong_entry(start: Any, end: Any, text: Any) -> str | None:
     for key, value in (("start", start), ("end", end)):
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if not is_number or not abs(value) <= sys.float_info.max:
-            return f"{key} is {value!r}"
+            return f"{key} is {shown(value)}"
     if not isinstance(text, str):
-        return f"text is {text!r}"
+        return f"text is {shown(text)}"
     if any("\ud800" <= letter <= "\udfff" for letter in text):
-        return f"text is not Unicode (half of a surrogate pair): {text!r}"
+        return f"text is not Unicode (half of a surrogate pair): {shown(text)}"
     return None
 
 
@@ -79,24 +78,24 @@ def read_mil_nce(data: bytes, name: str) -> Captions:
 
 
 def csv_rows(data: bytes, name: str) -> tuple[list[Row], list[Problem]]:
-    """(index, start, end, text) of each complete row of a csv with the header ``start,end,text``, as it stands.
+    """(index, start, end, text) of each complete row of a csv with the header ``start,end,text``, as it is.
 
     Raises:
         CaptionError: not UTF-8, not csv, or another header.
     """
     try:
-        header, *entries = list(csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""))) or [[]]
+        header, *entries = list(csv.reader(io.StringIO(decoded(data), newline=""))) or [[]]
     except (UnicodeDecodeError, csv.Error) as error:
         raise CaptionError(f"{name}: not csv in UTF-8 ({error})") from error
     if [field.strip() for field in header] != ["start", "end", "text"]:
-        raise CaptionError(f"{name}: its header is {','.join(header)!r}, not start,end,text")
+        raise CaptionError(f"{name}: its header is {shown(','.join(header))}, not start,end,text")
     rows, problems = [], []
     for index, entry in enumerate(entry for entry in entries if entry):
         reason = f"{len(entry)} fields instead of 3" if len(entry) != 3 else None
         try:
             start, end = (float(field) for field in entry[:2])
         except ValueError:
-            reason = reason or f"not numbers: {entry[:2]}"
+            reason = reason or f"not numbers: {', '.join(map(shown, entry[:2]))}"
         if reason is None:
             reason = wrong_entry(start, end, entry[2])
         if reason:

@@ -1,7 +1,6 @@
-"""From the lines that a source shows to the data set's clips.
+"""From the lines that a source shows to the data set's clips: overlaps resolved, marks taken off.
 
-Belongs here: how overlapping windows become lines that follow each other, and what a clip is. Pure functions on frames.
-How lines become sentences is told in ``sentences``.
+See ``sentences`` for clips that are sentences.
 """
 
 from __future__ import annotations
@@ -39,11 +38,12 @@ def dropped(lines: pl.DataFrame) -> pl.DataFrame:
     return verdicts(lines).filter(pl.col("reason").is_not_null()).select("shard", "video_id", "line_index", "reason")
 
 
-def follow_each_other(lines: pl.DataFrame) -> pl.DataFrame:
+def resolve_overlaps(lines: pl.DataFrame) -> pl.DataFrame:
     """Cut each line at the start of the next one of its video, and at the video's end.
 
     Speech recognition keeps a line on screen until the line after the next starts, so windows overlap by a whole
-    line: end_k = min(end_k, start_{k+1}, duration). Lines of the same start are one line. No word is lost or repeated.
+    line: end_k = min(end_k, start_{k+1}, duration). Lines of the same start are one line, in which an equal text is
+    there once. No other word is lost or repeated.
 
     Args:
         lines: shard, video_id, line_index, start_s, end_s, text, word_starts_s, duration_s, in any order; every line
@@ -53,9 +53,11 @@ def follow_each_other(lines: pl.DataFrame) -> pl.DataFrame:
         The same columns, sorted by video and start.
     """
     ordered = lines.with_columns(pl.col("start_s").clip(lower_bound=0.0)).sort("video_id", "start_s", "line_index")
-    together = ordered.group_by("shard", "video_id", "start_s", maintain_order=True).agg(
+    longest = ordered.with_columns(pl.col("end_s").max().over("video_id", "start_s"))
+    distinct = longest.unique(["video_id", "start_s", "text"], keep="first", maintain_order=True)
+    together = distinct.group_by("shard", "video_id", "start_s", maintain_order=True).agg(
         pl.col("line_index").first(),
-        pl.col("end_s").max(),
+        pl.col("end_s").first(),
         pl.col("text").str.join(" "),
         pl.col("word_starts_s").explode(),
         pl.col("word_starts_s").is_not_null().all().alias("timed"),
@@ -84,7 +86,7 @@ def clips(
     of_video = pl.int_range(pl.len()).over("video_id").cast(pl.Int64)
     track = fetches.select("video_id", pl.col("source").alias("caption_source"), "language", "language_probability")
     return (
-        segmented(follow_each_other(usable), segmentation)
+        segmented(resolve_overlaps(usable), segmentation)
         .join(track, on="video_id", how="left", maintain_order="left")
         .select(
             "shard",

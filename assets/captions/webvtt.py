@@ -1,7 +1,6 @@
-"""WebVTT and SubRip: blocks of a timing line and rows of text, with blank lines between.
+"""WebVTT, SubRip, SubViewer and YouTube's sbv: blocks of a timing line and rows of text, with blank lines between.
 
-Belongs here: the file formats alone. The rolling box that YouTube's WebVTT shows is undone in ``rolling``; what
-overlapping windows mean is told in ``segments``.
+See ``rolling`` for the box in which such files show recognised speech, and ``segments`` for overlapping windows.
 """
 
 from __future__ import annotations
@@ -14,19 +13,29 @@ from itertools import pairwise
 from assets.captions.cues import CaptionError, Captions, Cue, captions, plain, timed_words
 from assets.captions.rolling import Box, rolls, unrolled
 from assets.outcomes import Problem
+from assets.values import decoded
 
-_TIME = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
-_TIMING = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?")
-_MARKUP = re.compile(r"</?[^<>]*>|\{\\[^{}]*\}")
+_TIME = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,9})|:(\d{3}))?(?!\d)"
+_CLOCK = re.compile(_TIME)
+_ARROW = r"[^\w\s]{0,8}[>→⇒➔➜⟶][^\w\s]{0,8}|-{2,8}|[–—−]{1,8}"
+"""What is between the two times of a timing: ``-->``, and what people and programs write for it."""
+_TIMING = re.compile(rf"\s*{_TIME}\s*(?:{_ARROW})\s*{_TIME}(?:\s.*)?")
+_BARE_TIMING = re.compile(rf"\s*{_TIME}\s*[,;~|-]\s*{_TIME}\s*")
+"""A timing without an arrow, as in sbv; a row of this form within a text is none."""
+_NOT_LETTERS = re.compile(r"[\W_]*")
+_TAG = re.compile(r"</?[^<>]*>|\{\\[^{}]*\}|\[br\]", re.IGNORECASE)
 _TIMESTAMP = re.compile(rf"<{_TIME}>")
-_NOT_CUES = re.compile(r"(?:WEBVTT|NOTE|STYLE|REGION|X-TIMESTAMP-MAP)\b")
+_NOT_CUES = re.compile(r"(?:WEBVTT|NOTE|STYLE|REGION|X-TIMESTAMP-MAP)\b|\[(?:INFORMATION|SUBTITLE)\]")
+_GROUPS = 5
+"""Groups of ``_TIME``."""
 
 
 @dataclass
 class _Block:
     line: int
     timing: str
-    rows: list[str] = field(default_factory=list)
+    rows: list[tuple[int, str]] = field(default_factory=list)
+    """Line number and text of each row."""
 
 
 def read_vtt(data: bytes, name: str) -> Captions:
@@ -35,29 +44,37 @@ def read_vtt(data: bytes, name: str) -> Captions:
     Raises:
         CaptionError: not UTF-8, or without the WEBVTT header.
     """
-    text = _text(data, name)
+    text = decoded_text(data, name)
     if not text.startswith("WEBVTT"):
         raise CaptionError(f"{name}: does not start with WEBVTT" if text.strip() else f"{name}: empty file")
     return _read(text, name)
 
 
 def read_srt(data: bytes, name: str) -> Captions:
-    """The cues of a SubRip file; text after a blank line belongs to the cue before it.
+    """The cues of a SubRip, SubViewer or sbv file; text after a blank line belongs to the cue before it.
 
     Raises:
         CaptionError: not UTF-8, or without any timing line.
     """
-    text = _text(data, name)
-    if "-->" not in text:
-        raise CaptionError(f"{name}: no timing line (00:00:01,000 --> ...)" if text.strip() else f"{name}: empty file")
+    text = decoded_text(data, name)
+    if not any(_TIMING.fullmatch(row) or _BARE_TIMING.fullmatch(row) or "-->" in row for row in text.split("\n")):
+        example = "00:00:01,000 --> 00:00:02,500"
+        raise CaptionError(f"{name}: no timing line ({example})" if text.strip() else f"{name}: empty file")
     return _read(text, name)
 
 
-def _text(data: bytes, name: str) -> str:
+def decoded_text(data: bytes, name: str) -> str:
+    """The text of a caption file with ``\\n`` at the end of each line.
+
+    Raises:
+        CaptionError: it is in no Unicode encoding.
+    """
     try:
-        text = data.decode("utf-8-sig")
+        text = decoded(data)
     except UnicodeDecodeError as error:
-        raise CaptionError(f"{name}: not UTF-8 ({error})") from error
+        encoding = error.encoding.upper()
+        problem = f"{name}: not {encoding} (byte {error.object[error.start]:#04x} at {error.start:,})"
+        raise CaptionError(f"{problem}; save it as UTF-8, e.g. iconv -f WINDOWS-1252 -t UTF-8") from error
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -67,11 +84,21 @@ def _read(text: str, name: str) -> Captions:
     for block in blocks:
         times = _times(block.timing)
         if times is None:
-            problems.append(Problem(f"{name}: line {block.line}", f"not a timing: {block.timing.strip()}"))
-        else:
-            boxes.append(Box(*times, tuple(_row(row, block.line, *times) for row in block.rows)))
+            problems.append(_problem(name, block.line, "not a timing", block.timing))
+            continue
+        spoken = []
+        for number, row in block.rows:
+            if _is_clock_row(row):
+                problems.append(_problem(name, number, "a row of clock times is no text", row))
+            else:
+                spoken.append(_row(row, block.line, *times))
+        boxes.append(Box(*times, tuple(spoken)))
     cues = unrolled(boxes) if rolls(boxes) else [_whole(box) for box in boxes if box.rows]
     return captions(name, cues, problems)
+
+
+def _problem(name: str, line: int, reason: str, row: str) -> Problem:
+    return Problem(f"{name}: line {line}", f"{reason}: {row.strip()[:80]}")
 
 
 def _blocks(text: str, name: str) -> tuple[list[_Block], list[Problem]]:
@@ -84,19 +111,39 @@ def _blocks(text: str, name: str) -> tuple[list[_Block], list[Problem]]:
         if not stray or _NOT_CUES.match(stray[0]) or "".join(stray).strip().isdigit():
             pass
         elif blocks:
-            blocks[-1].rows.extend(stray)
+            blocks[-1].rows.extend(enumerate(stray, start=first))
         else:
-            problems.append(Problem(f"{name}: line {first}", f"no timing above: {' '.join(stray)}"))
+            problems.append(_problem(name, first, "no timing above", " ".join(stray[:3])))
         for at, after in pairwise([*timings, len(rows)]):
             numbered = after < len(rows) and after - 1 > at and rows[after - 1].strip().isdigit()
-            blocks.append(_Block(first + at, rows[at], rows[at + 1 : after - numbered]))
+            block = _Block(first + at, rows[at])
+            block.rows.extend(enumerate(rows[at + 1 : after - numbered], start=first + at + 1))
+            blocks.append(block)
     return blocks, problems
 
 
 def _timing_rows(rows: list[str]) -> list[int]:
-    """Where timings stand: the well-formed ones, else a broken one where a timing belongs."""
-    well_formed = [i for i, row in enumerate(rows) if _TIMING.fullmatch(row)]
-    return well_formed or [i for i, row in enumerate(rows[:2]) if "-->" in row][:1]
+    """Where the timings are: well-formed ones anywhere, broken ones and those without an arrow where one belongs."""
+    return [
+        index
+        for index, row in enumerate(rows)
+        if _TIMING.fullmatch(row)
+        or (index < 2 and (_BARE_TIMING.fullmatch(row) or "-->" in row) and not (index and _is_timing(rows[0])))
+        or (row.lstrip()[:1].isdigit() and "->" in row and _CLOCK.search(row))
+    ]
+
+
+def _is_timing(row: str) -> bool:
+    return bool(_TIMING.fullmatch(row) or _BARE_TIMING.fullmatch(row))
+
+
+def _is_clock_row(row: str) -> bool:
+    """True for a row of nothing but clock times, two of any kind or one to the second: never speech."""
+    clocks = list(_CLOCK.finditer(row))
+    if not clocks or not _NOT_LETTERS.fullmatch(_CLOCK.sub("", row)):
+        return False
+    hours, _, _, fraction, milliseconds = clocks[0].groups()
+    return len(clocks) > 1 or bool(hours or fraction or milliseconds)
 
 
 def _paragraphs(text: str) -> Iterator[tuple[int, list[str]]]:
@@ -111,10 +158,10 @@ def _paragraphs(text: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _times(timing: str) -> tuple[float, float] | None:
-    match = _TIMING.fullmatch(timing)
+    match = _TIMING.fullmatch(timing) or _BARE_TIMING.fullmatch(timing)
     if match is None:
         return None
-    start, end = _seconds(match.groups()[:4]), _seconds(match.groups()[4:])
+    start, end = _seconds(match.groups()[:_GROUPS]), _seconds(match.groups()[_GROUPS:])
     return None if start is None or end is None else (start, end)
 
 
@@ -122,23 +169,28 @@ def _seconds(parts: tuple[str | None, ...]) -> float | None:
     hours, minutes, seconds = (int(part or 0) for part in parts[:3])
     if minutes > 59 or seconds > 59:
         return None
-    milliseconds = int((parts[3] or "0").ljust(3, "0"))
-    return (((hours * 60 + minutes) * 60 + seconds) * 1000 + milliseconds) / 1000
+    fraction = (parts[3] or parts[4] or "0").ljust(3, "0")
+    scale = 10 ** len(fraction)
+    return (((hours * 60 + minutes) * 60 + seconds) * scale + int(fraction)) / scale
 
 
 def _row(row: str, line: int, start_s: float, end_s: float) -> Cue:
-    """One row of a cue; its words have times if time stamps stand between them."""
+    """One row of a cue; its words have times if there are time stamps between them."""
     where = f"line {line}"
     pieces = _TIMESTAMP.split(row)
     if len(pieces) == 1:
-        return Cue(where, start_s, end_s, plain(_MARKUP.sub("", row)))
+        return Cue(where, start_s, end_s, plain(_untagged(row)))
     starts = [start_s]
-    for at in range(1, len(pieces), 5):
-        told = _seconds(tuple(pieces[at : at + 4]))
-        starts.append(starts[-1] if told is None else told)
-    texts = [_MARKUP.sub("", piece) for piece in pieces[::5]]
+    for at in range(1, len(pieces), _GROUPS + 1):
+        stamp = _seconds(tuple(pieces[at : at + _GROUPS]))
+        starts.append(starts[-1] if stamp is None else stamp)
+    texts = [_untagged(piece) for piece in pieces[:: _GROUPS + 1]]
     text, words = timed_words(zip(starts, texts, strict=True))
     return Cue(where, start_s, end_s, text, words)
+
+
+def _untagged(text: str) -> str:
+    return _TAG.sub(lambda tag: " " if tag[0].lower() in ("[br]", "<br>", "<br/>", "<br />") else "", text)
 
 
 def _whole(box: Box) -> Cue:

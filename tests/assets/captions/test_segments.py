@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.captions.marks import speech, speech_with_times
-from assets.captions.segments import clips, dropped, follow_each_other
+from assets.captions.segments import clips, dropped, resolve_overlaps
 from assets.captions.sentences import MissingExtraError, Segmentation, ends_by_pieces, segmented
 from assets.lake import load_tables
 
@@ -36,13 +36,19 @@ def made(frame: pl.DataFrame, segmentation: Segmentation | None = None) -> pl.Da
 
 def test_a_line_ends_where_the_next_one_starts() -> None:
     rolling = lines((0.0, 6.0, "now stir the bowl"), (3.0, 9.0, "and pour it"), (6.0, 12.0, "done"))
-    cut = follow_each_other(with_duration(rolling, 8.0)).select("start_s", "end_s", "text").rows()
+    cut = resolve_overlaps(with_duration(rolling, 8.0)).select("start_s", "end_s", "text").rows()
     assert cut == [(0.0, 3.0, "now stir the bowl"), (3.0, 6.0, "and pour it"), (6.0, 8.0, "done")]
 
 
-def test_lines_of_the_same_start_are_one_line() -> None:
-    both = lines((1.0, 2.0, "stir", [1.0]), (1.0, 3.0, "pour", [1.5]), (5.0, 6.0, "a", [5.0]), (5.0, 6.0, "b"))
-    assert follow_each_other(with_duration(both)).select("end_s", "text", "word_starts_s").rows() == [
+def test_lines_of_the_same_start_are_one_line_with_equal_texts_once() -> None:
+    both = lines(
+        (1.0, 2.0, "stir", [1.0]),
+        (1.0, 3.0, "pour", [1.5]),
+        (1.0, 1.5, "stir", [1.0]),
+        (5.0, 6.0, "a", [5.0]),
+        (5.0, 6.0, "b"),
+    )
+    assert resolve_overlaps(with_duration(both)).select("end_s", "text", "word_starts_s").rows() == [
         (3.0, "stir pour", [1.0, 1.5]),
         (6.0, "a b", None),
     ]
@@ -117,8 +123,9 @@ def test_no_word_is_lost_or_repeated_and_no_time_overlaps(track: list[Line], seg
     captions = lines(*track)
     found = made(captions, segmentation)
     unused = dropped(with_duration(captions))["line_index"]
-    spoken = [text.split() for _, _, text, _ in track]
-    kept = sorted(word for i, words in enumerate(spoken) if i not in unused for word in words)
+    # Equal lines of one start are one line.
+    spoken = {(max(start, 0.0), text) for i, (start, _, text, _) in enumerate(track) if i not in unused}
+    kept = sorted(word for _, text in spoken for word in text.split())
     assert sorted(word for text in found["caption"] for word in text.split()) == kept
     starts, ends = found["start_s"].to_list(), found["end_s"].to_list()
     assert all(0 <= start < end for start, end in zip(starts, ends, strict=True))
@@ -128,7 +135,7 @@ def test_no_word_is_lost_or_repeated_and_no_time_overlaps(track: list[Line], seg
 
 
 def sentences(segmentation: Segmentation, *rows: Line) -> list[tuple]:
-    cut = segmented(follow_each_other(with_duration(lines(*rows))), segmentation)
+    cut = segmented(resolve_overlaps(with_duration(lines(*rows))), segmentation)
     return cut.select("sentence_index", "start_s", "end_s", "text").rows()
 
 

@@ -21,17 +21,25 @@ class Said:
         return " ".join(word for _, word in self.words)
 
 
+def windows(track: list[Said]) -> list[int]:
+    """When the window of each line goes on: when the line is gone, or 10 ms before the next one starts."""
+    before_next = [line.start_ms - 10 for line in track[1:]]
+    return [
+        min(line.start_ms + line.duration_ms, *latest)
+        for line, *latest in zip(track, [*before_next, track[-1].start_ms + track[-1].duration_ms], strict=True)
+    ]
+
+
 def json3(track: list[Said]) -> bytes:
     events: list[dict] = [{"tStartMs": 0, "dDurationMs": 3_600_000, "id": 1, "wpWinPosId": 1, "wsWinStyleId": 1}]
-    for line in track:
-        if len(events) > 1:
-            append = {"tStartMs": line.start_ms - 10, "dDurationMs": 10, "wWinId": 1, "aAppend": 1}
-            events.append(append | {"segs": [{"utf8": "\n"}]})
+    for line, goes_on_ms in zip(track, windows(track), strict=True):
         segments = [
             {"utf8": (" " if i else "") + escape(word), "acAsrConf": 0} | ({"tOffsetMs": offset} if i else {})
             for i, (offset, word) in enumerate(line.words)
         ]
         events.append({"tStartMs": line.start_ms, "dDurationMs": line.duration_ms, "wWinId": 1, "segs": segments})
+        append = {"tStartMs": goes_on_ms, "dDurationMs": 10, "wWinId": 1, "aAppend": 1}
+        events.append(append | {"segs": [{"utf8": "\n"}]})
     return json.dumps({"wireMagic": "pb3", "events": events}).encode()
 
 
@@ -45,13 +53,12 @@ def srv1(track: list[Said]) -> bytes:
 
 def srv3(track: list[Said]) -> bytes:
     paragraphs = []
-    for line in track:
-        if paragraphs:
-            paragraphs.append(f'<p t="{line.start_ms - 10}" d="10" w="1" a="1">\n</p>')
+    for line, goes_on_ms in zip(track, windows(track), strict=True):
         words = "".join(
             f'<s t="{offset}" ac="0">{" " if i else ""}{xml(word)}</s>' for i, (offset, word) in enumerate(line.words)
         )
         paragraphs.append(f'<p t="{line.start_ms}" d="{line.duration_ms}" w="1">{words}</p>')
+        paragraphs.append(f'<p t="{goes_on_ms}" d="10" w="1" a="1">\n</p>')
     return f'<?xml version="1.0"?><timedtext format="3"><body>{"".join(paragraphs)}</body></timedtext>'.encode()
 
 

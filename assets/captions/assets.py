@@ -20,12 +20,12 @@ from assets.sharding import Sharding
     outs={
         "captions": dg.AssetOut(
             description="Caption lines as the source shows them, for the videos of one shard.",
-            code_version="1",
+            code_version="2",
             kinds={"polars"},
         ),
         "caption_fetches": dg.AssetOut(
-            description="What came of fetching the captions of each candidate video.",
-            code_version="2",
+            description="Outcome of fetching the captions of each candidate video.",
+            code_version="3",
             kinds={"polars"},
         ),
     },
@@ -50,7 +50,7 @@ def caption_tracks(
     stop_if_blocked(fetches)
 
 
-@dg.asset(code_version="2", kinds={"polars"})
+@dg.asset(code_version="3", kinds={"polars"})
 def clips(
     context: dg.AssetExecutionContext,
     captions: pl.DataFrame,

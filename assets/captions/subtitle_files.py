@@ -6,16 +6,20 @@ import re
 import warnings
 from collections.abc import Callable
 
-from pysubs2 import SSAEvent, SSAFile
+from pysubs2 import SSAFile
 from pysubs2.exceptions import Pysubs2Error
 
 from assets.captions.cues import CaptionError, Captions, Cue, captions, plain
 from assets.captions.webvtt import decoded_text, read_srt
 from assets.outcomes import Problem
 
-LONGEST_LINE = 10_000
-"""Characters of a line; pysubs2 takes quadratic time in the tags of a line."""
+LONGEST_LINE = 1_000
+"""Characters of a line of MicroDVD; pysubs2 takes quadratic time in the tags of a line."""
 
+# pysubs2's own ways to the text of an event take quadratic time in its tags.
+_OVERRIDES = re.compile(r"\{[^{}]*\}")
+_DRAWING = re.compile(r"\{[^{}]*\\p[1-9]")
+_BREAK = re.compile(r"\\[Nnh]")
 _MICRODVD = re.compile(r"\s*\{\s*\d+\s*\}\s*\{\s*\d*\s*\}")
 _RATE = re.compile(r"\s*\{1\}\{1\}\s*(\d{1,3}(?:[.,]\d{1,6})?)\s*")
 
@@ -54,7 +58,13 @@ def read_sub(data: bytes, name: str) -> Captions:
     if rate is None or float(rate[1].replace(",", ".")) <= 0:
         raise CaptionError(f"{name}: its times are frames of an unknown rate; write it above them, as {{1}}{{1}}25")
     fps = float(rate[1].replace(",", "."))
-    return _read(name, lines[1:], lambda line: SSAFile.from_string(line, format_="microdvd", fps=fps))
+
+    def parse(line: str) -> SSAFile:
+        if len(line) > LONGEST_LINE:
+            raise ValueError(f"longer than {LONGEST_LINE:,} characters")
+        return SSAFile.from_string(line, format_="microdvd", fps=fps)
+
+    return _read(name, lines[1:], parse)
 
 
 def _read(name: str, lines: list[tuple[int, str]], parse: Callable[[str], SSAFile]) -> Captions:
@@ -63,18 +73,13 @@ def _read(name: str, lines: list[tuple[int, str]], parse: Callable[[str], SSAFil
     for number, line in lines:
         where = f"line {number}"
         try:
-            if len(line) > LONGEST_LINE:
-                raise ValueError(f"longer than {LONGEST_LINE:,} characters")
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RuntimeWarning)  # about margins and layers, which are not used
                 (event,) = parse(line).events
         except (ValueError, ArithmeticError, Pysubs2Error) as error:
             problems.append(Problem(f"{name}: {where}", f"{error}: {line[:80]}"))
             continue
-        if event.is_text:
-            cues.append(_cue(where, event))
+        if not _DRAWING.search(event.text):
+            spoken = plain(_BREAK.sub(" ", _OVERRIDES.sub("", event.text)))
+            cues.append(Cue(where, event.start / 1000, event.end / 1000, spoken))
     return captions(name, cues, problems)
-
-
-def _cue(where: str, event: SSAEvent) -> Cue:
-    return Cue(where, event.start / 1000, event.end / 1000, plain(event.plaintext))

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 
+DEEPEST = 50
+"""How deeply the elements of a document may be nested."""
+
+
 def read_srv1(data: bytes, name: str) -> Captions:
     """``<transcript><text start="s" dur="s">``; the text is escaped twice.
 
@@ -58,7 +62,7 @@ def root_of(data: bytes, name: str, tag: str) -> Element:
     """The root element of an XML document.
 
     Raises:
-        CaptionError: not XML, it declares entities, or its root is another element than ``tag``.
+        CaptionError: not XML, it declares entities, is nested too deeply, or its root is another element than ``tag``.
     """
     try:
         root: Element = fromstring(data)
@@ -68,7 +72,12 @@ def root_of(data: bytes, name: str, tag: str) -> Element:
         raise CaptionError(f"{name}: not XML ({error})" if data.strip() else f"{name}: empty file") from error
     if local_name(root) != tag:
         raise CaptionError(f"{name}: its root element is <{local_name(root)[:80]}>, not <{tag}>")
-    return root
+    level = [root]
+    for _ in range(DEEPEST):
+        level = [child for element in level for child in element]
+        if not level:
+            return root
+    raise CaptionError(f"{name}: its elements are nested more than {DEEPEST} deep")
 
 
 def local_name(element: Element) -> str:

@@ -20,9 +20,6 @@ from assets.values import shown
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-DEEPEST = 100
-"""How deeply the elements of a document may be nested."""
-
 _CLOCK = re.compile(r"(?:(\d{1,9}):)?([0-5]?\d):([0-5]?\d)(?:[.,](\d{1,12})|:(\d{1,4})(?:\.(\d{1,4}))?)?")
 _OFFSET = re.compile(r"(\d{1,12})(?:[.,](\d{1,12}))?(h|ms|m|s|f|t)?")
 _TIMED = ("body", "div", "p", "span")
@@ -41,7 +38,7 @@ def read_ttml(data: bytes, name: str) -> Captions:
         raise CaptionError(f"{name}: its rates or the times of its parts are broken ({error})") from error
     reader = _Reader(name, clock)
     for child in root:
-        reader.read(child, _Window(Fraction(0), None, False), 1)
+        reader.read(child, _Window(Fraction(0), None, False))
     return captions(name, reader.cues, reader.problems)
 
 
@@ -64,13 +61,11 @@ class _Reader:
         self.problems: list[Problem] = []
         self.paragraphs = -1
 
-    def read(self, element: Element, parent: _Window, depth: int) -> _Window:
+    def read(self, element: Element, parent: _Window) -> _Window:
         """Collect the cues of an element; when it is shown."""
         tag = local_name(element)
         if tag not in _TIMED:
             return parent
-        if depth > DEEPEST:
-            raise CaptionError(f"{self.name}: its elements are nested more than {DEEPEST} deep")
         if tag == "p":
             self.paragraphs += 1
         where = f"<p> {self.paragraphs}" if tag in ("p", "span") else f"<{tag}> after <p> {self.paragraphs}"
@@ -79,11 +74,12 @@ class _Reader:
             if tag in ("p", "span"):
                 self._cue(where, element, window)
         except (ValueError, ArithmeticError) as error:
-            self.problems.append(Problem(f"{self.name}: {where}", str(error)))
+            aside = "" if tag in ("p", "span") else "; what is in it is set aside"
+            self.problems.append(Problem(f"{self.name}: {where}", f"{error}{aside}"))
             return parent
         at = window
         for child in self._timed_children(element):
-            shown_at = self.read(child, at, depth + 1)
+            shown_at = self.read(child, at)
             if element.get("timeContainer") == "seq" and shown_at.end is not None:
                 at = replace(window, begin=shown_at.end)
         return window
@@ -124,16 +120,14 @@ def _has_times(element: Element) -> bool:
     return any(element.get(key) is not None for key in ("begin", "end", "dur"))
 
 
-def _text(element: Element, depth: int = 0) -> Iterator[str]:
+def _text(element: Element) -> Iterator[str]:
     """Text of an element and of the spans in it without times; a line break is a blank, metadata is no text."""
-    if depth > DEEPEST:
-        raise ValueError(f"its elements are nested more than {DEEPEST} deep")
     yield element.text or ""
     for child in element:
         if local_name(child) == "br":
             yield " "
         elif local_name(child) == "span" and not _has_times(child):
-            yield from _text(child, depth + 1)
+            yield from _text(child)
         yield child.tail or ""
 
 

@@ -17,7 +17,7 @@ from assets.values import decoded
 
 _TIME = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,9})|:(\d{3}))?(?!\d)"
 _CLOCK = re.compile(_TIME)
-_ARROW = r"[^\w\s]{0,8}[>→⇒➔➜⟶][^\w\s]{0,8}|-{2,8}|[–—−]{1,8}"
+_ARROW = r"\W{0,8}[>→⇒➔➜⟶][^\w\s]{0,8}|-{2,8}|[–—−]{1,8}"
 """What is between the two times of a timing: ``-->``, and what people and programs write for it."""
 _TIMING = re.compile(rf"\s*{_TIME}\s*(?:{_ARROW})\s*{_TIME}(?:\s.*)?")
 _BARE_TIMING = re.compile(rf"\s*{_TIME}\s*[,;~|-]\s*{_TIME}\s*")
@@ -84,7 +84,8 @@ def _read(text: str, name: str) -> Captions:
     for block in blocks:
         times = _times(block.timing)
         if times is None:
-            problems.append(_problem(name, block.line, "not a timing", block.timing))
+            lost = "".join(f" / {row.strip()}" for _, row in block.rows[:3])
+            problems.append(_problem(name, block.line, "not a timing", block.timing + lost))
             continue
         spoken = []
         for number, row in block.rows:
@@ -98,7 +99,7 @@ def _read(text: str, name: str) -> Captions:
 
 
 def _problem(name: str, line: int, reason: str, row: str) -> Problem:
-    return Problem(f"{name}: line {line}", f"{reason}: {row.strip()[:80]}")
+    return Problem(f"{name}: line {line}", f"{reason}: {row.strip()[:120]}")
 
 
 def _blocks(text: str, name: str) -> tuple[list[_Block], list[Problem]]:
@@ -128,7 +129,11 @@ def _timing_rows(rows: list[str]) -> list[int]:
         index
         for index, row in enumerate(rows)
         if _TIMING.fullmatch(row)
-        or (index < 2 and (_BARE_TIMING.fullmatch(row) or "-->" in row) and not (index and _is_timing(rows[0])))
+        or (
+            index < 2
+            and (_is_timing(row) or "-->" in row or _is_clock_row(row))
+            and not (index and _is_timing(rows[0]))
+        )
         or (row.lstrip()[:1].isdigit() and "->" in row and _CLOCK.search(row))
     ]
 
@@ -138,12 +143,15 @@ def _is_timing(row: str) -> bool:
 
 
 def _is_clock_row(row: str) -> bool:
-    """True for a row of nothing but clock times, two of any kind or one to the second: never speech."""
+    """True for a row with two clock times to the second, or of nothing but clock times: never speech.
+
+    Times of day, as in "5:30 to 6:00", may be speech, if not a row of two and nothing else.
+    """
+    row = _TAG.sub("", row)  # time stamps of words are tags
     clocks = list(_CLOCK.finditer(row))
-    if not clocks or not _NOT_LETTERS.fullmatch(_CLOCK.sub("", row)):
-        return False
-    hours, _, _, fraction, milliseconds = clocks[0].groups()
-    return len(clocks) > 1 or bool(hours or fraction or milliseconds)
+    exact = sum(bool(clock[1] or clock[4] or clock[5]) for clock in clocks)
+    bare = bool(clocks) and _NOT_LETTERS.fullmatch(_CLOCK.sub("", row)) is not None
+    return exact > 1 or (bare and (exact > 0 or len(clocks) > 1))
 
 
 def _paragraphs(text: str) -> Iterator[tuple[int, list[str]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from assets.captions.cues import CaptionError
-from assets.captions.readers import FORMATS, read_captions
+from assets.captions.readers import FORMATS, LARGEST_BYTES, read_captions
 from assets.captions.segments import resolve_overlaps
 from assets.captions.tracks import CaptionLine
 from tests.assets.captions import youtube_formats as youtube
@@ -80,26 +81,6 @@ def test_word_times_are_the_same_wherever_they_are_told(track: list[Said]) -> No
     assert from_vtt == [words if len(words) > 1 else () for words in told]
 
 
-def test_lines_people_write_are_not_taken_for_a_rolling_box() -> None:
-    manual = b"WEBVTT\n\n1\n00:01.000 --> 00:02.000\n- Yes.\n\n2\n00:02.000 --> 00:03.000\n- Yes.\n\nNOTE a\nb\n\n"
-    assert [line.text for line in read_captions(manual, "vtt").lines] == ["- Yes.", "- Yes."]
-
-
-def test_ttml_times_in_all_their_forms() -> None:
-    document = b"""
-        <tt xmlns="http://www.w3.org/ns/ttml" xmlns:ttp="http://www.w3.org/ns/ttml#parameter"
-        ttp:frameRate="25" ttp:tickRate="10"><head><metadata>not said</metadata></head><body begin="10s"><div>
-        <p begin="00:00:01.5" end="00:00:02:05">two<br/><span>rows</span></p>
-        <p begin="30t" dur="500ms">ticks</p><p begin="0.1m">no end</p><p begin="8s" end="9s">last</p>
-        </div></body></tt>""".strip()
-    assert [(line.start_s, line.end_s, line.text) for line in read_captions(document, "ttml").lines] == [
-        (11.5, 12.2, "two rows"),
-        (13.0, 13.5, "ticks"),
-        (16.0, 18.0, "no end"),
-        (18.0, 19.0, "last"),
-    ]
-
-
 def test_published_forms_of_one_video() -> None:
     lists = json.dumps({"start": [0, 2.5], "end": [6.0, 4], "text": ["evening stroll", "music, please"]}).encode()
     table = b'start,end,text\r\n0,6.0,evening stroll\r\n2.5,4,"music, please"\r\n'
@@ -150,7 +131,11 @@ def test_a_file_that_cannot_be_read_is_named(format: str, data: bytes, message: 
         ("json", b'{"start": [0, null], "end": [1, 2], "text": ["a", "b"]}', ("line 1", "start is null")),
         ("csv", b"start,end,text\n0,1,a\n1,b\n", ("line 1", "2 fields instead of 3")),
         ("csv", b"start,end,text\n0,1,a\nnan,2,b\n", ("line 1", "start is nan")),
-        ("json", b'{"start": [0, %d], "end": [1, 2], "text": ["a", "b"]}' % 10**400, ("line 1", "start is an integer of 1,329 bits")),
+        (
+            "json",
+            b'{"start": [0, %d], "end": [1, 2], "text": ["a", "b"]}' % 10**400,
+            ("line 1", "start is an integer of 1,329 bits"),
+        ),
         (
             "srv1",
             b'<transcript><text start="0" dur="1">a</text><text start="1e999999">b</text></transcript>',
@@ -166,14 +151,91 @@ def test_a_broken_cue_is_named_and_the_others_stay(format: str, data: bytes, pro
     assert problem[0] in found.name and problem[1] in found.problem
 
 
-@settings(deadline=None)
-@given(st.sampled_from(sorted(FORMATS)), st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
-def test_no_input_escapes_as_another_error(format: str, data: bytes) -> None:
-    for content in (data, b"WEBVTT\n" + data, b"start,end,text\n" + data):
-        try:
-            read_captions(content, format)
-        except CaptionError as error:
-            assert str(error).startswith(f"{format} captions: ")
+HEADERS = (
+    b"",
+    b"WEBVTT\n",
+    b"start,end,text\n",
+    b"\xff\xfe",
+    b"[Events]\nDialogue: 0,",
+    b"<SYNC Start=5>",
+    b"{1}{1}25\n{7}{9}",
+)
+PIECES = (
+    *(
+        "00:00:01,000",
+        "0:00:02.5",
+        "75:99",
+        " --> ",
+        "->",
+        ",",
+        "\n",
+        "\n\n",
+        "7",
+        "<",
+        ">",
+        "&",
+        "amp;",
+        "{",
+        "}",
+        "\\p1",
+    ),
+    *("<c>", "[br]", "<SYNC Start=1>", "<P Class=ENCC>", '{"events": [', '{"tStartMs": 1e400', ', "segs": []}', "]}"),
+    *("<tt>", "<body>", '<p begin="1s">', "</p>", "</body>", "</tt>", "<transcript>", "<timedtext>", "\ud83d", "\0"),
+    *(
+        "Dialogue: 0,0:00:01.00,0:00:02.00,,,0,0,0,,stir",
+        "{5}{9}",
+        "stir it",
+        '<p t="5" d="NaN" w="1"><s ac="0">x</s></p>',
+    ),
+)
+contents = st.binary(max_size=60) | st.lists(st.sampled_from(PIECES) | st.text(max_size=9), max_size=12).map(
+    lambda pieces: "".join(pieces).encode("utf-8", "surrogatepass")
+)
+
+
+@settings(deadline=None, max_examples=400)
+@given(st.sampled_from(sorted(FORMATS)), st.sampled_from(HEADERS), contents)
+def test_any_bytes_are_lines_or_a_named_problem(format: str, header: bytes, data: bytes) -> None:
+    try:
+        read = read_captions(header + data, format)
+    except CaptionError as error:
+        assert str(error).startswith(f"{format} captions: ")
+        return
+    for line in read.lines:
+        assert 0 <= line.start_s < line.end_s < 1e8 and line.text == " ".join(line.text.split()) != ""
+        assert line.text.encode() and [word for _, word in line.words] in ([], line.text.split())
+    assert all(
+        problem.name.startswith(f"{format} captions: ") and problem.problem.encode() for problem in read.problems
+    )
+
+
+@pytest.mark.parametrize(
+    ("format", "data"),
+    [
+        ("vtt", b"WEBVTT\n\n00:00:01.000 --> 00:00:02.000\n" + b"a\n" * 100_000),
+        ("vtt", b"WEBVTT\n\n" + b"00:00:01.000 --> 00:00:02.000\n" + b"<00:00:01.000>a" * 50_000),
+        ("srt", b"00:00:01 " + b">" * 1_000_000 + b" 00:00:02\n00:00:01 --> 00:00:02\na\n"),
+        ("srt", b"00:00:01 --> 00:00:02\n" + b"&amp;" * 200_000 + b"<font " * 200_000),
+        ("srv3", b'<timedtext><p t="0" d="1000">a</p>' + b"<p>" * 50_000 + b"</p>" * 50_000 + b"</timedtext>"),
+        ("ttml", b"<tt><body>" + b"<div>" * 50_000 + b"</div>" * 50_000 + b"</body></tt>"),
+        ("smi", b"<SYNC Start=1000><P>a" + b"<SYNC Start=1><p class" * 40_000),
+        ("ass", b"Dialogue: 0,0:00:01.00,0:00:02.00,,,0,0,0,,a" + b"{" * 500_000),
+        ("sub", b"{1}{1}25\n{25}{50}a\n{25}{50}" + b"{y:b" * 200_000),
+        ("json3", b'{"events": ' + b"[" * 500_000),
+    ],
+)
+def test_hostile_files_take_linear_time(format: str, data: bytes) -> None:
+    """A reader that takes quadratic time does not come to an end here."""
+    with suppress(CaptionError):
+        assert len(read_captions(data, format).lines) <= 2
+
+
+def test_a_file_too_large_for_captions_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "weld.en.vtt"
+    with path.open("wb") as file:
+        file.truncate(LARGEST_BYTES + 1)
+    with pytest.raises(CaptionError, match=r"^weld\.en\.vtt: larger than 64 MB"):
+        read_captions(path)
 
 
 def test_the_extension_says_the_format(tmp_path: Path) -> None:

@@ -170,3 +170,8 @@ def test_pieces_of_a_model_end_at_whole_words() -> None:
 def test_the_sentence_model_asks_for_its_extra() -> None:
     with pytest.raises(MissingExtraError, match=r"howto-lake\[sentences\]"):
         sentences(Segmentation("model"), (0.0, 1.0, "stir it"))
+
+
+@pytest.mark.parametrize("text", ["(music " * 100_000, "(a" + " music" * 100_000, "(" * 500_000, "[" * 500_000])
+def test_marks_are_found_in_linear_time(text: str) -> None:
+    assert speech(text) == " ".join(text.split())

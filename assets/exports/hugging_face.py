@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 
 import yaml
 
 from assets.exports.croissant import croissant
-from assets.exports.description import ANONYMOUS, APACHE, Description, Publication, describe
-from assets.exports.records import RECORD_SETS, RecordSet, shard_groups, video_splits
-from assets.exports.writer import ExportError, PlannedFile, WrittenFile, write_files, write_manifest
+from assets.exports.description import ANONYMOUS, APACHE, Description, Publication
+from assets.exports.records import RECORD_SETS, RecordSet, shard_groups
+from assets.exports.session import Division, exporting, text_file
+from assets.exports.writer import PlannedFile, WrittenFile, write_files, write_manifest
 from assets.lake import Lake
 from assets.lake.snapshot import Snapshot
-from assets.splits import SplitOptions
 from sql import literal
 
 ROWS_PER_FILE = 1_000_000
@@ -29,7 +27,7 @@ _ROW_GROUP = 122_880
 def export_hugging_face(
     lake: Lake,
     folder: Path,
-    splits: SplitOptions,
+    division: Division,
     snapshot: int | None = None,
     publication: Publication = ANONYMOUS,
     progress: Callable[[str], object] = print,
@@ -42,7 +40,7 @@ def export_hugging_face(
 
     Args:
         folder: empty, or what an interrupted call has written.
-        splits: the rule of the splits.
+        division: the rule of the splits, and the shards of the lake.
         snapshot: the lake's snapshot; by default the newest.
         publication: what the card and the metadata say about the publisher.
 
@@ -50,39 +48,19 @@ def export_hugging_face(
         ExportError: the lake has no data set, or the folder holds something else.
         LakeError: there is no such snapshot.
     """
-    at = Snapshot(lake, snapshot)
-    missing = [each.name for each in RECORD_SETS if not at.has(each.name)]
-    if missing:
-        raise ExportError(f"snapshot {at.number}: has no table {', '.join(missing)}; materialize the asset clips first")
-    code_version = version("howto-lake")
-    header = {
-        "form": "hugging_face",
-        "snapshot": at.number,
-        "snapshot_time": at.made_at.isoformat(),
-        "code_version": code_version,
-        "seed": splits.seed,
-        "held_out_share": splits.held_out_share,
-        "rows_per_file": rows_per_file,
-        **asdict(publication),
-    }
-    divided = video_splits(at, splits)
-    lake.connection.register("video_splits", divided.to_arrow())
-    try:
-        planned = [file for records in RECORD_SETS for file in _parquet_files(at, records, rows_per_file)]
-        files = write_files(folder, header, planned, progress)
-        about = describe(at, publication, code_version, {records: _rows(files, records) for records in RECORD_SETS})
+    with exporting(lake, "hugging_face", division, snapshot, publication, rows_per_file=rows_per_file) as session:
+        planned = [file for records in RECORD_SETS for file in _parquet_files(session.snapshot, records, rows_per_file)]
+        files = write_files(folder, session.header, planned, progress)
+        about = session.describe({records: _rows(files, records) for records in RECORD_SETS})
         metadata = json.dumps(croissant(about, files), indent=1, ensure_ascii=False) + "\n"
-        pages = [_text(CARD, _card(about)), _text(CROISSANT, metadata)]
-        files += write_files(folder, header, pages, progress)
-    finally:
-        lake.connection.unregister("video_splits")
-    write_manifest(folder, header, files)
+        pages = [text_file(CARD, _card(about)), text_file(CROISSANT, metadata)]
+        files += write_files(folder, session.header, pages, progress)
+    write_manifest(folder, session.header, files)
     return files
 
 
 def _parquet_files(snapshot: Snapshot, records: RecordSet, rows_per_file: int) -> Iterator[PlannedFile]:
-    sharded = "shard" in records.contract.column_types
-    groups = list(shard_groups(snapshot, records.name, rows_per_file)) if sharded else [()]
+    groups = list(shard_groups(snapshot, rows_per_file)) if records.is_sharded else [()]
     for split in records.splits:
         for index, shards in enumerate(groups):
             path = f"data/{records.name}/{split}-{index:05d}-of-{len(groups):05d}.parquet"
@@ -101,14 +79,6 @@ def _rows(files: list[WrittenFile], records: RecordSet) -> dict[str, int]:
         split: sum(file.rows for file in files if file.path.startswith(f"data/{records.name}/{split}-"))
         for split in records.splits
     }
-
-
-def _text(name: str, text: str) -> PlannedFile:
-    def write(path: Path) -> int:
-        path.write_text(text, encoding="utf-8")
-        return 0
-
-    return PlannedFile(name, write)
 
 
 def _card(about: Description) -> str:

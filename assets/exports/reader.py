@@ -1,24 +1,32 @@
-"""Reading an export back into a lake."""
+"""Reading an export of any form back into a lake."""
 
 from __future__ import annotations
 
+import json
+import tarfile
+from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 
-from assets.exports.records import RECORD_SETS, RecordSet
+from assets.exports.records import CLIPS, RECORD_SETS, TASKS, VIDEOS, RecordSet
+from assets.exports.webdataset import TASK_FILE
 from assets.exports.writer import ExportError, read_manifest
 from assets.lake import Lake
 from assets.sharding import Sharding
 from sql import columns as column_list
 from sql import literal
 
+_CONSTANT = {"kept": "true", "reason": "NULL", "duplicate_of": "NULL", "shard": "shard"}
+"""SQL of the columns of a lake that exports leave out."""
 
-def import_hugging_face(lake: Lake, folder: Path, sharding: Sharding) -> dict[str, int]:
-    """Write the tables of an exported repository to a lake that has none of them.
+
+def import_export(lake: Lake, folder: Path, sharding: Sharding) -> dict[str, int]:
+    """Write the tables of an export to a lake that has none of them.
 
     Args:
-        folder: what ``assets.exports.hugging_face`` wrote.
+        folder: a finished export of the form ``hugging_face`` or ``webdataset``.
         sharding: how the lake divides videos into shards.
 
     Returns:
@@ -27,24 +35,54 @@ def import_hugging_face(lake: Lake, folder: Path, sharding: Sharding) -> dict[st
     Raises:
         ExportError: the export is not whole, or the lake already holds one of its tables.
     """
-    header, _ = read_manifest(folder)
-    if header.get("form") != "hugging_face":
-        raise ExportError(f"{folder}: form {header.get('form')}, not hugging_face; choose another folder")
+    header, files = read_manifest(folder)
     existing = [records.name for records in RECORD_SETS if lake.has(records.name)]
     if existing:
         raise ExportError(f"{lake.root}: already holds {', '.join(existing)}; import into a new lake (HOWTO_LAKE)")
-    return {records.name: _import(lake, records, folder, sharding) for records in RECORD_SETS}
+    if header.get("form") == "hugging_face":
+        return {each.name: _import(lake, each, folder / "data" / each.name, sharding) for each in RECORD_SETS}
+    if header.get("form") == "webdataset":
+        with TemporaryDirectory(dir=lake.root) as scratch:
+            for records in RECORD_SETS:
+                (Path(scratch) / records.name).mkdir()
+            _write_rows(TASKS, map(json.loads, (folder / TASK_FILE).open(encoding="utf-8")), Path(scratch), "tasks")
+            for file in files:
+                if file.path.endswith(".tar"):
+                    _unpack(folder / file.path, Path(scratch))
+            return {each.name: _import(lake, each, Path(scratch) / each.name, sharding) for each in RECORD_SETS}
+    raise ExportError(f"{folder}: an export of the unknown form {header.get('form')}; update howto-lake")
+
+
+def _unpack(archive: Path, scratch: Path) -> None:
+    """The rows of one tar file as Parquet files."""
+    videos: list[dict[str, object]] = []
+    clips: list[dict[str, object]] = []
+    with tarfile.open(archive) as members:
+        for member in members:
+            content = members.extractfile(member)
+            if member.name.endswith(".json") and content is not None:
+                video = json.load(content)
+                videos.append(video)
+                clips += [{**clip, "video_id": video["video_id"]} for clip in video["clips"]]
+    _write_rows(VIDEOS, videos, scratch, archive.stem)
+    _write_rows(CLIPS, clips, scratch, archive.stem)
+
+
+def _write_rows(records: RecordSet, rows: Iterable[dict[str, object]], scratch: Path, name: str) -> None:
+    names = [column.name for column in records.columns]
+    types = records.contract.frame([]).select(names).schema
+    frame = pl.DataFrame([[row[name] for name in names] for row in rows], types, orient="row")
+    frame.write_parquet(scratch / records.name / f"{name}.parquet")
 
 
 def _import(lake: Lake, records: RecordSet, folder: Path, sharding: Sharding) -> int:
-    files = f"read_parquet({literal(str(folder / 'data' / records.name / '*.parquet'))})"
-    constant = {"kept": "true", "reason": "NULL", "duplicate_of": "NULL", "shard": "shard"}
+    files = f"read_parquet({literal(str(folder / '*.parquet'))})"
     exported = {column.name for column in records.columns}
     selected = ", ".join(
-        column_list([column.name]) if column.name in exported else f"{constant[column.name]} AS {column.name}"
+        column_list([column.name]) if column.name in exported else f"{_CONSTANT[column.name]} AS {column.name}"
         for column in records.contract.columns
     )
-    if "shard" not in records.contract.column_types:
+    if not records.is_sharded:
         return lake.write(records.name, lake.sql(f"SELECT {selected} FROM {files}")).rows
     video_ids = lake.sql(f"SELECT DISTINCT video_id FROM {files}").pl()["video_id"]
     table = pl.DataFrame({"video_id": video_ids, "shard": [sharding.shard_of(each) for each in video_ids]})

@@ -9,6 +9,7 @@ import polars as pl
 
 from assets.lake import Column, Table, load_tables
 from assets.lake.snapshot import Snapshot
+from assets.sharding import Sharding
 from assets.splits import SplitOptions, splits_of_videos
 from sql import columns as column_list
 from sql import literal
@@ -38,6 +39,11 @@ class RecordSet:
         return load_tables()[self.name]
 
     @property
+    def is_sharded(self) -> bool:
+        """Whether the table is partitioned by video shard, so that a condition on the shard reads less."""
+        return "shard" in self.contract.column_types
+
+    @property
     def columns(self) -> tuple[Column, ...]:
         """The exported columns, in the order of the contract."""
         return tuple(column for column in self.contract.columns if column.name not in _LAYOUT)
@@ -55,38 +61,44 @@ class RecordSet:
     def query(self, split: str, shards: tuple[str, ...] = ()) -> str:
         """The rows of one split as SQL over a snapshot, sorted by the key; ``shards`` leaves out all others."""
         conditions = [self.condition]
+        listed = f"({', '.join(map(literal, shards))})"
         if self.by_split:
-            conditions.append(f"video_id IN (SELECT video_id FROM video_splits WHERE split = {literal(split)})")
-        if shards:
-            conditions.append(f"shard IN ({', '.join(map(literal, shards))})")
+            chosen = f"split = {literal(split)}" + (f" AND shard IN {listed}" if shards else "")
+            conditions.append(f"video_id IN (SELECT video_id FROM video_splits WHERE {chosen})")
+        if shards and self.is_sharded:
+            conditions.append(f"shard IN {listed}")
         selected = column_list(column.name for column in self.columns)
         return (
             f"SELECT {selected} FROM {{{self.name}}} WHERE {' AND '.join(conditions)} ORDER BY {column_list(self.key)}"
         )
 
 
-RECORD_SETS = (
-    RecordSet("tasks", "kept", by_split=False),
-    RecordSet("videos", "kept", by_split=True),
-    RecordSet("clips", "video_id IN (SELECT video_id FROM {videos} WHERE kept)", by_split=True),
-)
+TASKS = RecordSet("tasks", "kept", by_split=False)
+VIDEOS = RecordSet("videos", "kept", by_split=True)
+CLIPS = RecordSet("clips", "video_id IN (SELECT video_id FROM {videos} WHERE kept)", by_split=True)
+RECORD_SETS = (TASKS, VIDEOS, CLIPS)
 
 
-def video_splits(snapshot: Snapshot, options: SplitOptions) -> pl.DataFrame:
-    """The split of each video of the data set: video_id, split."""
+def video_splits(snapshot: Snapshot, options: SplitOptions, sharding: Sharding) -> pl.DataFrame:
+    """The split and the shard of each video of the data set: video_id, split, shard."""
     video_ids = snapshot.sql("SELECT video_id FROM {videos} WHERE kept")["video_id"]
     splits = splits_of_videos(video_ids, options)
-    return pl.DataFrame({"video_id": list(splits), "split": list(splits.values())}, {"video_id": str, "split": str})
+    rows = [(video_id, split, sharding.shard_of(video_id)) for video_id, split in splits.items()]
+    return pl.DataFrame(rows, {"video_id": str, "split": str, "shard": str}, orient="row")
 
 
-def shard_groups(snapshot: Snapshot, table: str, rows_per_group: int) -> Iterator[tuple[str, ...]]:
-    """Consecutive shards of a table that hold about ``rows_per_group`` rows together."""
+def shard_groups(snapshot: Snapshot, clips_per_group: int) -> Iterator[tuple[str, ...]]:
+    """Consecutive video shards that hold about ``clips_per_group`` clips together."""
+    counts = snapshot.sql(
+        "SELECT shard, (SELECT count(*) FROM {clips} AS clips WHERE clips.shard = shards.shard) AS clips"
+        " FROM (SELECT DISTINCT shard FROM video_splits) AS shards ORDER BY shard"
+    )
     group: list[str] = []
-    rows = 0
-    for shard, count in snapshot.sql(f"SELECT shard, count(*) FROM {{{table}}} GROUP BY ALL ORDER BY shard").rows():
-        if group and rows + count > rows_per_group:
+    clips = 0
+    for shard, count in counts.rows():
+        if group and clips + count > clips_per_group:
             yield tuple(group)
-            group, rows = [], 0
+            group, clips = [], 0
         group.append(shard)
-        rows += count
+        clips += count
     yield tuple(group)

@@ -6,6 +6,7 @@ import json
 import logging
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,17 +16,22 @@ import pytest
 from assets.exports import croissant as croissant_module
 from assets.exports import records as records_module
 from assets.exports.hugging_face import CROISSANT, export_hugging_face
-from assets.exports.reader import import_hugging_face
+from assets.exports.reader import import_export
 from assets.exports.records import RECORD_SETS
-from assets.exports.writer import ExportError, read_manifest
+from assets.exports.records import SPLITS as SPLIT_NAMES
+from assets.exports.session import Division
+from assets.exports.webdataset import export_webdataset, sample_key
+from assets.exports.writer import ExportError, WrittenFile, read_manifest
 from assets.lake import Column, Lake, load_tables
 from assets.lake.snapshot import Snapshot
 from assets.sharding import Sharding
 from assets.splits import SplitOptions
 
-SPLITS = SplitOptions(seed=0, held_out_share=0.2)
 SHARDING = Sharding(3)
+DIVISION = Division(SplitOptions(seed=0, held_out_share=0.2), SHARDING)
+EXPORTS = [export_hugging_face, export_webdataset]
 VIDEOS = 40
+Export = Callable[..., list[WrittenFile]]
 
 
 def quiet(line: str) -> None:
@@ -67,7 +73,7 @@ def test_datasets_loads_the_same_rows(filled: Lake, tmp_path: Path, monkeypatch:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     from datasets import load_dataset
 
-    export_hugging_face(filled, tmp_path / "export", SPLITS, progress=quiet)
+    export_hugging_face(filled, tmp_path / "export", DIVISION, progress=quiet)
     for name in ("tasks", "videos", "clips"):
         loaded = load_dataset(str(tmp_path / "export"), name, cache_dir=str(tmp_path / "cache"))
         rows = pl.concat([split.to_polars() for split in loaded.values()])
@@ -80,7 +86,7 @@ def test_croissant_is_valid_and_its_records_are_the_rows(
 ) -> None:
     import mlcroissant
 
-    export_hugging_face(filled, tmp_path / "export", SPLITS, progress=quiet)
+    export_hugging_face(filled, tmp_path / "export", DIVISION, progress=quiet)
     with caplog.at_level(logging.WARNING):
         data_set = mlcroissant.Dataset(jsonld=str(tmp_path / "export" / CROISSANT))
         clips = list(data_set.records("clips"))
@@ -104,31 +110,51 @@ def test_a_new_column_of_a_contract_is_described(monkeypatch: pytest.MonkeyPatch
     assert fields["speed"]["dataType"] == "cr:Float64" and fields["speed"]["description"] == "words per second"
 
 
-def test_an_import_of_an_export_has_the_same_content(filled: Lake, tmp_path: Path) -> None:
-    export_hugging_face(filled, tmp_path / "export", SPLITS, progress=quiet, rows_per_file=20)
+@pytest.mark.parametrize("export", EXPORTS)
+def test_an_import_of_an_export_has_the_same_content(filled: Lake, tmp_path: Path, export: Export) -> None:
+    export(filled, tmp_path / "export", DIVISION, progress=quiet)
     other = Lake(tmp_path / "other")
-    rows = import_hugging_face(other, tmp_path / "export", SHARDING)
+    rows = import_export(other, tmp_path / "export", SHARDING)
     assert rows == {"tasks": 1, "videos": VIDEOS * 7 // 8, "clips": VIDEOS * 7 // 8 * 3}
     assert other.version("clips") == filled.version("clips")
     for name in ("tasks", "videos"):
         kept = filled.read(name).filter("kept").pl().sort("task_id", maintain_order=True)
         assert other.read(name).pl().sort("task_id", maintain_order=True).equals(kept, null_equal=True)
     with pytest.raises(ExportError, match="already holds tasks, videos, clips; import into a new lake"):
-        import_hugging_face(other, tmp_path / "export", SHARDING)
+        import_export(other, tmp_path / "export", SHARDING)
 
 
 def test_a_snapshot_is_exported_as_it_was(filled: Lake, tmp_path: Path) -> None:
     number = filled.snapshot()
     filled.write("clips", load_tables()["clips"].frame([]))
-    files = export_hugging_face(filled, tmp_path / "export", SPLITS, snapshot=number, progress=quiet)
+    files = export_hugging_face(filled, tmp_path / "export", DIVISION, snapshot=number, progress=quiet)
     assert sum(file.rows for file in files if "/clips/" in file.path) == VIDEOS * 7 // 8 * 3
+
+
+def test_webdataset_reads_the_same_samples(filled: Lake, tmp_path: Path) -> None:
+    import webdataset
+
+    files = export_webdataset(filled, tmp_path / "export", DIVISION, progress=quiet, clips_per_file=40)
+    tars = [str(tmp_path / "export" / file.path) for file in files if file.path.endswith(".tar")]
+    assert len(tars) > len(SPLIT_NAMES)
+    samples = list(webdataset.WebDataset(tars, shardshuffle=False).decode())
+    expected = exported_rows(Snapshot(filled), "clips")
+    clips = [(sample["json"]["video_id"], clip["caption"]) for sample in samples for clip in sample["json"]["clips"]]
+    assert sorted(clips) == sorted(expected.select("video_id", "caption").rows())
+    assert all(len(sample["txt"].splitlines()) == len(sample["json"]["clips"]) for sample in samples)
+
+
+def test_a_sample_name_holds_any_id() -> None:
+    assert sample_key("-aB_9.mp4/x") == "-aB_9%2Emp4%2Fx"
 
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from assets.exports.hugging_face import export_hugging_face
+from assets.exports import hugging_face, webdataset
+from assets.exports.session import Division
 from assets.lake import Lake
+from assets.sharding import Sharding
 from assets.splits import SplitOptions
 left = int(sys.argv[3])
 def stop(line):
@@ -136,39 +162,42 @@ def stop(line):
     left -= 1
     if left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
-export_hugging_face(Lake(Path(sys.argv[1])), Path(sys.argv[2]), SplitOptions(0, 0.2), progress=stop, rows_per_file=20)
+export = {"export_hugging_face": hugging_face.export_hugging_face, "export_webdataset": webdataset.export_webdataset}
+division = Division(SplitOptions(0, 0.2), Sharding(3))
+export[sys.argv[4]](Lake(Path(sys.argv[1])), Path(sys.argv[2]), division, progress=stop)
 """
 
 
-def test_a_killed_export_goes_on_to_the_same_bytes(filled: Lake, tmp_path: Path) -> None:
-    export_hugging_face(filled, tmp_path / "whole", SPLITS, progress=quiet, rows_per_file=20)
+@pytest.mark.parametrize("export", EXPORTS)
+def test_a_killed_export_goes_on_to_the_same_bytes(filled: Lake, tmp_path: Path, export: Export) -> None:
+    export(filled, tmp_path / "whole", DIVISION, progress=quiet)
     filled.close()
-    for files in (1, 6):
+    for files in (1, 2):
         command = [sys.executable, "-c", KILLED, str(filled.root), str(tmp_path / "killed"), str(files)]
-        assert subprocess.run(command, check=False).returncode == -9
+        assert subprocess.run([*command, export.__name__], check=False).returncode == -9
     lines: list[str] = []
-    export_hugging_face(filled, tmp_path / "killed", SPLITS, progress=lines.append, rows_per_file=20)
+    export(filled, tmp_path / "killed", DIVISION, progress=lines.append)
     whole = {path.relative_to(tmp_path / "whole"): path.read_bytes() for path in (tmp_path / "whole").rglob("*.*")}
     resumed = {path.relative_to(tmp_path / "killed"): path.read_bytes() for path in (tmp_path / "killed").rglob("*.*")}
     assert whole == resumed
-    assert len(lines) == len(whole) - 1 - 7, "seven files were written before"
+    assert len(lines) == len(whole) - 1 - 3, "three files were written before"
 
 
 def test_what_cannot_be_exported_or_imported_is_named(filled: Lake, tmp_path: Path) -> None:
     folder = tmp_path / "export"
-    export_hugging_face(filled, folder, SPLITS, progress=quiet)
+    export_hugging_face(filled, folder, DIVISION, progress=quiet)
     with pytest.raises(ExportError, match="holds an export of other data or options"):
-        export_hugging_face(filled, folder, SplitOptions(1, 0.2), progress=quiet)
+        export_hugging_face(filled, folder, replace(DIVISION, splits=SplitOptions(1, 0.2)), progress=quiet)
     (broken,) = (file for file in read_manifest(folder)[1] if file.path.startswith("data/tasks/"))
     (folder / broken.path).write_bytes(b"cut")
     with pytest.raises(ExportError, match="not the bytes that the manifest lists"):
-        import_hugging_face(Lake(tmp_path / "other"), folder, SHARDING)
+        import_export(Lake(tmp_path / "other"), folder, SHARDING)
     with pytest.raises(ExportError, match="choose the folder of a finished export"):
-        import_hugging_face(Lake(tmp_path / "other"), tmp_path / "nothing", SHARDING)
+        import_export(Lake(tmp_path / "other"), tmp_path / "nothing", SHARDING)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("do not touch")
     with pytest.raises(ExportError, match="not empty and no export"):
-        export_hugging_face(filled, tmp_path / "mine", SPLITS, progress=quiet)
+        export_hugging_face(filled, tmp_path / "mine", DIVISION, progress=quiet)
     with pytest.raises(ExportError, match="has no table tasks, videos, clips"):
-        export_hugging_face(Lake(tmp_path / "empty"), tmp_path / "none", SPLITS, progress=quiet)
+        export_hugging_face(Lake(tmp_path / "empty"), tmp_path / "none", DIVISION, progress=quiet)
     assert json.loads((folder / CROISSANT).read_text())["version"].startswith("1.")

@@ -1,0 +1,84 @@
+"""What all forms of an export share: the snapshot, the splits of its videos, and the header of the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from assets.exports.description import Description, Publication, describe
+from assets.exports.records import RECORD_SETS, RecordSet, video_splits
+from assets.exports.writer import ExportError, PlannedFile
+from assets.lake import Lake
+from assets.lake.snapshot import Snapshot
+from assets.sharding import Sharding
+from assets.splits import SplitOptions
+
+
+@dataclass(frozen=True)
+class Division:
+    """How videos are divided: the rule of the splits, and the shards of the lake."""
+
+    splits: SplitOptions
+    sharding: Sharding
+
+
+@dataclass(frozen=True)
+class Session:
+    """One export of one snapshot. The same header gives the same bytes."""
+
+    snapshot: Snapshot
+    publication: Publication
+    header: dict[str, object]
+
+    def describe(self, rows: Mapping[RecordSet, Mapping[str, int]]) -> Description:
+        """What the export says about itself; ``rows`` are those of each record set by split."""
+        return describe(self.snapshot, self.publication, version("howto-lake"), rows)
+
+
+@contextmanager
+def exporting(
+    lake: Lake, form: str, division: Division, snapshot: int | None, publication: Publication, **options: object
+) -> Iterator[Session]:
+    """A session whose snapshot has the table ``video_splits`` (video_id, split, shard) next to its own tables.
+
+    Args:
+        snapshot: the lake's snapshot; None for the newest.
+        options: what else decides the bytes of the export.
+
+    Raises:
+        ExportError: the snapshot has no data set.
+        LakeError: there is no such snapshot.
+    """
+    at = Snapshot(lake, snapshot)
+    missing = [each.name for each in RECORD_SETS if not at.has(each.name)]
+    if missing:
+        raise ExportError(f"snapshot {at.number}: has no table {', '.join(missing)}; materialize the asset clips first")
+    header = {
+        "form": form,
+        "snapshot": at.number,
+        "snapshot_time": at.made_at.isoformat(),
+        "code_version": version("howto-lake"),
+        "seed": division.splits.seed,
+        "held_out_share": division.splits.held_out_share,
+        **options,
+        **asdict(publication),
+    }
+    divided = video_splits(at, division.splits, division.sharding)
+    lake.connection.register("video_splits", divided.to_arrow())
+    try:
+        yield Session(at, publication, header)
+    finally:
+        lake.connection.unregister("video_splits")
+
+
+def text_file(name: str, text: str) -> PlannedFile:
+    """A planned file of text."""
+
+    def write(path: Path) -> int:
+        path.write_text(text, encoding="utf-8")
+        return 0
+
+    return PlannedFile(name, write)

@@ -88,7 +88,7 @@ def word_vectors(
 
 
 @dg.asset(
-    code_version="1",
+    code_version="2",
     kinds={"pytorch"},
     pool="gpu",
     metadata={MODEL: "joint_embedding"},

@@ -19,9 +19,10 @@ from assets.lake import Lake
 from assets.models.options import RuntimeOptions
 from ml.curves import tensorboard_folder
 from ml.harness import Runtime
+from ml.joint_embedding.job import Job
 from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.pair_store import PairStore
-from ml.joint_embedding.train import Config, Job
+from ml.joint_embedding.train import Config
 from ml.text.tokens import tokenize
 from ml.text.word_vectors import read_word_vectors, train_word_vectors
 from ml.training import read_model_folder, write_model_folder

@@ -11,7 +11,7 @@ from pathlib import Path
 from dagster_pipes import open_dagster_pipes
 
 from ml.hero.pretraining.job import Job as HeroJob
-from ml.joint_embedding.train import Job as JointEmbeddingJob
+from ml.joint_embedding.job import Job as JointEmbeddingJob
 
 JOBS: dict[str, type[JointEmbeddingJob] | type[HeroJob]] = {"joint_embedding": JointEmbeddingJob, "hero": HeroJob}
 

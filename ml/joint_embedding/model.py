@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import nn
 from torch.nn import functional
@@ -49,54 +47,15 @@ class SentenceEncoder(nn.Module):
     def of_ids(self, ids: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
         """The same for ``ids[n, words]`` of word vectors ``table[1 + words, word_dim]``: ``[n, sentence_dim]``.
 
-        Most words of a batch occur many times, so each is multiplied once.
+        Most words of a batch occur many times, so each distinct word is multiplied once.
         """
-        distinct, slots = ids.sort(1)[0].unique(return_inverse=True)
+        distinct, slots = ids.unique(return_inverse=True)
         hidden = functional.relu(self.word(table[distinct]))
         if self.mask_padding:
             hidden = hidden * (distinct > 0)[:, None]
-        maximum: torch.Tensor = _MaximumOverWords.apply(hidden, slots)
-        return maximum
-
-
-class _MaximumOverWords(torch.autograd.Function):
-    """``hidden[distinct, dim], slots[n, words] -> maximum[n, dim]`` over the words of each caption.
-
-    Nothing of the size [n, words, dim] is ever made. The slots of a caption are sorted, and one that repeats the one
-    before, as padding does, is skipped.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, hidden: torch.Tensor, slots: torch.Tensor) -> torch.Tensor:
-        maximum = hidden[slots[:, 0]]
-        for rows, words in _new_words(slots):
-            maximum[rows] = torch.maximum(maximum[rows], hidden[words])
-        ctx.save_for_backward(hidden, slots, maximum)
-        return maximum
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
-        hidden, slots, maximum = ctx.saved_tensors
-        gradient = gradients[0]
-        total = torch.zeros_like(hidden, dtype=torch.promote_types(torch.float32, hidden.dtype))
-        # Where two words have the same hidden value, the first of them gets the gradient.
-        open_ = torch.ones_like(maximum, dtype=torch.bool)
-        everyone = torch.arange(len(slots), device=slots.device)
-        for rows, words in [(everyone, slots[:, 0]), *_new_words(slots)]:
-            won = (hidden[words] == maximum[rows]) & open_[rows]
-            total.index_add_(0, words, (gradient[rows] * won).to(total.dtype))
-            open_[rows] &= ~won
-        return total.to(hidden.dtype), None
-
-
-def _new_words(slots: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """For each slot but the first: the captions whose word there is not that of the slot before, and that word."""
-    found = []
-    for slot in range(1, slots.shape[1]):
-        rows = (slots[:, slot] != slots[:, slot - 1]).nonzero()[:, 0]
-        if len(rows):
-            found.append((rows, slots[rows, slot]))
-    return found
+        # The maximum is taken in float32 at least: embedding_bag has no kernel for bfloat16 on the CPU.
+        hidden = hidden.to(torch.promote_types(torch.float32, hidden.dtype))
+        return functional.embedding_bag(slots, hidden, mode="max")
 
 
 class JointEmbedding(nn.Module):

@@ -6,14 +6,11 @@ pairs each have a file beside this one.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -26,11 +23,10 @@ from ml.files import content_hash
 from ml.harness import Entry, Runtime, fit
 from ml.joint_embedding.loss import mil_nce_loss, ranking_loss_of_rows
 from ml.joint_embedding.model import JointEmbedding
-from ml.joint_embedding.pair_store import PairStore, Place, StoredPairs
 from ml.joint_embedding.pairs import PairSource, nearest_captions, spread_pairs
 from ml.metrics.retrieval import ranks, retrieval_metrics
 from ml.text.word_vectors import WordVectors
-from ml.training import pick_device, read_model_folder, seed_everything, write_model_folder
+from ml.training import pick_device, read_model_folder, seed_everything
 
 History = list[dict[str, float]]
 
@@ -277,81 +273,3 @@ def load_words(folder: Path) -> WordVectors:
     """The word vectors of a model folder."""
     stored = read_model_folder(folder)
     return WordVectors(stored.config["words"], stored.state["vectors"].numpy())
-
-
-@dataclass(frozen=True)
-class Job:
-    """A training from stored pairs to a model folder: what processes that share no memory are given.
-
-    ``word_vectors`` is a model folder, ``pairs`` the root of a ``PairStore``; ``provenance`` goes into the model's
-    ``inputs.json``.
-    """
-
-    output: Path
-    word_vectors: Path
-    pairs: Path
-    training: list[Place]
-    validation: list[Place]
-    config: Config
-    runtime: Runtime
-    provenance: dict[str, Any]
-
-    def write(self, path: Path) -> None:
-        """Write the job as JSON."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(self), default=str), encoding="utf-8")
-
-    @staticmethod
-    def read(path: Path) -> Job:
-        """The job that ``write`` wrote."""
-        record = json.loads(path.read_text(encoding="utf-8"))
-        runtime = record["runtime"]
-        folders = {name: Path(runtime[name]) for name in ("checkpoints", "tensorboard") if runtime[name]}
-        return Job(
-            output=Path(record["output"]),
-            word_vectors=Path(record["word_vectors"]),
-            pairs=Path(record["pairs"]),
-            training=[Place(**each) for each in record["training"]],
-            validation=[Place(**each) for each in record["validation"]],
-            config=Config(**record["config"]),
-            runtime=Runtime(**{**runtime, **folders}),
-            provenance=record["provenance"],
-        )
-
-    def run(self, progress: Callable[[Entry], None] | None = None) -> None:
-        """Train and write the model folder; of several processes, the first one writes."""
-        words = load_words(self.word_vectors)
-        store = PairStore(self.pairs)
-        training, validation = (StoredPairs(store, places, words) for places in (self.training, self.validation))
-        model, history = train(training, validation, words, self.config, self.runtime, progress)
-        if int(os.environ.get("RANK", 0)):
-            return
-        sizes = {
-            "video_dim": training.dim,
-            "word_dim": words.dim,
-            "embedding_dim": self.config.embedding_dim,
-            "sentence_dim": self.config.sentence_dim,
-            "mask_padding": self.config.mask_padding,
-            "unit_length": self.config.objective == "max_margin",
-        }
-        # Of equals the last, as the training keeps.
-        chosen = max(reversed(history), key=lambda entry: entry.get("validation_R@10", entry["epoch"]))
-        counts = {
-            "videos": {"train": len(training), "validation": len(validation)},
-            "pairs_without_known_words": {"train": training.without_words, "validation": validation.without_words},
-        }
-        inputs = {**self.provenance, "pairs": training.identity, **counts}
-        config = {**asdict(self.config), "model": sizes}
-        write_model_folder(self.output, model.state_dict(), config, chosen, history, inputs)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """``python -m ml.joint_embedding.train --job FILE``, or the same by ``torchrun``."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--job", type=Path, required=True, help="JSON file that Job.write wrote")
-    job = Job.read(parser.parse_args(arguments).job)
-    replace(job, runtime=replace(job.runtime, bar=True)).run(lambda entry: print(json.dumps(entry), flush=True))
-
-
-if __name__ == "__main__":
-    main()

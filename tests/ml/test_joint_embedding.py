@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from ml.harness import Runtime
+from ml.joint_embedding.job import Job
 from ml.joint_embedding.loss import max_margin_ranking_loss, mil_nce_loss
 from ml.joint_embedding.model import GatedEmbedding, JointEmbedding
 from ml.joint_embedding.pair_store import PairStore, StoredPairs
@@ -27,7 +28,7 @@ from ml.joint_embedding.pairs import (
     spread_pairs,
     video_pairs,
 )
-from ml.joint_embedding.train import Config, Job, evaluate, train
+from ml.joint_embedding.train import Config, evaluate, train
 from ml.metrics.retrieval import chance
 from ml.text.word_vectors import WordVectors
 from ml.training import read_model_folder, write_model_folder
@@ -249,7 +250,7 @@ def test_a_job_of_two_processes_learns_what_one_learns(tmp_path: Path) -> None:
     job = job_of_the_toy_world(tmp_path, config)
     job.write(tmp_path / "job.json")
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    command = [*torchrun, "-m", "ml.joint_embedding.train", "--job", str(tmp_path / "job.json")]
+    command = [*torchrun, "-m", "ml.joint_embedding.job", "--job", str(tmp_path / "job.json")]
     subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     two = read_model_folder(tmp_path / "model")
     assert [entry["loss"] for entry in two.history] == pytest.approx([entry["loss"] for entry in history], rel=1e-3)

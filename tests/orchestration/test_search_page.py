@@ -34,9 +34,10 @@ from ml.hero.pretraining.job import Job as HeroJob
 from ml.hero.pretraining.train import Settings
 from ml.hero.tokenizer import trained
 from ml.joint_embedding.clip_index import ClipIndex
+from ml.joint_embedding.job import Job
 from ml.joint_embedding.pair_store import PairStore, Place
 from ml.joint_embedding.pairs import VideoPairs
-from ml.joint_embedding.train import Config, Job
+from ml.joint_embedding.train import Config
 from ml.text.word_vectors import train_word_vectors
 from ml.training import write_model_folder
 from orchestration.cli import main

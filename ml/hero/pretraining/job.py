@@ -1,14 +1,8 @@
-"""A pre-training from stored clips to a model folder, by hand, by torchrun or from an asset.
-
-Belongs here: the file in which it is written down, and reading of what it names.
-"""
+"""A pre-training of HERO, from stored clips to a model folder: by an asset, by hand or by ``torchrun``."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,18 +14,18 @@ from ml.hero.clip_store import ClipPlace, ClipStore, StoredClips
 from ml.hero.config import HeroConfig
 from ml.hero.model import Hero
 from ml.hero.pretraining.train import Settings, pretrain, score
-from ml.hero.ranking import LossSettings
 from ml.hero.tokenizer import HeroTokenizer, load_tokenizer
-from ml.training import read_model_folder, write_model_folder
+from ml.job import TrainingJob
+from ml.training import ModelFolder, read_model_folder
 
 
 @dataclass(frozen=True)
-class Job:
-    """What processes that share no memory are given.
+class Job(TrainingJob):
+    """``python -m ml.hero.pretraining.job --job FILE`` runs it.
 
     ``tokenizer`` is a model folder, ``clips`` the root of a ``ClipStore``; ``initial`` is a model folder of parameters
-    to start from, as ``ml.hero.checkpoint`` writes it. Of ``config``, vocabulary and width of the features follow from
-    the data. ``provenance`` goes into the model's ``inputs.json``.
+    to start from, as ``ml.hero.checkpoint`` writes it. ``vocabulary`` and ``frame_dim`` of ``config`` are replaced by
+    those of the data. ``provenance`` goes into the model's ``inputs.json``.
     """
 
     output: Path
@@ -45,32 +39,7 @@ class Job:
     provenance: dict[str, Any]
     initial: Path | None = None
 
-    def write(self, path: Path) -> None:
-        """Write the job as JSON."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(self), default=str), encoding="utf-8")
-
-    @staticmethod
-    def read(path: Path) -> Job:
-        """The job that ``write`` wrote."""
-        record = json.loads(path.read_text(encoding="utf-8"))
-        runtime, settings = record["runtime"], record["settings"]
-        folders = {name: Path(runtime[name]) for name in ("checkpoints", "tensorboard") if runtime[name]}
-        return Job(
-            output=Path(record["output"]),
-            tokenizer=Path(record["tokenizer"]),
-            clips=Path(record["clips"]),
-            training=[ClipPlace(**each) for each in record["training"]],
-            validation=[ClipPlace(**each) for each in record["validation"]],
-            config=HeroConfig(**record["config"]),
-            settings=Settings(**{**settings, "matching": LossSettings(**settings["matching"])}),
-            runtime=Runtime(**{**runtime, **folders}),
-            provenance=record["provenance"],
-            initial=Path(record["initial"]) if record["initial"] else None,
-        )
-
-    def run(self, progress: Callable[[Entry], None] | None = None) -> None:
-        """Pre-train and write the model folder; of several processes, the first one writes."""
+    def train(self, progress: Callable[[Entry], None] | None = None) -> ModelFolder:
         tokenizer, store = load_tokenizer(self.tokenizer), ClipStore(self.clips)
         training, validation = (StoredClips(store, own, tokenizer.encode) for own in (self.training, self.validation))
         if not len(training):
@@ -81,13 +50,11 @@ class Job:
         model, history = pretrain(
             training, held_out, tokenizer.vocabulary, config, self.settings, self.runtime, progress, initial
         )
-        if int(os.environ.get("RANK", 0)):
-            return
         chosen = max(reversed(history), key=score)
         inputs = {**self.provenance, "clips": {"train": len(training), "validation": len(validation)}}
         inputs["content"] = training.identity
         written = {"model": asdict(config), **asdict(self.settings)}
-        write_model_folder(self.output, model.state_dict(), written, chosen, history, inputs)
+        return ModelFolder(model.state_dict(), written, chosen, history, inputs)
 
 
 def padded_size(tokenizer: HeroTokenizer) -> int:
@@ -103,13 +70,5 @@ def load_hero(folder: Path) -> Hero:
     return model.eval()
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """``python -m ml.hero.pretraining.job --job FILE``, or the same by ``torchrun``."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--job", type=Path, required=True, help="JSON file that Job.write wrote")
-    job = Job.read(parser.parse_args(arguments).job)
-    replace(job, runtime=replace(job.runtime, bar=True)).run(lambda entry: print(json.dumps(entry), flush=True))
-
-
 if __name__ == "__main__":
-    main()
+    Job.main()

@@ -42,7 +42,7 @@ class Settings:
     steps of VSM in which moments are learned from besides whole videos.
     """
 
-    shares: Mapping[TaskName, float] = field(default_factory=lambda: {"mlm": 2, "mnce": 2, "fom": 1, "vsm": 2})
+    shares: Mapping[TaskName, int | float] = field(default_factory=lambda: {"mlm": 2, "mnce": 2, "fom": 1, "vsm": 2})
     steps: int = 1000
     warm_up: int = 100
     batch: int = 32

@@ -12,7 +12,7 @@ import pytest
 from ml.harness import Runtime
 from ml.hero.clip_store import Clip, ClipStore, StoredClips
 from ml.hero.data.subtitles import Line
-from ml.hero.pretraining.job import Job, load_hero, main
+from ml.hero.pretraining.job import Job, load_hero
 from ml.hero.pretraining.train import Settings
 from ml.hero.tokenizer import load_tokenizer, trained
 from ml.training import read_model_folder
@@ -81,7 +81,7 @@ def test_a_written_job_pre_trains_from_stored_clips(tmp_path: Path, capsys: pyte
     )
     job.write(tmp_path / "job.json")
     assert Job.read(tmp_path / "job.json") == job
-    main(["--job", str(tmp_path / "job.json")])
+    Job.main(["--job", str(tmp_path / "job.json")])
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [entry["epoch"] for entry in told] == [1, 2]
 

@@ -61,9 +61,10 @@ def youtube_source(settings: Settings) -> VideoSource:
 
 
 def task_rules(settings: Settings) -> TaskRules:
-    """Which articles become tasks, with the review file; a release's articles are filtered already."""
+    """Which articles become tasks, with the review file; by default nobody judges the verbs of a folder or release."""
     review = settings.task_rules.review or settings.lake / "review" / "verbs.csv"
-    filtered = settings.sources.kind == "howto100m_release"
+    verb_filter, chosen = settings.task_rules.verb_filter, settings.sources.kind in ("folder", "howto100m_release")
+    filtered = chosen if verb_filter == "auto" else verb_filter == "off"
     return replace(settings.task_rules, review=review.absolute(), filtered=filtered)
 
 

@@ -10,7 +10,7 @@ import polars as pl
 from pydantic import BeforeValidator, Field
 
 from assets.contents import Contents
-from assets.options import AnyPath, ContentOf, Options, Variable, listed
+from assets.options import AnyPath, ContentOf, Options, SameResult, Variable, listed
 from assets.tasks.categories import UNCATEGORISED, WIKIHOW_CATEGORIES
 from assets.tasks.lists import Decision, Entry, listed_entries
 from assets.tasks.review import read_review, review_version
@@ -48,7 +48,7 @@ class TaskRules(Options):
     Args:
         uncategorised: top category of an article that names none.
         review: the review file, where a person decides verbs; it may be missing. It counts by its decisions.
-        filtered: True where no verb is judged: a release was filtered by its authors, a folder by its owner.
+        filtered: True where no verb is judged. It follows from ``verb_filter`` and the source.
     """
 
     group: ClassVar = "Tasks"
@@ -73,6 +73,15 @@ class TaskRules(Options):
         ContentOf(_review_version),
         Field(description="file in which you decide verbs; not set: review/verbs.csv in the lake"),
     ] = None
+    verb_filter: Annotated[
+        Literal["auto", "on", "off"],
+        Variable("verb_filter"),
+        SameResult,
+        Field(
+            description="whether only tasks with a physical verb are kept; auto is off for your own folder, where you"
+            " chose the videos, and for a release, which its authors filtered"
+        ),
+    ] = "auto"
     filtered: bool = False
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestration.resources import task_rules
 from orchestration.settings import Settings, SettingsError, load_settings
 from orchestration.settings.catalogue import as_markdown, catalogue, changed_settings, environment, list_settings
 
@@ -191,3 +192,14 @@ def test_another_process_gets_the_same_settings(tmp_path: Path, monkeypatch: pyt
 def test_every_setting_has_one_definition() -> None:
     assert set(catalogue()["seed"].places) >= {(None, "seed"), ("hero", "seed"), ("graph", "seed")}
     assert load_settings() == Settings()
+
+
+@pytest.mark.parametrize(
+    ("source", "verb_filter", "filtered"),
+    [("folder", "auto", True), ("folder", "on", False), ("synthetic", "auto", False), ("synthetic", "off", True)],
+)
+def test_the_verbs_of_your_own_folder_are_judged_only_on_request(
+    tmp_path: Path, source: str, verb_filter: str, filtered: bool
+) -> None:
+    settings = load_settings(lake=tmp_path / "lake", source=source, folder=tmp_path, verb_filter=verb_filter)
+    assert task_rules(settings).filtered is filtered

@@ -51,21 +51,31 @@ class Problem:
 
 
 def stop_if_blocked(outcomes: pl.DataFrame) -> None:
-    """Call it when the rows are kept: a source that refuses all requests must stop the run, not fail silently.
+    """Stop the run if the source refuses all requests. Call it when the rows are stored.
 
     Raises:
         SourceError: rows are blocked; the message says how many, until when, why, and what to do.
     """
-    refused = outcomes.filter(pl.col("status") == "blocked")
-    if refused.is_empty():
-        return
-    until = refused.select(pl.col("next_try_at").max().dt.convert_time_zone("UTC").dt.strftime("%F %R")).item()
-    said = f"{refused.height} of {outcomes.height} not fetched, asked again from {until} UTC"
-    raise SourceError(f"{said}: {refused['error'][0]}")
+    if "blocked" in outcomes["status"]:
+        raise SourceError(describe_open(outcomes))
+
+
+def open_requests(outcomes: pl.DataFrame) -> pl.DataFrame:
+    """The rows that have no final answer yet."""
+    return outcomes.filter(pl.col("status").is_in(["blocked", "retry"]))
+
+
+def describe_open(outcomes: pl.DataFrame) -> str:
+    """How many requests have no answer yet, when they are repeated, and the first error (a refusal before others)."""
+    still_open = open_requests(outcomes).sort(pl.col("status") != "blocked", maintain_order=True)
+    times = still_open["next_try_at"].drop_nulls().dt.convert_time_zone("UTC").dt.strftime("%F %R")
+    when = f"repeated from {min(times)} UTC" if len(times) else "repeated by the next run"
+    counts = f"{still_open.height:,} of {outcomes.height:,} requests without an answer, {when}"
+    return f"{counts}: {still_open['error'][0] or 'no reason is known'}"
 
 
 def due(outcomes: pl.LazyFrame, now: datetime) -> pl.LazyFrame:
-    """The rows that a run would ask for again now."""
+    """The rows that a run would request again now."""
     next_try_at = pl.col("next_try_at").dt.convert_time_zone("UTC")
     is_due = next_try_at.is_null() | (next_try_at <= now.astimezone(UTC))
     return outcomes.filter(pl.col("status").is_in(["blocked", "retry"]) & is_due)

@@ -17,12 +17,35 @@ from dagster._core.errors import DagsterInvalidSubsetError
 from dagster_shared.check import CheckError
 
 from orchestration.automation import EVERYTHING
+from orchestration.settings import Settings
+
+GRAPH = (
+    'group:graph or group:graph_evaluation or key:"graph_statistics"'
+    ' or key:"retail_source" or key:"retail_baskets" or key:"products"'
+)
+"""Everything that is derived from transactions."""
 
 _HELP = 'for example group:graph, key:clips, +key:clips (with its inputs) or key:"clip*"'
 
 
 class SelectionError(ValueError):
     """A selection is wrong or selects nothing; the message names the part and similar names."""
+
+
+def default_selection(settings: Settings) -> tuple[str, str | None]:
+    """What is made without ``--select``, and what is left out and why (None: nothing).
+
+    With a source of videos of one's own and no transactions, nothing is made of the packaged simulated baskets; with
+    transactions alone, nothing of the generated videos.
+    """
+    own_videos, own_baskets = settings.sources.kind != "synthetic", settings.retail.transactions is not None
+    if own_videos and not own_baskets:
+        why = "group:graph and group:graph_evaluation, because HOWTO_TRANSACTIONS is not set"
+        return f"({EVERYTHING}) and not ({GRAPH})", f"{why}; --select '{GRAPH}' makes them of simulated baskets"
+    if own_baskets and not own_videos:
+        why = "all groups of videos, features and their models, because HOWTO_SOURCE is not set"
+        return GRAPH, f"{why}; --select '{EVERYTHING}' makes them of generated videos"
+    return EVERYTHING, None
 
 
 def resolve_selection(selection: str | None, graph: AssetGraph) -> set[dg.AssetKey]:

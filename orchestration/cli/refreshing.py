@@ -56,21 +56,32 @@ def refresh_with(settings: Settings, selection: str | None) -> int:
     from orchestration.definitions import build_defs
     from orchestration.instance import name_instance
     from orchestration.refresh import refresh_lake
-    from orchestration.selection import resolve_selection
+    from orchestration.selection import default_selection, resolve_selection
 
     logging.getLogger("dagster").setLevel(logging.ERROR)
+    chosen, left_out = (selection, None) if selection is not None else default_selection(settings)
     # A wrong selection must leave no folder behind.
-    resolve_selection(selection, build_defs(settings).resolve_asset_graph())
+    definitions = build_defs(settings)
+    resolve_selection(chosen, definitions.resolve_asset_graph())
     name_instance(settings.lake)
-    click.echo(f"Refreshing {settings.lake} from the {settings.sources.kind} source:")
+    click.echo(f"Refreshing {settings.lake} from {_sources(settings)}:")
+    if left_out:
+        click.echo(f"  left out {left_out}")
     try:
         with dg.DagsterInstance.get() as instance:
-            done = refresh_lake(settings, instance, selection)
+            done = refresh_lake(settings, instance, chosen)
     except (DagsterExecutionInterruptedError, KeyboardInterrupt):
         click.echo("Stopped. What was made stays; the same command goes on from there.", err=True)
         return STOPPED
-    click.echo(done.summary)
+    click.echo("\n".join([done.summary, *(f"Still waiting: {each}" for each in done.outstanding)]))
     return FAILED if done.failed else DONE
+
+
+def _sources(settings: Settings) -> str:
+    """The sources by name: of videos, and of transactions."""
+    from orchestration.resources import retail_source
+
+    return f"videos of the {settings.sources.kind} source and transactions of {retail_source(settings).name}"
 
 
 @click.command()
@@ -78,9 +89,12 @@ def refresh_with(settings: Settings, selection: str | None) -> int:
 @select_option
 def status(select: str | None) -> None:
     """Print what a refresh would run, and why. Nothing is run."""
+    from orchestration.selection import default_selection
     from orchestration.status import status_lines
 
-    click.echo("\n".join(status_lines(settings_in_force(), select)))
+    settings = settings_in_force()
+    chosen, left_out = (select, None) if select is not None else default_selection(settings)
+    click.echo("\n".join([*([f"  left out   {left_out}"] if left_out else []), *status_lines(settings, chosen)]))
 
 
 COMMANDS = (demo, refresh, status)

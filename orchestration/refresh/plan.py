@@ -109,14 +109,25 @@ class Plan:
         tags = records[0].asset_materialization.tags if records and records[0].asset_materialization else {}
         return (tags or {}).get("dagster/data_version")
 
+    def outcomes(self, keys: tuple[dg.AssetKey, ...]) -> Iterator[pl.DataFrame]:
+        """The stored rows of a computation's tables of requests: status, next_try_at, error."""
+        for key in keys:
+            table = self._requests_of(key)
+            if table is not None and self.lake.has(table):
+                yield self.lake.read(table).pl(lazy=True).select("status", "next_try_at", "error").collect()
+
     def _due(self, key: dg.AssetKey, partition: str | None) -> int:
         """How many rows of an asset's table wait for a request that is due by now."""
-        spec = self.graph.get(key)
-        table = load_tables().get(table_of(key, dict(spec.metadata)))
-        if table is None or "next_try_at" not in table.column_types:
+        table = self._requests_of(key)
+        if table is None:
             return 0
-        rows = self.lake.read(table.name, [partition] if partition else None).pl(lazy=True)
+        rows = self.lake.read(table, [partition] if partition else None).pl(lazy=True)
         return int(due(rows, datetime.now(UTC)).select(pl.len()).collect().item())
+
+    def _requests_of(self, key: dg.AssetKey) -> str | None:
+        """The table of an asset, if its rows are outcomes of requests."""
+        table = load_tables().get(table_of(key, dict(self.graph.get(key).metadata)))
+        return table.name if table is not None and "next_try_at" in table.column_types else None
 
     def _newer_input(self, key: dg.AssetKey) -> str | None:
         """An input of many partitions of which one was made after ``key``."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
 
+from assets.notes import NOTES, WARNINGS
+from assets.outcomes import describe_open, open_requests
 from orchestration.definitions import build_defs
 from orchestration.emptied import emptied_by
 from orchestration.refresh.lock import close_killed_runs, only_one, process_tags, remove_unfinished_files
@@ -46,6 +48,8 @@ class Refresh:
         self.unchanged: list[Step] = []
         self.failed: dict[Step, str] = {}
         self.skipped: list[Step] = []
+        self.outstanding: list[str] = []
+        """Stages of which some requests have no answer yet: how many, when they are repeated, and why."""
 
     @property
     def graph(self) -> dg.AssetGraph:
@@ -77,7 +81,24 @@ class Refresh:
             for step in self.plan.steps(keys):
                 if not self._visit(step):
                     failed |= set(keys)
+            if not failed & set(keys) and not self._answered(keys):
+                failed |= set(keys)
         return not self.failed
+
+    def _answered(self, keys: tuple[dg.AssetKey, ...]) -> bool:
+        """Whether any request of a stage was answered; requests that still wait are reported."""
+        step = Step(keys, None)
+        for outcomes in self.plan.outcomes(keys):
+            waiting = open_requests(outcomes)
+            if waiting.is_empty():
+                continue
+            if waiting.height == outcomes.height:
+                self.failed[step] = f"no request was answered: {describe_open(outcomes)}"
+                self._log("FAILED", step, self.failed[step])
+                return False
+            self.outstanding.append(f"{step}: {describe_open(outcomes)}")
+            self._log("WARNING", step, describe_open(outcomes))
+        return True
 
     def _why(self, step: Step) -> str | None:
         """Why a step has to run, or None if what is stored is what it would make."""
@@ -112,6 +133,9 @@ class Refresh:
         same = versions == [self.plan.recorded_version(key, step.partition) for key in step.keys]
         outcome = "same content as before" if same else self._rows(result)
         self._log("made", step, f"{outcome}; {seconds:.1f} s")
+        for key, label in ((NOTES, "note"), (WARNINGS, "WARNING")):
+            for sentence in _metadata_of(result, key):
+                self._log(label, step, sentence)
         for evaluation in result.get_asset_check_evaluations():
             if not evaluation.passed:
                 self._log("WARNING", step, str(evaluation.description))
@@ -134,6 +158,14 @@ class Refresh:
 
     def _log(self, what: str, step: Step, why: str) -> None:
         self.log(f"  {what:8} {step}  ({why})")
+
+
+def _metadata_of(result: dg.ExecuteInProcessResult, key: str) -> Iterator[str]:
+    """The sentences that the assets of a run recorded under a key of their metadata (see ``assets.notes``)."""
+    for event in result.get_asset_materialization_events():
+        recorded = event.materialization.metadata.get(key)
+        if recorded is not None and isinstance(recorded.value, list):
+            yield from map(str, recorded.value)
 
 
 def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:

@@ -129,7 +129,7 @@ def test_a_refusal_of_all_requests_stops_the_run_and_keeps_what_is_there(
     assert fetches["attempts"].to_list() == [1, 1, 0, 0, 0]
     assert lines["video_id"].unique().to_list() == ["folding0001"]
     assert not any(youtube.counts(video_id) for video_id in videos[2:])
-    with pytest.raises(SourceError, match="4 of 5 not fetched, asked again from 2026-05-04 13:00 "):
+    with pytest.raises(SourceError, match="4 of 5 requests without an answer, repeated from 2026-05-04 13:00 UTC"):
         stop_if_blocked(fetches)
     assert ADVICE in fetches["error"][1] and ADVICE in fetches["error"][4]
 

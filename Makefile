@@ -1,4 +1,4 @@
-# make demo | test | ui | search | sql | lint | bench | clean
+# make help lists the targets.
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 SHELL := /bin/bash
@@ -6,7 +6,10 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
+BENCH_READY := $(VENV)/.installed-bench
 GIB_NEEDED := 9
+# A file's tests run in one process, which makes what they share once. --no-loadscope-reorder keeps the longest first.
+PARALLEL := -n 2 --dist loadscope --no-loadscope-reorder
 
 help: ## list of targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -16,8 +19,11 @@ setup: $(READY) ## the environment in .venv
 demo: $(READY) ## set up, build and train everything on generated data, print what was made
 	@$(BIN)/howto demo
 
-test: $(READY) ## set up and run the tests
-	@$(BIN)/python -m pytest
+test: $(READY) ## set up and run the tests, on two cores
+	@$(BIN)/python -m pytest $(PARALLEL) -m "not campaign"
+
+nightly: $(READY) ## all tests: also those that repeat one thing many times, and ten times as many generated examples
+	@HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest $(PARALLEL)
 
 ui: $(READY) ## the Dagster web UI on http://127.0.0.1:3000
 	@$(BIN)/howto ui
@@ -31,7 +37,7 @@ sql: $(READY) ## the duckdb shell on the lake, read-only, with the statistics as
 lint: $(READY) ## style, types, layers, SQL, wording
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/sqlfluff lint sql && $(BIN)/python -m tests.words --counts
 
-bench: $(READY) ## speed, each compared with a peer in the same run
+bench: $(BENCH_READY) ## speed, each compared with a peer in the same run
 	@$(BIN)/python -m pytest -s tests/benchmarks/bench_*.py
 
 docs: $(READY) ## the generated references, and the documentation as a site in site/
@@ -53,4 +59,8 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]' || { echo "The installation did not finish; the line above says why. Run make again to go on."; exit 1; }
 	@touch $@
 
-.PHONY: help setup demo test ui search sql lint bench docs clean
+$(BENCH_READY): $(READY)
+	@$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	@touch $@
+
+.PHONY: help setup demo test nightly ui search sql lint bench docs clean

@@ -6,11 +6,20 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from assets.lake import Lake
 
 for _name in [name for name in os.environ if name.startswith("HOWTO_")]:
     del os.environ[_name]
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Each process of a parallel run has one core. Libraries read this when they are imported.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A machine with other work must not fail a test by its speed.
+settings.register_profile("default", deadline=None)
+settings.register_profile("nightly", max_examples=1000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 @pytest.fixture

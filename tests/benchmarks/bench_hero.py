@@ -1,9 +1,9 @@
-"""HERO's pre-training on packed sequences beside the same on padded ones: videos a second, memory, and the same losses.
+"""HERO's pre-training on packed sequences and on padded ones: videos per second, memory, and equal losses.
 
-Peer: one row a subtitle, its frames and its text padded to the longest when they are embedded, both together in the
-layers with an additive mask of -10,000 (D.2); one row a video in the temporal transformer. Parameters, attention
-kernel, heads and losses are the same. Videos are synthetic: 60 to 90 s at 1.5 s a frame, spoken lines of 1 to 5 s whose
-lengths in tokens are geometric with mean 10, cut at 60. Optimiser steps, which are the same for both, are not timed.
+The peer has one row per subtitle, whose frames and text are padded to the longest, with an additive attention mask of
+-10,000 as in the published code; its temporal transformer has one row per video. Parameters, attention kernel, heads
+and losses are the same. Videos are synthetic: 60 to 90 s, a frame every 1.5 s, spoken lines of 1 to 5 s whose lengths
+in tokens are geometric with mean 10, at most 60. Optimiser steps are the same for both and not timed.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ from ml.hero.cross_modal import CrossModalTransformer
 from ml.hero.model import Hero
 from ml.hero.pretraining.train import PreTraining, Settings
 from ml.hero.video import Subtitle, Video
+from tests.benchmarks.results import Table
 from tests.hero_videos import VOCABULARY, Videos
 
 INTERVAL_S, MEAN_TOKENS, MOST_TOKENS = 1.5, 10, 60
 MIX = ("mlm", "mlm", "mnce", "mnce", "fom", "vsm", "vsm")
-"""Steps of each task in the published shares (D.4)."""
+"""Steps of each task in the published proportions (configuration of pre-training on HowTo100M)."""
 
 
 class PaddedEncoder(nn.Module):
@@ -61,7 +62,7 @@ class PaddedEncoder(nn.Module):
 
 
 class PaddedCrossModal(CrossModalTransformer):
-    """Frames and text of each subtitle embedded in a row of its own."""
+    """Frames and text of each subtitle are embedded in a row of their own."""
 
     def forward(self, batch: HeroBatch, masked: Tensor | None = None) -> tuple[Tensor, Tensor]:
         hidden_frames = None if masked is None else masked[batch.matched]
@@ -80,7 +81,7 @@ class PaddedCrossModal(CrossModalTransformer):
 def in_rows(
     embed: Callable[[Tensor, Tensor], Tensor], packed: Tensor, places: Tensor, rows: Tensor, count: int
 ) -> Tensor:
-    """What is packed, embedded in padded rows ``[count, longest, ...]`` and packed again."""
+    """Unpack into padded rows ``[count, longest, ...]``, embed, and pack again."""
     longest = int(places.max()) + 1
     padded = packed.new_zeros(count, longest, *packed.shape[1:])
     padded[rows, places] = packed
@@ -99,7 +100,7 @@ class PaddedHero(Hero):
 
 
 def spoken_video(seed: int, frame_dim: int, vocabulary: int) -> Video:
-    """A synthetic video with the lengths that are told above."""
+    """A synthetic video with the lengths in the module's description."""
     rng = np.random.default_rng(seed)
     duration_s = float(rng.uniform(60, 90))
     lines, start_s = [], 0.0
@@ -113,7 +114,7 @@ def spoken_video(seed: int, frame_dim: int, vocabulary: int) -> Video:
 
 
 def measure(preset: str, videos: int, layout: str, steps: tuple[str, ...]) -> dict[str, Any]:
-    """Seconds and loss of a step of each task, and the peak of resident memory beyond that before the first."""
+    """CPU seconds and loss of a step of each task, and how far the steps raise the peak of resident memory."""
     torch.manual_seed(0)
     torch.set_num_threads(1)
     config = replace(PRESETS[preset], dropout=0.0)
@@ -136,14 +137,14 @@ def measure(preset: str, videos: int, layout: str, steps: tuple[str, ...]) -> di
 
 
 def resident_mb() -> float:
-    """The most that this process had in memory so far."""
+    """Peak of this process's resident memory."""
     # Unlike ru_maxrss, this does not begin with the memory of the process that started this one.
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) / 1024
 
 
 def in_a_process_of_its_own(*arguments: object) -> dict[str, Any]:
-    """``measure`` where no other measurement has left its memory."""
+    """``measure`` in a new process, so that peaks of memory are separate."""
     command = [sys.executable, "-m", "tests.benchmarks.bench_hero", *map(str, arguments)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -151,18 +152,19 @@ def in_a_process_of_its_own(*arguments: object) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("preset", "videos"), [("small", 8), ("paper", 4)])
-def test_packed_beside_padded(preset: str, videos: int) -> None:
+def test_packed_and_padded(preset: str, videos: int, table: Callable[..., Table]) -> None:
     packed, padded = (in_a_process_of_its_own(preset, videos, layout) for layout in ("packed", "padded"))
-    print(f"\n{preset}, {videos} videos a step{'padded':>12} {'packed':>10} {'ratio':>6} {'loss differs by':>16}")
+    title = f"HERO pre-training, size {preset}, {videos} videos per step"
+    measured = table(title, "measurement", "padded", "packed", "ratio", "difference of losses")
     for task, seconds in packed["seconds"].items():
         difference = abs(packed["losses"][task] - padded["losses"][task])
         slow = padded["seconds"][task]
-        print(f"{task + ', CPU s a step':26} {slow:10.2f} {seconds:10.2f} {slow / seconds:6.2f} {difference:16.1e}")
+        measured.add(f"{task}, CPU s per step", slow, seconds, slow / seconds, difference)
         assert difference < 1e-4 * max(1.0, abs(packed["losses"][task]))
     fast, slow = (len(MIX) * videos / sum(each["seconds"][task] for task in MIX) for each in (packed, padded))
-    print(f"{'videos a CPU s, D.4 shares':26} {slow:10.2f} {fast:10.2f} {fast / slow:6.2f}")
+    measured.add("videos per CPU s, published proportions of tasks", slow, fast, fast / slow, None)
     peaks = padded["peak_mb"], packed["peak_mb"]
-    print(f"{'peak memory of steps, MB':26} {peaks[0]:10.0f} {peaks[1]:10.0f} {peaks[0] / peaks[1]:6.2f}")
+    measured.add("peak memory of the steps, MB", *peaks, peaks[0] / peaks[1], None)
 
 
 if __name__ == "__main__":

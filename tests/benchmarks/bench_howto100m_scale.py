@@ -1,11 +1,10 @@
-"""The statistics and the import of captions at HowTo100M's size: what they cost at 1, 10 and 100 % of it.
+"""Statistics and import of captions at HowTo100M's size: time and memory at 1, 10 and 100 % of it.
 
-The data is synthetic, at the distributions of the paper (section 3.2): 1.22 M videos, 136.6 M clips of 4 s, 4 words
-without stop words, words by Zipf's law over 100,000. By default up to 10 % is made; ``BENCH_SHARE=1`` makes all of it,
-which takes 9 GB on disk. ``BENCH_FOLDER`` keeps what was made, so that a run which was stopped goes on.
+The data is synthetic, with the averages of the paper (section 3.2): 1.22 million videos, 136.6 million clips of 4 s,
+4 words without stop words, words by Zipf's law over 100,000. The default is up to 10 %; ``BENCH_SHARE=1`` is all of it
+and needs 9 GB of disk. ``BENCH_FOLDER`` keeps the generated data, so that a stopped run continues.
 
-Every measurement is a process of its own, with two threads, 600 MB for DuckDB, and its peak memory as the kernel saw
-it, imports included.
+Every measurement is a process of its own, with two threads and 600 MB for DuckDB. Its peak memory includes imports.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -31,14 +31,15 @@ from assets.statistics.queries import compute
 from assets.tasks.categories import WIKIHOW_CATEGORIES
 from ml.text.tokens import stop_words
 from sql import statements
+from tests.benchmarks.results import Table
 
 SHARDS = 1200
-VIDEOS_A_SHARD = 1017
+VIDEOS_PER_SHARD = 1017
 TASKS = 23_611
 WORDS = 100_000
-SHARDS_A_COMMIT = 10
+SHARDS_PER_COMMIT = 10
 WHOLE_SCANS = ("spoken_words", "top_words")
-"""Statistics that read all text; the others read numbers."""
+"""Statistics that read all text; the others read numbers only."""
 
 SHARE = float(os.environ.get("BENCH_SHARE", "0.1"))
 SHARES = [share for share in (0.01, 0.1, 1.0) if share <= SHARE]
@@ -48,7 +49,7 @@ SHARES = [share for share in (0.01, 0.1, 1.0) if share <= SHARE]
 
 
 def vocabulary() -> pl.Series:
-    """Made-up words of two to nine letters, the same in every run."""
+    """Generated words of two to nine letters, the same in every run."""
     random = np.random.default_rng(0)
     letters = random.integers(97, 123, (WORDS, 9), dtype=np.uint8).tobytes().decode()
     lengths = random.integers(2, 10, WORDS).tolist()
@@ -56,14 +57,14 @@ def vocabulary() -> pl.Series:
 
 
 def drawn(words: pl.Series, count: int, random: np.random.Generator) -> pl.Series:
-    """Words by Zipf's law: the k-th is drawn 1/k as often as the first."""
+    """Words by Zipf's law: the k-th is sampled 1/k as often as the first."""
     return words.gather(np.exp(random.random(count) * np.log(len(words))).astype(np.int64).clip(1, len(words)) - 1)
 
 
 def clips_of_shard(index: int, words: pl.Series) -> pl.DataFrame:
-    """The clips of some thousand videos: 112 a video, skewed, of 4 s, one every 3.4 s, a stop word before each word."""
+    """The clips of a thousand videos: about 112 per video, 4 s each, one every 3.4 s, a stop word before each word."""
     random = np.random.default_rng(index)
-    clips = np.exp(random.normal(4.538, 0.6, VIDEOS_A_SHARD)).astype(np.int64).clip(1, 1000)
+    clips = np.exp(random.normal(4.538, 0.6, VIDEOS_PER_SHARD)).astype(np.int64).clip(1, 1000)
     count = int(clips.sum())
     clip_index = np.concatenate([np.arange(n) for n in clips])
     lengths = random.poisson(3, count) + 1
@@ -79,7 +80,7 @@ def clips_of_shard(index: int, words: pl.Series) -> pl.DataFrame:
         .with_columns(words=lengths)
         .select(
             pl.lit(f"shard-{index:04d}").alias("shard"),
-            pl.Series("video_id", np.repeat([f"{index:04d}-{n:06d}" for n in range(VIDEOS_A_SHARD)], clips)),
+            pl.Series("video_id", np.repeat([f"{index:04d}-{n:06d}" for n in range(VIDEOS_PER_SHARD)], clips)),
             pl.Series("clip_index", clip_index),
             pl.Series("start_s", start_s),
             pl.Series("end_s", start_s + np.round(random.gamma(4, 1, count).clip(0.1), 2)),
@@ -93,7 +94,7 @@ def clips_of_shard(index: int, words: pl.Series) -> pl.DataFrame:
 
 
 def complete(table: str, frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with the table's other columns: NULL, or a value that their type has."""
+    """The frame with the other columns of the table: NULL, or a value of their type."""
     values = {"VARCHAR": "", "BIGINT": 1, "DOUBLE": 0.0, "BOOLEAN": True, "TIMESTAMP WITH TIME ZONE": datetime.now(UTC)}
     columns = load_tables()[table].columns
     return frame.select(
@@ -103,18 +104,18 @@ def complete(table: str, frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def fill(folder: Path, share: float, until: float = float("inf")) -> Lake:
-    """A lake of that share of HowTo100M; goes on where it stopped, and stops after ``until`` (monotonic seconds)."""
+    """A lake of that share of HowTo100M. It continues a stopped one, and stops after ``until`` (monotonic seconds)."""
     lake = Lake(folder / f"{share:g}")
     words = vocabulary()
     shards = max(1, round(SHARDS * share))
     if not lake.has("clips"):
         lake.write("clips", complete("clips", clips_of_shard(0, words)), "shard-0000")
     done = lake.sql("SELECT count(DISTINCT shard) FROM clips").fetchall()[0][0]
-    for first in range(done, shards, SHARDS_A_COMMIT):
+    for first in range(done, shards, SHARDS_PER_COMMIT):
         if time.monotonic() < until:
-            indexes = range(first, min(first + SHARDS_A_COMMIT, shards))
+            indexes = range(first, min(first + SHARDS_PER_COMMIT, shards))
             made = pl.concat([complete("clips", clips_of_shard(index, words)) for index in indexes])
-            # What Lake.write does for one shard, for many at a time; they are made in the order of the key.
+            # Like Lake.write, but for several shards at a time; rows are generated in the order of the key.
             lake.connection.register("made", made).execute("INSERT INTO clips FROM made")
     if not lake.has("feature_index"):
         for table, frame in small_tables(shards, share):
@@ -123,7 +124,7 @@ def fill(folder: Path, share: float, until: float = float("inf")) -> Lake:
 
 
 def small_tables(shards: int, share: float) -> Iterator[tuple[str, pl.DataFrame]]:
-    """The tables with a row a task or a video, as far as the statistics read them."""
+    """The tables with one row per task or per video, with the columns that the statistics read."""
     random = np.random.default_rng(1)
     tasks = max(1, round(TASKS * share))
     categories = pl.Series(WIKIHOW_CATEGORIES).gather(random.integers(0, len(WIKIHOW_CATEGORIES), tasks))
@@ -132,15 +133,15 @@ def small_tables(shards: int, share: float) -> Iterator[tuple[str, pl.DataFrame]
         "tasks",
         task.with_columns(category_2=pl.col("category_1") + pl.Series(random.integers(0, 11, tasks)).cast(str)),
     )
-    of_task = random.integers(0, tasks, shards * VIDEOS_A_SHARD)
+    of_task = random.integers(0, tasks, shards * VIDEOS_PER_SHARD)
     video = pl.DataFrame(
         {
-            "shard": np.repeat([f"shard-{n:04d}" for n in range(shards)], VIDEOS_A_SHARD),
-            "video_id": [f"{s:04d}-{n:06d}" for s in range(shards) for n in range(VIDEOS_A_SHARD)],
+            "shard": np.repeat([f"shard-{n:04d}" for n in range(shards)], VIDEOS_PER_SHARD),
+            "video_id": [f"{s:04d}-{n:06d}" for s in range(shards) for n in range(VIDEOS_PER_SHARD)],
             "task_id": task["task_id"].gather(of_task),
             "category_1": task["category_1"].gather(of_task),
-            "rank": random.integers(1, 201, shards * VIDEOS_A_SHARD),
-            "duration_s": random.gamma(2, 195, shards * VIDEOS_A_SHARD),
+            "rank": random.integers(1, 201, shards * VIDEOS_PER_SHARD),
+            "duration_s": random.gamma(2, 195, shards * VIDEOS_PER_SHARD),
             "status": "ok",
             "source": "asr",
             "word_count": 900,
@@ -197,16 +198,17 @@ def run_json_load(path: str) -> object:
 WORK: dict[str, Callable[..., object]] = {"statistic": run_statistic, "import": run_import, "json.load": run_json_load}
 
 
-def measured(work: str, *arguments: str) -> dict[str, float]:
-    """Wall and CPU seconds of the work, and the peak memory of its process in MiB, imports included."""
+def in_a_process(work: str, *arguments: str) -> dict[str, Any]:
+    """Wall and CPU seconds of the work and the peak memory of its process in MiB; or the last line of its error."""
     root = Path(__file__).resolve().parents[2]
     command = [sys.executable, __file__, work, *arguments]
     done = subprocess.run(
         command, env={**os.environ, "PYTHONPATH": str(root), "POLARS_MAX_THREADS": "2"}, capture_output=True, text=True
     )
     if done.returncode:
-        return {"error": done.stderr.strip().splitlines()[-1]}  # type: ignore[dict-item]
-    return json.loads(done.stdout)
+        return {"error": done.stderr.strip().splitlines()[-1]}
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
 
 
 def main(work: str, *arguments: str) -> None:
@@ -228,37 +230,35 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     shutil.rmtree(made)
 
 
-def test_statistics_at_size(folder: Path) -> None:
-    print(f"\n{'statistic':18} {'share':>6} {'limit s':>8} {'wall s':>8} {'cpu s':>8} {'peak MiB':>9}")
+def test_statistics_at_size(folder: Path, table: Callable[..., Table]) -> None:
+    sizes = table("Synthetic lakes of HowTo100M's proportions", "share", "clips", "GB on disk", "generation s")
+    columns = ("share", "limit s", "wall s", "CPU s", "peak MiB", "error")
+    measured = table("Statistics on them", "statistic", *columns)
     for share in SHARES:
         began = time.perf_counter()
         lake = fill(folder, share)
         clips, size = lake.sql("SELECT count(*) FROM clips").fetchall()[0][0], lake.bytes("clips")
-        print(f"{clips:,} clips, {size / 1e9:.2f} GB on disk, made in {time.perf_counter() - began:.0f} s")
+        sizes.add(f"{share:.0%}", clips, size / 1e9, time.perf_counter() - began)
         lake.close()
         for statistic in statements("statistics/videos"):
             limit = 60 if statistic in WHOLE_SCANS else 5
-            cost = measured("statistic", str(folder / f"{share:g}"), statistic)
-            if "error" in cost:
-                print(f"{statistic:18} {share:6.0%} {cost['error']}")
-            else:
-                print(
-                    f"{statistic:18} {share:6.0%} {limit:8} {cost['wall']:8.2f} {cost['cpu']:8.2f} {cost['peak']:9.0f}"
-                )
+            cost = in_a_process("statistic", str(folder / f"{share:g}"), statistic)
+            measured.add(
+                statistic, f"{share:.0%}", limit, *(cost.get(name) for name in ("wall", "cpu", "peak", "error"))
+            )
 
 
-def test_import_of_captions(folder: Path) -> None:
+def test_import_of_captions(folder: Path, table: Callable[..., Table]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    print(f"\n{'work':12} {'MB':>6} {'lines':>12} {'MB/s':>6} {'MB/cpu s':>9} {'peak MiB':>9}")
+    imported = table("Import of a caption file", "method", "MB", "lines", "MB/s", "MB per CPU s", "peak MiB")
     for megabytes in (100, 1000):
         path = folder / f"raw_caption_{megabytes}.json"
         if not path.exists():
             write_captions(path, megabytes)
         size = path.stat().st_size / 1e6
         for work in ("import", "json.load") if megabytes == 100 else ("import",):
-            cost = measured(work, str(path))
-            speed = f"{size / cost['wall']:6.0f} {size / cost['cpu']:9.0f}"
-            print(f"{work:12} {size:6.0f} {cost['result']:12,} {speed} {cost['peak']:9.0f}")
+            cost = in_a_process(work, str(path))
+            imported.add(work, size, cost["result"], size / cost["wall"], size / cost["cpu"], cost["peak"])
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""A training step of the joint embedding beside the published procedure and beside its bare matrix products.
+"""A training step of the joint embedding, compared with the published procedure and with its matrix products alone.
 
-The peer does what the published training code does, written anew: a .npy file a video and stream, every caption's words
-through the word layer, float32, and each term of the hinge as a matrix of its own. Loader included, same batch.
-Also the pooling of clips beside a loop over them.
+The peer is our own code for the published procedure: one .npy file per video and stream, all words of every caption
+through the word layer, float32, and one matrix per term of the hinge. Loading is included, batches are the same.
+Also the pooling of clips, compared with a loop over them.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from ml.joint_embedding.pair_store import PairStore, StoredPairs
 from ml.joint_embedding.pairs import Stream, video_pairs
 from ml.joint_embedding.train import Config, train
 from ml.text.word_vectors import WordVectors
+from tests.benchmarks.results import Table
 
 VIDEOS, LINES, SECONDS = 64, 110, 390
 DIM, WORD_DIM, VOCABULARY = 2048, 300, 30_000
@@ -40,7 +41,7 @@ def vocabulary() -> WordVectors:
 
 
 def captions(rng: np.random.Generator) -> list[str]:
-    """Lines of four words on average, by Zipf's law."""
+    """Lines of four words on average, distributed by Zipf's law."""
     return [
         " ".join(f"w{min(word, VOCABULARY) - 1}" for word in rng.zipf(1.3, max(1, rng.poisson(4))))
         for _ in range(LINES)
@@ -48,7 +49,7 @@ def captions(rng: np.random.Generator) -> list[str]:
 
 
 def write_world(root: Path) -> None:
-    """Synthetic videos at HowTo100M's means: stored pairs for us, a .npy a video and stream for the peer."""
+    """Synthetic videos with HowTo100M's averages: stored pairs, and a .npy file per video and stream for the peer."""
     rng = np.random.default_rng(1)
     start = np.linspace(0, SECONDS - 4, LINES)
     videos, lines = [], []
@@ -123,7 +124,7 @@ def full_hinge(x: torch.Tensor, videos: int, pairs: int) -> torch.Tensor:
 
 
 def products(dtype: torch.dtype) -> float:
-    """Seconds of the products of one step: two layers a side forward and back, the scores, and the distinct words."""
+    """Seconds of the matrix products of one step: two layers per side, forward and backward, scores, distinct words."""
     n, d, distinct = 2048, 4096, 2300
     x, w = torch.randn(n, d).to(dtype), torch.randn(d, d).to(dtype)
     words, layer = torch.randn(distinct, WORD_DIM).to(dtype), torch.randn(WORD_DIM, d).to(dtype)
@@ -153,7 +154,7 @@ def child(root: Path, *arguments: str) -> tuple[float, float]:
     return float(line.split()[1]), float(line.split()[2])
 
 
-def test_training_beside_the_published_procedure(tmp_path: Path) -> None:
+def test_training_and_the_published_procedure(tmp_path: Path, table: Callable[..., Table]) -> None:
     write_world(tmp_path)
     rows = {
         "published procedure, float32": child(tmp_path, "reference"),
@@ -161,16 +162,16 @@ def test_training_beside_the_published_procedure(tmp_path: Path) -> None:
         "ours, bfloat16": child(tmp_path, "ours", "bf16"),
     }
     base = rows["published procedure, float32"]
-    print(f"\n{'training, 32 videos x 64 pairs, d = 4096':42} {'pairs/s':>8} {'ratio':>6} {'peak MB':>8}")
+    title = "Training of the joint embedding, 32 videos x 64 pairs, d = 4096"
+    measured = table(title, "method", "pairs/s", "relative to the published procedure", "peak MB")
     for name, (speed, memory) in rows.items():
-        print(f"{name:42} {speed:8.0f} {speed / base[0]:6.2f} {memory:8.0f}")
+        measured.add(name, speed, speed / base[0], memory)
     for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
         bare = 2048 / products(dtype)
-        mine = rows[f"ours, {name}"][0]
-        print(f"{'bare matrix products, ' + name:42} {bare:8.0f}   a step takes {bare / mine:.2f} times as long")
+        measured.add(f"matrix products alone, {name}", bare, bare / base[0], None)
 
 
-def test_pooling_of_clips() -> None:
+def test_pooling_of_clips(table: Callable[..., Table]) -> None:
     videos, lines = 60, 110
     rng = np.random.default_rng(0)
     features = rng.standard_normal((videos * SECONDS, DIM), np.float32).astype(np.float16)
@@ -195,21 +196,26 @@ def test_pooling_of_clips() -> None:
     def memory_alone(end: NDArray[np.float64]) -> NDArray[np.float32]:
         return np.ones((len(end), DIM), np.float32)
 
-    print(f"\npooling {len(first):,} clips of {DIM} numbers, clips/s  median    fastest  per CPU-s   ratio")
+    columns = (
+        "clip length, and method",
+        "median clips/s",
+        "fastest clips/s",
+        "clips per CPU s",
+        "relative to the loop",
+    )
+    measured = table(f"Pooling {len(first):,} clips of dimension {DIM}", *columns)
     for title, seconds in (("4 s", np.full(len(first), 4.0)), ("0 to 16 s", rng.uniform(0, 16, len(first)))):
         assert np.allclose(loop(start + seconds), at_once(start + seconds), atol=1e-6)
         base = 0.0
         for pool in (loop, at_once, by_video, memory_alone):
             wall, processor = len(first) / seconds_of(pool, start + seconds)
             base = base or np.median(wall)
-            print(
-                f"{title:12}{pool.__name__:30}{np.median(wall):12,.0f}{wall.max():11,.0f}{np.median(processor):11,.0f}"
-                f"{np.median(wall) / base:8.1f}"
-            )
+            name = f"{title}, {pool.__name__.replace('_', ' ')}"
+            measured.add(name, np.median(wall), wall.max(), np.median(processor), np.median(wall) / base)
 
 
 def seconds_of(pool: Callable[[NDArray[np.float64]], object], end: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Seconds and processor's seconds of nine calls ``[2, calls]``, after one that is not counted."""
+    """Wall seconds and CPU seconds ``[2, calls]`` of nine calls, after one that is not counted."""
     times = []
     for _ in range(10):
         began = time.perf_counter(), time.process_time()

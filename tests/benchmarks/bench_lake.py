@@ -1,4 +1,4 @@
-"""The lake beside plain Parquet files written by Polars: the price of transactions and snapshots, in the same run."""
+"""The lake compared with plain Parquet files written by Polars: the cost of transactions and snapshots."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from pathlib import Path
 import polars as pl
 
 from assets.lake import Lake
+from tests.benchmarks.results import Table
 
-ROWS_OF_A_SHARD = 250_000
+ROWS_PER_SHARD = 250_000
 SHARDS = 8
 
 
 def shard_of_clips(index: int) -> pl.DataFrame:
-    """A shard at HowTo100M's distributions: 110 clips a video of 4 s and 4 words (section 3 of the paper)."""
-    rows = pl.int_range(ROWS_OF_A_SHARD, eager=True)
+    """A shard with the averages of HowTo100M (section 3): 110 clips per video, 4 s and 4 words per clip."""
+    rows = pl.int_range(ROWS_PER_SHARD, eager=True)
     return pl.DataFrame({"row": rows}).select(
         pl.lit(f"shard-{index:04d}").alias("shard"),
         pl.format("video-{}-{}", pl.lit(index), pl.col("row") // 110).alias("video_id"),
@@ -36,7 +37,7 @@ def shard_of_clips(index: int) -> pl.DataFrame:
 
 
 def seconds(work: Callable[[], object], times: int = 5) -> float:
-    """Median of several runs."""
+    """Median of several runs in seconds."""
     taken = []
     for _ in range(times):
         started = time.perf_counter()
@@ -45,7 +46,7 @@ def seconds(work: Callable[[], object], times: int = 5) -> float:
     return statistics.median(taken)
 
 
-def test_the_lake_beside_plain_parquet(tmp_path: Path) -> None:
+def test_lake_and_plain_parquet(tmp_path: Path, table: Callable[..., Table]) -> None:
     lake = Lake(tmp_path / "lake")
     shards = [shard_of_clips(index) for index in range(SHARDS)]
     for frame in shards:
@@ -61,19 +62,19 @@ def test_the_lake_beside_plain_parquet(tmp_path: Path) -> None:
 
     wanted = pl.col("video_id") == "video-3-77"
     work = {
-        "replace 1 of 8 partitions, 250 k rows": (replace_in_lake, replace_file),
-        "one video's clips of 2 M": (
+        "replace 1 of 8 partitions, 250,000 rows": (replace_in_lake, replace_file),
+        "read the clips of 1 video out of 2 million": (
             lambda: lake.read("clips").pl(lazy=True).filter(wanted).collect(),
             lambda: pl.scan_parquet(tmp_path / "*.parquet").filter(wanted).collect(),
         ),
-        "mean clip length of 2 M": (
+        "mean length of 2 million clips": (
             lambda: lake.sql("SELECT avg(end_s - start_s) FROM clips").fetchall(),
             lambda: (
                 pl.scan_parquet(tmp_path / "*.parquet").select((pl.col("end_s") - pl.col("start_s")).mean()).collect()
             ),
         ),
     }
-    print(f"\n{'work':40} {'lake s':>8} {'parquet s':>10} {'ratio':>6}")
+    measured = table("Lake and plain Parquet", "operation", "lake s", "Parquet s", "ratio")
     for name, (ours, plain) in work.items():
         mine, theirs = seconds(ours), seconds(plain)
-        print(f"{name:40} {mine:8.3f} {theirs:10.3f} {mine / theirs:6.2f}")
+        measured.add(name, mine, theirs, mine / theirs)

@@ -1,4 +1,4 @@
-"""Features of synthetic videos by the demo's network: in this process, by one Ray actor, by two."""
+"""Features of synthetic videos by the demo's network: in one process, with one Ray actor and with two."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from assets.features.networks import load_networks
 from assets.features.options import FeatureOptions
 from assets.features.store import FeatureStore
 from assets.sources.synthetic import SyntheticSource
+from tests.benchmarks.results import Table
 
 VIDEOS = 16
 
@@ -38,7 +39,7 @@ def local_ray(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     ray.shutdown()
 
 
-def test_two_actors_beside_one(files: list[VideoFile], local_ray: None, tmp_path: Path) -> None:
+def test_ray_actors(files: list[VideoFile], local_ray: None, tmp_path: Path, table: Callable[..., Table]) -> None:
     from assets.features.ray_pool import extract_shard_by_ray
 
     options = FeatureOptions("demo", device="cpu")
@@ -56,10 +57,10 @@ def test_two_actors_beside_one(files: list[VideoFile], local_ray: None, tmp_path
         seconds[name] = time.perf_counter() - started
         assert all(outcome.status == "ok" for outcome in outcomes)
         rows[name] = [store.array(stream, "shard-0000").index() for stream in options.streams]
-    print(
-        f"\n{VIDEOS} synthetic videos, demo network, {rows['in process'][0]['rows'].sum()} rows, actors' start included"
+    title = (
+        f"Ray actors: {VIDEOS} synthetic videos, {rows['in process'][0]['rows'].sum()} rows, start of actors included"
     )
+    measured = table(title, "extraction", "s", "speed relative to 1 actor", "same content as in process")
     for name, taken in seconds.items():
         same = all(here.equals(there) for here, there in zip(rows[name], rows["in process"], strict=True))
-        content = "same content as in process" if same else "content differs from that in process"
-        print(f"{name:15} {taken:6.1f} s   {seconds['1 Ray actor'] / taken:5.2f} x one actor   {content}")
+        measured.add(name, taken, seconds["1 Ray actor"] / taken, "yes" if same else "no")

@@ -1,8 +1,8 @@
-"""Text-to-clip search by the index beside exact search: latency, recall, what the index costs to make and to hold.
+"""Text-to-clip search by the index and exact search: latency, recall, and the time, disk and memory of the index.
 
-The embeddings are synthetic: of unit length around random centres, one of 1,000 clips, each clip its centre plus noise;
-queries are clips with as much noise again. ``BENCH_SHARE=1`` takes 10 million clips, by default it is a tenth of them;
-``BENCH_DIM`` is 256.
+The embeddings are synthetic: unit vectors around random centres, one centre per 1,000 clips; a clip is its centre plus
+noise, a query is a clip plus the same amount of noise. ``BENCH_SHARE=1`` uses 10 million clips, the default is a tenth
+of that. ``BENCH_DIM`` is the dimension, 256 by default.
 """
 
 from __future__ import annotations
@@ -10,19 +10,20 @@ from __future__ import annotations
 import os
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml.joint_embedding.clip_index import ClipEmbeddings, ClipIndex, SearchOptions
+from tests.benchmarks.results import Table
 
 ALL_CLIPS = 10_000_000
 DIM = int(os.environ.get("BENCH_DIM", "256"))
 BLOCK, QUERIES, COMPARED, TIMED_EXACTLY = 50_000, 200, 20, 5
 NOISE = 0.6
-"""Length of the noise, that of a centre being 1."""
+"""Length of the noise; a centre has length 1."""
 
 
 def noisy(vectors: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
@@ -59,7 +60,7 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def test_search(tmp_path: Path) -> None:
+def test_search(tmp_path: Path, table: Callable[..., Table]) -> None:
     clips = int(ALL_CLIPS * float(os.environ.get("BENCH_SHARE", "0.1")))
     index = ClipIndex(tmp_path / "clips.lance", SearchOptions(exact_below=0))
     stages, at_first = [time.perf_counter()], peak()
@@ -72,11 +73,9 @@ def test_search(tmp_path: Path) -> None:
     stages.append(time.perf_counter())
     made, indexed = np.diff(stages)
     stored, more = megabytes(index.path / "data"), megabytes(index.path / "_indices")
-    print(
-        f"\n{clips:,} clips of {DIM} numbers: generated and written in {made:.0f} s, {stored:,.0f} MB;"
-        f" indexed in {indexed:.0f} s, {more:,.0f} MB;"
-        f" peak memory {peak():,.0f} MB, {at_first:,.0f} MB before"
-    )
+    columns = ("clips", "dimension", "writing s", "data MB", "indexing s", "index MB", "peak MB", "MB before")
+    built = table("Clip index: construction", *columns)
+    built.add(f"{clips:,}", DIM, made, stored, indexed, more, peak(), at_first)
     queries = noisy(next(blocks(clips)).vectors[:: BLOCK // QUERIES][:QUERIES], np.random.default_rng(1))
     milliseconds(index, queries[:20], exact=False)  # the first ones read the index from disk
     rows = {
@@ -84,7 +83,7 @@ def test_search(tmp_path: Path) -> None:
         "exact": (milliseconds(index, queries[:TIMED_EXACTLY], exact=True), 1.0),
     }
     base = np.median(rows["exact"][0])
-    print(f"{'':10}{'p50 ms':>10}{'p95 ms':>10}{'recall@10':>12}{'speed-up':>10}")
+    measured = table(f"Clip index: queries among {clips:,} clips", "search", "p50 ms", "p95 ms", "recall@10", "speedup")
     for name, (taken, recall) in rows.items():
         p50, p95 = np.percentile(taken, [50, 95])
-        print(f"{name:10}{p50:10.1f}{p95:10.1f}{recall:12.3f}{base / p50:10.1f}")
+        measured.add(name, p50, p95, recall, base / p50)

@@ -1,7 +1,7 @@
-"""A question to the search page beside its parts: the page's frame without a search, and a plain matrix product.
+"""Latency of the search page, of its parts, and of a plain matrix product.
 
-The clips are random vectors of the demo's dimension; 2,000 is about the demo's corpus, 500,000 are searched by an
-index. Beside them HERO of size small searches the minutes that they are of. Rates are of one client.
+The clips are random vectors of the demo's dimension. 2,000 is about the size of the demo; 500,000 are searched by an
+index. HERO of size small searches the same videos, cut into minutes. There is one client.
 """
 
 from __future__ import annotations
@@ -32,13 +32,14 @@ from orchestration.search.library import Library
 from orchestration.search.moments import Moments
 from orchestration.search.moments import Video as Known
 from orchestration.search.options import SearchOptions
+from tests.benchmarks.results import Table
 
 DIM, WORD_DIM, CLIPS_OF_VIDEO, CLIP_S, CLIPS_OF_MINUTE = 256, 300, 100, 4.0, 15
-ASKED = 200
+REQUESTS = 200
 
 
 def corpus(clips: int, path: Path) -> tuple[Moments, NDArray[np.float32]]:
-    """Clips one after the other in videos of equal length, captions of two words of a thousand."""
+    """Consecutive clips of videos of equal length; captions of two words out of a thousand."""
     rng = np.random.default_rng(0)
     words = WordVectors([f"word{number}" for number in range(1000)], rng.normal(size=(1000, WORD_DIM)).astype("f4"))
     vectors = rng.normal(size=(clips, DIM)).astype("f4")
@@ -57,7 +58,7 @@ def corpus(clips: int, path: Path) -> tuple[Moments, NDArray[np.float32]]:
 
 
 def hero(videos: int) -> HeroMoments:
-    """HERO of size small over as many clips of a minute, with random parameters and frames, and no subtitles."""
+    """HERO of size small over clips of a minute, with random parameters and frames, without subtitles."""
     rng, config = np.random.default_rng(0), replace(PRESETS["small"], frame_dim=64)
     clips = [Video(f"video-{n}", rng.normal(size=(30, 64)).astype("f4"), 2.0, []) for n in range(videos)]
     search = MomentSearch(Hero(config), lambda text: [4 + len(word) for word in text.split()], clips, Search())
@@ -67,9 +68,9 @@ def hero(videos: int) -> HeroMoments:
 
 
 def milliseconds(work: Callable[[int], object]) -> np.ndarray:
-    """How long each of many calls took."""
+    """Milliseconds of each of many calls."""
     taken = []
-    for turn in range(ASKED):
+    for turn in range(REQUESTS):
         started = time.perf_counter()
         work(turn)
         taken.append(1000 * (time.perf_counter() - started))
@@ -77,12 +78,12 @@ def milliseconds(work: Callable[[int], object]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("clips", [2_000, 100_000, 500_000])
-def test_a_question_beside_its_parts(clips: int, tmp_path: Path) -> None:
+def test_a_search_and_its_parts(clips: int, tmp_path: Path, table: Callable[..., Table]) -> None:
     torch.manual_seed(0)
     moments, vectors = corpus(clips, tmp_path / "clips.lance")
-    query, beside = vectors[0].copy(), hero(clips // CLIPS_OF_MINUTE)
+    query, moments_of_hero = vectors[0].copy(), hero(clips // CLIPS_OF_MINUTE)
     app = build_app(
-        Library(lambda: Corpus(moments, beside), lambda: 1),
+        Library(lambda: Corpus(moments, moments_of_hero), lambda: 1),
         [],
         SearchOptions(hosts=("testserver",), rate=1e6, burst=10**6),
     )
@@ -90,14 +91,15 @@ def test_a_question_beside_its_parts(clips: int, tmp_path: Path) -> None:
         while client.get("/").status_code == 503:
             time.sleep(0.05)
         rows = {
-            "question to the API": milliseconds(lambda turn: client.get(f"/api/search?q=word{turn}+word{turn + 7}")),
-            "question to the page": milliseconds(lambda turn: client.get(f"/?q=word{turn}+word{turn + 7}")),
-            "search of clips alone": milliseconds(lambda turn: moments.search(f"word{turn} word{turn + 7}", 12)),
-            "search of moments alone": milliseconds(lambda turn: beside.search(f"word{turn} word{turn + 7}", 12)),
+            "request to the API": milliseconds(lambda turn: client.get(f"/api/search?q=word{turn}+word{turn + 7}")),
+            "request to the page": milliseconds(lambda turn: client.get(f"/?q=word{turn}+word{turn + 7}")),
+            "search of clips": milliseconds(lambda turn: moments.search(f"word{turn} word{turn + 7}", 12)),
+            "search of moments": milliseconds(lambda turn: moments_of_hero.search(f"word{turn} word{turn + 7}", 12)),
             "matrix product and full sort": milliseconds(lambda _: np.argsort(-(vectors @ query))[:12]),
-            "an answer without a search": milliseconds(lambda _: client.get("/api/openapi.json")),
+            "request without a search": milliseconds(lambda _: client.get("/api/openapi.json")),
         }
     base = np.median(rows["matrix product and full sort"])
-    print(f"\n{clips:,} clips of {DIM} numbers\n{'':30}{'p50 ms':>10}{'p95 ms':>10}{'to product':>12}")
+    title = f"Search page: {clips:,} clips of dimension {DIM}"
+    measured = table(title, "operation", "p50 ms", "p95 ms", "relative to the matrix product")
     for name, taken in rows.items():
-        print(f"{name:30}{np.median(taken):>10.2f}{np.quantile(taken, 0.95):>10.2f}{np.median(taken) / base:>12.2f}")
+        measured.add(name, np.median(taken), np.quantile(taken, 0.95), np.median(taken) / base)

@@ -1,4 +1,4 @@
-"""Graph filters and modes beside PyGSP and scipy, on co-purchases of simulated baskets, and on millions of nodes."""
+"""Graph filters and modes compared with PyGSP and SciPy, on co-purchases of simulated baskets and on larger graphs."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ from scipy.sparse.linalg import eigsh, lobpcg
 from assets.graph.co_purchases import co_purchases
 from assets.sources.retail import CompleteJourney
 from ml.spectral import Laplacian, filter_exactly, filter_signal, fourier_basis, heat, laplacian
+from tests.benchmarks.results import Table
 
 ORDER, SIGNALS, SCALE, MODES = 30, 10, 5.0, 20
 NODES_OF_MILLIONS, EDGES_OF_MILLIONS = 2_449_029, 61_859_140
-"""Amazon2M's size (arXiv 1905.07953, table 3)."""
+"""The size of Amazon2M (arXiv 1905.07953, table 3)."""
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +35,10 @@ def graphs() -> dict[str, sparse.csr_array]:
     return {f"≥ {least}": _adjacency(pairs.filter(pl.col("baskets") >= least)) for least in (2, 1)}
 
 
-def test_chebyshev_filter_beside_pygsp_and_scipy(graphs: dict[str, sparse.csr_array]) -> None:
+def test_chebyshev_filter_pygsp_and_scipy(graphs: dict[str, sparse.csr_array], table: Callable[..., Table]) -> None:
     pygsp = pytest.importorskip("pygsp")
-    print(f"\n{'heat filter, order 30, 10 signals':36} {'wall s':>8} {'CPU s':>8} {'PyGSP/ours':>11} {'error':>9}")
+    columns = ("baskets of an edge, and method", "wall s", "CPU s", "PyGSP relative to it", "error")
+    measured = table(f"Heat filter of order {ORDER}, {SIGNALS} signals", *columns)
     for name, adjacency in graphs.items():
         signals = np.random.default_rng(0).normal(size=(adjacency.shape[0], SIGNALS))
         ours = laplacian(adjacency)
@@ -57,10 +59,10 @@ def test_chebyshev_filter_beside_pygsp_and_scipy(graphs: dict[str, sparse.csr_ar
             wall, cpu = _seconds(run)
             peer = peer or wall
             error = np.abs(run() - reference).max() / np.abs(reference).max()
-            print(f"{name + ' ' + method:36} {wall:8.3f} {cpu:8.2f} {peer / wall:11.1f} {error:9.1e}")
+            measured.add(f"{name}, {method}", wall, cpu, peer / wall, error)
 
 
-def test_exact_filter_beside_pygsp(graphs: dict[str, sparse.csr_array]) -> None:
+def test_exact_filter_and_pygsp(graphs: dict[str, sparse.csr_array], table: Callable[..., Table]) -> None:
     pygsp = pytest.importorskip("pygsp")
     nodes = np.argsort(-graphs["≥ 2"].sum(axis=1))[:2000]
     adjacency = sparse.csr_array(graphs["≥ 2"][nodes][:, nodes])
@@ -73,11 +75,13 @@ def test_exact_filter_beside_pygsp(graphs: dict[str, sparse.csr_array]) -> None:
 
     ours = laplacian(adjacency)
     (mine, _), (peer, _) = _seconds(lambda: filter_exactly(ours, heat(SCALE), signals)), _seconds(theirs)
-    print(f"\nexact filter, 2000 nodes: ours {mine:.2f} s, PyGSP {peer:.2f} s, ratio {peer / mine:.1f}")
+    measured = table("Exact heat filter, 2,000 nodes", "method", "wall s", "relative to ours")
+    measured.add("ours", mine, 1)
+    measured.add("PyGSP", peer, peer / mine)
 
 
 @pytest.mark.filterwarnings("ignore:Exited")
-def test_first_modes_beside_scipy(graphs: dict[str, sparse.csr_array]) -> None:
+def test_first_modes_and_scipy(graphs: dict[str, sparse.csr_array], table: Callable[..., Table]) -> None:
     adjacency = _largest_component(graphs["≥ 2"])
     symmetric, combinatorial = laplacian(adjacency), laplacian(adjacency, "combinatorial")
     work = {
@@ -86,24 +90,25 @@ def test_first_modes_beside_scipy(graphs: dict[str, sparse.csr_array]) -> None:
         "combinatorial, ours": lambda: _ours(combinatorial),
         "combinatorial, LOBPCG with Jacobi": lambda: _jacobi_lobpcg(combinatorial.symmetric),
     }
-    print(f"\n{'first 20 modes, ≥ 2':36} {'wall s':>8} {'CPU s':>8} {'residual':>9} {'λ_20':>9}")
+    title = f"First {MODES} modes, pairs in at least 2 baskets"
+    measured = table(title, "Laplacian and method", "wall s", "CPU s", "residual", f"eigenvalue {MODES}")
     for method, run in work.items():
         started, cpu = time.perf_counter(), time.process_time()
         residual, last = run()
         wall, cpu = time.perf_counter() - started, time.process_time() - cpu
-        print(f"{method:36} {wall:8.2f} {cpu:8.2f} {residual:9.1e} {last:9.5f}")
+        measured.add(method, wall, cpu, residual, last)
 
 
-def test_a_filter_over_millions_of_nodes() -> None:
-    """Synthetic: random edges, Amazon2M's numbers of nodes and edges; time and memory against the size."""
-    columns = f"{'L s':>6} {'filter s':>9} {'input GB':>9} {'peak before':>12} {'peak GB':>8}"
-    print(f"\n{'share':>6} {'nodes':>10} {'entries':>12} {columns}")
+def test_a_filter_over_millions_of_nodes(table: Callable[..., Table]) -> None:
+    """Synthetic graphs with random edges and the numbers of nodes and edges of Amazon2M: time and memory by size."""
+    columns = ("share", "nodes", "entries", "Laplacian s", "filter s", "input GB", "GB before", "peak GB")
+    measured = table("Heat filter on random graphs up to the size of Amazon2M", *columns)
     for share in (0.01, 0.1, 1.0):
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            print(pool.submit(_filter_synthetic, share).result())
+            measured.add(f"{share:.0%}", *pool.submit(_filter_synthetic, share).result())
 
 
-def _filter_synthetic(share: float) -> str:
+def _filter_synthetic(share: float) -> tuple[float, ...]:
     nodes, edges = int(NODES_OF_MILLIONS * share), int(EDGES_OF_MILLIONS * share)
     ends = np.random.default_rng(0).integers(nodes, size=(2, edges), dtype=np.int32)
     half = sparse.csr_array((np.ones(edges, np.float32), (ends[0], ends[1])), shape=(nodes, nodes))
@@ -119,8 +124,7 @@ def _filter_synthetic(share: float) -> str:
     done = time.perf_counter()
     assert np.isfinite(filtered).all()
     size = (adjacency.data.nbytes + adjacency.indices.nbytes + adjacency.indptr.nbytes) / 1e9
-    measured = f"{built - started:6.2f} {done - built:9.2f} {size:9.2f} {before:12.2f} {_peak_gigabytes():8.2f}"
-    return f"{share:6.0%} {nodes:10,} {adjacency.nnz:12,} {measured}"
+    return nodes, adjacency.nnz, built - started, done - built, size, before, _peak_gigabytes()
 
 
 def _peak_gigabytes() -> float:

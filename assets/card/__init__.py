@@ -1,1 +1,1 @@
-"""The data set card: one page that tells what a snapshot of the lake is, for those who did not make it."""
+"""The data set card: one page that describes a snapshot of the lake."""

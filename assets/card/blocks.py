@@ -1,4 +1,4 @@
-"""What a card is made of, whichever form it is written in. Belongs here: the kinds of blocks; no facts, no HTML."""
+"""The blocks that a card consists of, independent of HTML and Markdown, and how numbers are formatted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Text:
-    """A paragraph. ``strong``: it has to be seen."""
+    """A paragraph, emphasized if ``strong``."""
 
     text: str
     strong: bool = False
@@ -17,14 +17,14 @@ class Text:
 
 @dataclass(frozen=True)
 class Figures:
-    """Headline numbers: ``(number, what it counts, what stands beside it)``."""
+    """Headline numbers: ``(number, what it counts, qualification)``."""
 
     items: Sequence[tuple[str, str, str]]
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text below a header; every column but the first is read as numbers and stands right."""
+    """Rows of text under a header. The first column is left-aligned text, all others are right-aligned numbers."""
 
     title: str
     header: Sequence[str]
@@ -34,7 +34,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Bars:
-    """One bar a row, ``(label, length, what is written beside it)``; lengths are compared within the block."""
+    """Horizontal bars, one per row of ``(label, length, text after the bar)``; lengths are relative to the longest."""
 
     title: str
     rows: Sequence[tuple[str, float, str]]
@@ -46,7 +46,7 @@ class Bars:
 
 @dataclass(frozen=True)
 class TreeMap:
-    """Areas by size: ``(group, part, size)``, groups side by side, their parts inside them."""
+    """Areas proportional to ``(group, part, size)``; the parts of a group are adjacent."""
 
     title: str
     unit: str
@@ -55,7 +55,7 @@ class TreeMap:
 
 @dataclass(frozen=True)
 class SampleClip:
-    """A clip to be looked at: JPEG ``frames``, or why there are none."""
+    """A clip with its JPEG ``frames``, or the ``problem`` for which it has none."""
 
     video_id: str
     title: str
@@ -69,19 +69,46 @@ class SampleClip:
 
 @dataclass(frozen=True)
 class Samples:
-    """Some clips."""
+    """Sample clips."""
 
     clips: Sequence[SampleClip]
 
 
-Block = Text | Figures | Table | Bars | TreeMap | Samples
-KINDS = (Text, Figures, Table, Bars, TreeMap, Samples)
-"""What a block may be; templates ask for each by its name in lower case."""
+@dataclass(frozen=True)
+class Code:
+    """Text to copy, such as a program or a BibTeX entry."""
+
+    title: str
+    language: str
+    text: str
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """A table of the lake: its description, number of rows, and columns ``(name, type, meaning)``."""
+
+    name: str
+    description: str
+    rows: int
+    columns: Sequence[tuple[str, str, str]]
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The tables of the lake; those named in ``main`` are shown in full in every format."""
+
+    tables: Sequence[TableSchema]
+    main: Sequence[str] = ()
+
+
+Block = Text | Figures | Table | Bars | TreeMap | Samples | Code | Schema
+KINDS = (Text, Figures, Table, Bars, TreeMap, Samples, Code, Schema)
+"""All kinds of blocks; templates test for each by its name in lower case."""
 
 
 @dataclass(frozen=True)
 class Section:
-    """A chapter of the card; ``anchor`` is its address within the page."""
+    """A section of the card; ``anchor`` is its fragment identifier in the page."""
 
     anchor: str
     title: str
@@ -90,7 +117,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Card:
-    """A whole card: its title, what it is in a sentence, whether it tells of generated data, and its chapters."""
+    """A card: title, one-sentence summary, whether the data set has synthetic videos, snapshot, and sections."""
 
     title: str
     summary: str
@@ -100,7 +127,7 @@ class Card:
 
 
 def number(value: float | int | None) -> str:
-    """A number for people: thousands apart, at most three digits after the point; – is unknown."""
+    """A number with thousands separators and at most three decimals; – if unknown."""
     if value is None or math.isnan(value):
         return "–"
     if float(value).is_integer():
@@ -110,5 +137,5 @@ def number(value: float | int | None) -> str:
 
 
 def share(value: float | None) -> str:
-    """A share of 1 in percent; – is unknown."""
+    """A share of 1 as a percentage; – if unknown."""
     return "–" if value is None else f"{100 * value:.1f} %"

@@ -1,6 +1,6 @@
-"""Making the card and writing it as HTML and Markdown.
+"""Making a data set card and writing it as HTML and Markdown.
 
-Belongs here: the order of the chapters, and how a card becomes files. What is told is in ``sections``.
+See ``sections``, ``results``, ``usage`` and ``changes`` for its content.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import squarify
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from assets.card import sections
+from assets.card import results, sections, usage
 from assets.card.blocks import KINDS, Card, TreeMap, number
 from assets.card.changes import changes_since
 from assets.card.options import CardOptions
 from assets.card.samples import draw
-from assets.card.treemap import Area, squarified
 from assets.lake import Lake, LakeError
 from assets.lake.snapshot import Snapshot
 from ml.files import whole_file
 
 NEEDED = ("dataset_statistics", "tasks", "videos", "clips")
 SMALLEST_AREA = 0.004
-"""Share of the tree map below which parts of a category are drawn as one."""
+"""Share of the tree map below which the parts of a category are merged."""
 FILES = ("card.html", "card.md", "card.json")
 
 
@@ -44,33 +44,36 @@ def make_card(
     """The card of a snapshot.
 
     Args:
-        media_root: folder of the videos; where a file is missing, the card says so.
+        media_root: folder of the videos; the card reports missing files.
         model_root: folder of the model folders.
-        settings: settings worth telling, by name.
-        snapshot: the snapshot's id; None for the newest.
+        settings: settings to list, by name.
+        snapshot: id of the snapshot; None for the newest.
         previous: snapshot of an earlier card; None if there was none, or if it has expired.
 
     Raises:
-        LakeError: there is no such snapshot, or a table is missing that the card cannot do without.
+        LakeError: the snapshot does not exist, or a required table is missing.
     """
     now = Snapshot(lake, snapshot)
     if missing := [table for table in NEEDED if not now.has(table)]:
-        raise LakeError(f"{missing[0]}: not in snapshot {now.number}; materialise the asset {missing[0]} first")
+        raise LakeError(f"{missing[0]}: not in snapshot {now.number}; materialize the asset {missing[0]} first")
     generated, total = sections.synthetic_videos(now)
     clips = draw(now, media_root, options.samples, options.seed) if options.samples else []
     chapters = [
         sections.what_it_is(now),
         sections.sample_clips(clips, generated == total),
-        sections.beside_howto100m(now),
+        usage.loading(now),
+        sections.comparison(now),
         sections.categories_map(now),
         sections.distributions(now),
         sections.funnel(now),
         sections.product_graph(now),
         sections.quality(now),
-        sections.models(now),
+        results.models(now),
         changes_since(now, _earlier(lake, previous)),
-        sections.provenance(now, sections.inputs_of_models(model_root), settings),
-        sections.licence(generated, total),
+        usage.schema(now),
+        usage.provenance(now, usage.inputs_of_models(model_root), settings),
+        usage.licence(generated, total),
+        usage.citation(now),
     ]
     kind = "synthetic how-to videos" if generated == total and total else "narrated how-to videos"
     clips_made = number(now.rows("clips"))
@@ -81,7 +84,7 @@ def make_card(
 
 
 def write_card(folder: Path, card: Card) -> None:
-    """Write ``card.html``, ``card.md`` and, for the next card, ``card.json`` into a folder, each file whole."""
+    """Write ``card.html``, ``card.md``, and ``card.json`` for the next card; each file is replaced atomically."""
     record = json.dumps({"snapshot": card.snapshot}) + "\n"
     for name, text in zip(FILES, (as_html(card), as_markdown(card), record), strict=True):
         with whole_file(folder / name) as new:
@@ -89,7 +92,7 @@ def write_card(folder: Path, card: Card) -> None:
 
 
 def previous_snapshot(folder: Path) -> int | None:
-    """Snapshot of the card that was written into the folder; None if there is none."""
+    """Snapshot of the card in a folder; None if there is none."""
     path = folder / "card.json"
     return int(json.loads(path.read_text(encoding="utf-8"))["snapshot"]) if path.exists() else None
 
@@ -102,12 +105,12 @@ def card_version(folder: Path) -> str | None:
 
 
 def as_html(card: Card) -> str:
-    """The card as one page that needs no other file."""
+    """The card as one self-contained page."""
     return _templates(autoescape=True).get_template("card.html").render(card=card, areas=_areas)
 
 
 def as_markdown(card: Card) -> str:
-    """The card as Markdown, without pictures; what others wrote stands in it as plain text."""
+    """The card as Markdown without pictures; text from sources is escaped."""
     text = _templates(autoescape=False).get_template("card.md").render(card=card)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
@@ -125,17 +128,17 @@ def _templates(autoescape: bool) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.tests |= {kind.__name__.lower(): _being(kind) for kind in KINDS}
+    templates.tests |= {kind.__name__.lower(): _is_a(kind) for kind in KINDS}
     templates.filters |= {"clock": _clock, "data_uri": _data_uri, "plain": plain, "number": number}
     return templates
 
 
-def _being(kind: type) -> Callable[[object], bool]:
+def _is_a(kind: type) -> Callable[[object], bool]:
     return lambda block: isinstance(block, kind)
 
 
 def plain(text: str) -> str:
-    """Text in which Markdown and HTML find nothing to act on."""
+    """Text on one line with all Markdown and HTML syntax escaped."""
     escaped = re.sub(r"([\\`*_\[\]#|~])", r"\\\1", " ".join(text.split()))
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
@@ -150,24 +153,29 @@ def _data_uri(jpeg: bytes) -> str:
 
 
 def _areas(block: TreeMap) -> list[dict[str, Any]]:
-    """Each part with its place in percent of the map; parts of a group lie together, small ones as one."""
+    """Each part with its position in percent of the map. Parts of a group are adjacent; small parts are merged."""
     least = SMALLEST_AREA * sum(size for _, _, size in block.rows)
     by_group = groupby(sorted(block.rows, key=lambda row: row[0]), key=lambda row: row[0])
     groups = {name: _large_parts([(part, size) for _, part, size in parts], least) for name, parts in by_group}
     totals = {name: sum(size for _, size in parts) for name, parts in groups.items()}
     ordered = sorted(groups, key=lambda name: (-totals[name], name))
-    placed = []
-    for turn, (name, area) in enumerate(
-        zip(ordered, squarified([totals[name] for name in ordered], Area(0, 0, 100, 100)), strict=True)
-    ):
-        places = squarified([size for _, size in groups[name]], area)
+    areas = []
+    for hue, (name, whole) in enumerate(zip(ordered, _squarified([totals[name] for name in ordered]), strict=True)):
+        places = _squarified([size for _, size in groups[name]], **whole)
         for (part, size), place in zip(groups[name], places, strict=True):
-            placed.append({"group": name, "part": part, "size": size, "turn": turn, "place": place})
-    return placed
+            areas.append({"group": name, "part": part, "size": size, "hue": hue, **place})
+    return areas
+
+
+def _squarified(
+    sizes: list[float], x: float = 0, y: float = 0, dx: float = 100, dy: float = 100
+) -> list[dict[str, float]]:
+    """Rectangles ``x, y, dx, dy`` of areas proportional to ``sizes`` (largest first) that fill a rectangle."""
+    return squarify.squarify(squarify.normalize_sizes(sizes, dx, dy), x, y, dx, dy)
 
 
 def _large_parts(parts: list[tuple[str, float]], least: float) -> list[tuple[str, float]]:
-    """Parts, largest first; those smaller than ``least`` are one if there are several."""
+    """Parts, largest first; several parts smaller than ``least`` are merged into one."""
     small = [size for _, size in parts if size < least]
     if len(small) > 1:
         parts = [(part, size) for part, size in parts if size >= least] + [(f"{len(small)} more", sum(small))]

@@ -1,4 +1,4 @@
-"""What one snapshot has that another has not. Belongs here: comparing tables row by row, and telling of it."""
+"""The section of a card that compares a snapshot with that of the previous card."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ from assets.lake.snapshot import Snapshot
 from sql import columns
 
 COMPARED_ROWS = 5_000_000
-"""Rows of a table up to which its rows are compared one by one; of larger ones, the number of rows is told."""
+"""Largest table that is compared row by row; of larger tables, only the numbers of rows are compared."""
 
 Counts = tuple[int, int, int]
-"""Rows added, removed and changed."""
+"""Numbers of rows added, removed and changed."""
 
 
 def changes_since(now: Snapshot, then: Snapshot | None) -> Section:
-    """Tables and results that differ from those of an earlier snapshot; None if there was no earlier card."""
-    title = "What changed"
+    """Tables and results that differ from those of an earlier snapshot.
+
+    Args:
+        then: the snapshot of the previous card; None if there was none.
+    """
+    title = "Changes"
     if then is None:
         return Section("changes", title, [Text("This is the first card of this lake.")])
     written = _written_between(then, now)
@@ -26,18 +30,18 @@ def changes_since(now: Snapshot, then: Snapshot | None) -> Section:
     changed = [row for row in rows if row is not None]
     since = f"since snapshot {then.number} of {then.made_at:%Y-%m-%d %H:%M} UTC"
     if not changed:
-        return Section("changes", title, [Text(f"Nothing {since}.")])
-    as_it_was = len(now.tables) - sum(row[0] in now.tables for row in changed)
-    note = f"{as_it_was} more tables are as they were. Times of making and snapshots are not compared."
-    header = ("table", "rows then", "rows now", "added", "removed", "changed")
-    blocks: list[Block] = [Text(f"What differs {since}:"), Table("Tables", header, changed, note)]
+        return Section("changes", title, [Text(f"No changes {since}.")])
+    unchanged = len(now.tables) - sum(row[0] in now.tables for row in changed)
+    note = f"{unchanged} tables are unchanged. Columns of creation times and snapshots are not compared."
+    header = ("table", "rows before", "rows now", "added", "removed", "changed")
+    blocks: list[Block] = [Text(f"Changes {since}:"), Table("Tables", header, changed, note)]
     if results := _results(now, then):
-        blocks.append(Table("Results", ("result", "then", "now"), results))
+        blocks.append(Table("Results", ("result", "before", "now"), results))
     return Section("changes", title, blocks)
 
 
 def _written_between(then: Snapshot, now: Snapshot) -> set[str]:
-    """Tables that some commit after ``then`` and up to ``now`` touched."""
+    """Tables that a commit after ``then`` and up to ``now`` created or wrote."""
     touched = now.lake.sql(
         "SELECT DISTINCT unnest(flatten(map_values(changes))) FROM lake.snapshots()"
         " WHERE snapshot_id > $first AND snapshot_id <= $last",
@@ -45,23 +49,23 @@ def _written_between(then: Snapshot, now: Snapshot) -> set[str]:
         last=max(then.number, now.number),
     ).fetchall()
     names = dict(now.lake.sql("SELECT table_id::VARCHAR, table_name FROM ducklake_table_info('lake')").fetchall())
-    # A commit names a table that it makes by its name, and one that it writes by its number.
+    # A commit refers to a table that it creates by name, and to one that it writes by number.
     return {names.get(each, each.split(".")[-1]) for (each,) in touched}
 
 
 def _row(table: str, now: Snapshot, then: Snapshot) -> list[str] | None:
-    """The table's line, or None if it is as it was."""
+    """The row of a table, or None if it is unchanged."""
     rows_then = then.rows(table) if then.has(table) else None
     rows_now = now.rows(table) if now.has(table) else None
     counts = [number(rows_then), number(rows_now)]
     if rows_then is None or rows_now is None:
-        return [table, *counts, "a new table" if rows_then is None else "taken out", "–", "–"]
+        return [table, *counts, "new table" if rows_then is None else "removed table", "–", "–"]
     if max(rows_then, rows_now) > COMPARED_ROWS:
         return None if rows_then == rows_now else [table, *counts, "–", "–", "–"]
     try:
         compared = _compare(table, now, then)
     except duckdb.BinderException:
-        return [table, *counts, "other columns", "–", "–"]
+        return [table, *counts, "new columns", "–", "–"]
     return [table, *counts, *map(number, compared)] if any(compared) else None
 
 
@@ -80,7 +84,7 @@ def _compare(table: str, now: Snapshot, then: Snapshot) -> Counts:
 
 
 def _results(now: Snapshot, then: Snapshot) -> list[list[str]]:
-    """Results that are not what they were, with both numbers."""
+    """Results that changed, with both values."""
     if not (now.has("evaluations") and then.has("evaluations")):
         return []
     key = "model, benchmark, split, method, metric"

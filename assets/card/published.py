@@ -1,7 +1,7 @@
-"""What the HowTo100M paper tells of its data set (arXiv 1906.03327, sections 3 and 4).
+"""Published numbers of HowTo100M (arXiv 1906.03327, sections 3 and 4).
 
-Belongs here: the paper's own numbers, with no reckoning of ours. The data sets that it compares itself with stand in
-``sql/statistics/videos/data_sets.sql``, its cuts by search rank in ``ranks.sql``.
+See ``sql/statistics/videos/data_sets.sql`` for the data sets that the paper compares, and ``ranks.sql`` for its subsets
+by search rank.
 """
 
 from __future__ import annotations
@@ -36,4 +36,4 @@ PROBES: dict[tuple[str, str], float] = {
     ("videos", "vlog"): 0.12,
     ("videos", "advert"): 0.07,
 }
-"""What people saw in 400 random pairs and 100 random videos, as shares."""
+"""Shares of the labels that people gave to 400 random pairs and 100 random videos."""

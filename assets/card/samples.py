@@ -1,4 +1,4 @@
-"""Clips to be looked at. Belongs here: which are drawn, and their frames as small pictures."""
+"""Random sample clips of a snapshot, with small frames."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from assets.media.stills import stills
 
 FRAMES = 3
 LARGEST = (240, 180)
-"""Width and height of a frame at most, pixels."""
+"""Maximum width and height of a frame in pixels."""
 
 _DRAWN = """
     WITH numbered AS (
@@ -38,7 +38,7 @@ _DRAWN = """
 
 
 def draw(snapshot: Snapshot, media_root: Path, count: int, seed: int) -> list[SampleClip]:
-    """A random clip of each of ``count`` random videos, with frames from its start, middle and end.
+    """One random clip of each of ``count`` random videos, with frames from its start, middle and end.
 
     The same snapshot and seed give the same clips.
     """
@@ -56,11 +56,11 @@ def _clip(row: dict[str, Any], uri: str | None, error: str | None, media_root: P
     length = row["end_s"] - row["start_s"]
     times = [row["start_s"] + length * (2 * frame + 1) / (2 * FRAMES) for frame in range(FRAMES)]
     try:
-        seen = [frame for frame in stills(media_root / uri, times) if frame is not None]
+        frames = [frame for frame in stills(media_root / uri, times) if frame is not None]
     except DecodeError as refusal:
         return SampleClip(**row, frames=(), problem=str(refusal))
     return SampleClip(
-        **row, frames=[_jpeg(frame) for frame in seen], problem="" if seen else "the file ends before the clip"
+        **row, frames=[_jpeg(frame) for frame in frames], problem="" if frames else "the file ends before the clip"
     )
 
 

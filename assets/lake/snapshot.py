@@ -1,4 +1,4 @@
-"""The lake's tables as they were at one snapshot."""
+"""Reading the tables of the lake at one snapshot."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Snapshot:
     """One snapshot of a lake.
 
     Args:
-        number: the snapshot's id; None for the newest.
+        number: id of the snapshot; None for the newest.
 
     Raises:
-        LakeError: there is no such snapshot, or no longer.
+        LakeError: the snapshot does not exist, or has expired.
     """
 
     def __init__(self, lake: Lake, number: int | None = None) -> None:
@@ -29,16 +29,16 @@ class Snapshot:
             "SELECT snapshot_time FROM lake.snapshots() WHERE snapshot_id = $id", id=self.number
         ).fetchall()
         if not found:
-            raise LakeError(f"snapshot {self.number}: not in the lake; it was never made or has expired")
+            raise LakeError(f"snapshot {self.number}: not in the lake; it never existed or has expired")
         self.made_at: datetime = found[0][0]
 
     @cached_property
     def tables(self) -> list[str]:
-        """Tables that there are at this snapshot, by name."""
+        """Names of the tables at this snapshot, sorted."""
         return [name for name in load_tables() if self.has(name)]
 
     def has(self, table: str) -> bool:
-        """True if the table was there."""
+        """Whether the snapshot has the table."""
         try:
             self.lake.connection.execute(f"SELECT 1 FROM {self.at(table)} LIMIT 0")
         except duckdb.CatalogException:
@@ -46,7 +46,7 @@ class Snapshot:
         return True
 
     def at(self, table: str) -> str:
-        """The table at this snapshot, as it stands in a FROM clause."""
+        """The table at this snapshot, for a FROM clause."""
         return f"(FROM {table} AT (VERSION => {self.number}))"
 
     def sql(self, query: str, **params: object) -> pl.DataFrame:
@@ -60,11 +60,11 @@ class Snapshot:
         return query
 
     def rows(self, table: str) -> int:
-        """How many rows the table has."""
+        """Number of rows of a table."""
         return int(self.sql(f"SELECT count(*) FROM {{{table}}}").item())
 
     def statistic(self, name: str, subject: str = "videos") -> pl.DataFrame:
-        """A statistic (``sql/statistics``): a row an item, a column a measure, in its order; no row if it has none."""
+        """A statistic of ``sql/statistics``: one row per item in its order, one column per measure; it may be empty."""
         long = self.sql(
             "SELECT position, item, measure, value FROM {dataset_statistics}"
             " WHERE subject = $subject AND statistic = $name",

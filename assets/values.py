@@ -50,30 +50,32 @@ class Fields:
     def text(self, key: str) -> str | None:
         """See ``text``."""
         value, problem = text(self.fields.get(key))
-        self._note(key, problem)
+        self.note(key, problem)
         return value
 
     def number(self, key: str, at_least: float = -math.inf) -> float | None:
         """See ``number``."""
         value, problem = number(self.fields.get(key), at_least)
-        self._note(key, problem)
+        self.note(key, problem)
         return value
 
     def integer(self, key: str, at_least: int = -LARGEST_INTEGER) -> int | None:
         """See ``integer``."""
         value, problem = integer(self.fields.get(key), at_least)
-        self._note(key, problem)
+        self.note(key, problem)
         return value
 
     def texts(self, key: str) -> tuple[str, ...]:
         """See ``texts``."""
         value, problem = texts(self.fields.get(key))
-        self._note(key, problem)
+        self.note(key, problem)
         return value
 
-    def _note(self, key: str, problem: str | None) -> None:
-        if problem is not None:
-            self.problems.append(Problem(storable(self.name), f"{key}: {problem}"))
+    def note(self, key: str, problem: str | None) -> None:
+        """Record what was wrong with a field, if anything."""
+        found = Problem(storable(self.name), f"{key}: {problem}")
+        if problem is not None and found not in self.problems:
+            self.problems.append(found)
 
 
 def text(value: Any) -> tuple[str | None, str | None]:

@@ -80,6 +80,10 @@ def _read(name: str, lines: list[tuple[int, str]], parse: Callable[[str], SSAFil
             problems.append(Problem(f"{name}: {where}", f"{error}: {line[:80]}"))
             continue
         if not _DRAWING.search(event.text):
-            spoken = plain(_BREAK.sub(" ", _OVERRIDES.sub("", event.text)))
-            cues.append(Cue(where, event.start / 1000, event.end / 1000, spoken))
+            cues.append(Cue(where, event.start / 1000, event.end / 1000, without_overrides(event.text)))
     return captions(name, cues, problems)
+
+
+def without_overrides(text: str) -> str:
+    """The plain text of a SubStation event: without its tags, breaks made blanks."""
+    return plain(_BREAK.sub(" ", _OVERRIDES.sub("", text)))

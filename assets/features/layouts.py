@@ -18,14 +18,13 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from assets.media.suffixes import VIDEO_SUFFIXES
 from ml.files import whole_file, whole_folder
 
 Rows = NDArray[np.floating]
 
 EITHER = (np.float16, np.float32)
 NPZ_KEY = "features"
-VIDEO_SUFFIXES = (".mp4", ".webm", ".mkv")
-"""Some published feature files keep the suffix of their video: ``<id>.mp4.npy``."""
 LMDB_START_BYTES = 1 << 30
 
 
@@ -86,7 +85,9 @@ def feature_files(folder: Path, suffix: str) -> Iterator[tuple[str, Path]]:
         if path.name.startswith("."):
             continue
         name = path.name.removesuffix(suffix)
-        yield next((name.removesuffix(video) for video in VIDEO_SUFFIXES if name.endswith(video)), name), path
+        # Some published feature files keep the suffix of their video: <id>.mp4.npy.
+        video = Path(name)
+        yield video.stem if video.suffix in VIDEO_SUFFIXES else name, path
 
 
 def hero_rows(resnet: Rows, slowfast: Rows) -> Rows:

@@ -1,7 +1,4 @@
-"""When the pictures of a video file are shown, as its container tells.
-
-Belongs here: opening files, their packets and times, whether a file is whole. Nothing is decoded here.
-"""
+"""When the pictures of a video file are shown, and whether the file is whole, by its packets; nothing is decoded."""
 
 from __future__ import annotations
 
@@ -21,6 +18,8 @@ from ml.vision.sampling import SourceVideo
 
 MISSING_S = 1.0
 """Seconds that may be missing at a file's end before it counts as truncated (a tenth of a short video)."""
+LEAST_PICTURES = 0.75
+"""Share of a file's sound that its pictures must last; below it, the picture track was cut off."""
 HOLE_BYTES = 4096
 """Bytes of a Matroska file between two packets above which packets are lost there; headers take about thirty."""
 
@@ -33,7 +32,7 @@ class DecodeError(Exception):
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a container tells about its video: pixels as they are stored, mean frames per second, seconds."""
+    """A video by its container: pixels as they are stored, mean frames per second, seconds."""
 
     width: int
     height: int
@@ -42,7 +41,7 @@ class VideoInfo:
 
     @property
     def source(self) -> SourceVideo:
-        """What a network is told of a video before it chooses its pictures."""
+        """What a network's choice of pictures depends on."""
         return SourceVideo(self.frame_rate, self.duration_s)
 
 
@@ -88,23 +87,52 @@ def scan(path: Path) -> tuple[VideoInfo, Timeline]:
         origin = round(start / tick)
         times = np.array(packets.times, np.int64) - origin
         last = int(np.where(shown, times, times.min()).argmax())
-        # Not every container tells how long its last frame is shown.
+        # Not every container has the duration of its last frame.
         end = int(times[last]) + (packets.durations[last] or round(1 / (rate * tick)))
         found = float(max(end * tick, packets.end - start))
-        stated = container.duration / av.time_base if container.duration else found
+        stated = _stated_length(container, found)
         if stated - found > min(MISSING_S, stated / 10):
             raise DecodeError(f"{path.name}: truncated, it ends at {found:.1f} s of {stated:.1f} s")
+        pictures, sound = float(end * tick), float(packets.sound_end - start)
+        if pictures < LEAST_PICTURES * sound and sound - pictures > MISSING_S:
+            ends = f"its pictures end at {pictures:.1f} s, its sound at {sound:.1f} s"
+            raise DecodeError(f"{path.name}: {ends}: a part of its pictures is missing")
         info = VideoInfo(stream.codec_context.width, stream.codec_context.height, float(rate), stated)
         return info, Timeline(tick, origin, end, times, packets.has_pts, shown, packets.key)
 
 
+def _stated_length(container: InputContainer, found_s: float) -> float:
+    """The length that a container states, in seconds; ``found_s`` where it states none.
+
+    Some files state their length, others the time at which they end. The two differ where the first packet is not at
+    zero, as in recordings and cut files, and most Matroska files state their end. The one that is nearer to the length
+    of the packets is meant.
+    """
+    if not container.duration:
+        return found_s
+    stated_s, start_s = container.duration / av.time_base, (container.start_time or 0) / av.time_base
+    return min(stated_s, stated_s - start_s, key=lambda length: abs(length - found_s))
+
+
+def stated_length(path: Path) -> float | None:
+    """The length in seconds that a file's header gives, without reading its packets.
+
+    None if the file cannot be opened, or if its header may mean a length or an end.
+    """
+    try:
+        with opened(path) as container:
+            late = "matroska" in container.format.name and (container.start_time or 0) > 0
+            return container.duration / av.time_base if container.duration and not late else None
+    except DecodeError:
+        return None  # what is wrong with a file is recorded with the file
+
+
 class _Packets:
-    """What packets tell: those of the video each by itself, those of all streams where the file ends."""
+    """The packets' times: of the video each by itself, of all streams and of the sound where they end."""
 
     def __init__(self, container: InputContainer, stream: av.VideoStream) -> None:
         self.times, self.durations = array("q"), array("q")
-        self.end = Fraction(0)
-        # AVI files tell no presentation times; libavformat makes some up, as if all came a little later.
+        # AVI files have no presentation times; libavformat makes some up, as if all came a little later.
         self.has_pts = container.format.name != "avi"
         shown, key = bytearray(), bytearray()
         ends = dict.fromkeys(container.streams, 0)
@@ -121,6 +149,8 @@ class _Packets:
             if time is not None:
                 ends[packet.stream] = max(ends[packet.stream], time + (packet.duration or 0))
         self.end = max(ticks * each.time_base for each, ticks in ends.items() if each.time_base)
+        sounds = [ticks * each.time_base for each, ticks in ends.items() if each.time_base and each.type == "audio"]
+        self.sound_end = max(sounds, default=Fraction(0))
         self.shown, self.key = np.frombuffer(shown, np.bool_), np.frombuffer(key, np.bool_)
 
 

@@ -1,10 +1,8 @@
-"""What a source of videos must answer, and the shapes of its answers.
-
-Belongs here: the protocol and its record types. Does not belong here: any source itself, Dagster, or the lake.
-"""
+"""The protocol of a source of videos, and the record types of its answers."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +11,9 @@ from typing import Protocol
 
 from assets.captions.tracks import CaptionTrack
 from assets.outcomes import Outcome, Problem
+
+SAFE_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}")
+"""Ids of videos: they become names of files."""
 
 
 @dataclass(frozen=True)

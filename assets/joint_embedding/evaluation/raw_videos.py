@@ -28,7 +28,7 @@ from assets.joint_embedding.evaluation.options import VIDEOS, BenchmarkOptions
 from assets.joint_embedding.pairs import video_streams
 from assets.lake import load_tables
 from assets.media.files import describe
-from assets.sources.folder import VIDEO_SUFFIXES
+from assets.media.suffixes import VIDEO_SUFFIXES
 from ml.crosstask.evaluation import second_vectors
 from ml.crosstask.files import FEATURES, CrossTask, TaskVideo
 from ml.files import whole_folder

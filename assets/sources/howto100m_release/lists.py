@@ -14,8 +14,8 @@ from typing import TextIO
 import polars as pl
 
 from assets.outcomes import Problem, SourceError
-from assets.sources.folder import SAFE_ID
 from assets.sources.howto100m_release.export import VIDEO_COLUMNS
+from assets.sources.protocol import SAFE_ID
 
 ROWS_A_FRAME = 100_000
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import polars as pl
 
 from assets.captions.tracks import CaptionTrack
+from assets.media.suffixes import VIDEO_SUFFIXES
 from assets.outcomes import Problem, SourceError
-from assets.sources.folder import VIDEO_SUFFIXES
 from assets.sources.howto100m_release.export import CAPTION_ZIP, CAPTIONS, RAW_CAPTIONS, TASK_LIST, VIDEO_LIST
 from assets.sources.howto100m_release.lists import VIDEO_LIST_SCHEMA, read_task_list, read_video_list
 from assets.sources.howto100m_release.tracks import CaptionFile

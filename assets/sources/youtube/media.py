@@ -14,8 +14,8 @@ from typing import Any
 
 from yt_dlp.utils import DownloadCancelled
 
+from assets.media.suffixes import VIDEO_SUFFIXES
 from assets.outcomes import FetchError
-from assets.sources.folder import VIDEO_SUFFIXES
 from assets.sources.youtube.errors import YTDLP_ERRORS, not_now, of_ytdlp
 from assets.sources.youtube.options import YouTubeOptions
 from assets.sources.youtube.player import WATCH, extractor_args

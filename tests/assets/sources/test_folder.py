@@ -85,7 +85,7 @@ def test_every_bad_file_is_reported_by_name_and_the_rest_goes_on(tmp_path: Path)
 @pytest.mark.parametrize(
     ("vtt", "status", "reason"),
     [
-        (None, "no_captions", "no a.en*.{json3,srv3,vtt,srt,ttml,srv1}"),
+        (None, "no_captions", "no a.en*.{json3,srv3,vtt,srt,ttml,dfxp,srv1,sbv,ass,ssa,smi,sami,sub}"),
         ("", "failed", "a.en.vtt: empty file"),
         ("WEBVTT\n\n", "failed", "a.en.vtt: no cues"),
         ("1\n00:01.000 --> 00:02.000\nsrt\n", "failed", "a.en.vtt: does not start with WEBVTT"),

@@ -263,7 +263,7 @@ class _Training:
             state = {name: tensor.detach().cpu().clone() for name, tensor in learner.network.state_dict().items()}
             self.best = score, state
         if self.accelerator.is_main_process:
-            self.progress(entry)
+            self.progress({**entry, "of": -(-learner.steps // learner.steps_per_epoch)})
         return entry
 
 

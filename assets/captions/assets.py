@@ -13,6 +13,7 @@ from assets.captions.sentences import Segmentation
 from assets.captions.speech_recognition import Recognition
 from assets.captions.tracks import CaptionedVideos
 from assets.outcomes import stop_if_blocked
+from assets.progress import CountedProgress
 from assets.sharding import Sharding
 
 
@@ -44,7 +45,9 @@ def caption_tracks(
     shard = context.partition_key
     kept = candidate_videos.filter("kept").select("video_id").collect()["video_id"]
     recognise = recogniser(source, media_root, recognition) if recognition.model else None
-    lines, fetches = fetch_captions(source, sharding.members(kept, shard), shard, recognise)
+    members = sharding.members(kept, shard)
+    progress = CountedProgress(context.log.info, len(members), "videos")
+    lines, fetches = fetch_captions(source, progress.over(members), shard, recognise)
     yield dg.Output(lines, "captions")
     yield dg.Output(fetches, "caption_fetches")
     stop_if_blocked(fetches)

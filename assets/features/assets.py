@@ -1,6 +1,5 @@
 """Assets of the visual features: the arrays of each shard, and the index of their rows."""
 
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from assets.features.index import index_rows, index_version, stream_summary
 from assets.features.options import FeatureOptions
 from assets.features.store import ARRAY, FeatureStore
 from assets.models.metrics import rounded
+from assets.progress import CountedProgress
 from ml.vision.sampling import SourceVideo
 
 
@@ -50,7 +50,7 @@ def shard_features(
         for video_id, uri, sha256, rate, seconds in good.iter_rows()
     ]
     videos = video_files["video_id"].to_list()
-    progress = _log_progress(context, files)
+    progress = _log_progress(context, files, len(feature_options.streams))
     outcomes, makers = make_shard(feature_options, files, videos, features, shard, progress)
     arrays = {stream: features.array(stream, shard) for stream in feature_options.streams}
     index = index_rows(outcomes, arrays, makers, shard)
@@ -71,18 +71,15 @@ def shard_features(
     yield dg.Output(index, "feature_index")
 
 
-def _log_progress(context: dg.AssetExecutionContext, files: list[VideoFile]) -> Callable[[Extraction], None]:
-    """A function that logs each failure, and the hours of video done in each stream."""
-    seconds = {file.video_id: file.video.duration_s for file in files}
-    done: dict[str, float] = defaultdict(float)
-    videos: Counter[str] = Counter()
+def _log_progress(
+    context: dg.AssetExecutionContext, files: list[VideoFile], streams: int
+) -> Callable[[Extraction], None]:
+    """A function that logs each failure, and how many videos are done, counting each stream."""
+    progress = CountedProgress(context.log.info, len(files) * streams, "feature arrays of videos")
 
     def log_outcome(outcome: Extraction) -> None:
         if outcome.status == "failed":
             context.log.warning(f"{outcome.video_id}, {outcome.stream}: {outcome.error}")
-        done[outcome.stream] += seconds.get(outcome.video_id, 0)
-        videos[outcome.stream] += 1
-        hours = f"{done[outcome.stream] / 3600:.2f} of {sum(seconds.values()) / 3600:.2f} h"
-        context.log.debug(f"{outcome.stream}: {videos[outcome.stream]} of {len(seconds)} videos, {hours}")
+        progress.advance()
 
     return log_outcome

@@ -8,6 +8,7 @@ import polars as pl
 
 from assets.media.files import fetch_files
 from assets.outcomes import stop_if_blocked
+from assets.progress import CountedProgress
 from assets.sharding import Sharding
 from assets.sources.protocol import VideoSource
 
@@ -23,6 +24,8 @@ def video_files(
     """The file of each kept video of one shard, with checksum and format, or why there is none."""
     shard = context.partition_key
     kept = videos.filter("kept").select("video_id").collect()["video_id"]
-    files = fetch_files(source, sharding.members(kept, shard), shard, media_root, progress=context.log.debug)
+    members = sharding.members(kept, shard)
+    progress = CountedProgress(context.log.info, len(members), "video files")
+    files = fetch_files(source, members, shard, media_root, progress=lambda _: progress.advance())
     yield dg.Output(files)
     stop_if_blocked(files)

@@ -10,7 +10,8 @@ import dagster as dg
 
 from assets.lake import Lake
 from assets.models.folder import model_size, model_version
-from assets.models.metrics import format_metrics, rounded
+from assets.models.metrics import rounded
+from assets.progress import TrainingProgress
 
 
 def model_inputs(context: dg.AssetExecutionContext, lake: Lake) -> dict[str, Any]:
@@ -21,7 +22,7 @@ def model_inputs(context: dg.AssetExecutionContext, lake: Lake) -> dict[str, Any
 
 def log_progress(context: dg.AssetExecutionContext) -> Callable[[Mapping[str, float]], None]:
     """A function that logs the metrics of a training's step or epoch in the run."""
-    return lambda metrics: context.log.info(format_metrics(metrics))
+    return TrainingProgress(context.log.info)
 
 
 def torchrun(context: dg.AssetExecutionContext, model: str, job: Path, processes: int) -> None:

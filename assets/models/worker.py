@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dagster_pipes import open_dagster_pipes
 
+from assets.progress import TrainingProgress
 from ml.hero.pretraining.job import Job as HeroJob
 from ml.joint_embedding.job import Job as JointEmbeddingJob
 
@@ -24,7 +25,7 @@ def main() -> None:
     given = parser.parse_args()
     job = JOBS[given.model].read(given.job)
     with open_dagster_pipes() as pipes:
-        job.run(lambda entry: pipes.log.info(", ".join(f"{name} {value:.4g}" for name, value in entry.items())))
+        job.run(TrainingProgress(pipes.log.info))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import polars as pl
 
 from assets.lake import Lake
 from assets.outcomes import stop_if_blocked
+from assets.progress import CountedProgress
 from assets.sharding import Sharding
 from assets.sources.protocol import VideoSource
 from assets.videos.duplicates import DuplicateOptions, EvaluationLists, caption_texts, leakage, near_duplicates
@@ -39,7 +40,8 @@ def searches(
 ) -> Iterator[dg.Output]:
     """Search videos for the tasks of one top category; what was answered before is not asked again."""
     of_category = tasks.filter(pl.col("category_1") == context.partition_key).collect()
-    results, outcomes = search_tasks(source, of_category, limits.top_results)
+    progress = CountedProgress(context.log.info, int(of_category["kept"].sum()), "tasks")
+    results, outcomes = search_tasks(source, of_category, limits.top_results, progress.advance)
     yield dg.Output(results, "search_results")
     yield dg.Output(outcomes, "task_searches")
     stop_if_blocked(outcomes)
@@ -72,7 +74,8 @@ def video_metadata(
     """What search results lack of each kept candidate of one shard, as far as the source tells it."""
     shard = context.partition_key
     kept = candidate_videos.filter("kept").select("video_id").collect()["video_id"]
-    found = fetch_metadata(source, sharding.members(kept, shard), shard)
+    members = sharding.members(kept, shard)
+    found = fetch_metadata(source, CountedProgress(context.log.info, len(members), "videos").over(members), shard)
     yield dg.Output(found)
     stop_if_blocked(found)
 

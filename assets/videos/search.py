@@ -5,6 +5,7 @@ Belongs here: the query, the rows of its answer, and what came of it. Which vide
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import polars as pl
@@ -14,8 +15,10 @@ from assets.outcomes import FetchError, Outcome
 from assets.sources.protocol import SearchResult, VideoSource
 
 
-def search_tasks(source: VideoSource, tasks: pl.DataFrame, limit: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The first ``limit`` answers to "how to <title>" for each kept task.
+def search_tasks(
+    source: VideoSource, tasks: pl.DataFrame, limit: int, progress: Callable[[], object] | None = None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The first ``limit`` answers to "how to <title>" for each kept task; ``progress`` is called after each.
 
     Returns:
         The rows of ``search_results`` and of ``task_searches``; a task without an answer is in the second alone.
@@ -55,6 +58,8 @@ def search_tasks(source: VideoSource, tasks: pl.DataFrame, limit: int) -> tuple[
                 outcome.error,
             )
         )
+        if progress:
+            progress()
     tables = load_tables()
     return tables["search_results"].frame(rows), tables["task_searches"].frame(searches)
 

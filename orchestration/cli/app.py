@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from orchestration import __version__
-from orchestration.cli import converting, errors, exchange, reading, refreshing, serving, training
+from orchestration.cli import converting, encoding, errors, exchange, reading, refreshing, serving, training
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -22,7 +22,7 @@ def howto() -> None:
     """
 
 
-_MODULES = (refreshing, reading, serving, training, exchange, converting)
+_MODULES = (refreshing, reading, serving, training, encoding, exchange, converting)
 for _command in (command for module in _MODULES for command in module.COMMANDS):
     howto.add_command(_command)
 

@@ -73,8 +73,10 @@ def explain(error: Exception) -> tuple[str, int] | None:
         return str(error), CANNOT_START
     if names & _STOPPED:
         return "Stopped.", STOPPED
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}; check the path and its permissions", CANNOT_START
+    if isinstance(error, OSError):
+        # One that this project raises has only a message.
+        place = f"{error.filename}: {error.strerror}; check the path and its permissions"
+        return (place if error.filename is not None else str(error)), CANNOT_START
     return None
 
 

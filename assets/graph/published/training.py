@@ -10,7 +10,7 @@ import numpy as np
 
 from assets.graph.clusters import clusters_of, edge_cut
 from assets.graph.published.graphs import Published, PublishedError
-from assets.models.metrics import format_metrics
+from assets.progress import TrainingProgress
 
 
 def train_by_preset(published: Published, preset: str, log: Callable[[str], None], **changes: Any) -> dict[str, float]:
@@ -33,7 +33,7 @@ def train_by_preset(published: Published, preset: str, log: Callable[[str], None
     seen = np.flatnonzero(graph.splits == "train") if config.inductive else None
     graph = replace(graph, clusters=clusters_of(graph.adjacency, config.clusters, config.seed, seen))
     log(f"{config.clusters} clusters; edges between them: {edge_cut(graph.adjacency, graph.clusters):.1%}")
-    model, _ = train(graph, config, progress=lambda entry: log(format_metrics(entry)))
+    model, _ = train(graph, config, progress=TrainingProgress(log))
     scores = predict(model, graph, config)
     predicted = scores > 0 if graph.multi_label else scores.argmax(axis=1)
     held_out = {split: graph.nodes(split) for split in ("validation", "test")}

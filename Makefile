@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 BENCH_READY := $(VENV)/.installed-bench
 GIB_NEEDED := 9
-# A file's tests run in one process, which makes what they share once. --no-loadscope-reorder keeps the longest first.
+# The tests of a file run in one process, so that fixtures are made once. --no-loadscope-reorder: see tests/conftest.py.
 PARALLEL := -n 2 --dist loadscope --no-loadscope-reorder
 
 help: ## list of targets
@@ -34,8 +34,8 @@ search: $(READY) ## a page on http://127.0.0.1:8000 that finds moments of videos
 sql: $(READY) ## the duckdb shell on the lake, read-only, with the statistics as views
 	@$(BIN)/howto sql
 
-lint: $(READY) ## style, types, layers, SQL, wording
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/sqlfluff lint sql && $(BIN)/python -m tests.words --counts
+lint: $(READY) ## style, types, layers, SQL, wording, generated pages
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/sqlfluff lint sql && $(BIN)/python -m tests.words --counts && $(BIN)/python -m docs.generate --check
 
 bench: $(BENCH_READY) ## speed, each compared with a peer in the same run
 	@$(BIN)/python -m pytest -s tests/benchmarks/bench_*.py

@@ -18,8 +18,11 @@ INPUTS = (
     "cluster_gcn_evaluation",
 )
 
+PAGE = "http://127.0.0.1:8000/card"
+"""Address of the card while ``howto search`` runs on its default port."""
 
-@dg.asset(code_version="1", kinds={"html"}, deps=INPUTS, metadata={CARD: "card"})
+
+@dg.asset(code_version="2", kinds={"html"}, deps=INPUTS, metadata={CARD: "card"})
 def data_set_card(
     lake: dg.ResourceParam[Lake],
     media_root: dg.ResourceParam[Path],
@@ -28,7 +31,7 @@ def data_set_card(
     card_options: dg.ResourceParam[CardOptions],
     changed_settings: dg.ResourceParam[Mapping[str, str]],
 ) -> dg.MaterializeResult:
-    """One self-contained page about the newest snapshot: size, samples, filters, results, provenance, what changed."""
+    """One self-contained page about the newest snapshot: samples, loading, filters, results, schema, changes."""
     previous = previous_snapshot(card_root)
     card = make_card(lake, media_root, model_root, changed_settings, card_options, previous=previous)
     write_card(card_root, card)
@@ -37,7 +40,8 @@ def data_set_card(
     return dg.MaterializeResult(
         data_version=dg.DataVersion(version),
         metadata={
-            "page": dg.MetadataValue.path(str(card_root / "card.html")),
+            "file": dg.MetadataValue.path(str(card_root / "card.html")),
+            "page": dg.MetadataValue.url(PAGE),
             "lake snapshot": card.snapshot,
             "card": dg.MetadataValue.md(as_markdown(card)),
         },

@@ -42,6 +42,9 @@ PAGE_POLICY = (
     " img-src data:; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'"
 )
 
+CARD_POLICY = f"{NOTHING_ELSE}; style-src 'unsafe-inline'; img-src data:"
+"""The data set card is one file with its styles and pictures inside."""
+
 
 class SearchPage:
     """The handlers of one library's page.
@@ -50,10 +53,13 @@ class SearchPage:
         library: what is searched in.
         media_roots: folders whose files may be served; a file that lies elsewhere, or is a link to elsewhere, is not.
         options: what is allowed.
+        card: the file of the data set card, which need not exist yet.
     """
 
-    def __init__(self, library: Library, media_roots: Sequence[Path], options: SearchOptions) -> None:
-        self.library, self.options = library, options
+    def __init__(
+        self, library: Library, media_roots: Sequence[Path], options: SearchOptions, card: Path | None = None
+    ) -> None:
+        self.library, self.options, self.card_file = library, options, card
         self.media_roots = [root.resolve() for root in media_roots]
         self.buckets = TokenBuckets(options.rate, options.burst)
         templates = Environment(
@@ -86,6 +92,7 @@ class SearchPage:
     def _html(self, seen: dict[str, Any], status: int = 200, headers: Any = None) -> HTMLResponse:
         nonce = secrets.token_urlsafe(16)
         about: dict[str, Any] = {"corpus": None, "examples": [], "nonce": nonce, "longest": QUERY_LENGTH}
+        about["card"] = self._has_card()
         policy = {"Content-Security-Policy": PAGE_POLICY.format(nonce=nonce), "Cache-Control": "no-store"}
         return HTMLResponse(self.template.render(about | seen), status, policy | dict(headers or {}))
 
@@ -127,6 +134,18 @@ class SearchPage:
             raise HTTPException(400, f"limit: must be a number from 1 to {MOST_MOMENTS}")
         return query, int(asked)
 
+    # -- the card -----------------------------------------------------------------------------------------------
+
+    def card(self, request: Request) -> Response:
+        """The data set card of the lake."""
+        if not self._has_card():
+            raise HTTPException(404, "No data set card yet: materialize the asset data_set_card.")
+        headers = {"Content-Security-Policy": CARD_POLICY, "Cache-Control": "no-cache"}
+        return FileResponse(str(self.card_file), media_type="text/html", headers=headers)
+
+    def _has_card(self) -> bool:
+        return self.card_file is not None and self.card_file.is_file()
+
     # -- media --------------------------------------------------------------------------------------------------
 
     def media(self, request: Request) -> Response:
@@ -157,10 +176,12 @@ class SearchPage:
         return JSONResponse({"error": str(error)}, 503, {"Retry-After": "2"})
 
 
-def build_app(library: Library, media_roots: Sequence[Path], options: SearchOptions | None = None) -> Starlette:
+def build_app(
+    library: Library, media_roots: Sequence[Path], options: SearchOptions | None = None, card: Path | None = None
+) -> Starlette:
     """The application over a library; see ``SearchPage`` for the arguments."""
     options = options or SearchOptions()
-    page = SearchPage(library, media_roots, options)
+    page = SearchPage(library, media_roots, options, card)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -176,6 +197,7 @@ def build_app(library: Library, media_roots: Sequence[Path], options: SearchOpti
             Route("/api/search", page.api),
             Route("/api/openapi.json", page.openapi),
             Route("/media/{video_id}", page.media),
+            Route("/card", page.card),
         ],
         middleware=[
             Middleware(SecurityHeaders),

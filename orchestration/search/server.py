@@ -39,7 +39,7 @@ def search_app(settings: Settings, options: SearchOptions) -> Starlette:
         return tuple(_changed(path) for path in (*weights, index.path / "_versions"))
 
     roots = [resources["media_root"], *([settings.sources.folder] if settings.sources.folder else [])]
-    return build_app(Library(load, version), roots, options)
+    return build_app(Library(load, version), roots, options, resources["card_root"] / "card.html")
 
 
 def _changed(path: Path) -> int | None:

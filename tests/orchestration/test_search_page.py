@@ -249,6 +249,20 @@ def test_without_a_hero_that_fits_the_page_says_why_beside_the_clips(world: Worl
     assert "another vocabulary" in told(world.clips, other)
 
 
+def test_the_card_is_served_once_it_exists(world: World, tmp_path: Path) -> None:
+    options, card = SearchOptions(hosts=("testserver",)), tmp_path / "card.html"
+    with TestClient(build_app(world.library(), [world.media], options, card)) as client:
+        missing = client.get("/card")
+        assert missing.status_code == 404 and "materialize the asset data_set_card" in missing.json()["error"]
+        assert 'href="/card"' not in client.get("/").text
+        card.write_text("<!doctype html><title>card</title>", encoding="utf-8")
+        found = client.get("/card")
+        assert found.status_code == 200 and "<title>card</title>" in found.text
+        assert "style-src 'unsafe-inline'" in found.headers["content-security-policy"]
+        assert "script-src" not in found.headers["content-security-policy"]
+        assert 'href="/card"' in client.get("/").text
+
+
 def test_a_moment_tells_what_is_said_in_it() -> None:
     starts = np.array([0.0, 4.0, 8.0])
     video = Video("t", "synthetic", "test", starts, starts + 4, ["break the eggs", "whisk them", "pour"])
@@ -271,7 +285,7 @@ def test_the_api_keeps_its_description(client: TestClient) -> None:
     validator.validate(described)
     assert described == document(SearchOptions(rate=1000, burst=1000))
     served = {route.path for route in client.app.routes}
-    assert set(described["paths"]) == served - {"/", "/api/openapi.json"}
+    assert set(described["paths"]) == served - {"/", "/card", "/api/openapi.json"}
     for query, status in (
         ("q=pour", 200),
         ("q=zeppelin", 200),

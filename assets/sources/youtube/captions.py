@@ -21,11 +21,11 @@ from assets.captions.json3 import read_json3
 from assets.captions.problems import set_aside
 from assets.captions.tracks import CaptionSource, CaptionTrack
 from assets.outcomes import FetchError, Status
+from assets.sources.http import PoliteSession, RateLimiter
 from assets.sources.journal import Record
 from assets.sources.youtube.errors import TRANSCRIPT_ERRORS, YTDLP_ERRORS, final, not_now, of_transcripts, of_ytdlp
 from assets.sources.youtube.options import YouTubeOptions
 from assets.sources.youtube.player import SPOKEN, WITHHELD, Player, own_tracks
-from assets.sources.youtube.polite import PoliteSession, RateLimiter
 
 ENGLISH = "en"
 
@@ -91,7 +91,8 @@ class TranscriptApiCaptions:
 
     def __init__(self, options: YouTubeOptions, limiter: RateLimiter) -> None:
         proxy = GenericProxyConfig(options.proxy_address, options.proxy_address) if options.proxy else None
-        self.api = transcripts.YouTubeTranscriptApi(proxy, PoliteSession(options, limiter))
+        session = PoliteSession(limiter, options.response_timeout_s, options.proxy_address)
+        self.api = transcripts.YouTubeTranscriptApi(proxy, session)
 
     def fetch(self, video_id: str) -> bytes:
         """See ``CaptionClient``."""

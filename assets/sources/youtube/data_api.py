@@ -18,9 +18,9 @@ from googleapiclient.errors import HttpError
 from yt_dlp.utils import parse_duration
 
 from assets.outcomes import FetchError, Outcome, SourceError
+from assets.sources.http import PoliteSession, RateLimiter
 from assets.sources.youtube.errors import MALFORMED, not_now, retry_after
 from assets.sources.youtube.options import YouTubeOptions
-from assets.sources.youtube.polite import PoliteSession, RateLimiter
 from assets.sources.youtube.search import FIELDS
 
 PAGE = 50
@@ -57,7 +57,7 @@ class DataApiSearch:
         if not options.api_key:
             raise SourceError("the Data API searches by key: set HOWTO_YOUTUBE_API_KEY, or search with yt-dlp")
         self.subtitles_only = options.subtitles_only
-        http = _Transport(PoliteSession(options, limiter))
+        http = _Transport(PoliteSession(limiter, options.response_timeout_s, options.proxy_address))
         # The description of the API lies in the package: no request, and the same for everyone.
         self.api = build("youtube", "v3", developerKey=options.key, http=http, static_discovery=True)
 

@@ -16,10 +16,11 @@ from yt_dlp.utils import DownloadCancelled
 
 from assets.media.suffixes import VIDEO_SUFFIXES
 from assets.outcomes import FetchError
+from assets.sources.http import RateLimiter
 from assets.sources.youtube.errors import YTDLP_ERRORS, not_now, of_ytdlp
 from assets.sources.youtube.options import YouTubeOptions
 from assets.sources.youtube.player import WATCH, extractor_args
-from assets.sources.youtube.polite import PoliteYoutubeDL, RateLimiter, ydl_params
+from assets.sources.youtube.polite import PoliteYoutubeDL, ydl_params
 from ml.files import file_hash
 
 

@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from assets.outcomes import FetchError
+from assets.sources.http import RateLimiter
 from assets.sources.journal import Record
 from assets.sources.protocol import VideoMetadata
 from assets.sources.youtube.errors import YTDLP_ERRORS, not_now, of_ytdlp
 from assets.sources.youtube.options import YouTubeOptions
-from assets.sources.youtube.polite import PoliteYoutubeDL, RateLimiter, ydl_params
+from assets.sources.youtube.polite import PoliteYoutubeDL, ydl_params
 
 WATCH = "https://www.youtube.com/watch?v={}"
 

@@ -9,10 +9,11 @@ import json
 import urllib.parse
 from datetime import datetime
 
+from assets.sources.http import RateLimiter
 from assets.sources.protocol import SearchResult
 from assets.sources.youtube.errors import YTDLP_ERRORS, not_now, of_ytdlp
 from assets.sources.youtube.options import YouTubeOptions
-from assets.sources.youtube.polite import PoliteYoutubeDL, RateLimiter, ydl_params
+from assets.sources.youtube.polite import PoliteYoutubeDL, ydl_params
 
 WITH_SUBTITLES = "EgQQASgB"
 """The site's own filter "Subtitles/CC", as it stands in the address of a search."""

@@ -18,13 +18,13 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_expo
 
 from assets.captions.tracks import CaptionTrack
 from assets.outcomes import FetchError, Problem
+from assets.sources.http import RateLimiter
 from assets.sources.journal import Journal, Record
 from assets.sources.protocol import Article, ArticleSource, SearchResult, VideoMetadata
 from assets.sources.youtube.captions import CaptionClient, TranscriptApiCaptions, YtDlpCaptions, fetch_track, read_track
 from assets.sources.youtube.media import Downloads, Quota, describe, finished
 from assets.sources.youtube.options import YouTubeOptions
 from assets.sources.youtube.player import Player, metadata, read_metadata
-from assets.sources.youtube.polite import RateLimiter
 from assets.sources.youtube.search import FlatSearch, read_results
 from ml.files import content_hash
 

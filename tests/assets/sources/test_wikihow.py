@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -228,7 +229,7 @@ def test_a_retry_after_is_waited_for(wiki: MediaWiki, tmp_path: Path, sleeps: li
 
 def test_what_stays_bad_ends_the_run_and_the_next_one_goes_on(wiki: MediaWiki, tmp_path: Path) -> None:
     wiki.faults = [*[(503, "busy")] * 3]
-    with pytest.raises(SourceError, match=r"answers 503 \(3 attempts\); what was answered so far is kept"):
+    with pytest.raises(SourceError, match=r"answers 503 \(3 attempts\); the responses so far are kept"):
         list(source(wiki, tmp_path).articles())
     assert lines(source(wiki, tmp_path).articles()) == EXPECTED
 
@@ -262,7 +263,7 @@ def test_a_body_that_drips_is_not_waited_for(wiki: MediaWiki, tmp_path: Path) ->
         ((200, "User-agent: *\nDisallow: /api.php"), "forbids /api.php"),
         ((200, "User-agent: *\nDisallow: /*action=query"), "forbids /api.php"),
         ((200, "User-agent: howto-lake\nDisallow: /\n\nUser-agent: *\nDisallow:"), "forbids /api.php"),
-        ((503, "busy"), "without its rules nothing is asked"),
+        ((503, "busy"), "without its rules no request is made"),
     ],
 )
 def test_robots_txt_is_obeyed(wiki: MediaWiki, tmp_path: Path, robots: tuple[int, str], said: str) -> None:
@@ -283,11 +284,12 @@ def test_a_site_without_rules_for_the_api_allows_it(wiki: MediaWiki, tmp_path: P
 def test_requests_keep_the_slower_of_both_rates(wiki: MediaWiki, tmp_path: Path, sleeps: list[float]) -> None:
     wiki.robots = (200, "User-agent: *\nCrawl-delay: 60\n")
     assert lines(source(wiki, tmp_path).articles()) == EXPECTED
-    waits = [seconds for seconds in sleeps if seconds > 0]
-    assert len(waits) >= len(wiki.asked) - 1 and 50 < waits[-1] <= 60
+    waits = [0, *(seconds for seconds in sleeps if seconds > 0)]  # no sleep passes, so each wait contains those before
+    assert len(waits) >= len(wiki.asked)
+    assert all(50 < after - before <= 60 for before, after in pairwise(waits))
 
 
-def test_errors_of_the_api_and_redirects_are_told(wiki: MediaWiki, tmp_path: Path) -> None:
+def test_errors_of_the_api_and_redirects_are_reported(wiki: MediaWiki, tmp_path: Path) -> None:
     wiki.faults = [(200, '{"error": {"code": "badcontinue", "info": "Invalid continue param."}}')]
     with pytest.raises(SourceError, match="badcontinue: Invalid continue param"):
         list(source(wiki, tmp_path).articles())
@@ -330,3 +332,28 @@ def test_the_shortest_way_to_a_top_category_wins_and_circles_end() -> None:
     assert category_line(["Chairs"], parents) == ("Home", "Furniture", "Chairs")
     assert category_line(["a", "Home"], {"a": ("b",), "b": ("a",), "Home": ()}) == ("Home",)
     assert category_line(["a"], {"a": ("a",)}) is None
+
+
+@pytest.mark.parametrize(
+    ("page", "title", "problems"),
+    [
+        ({"pageid": 7, "title": "Fold \ud83d"}, "Fold \ufffd", ["title: holds half"]),
+        ({"pageid": 2**70, "title": "Fold"}, None, ["pageid: ", "no id or no title"]),
+        ({"pageid": 7, "title": ["Fold"]}, None, ["title: a list of 1", "no id or no title"]),
+        (
+            {"pageid": 7, "title": "Fold", "categories": [{"title": 5}, 6, {"title": None}]},
+            "Fold",
+            ["title: 5 instead"],
+        ),
+        ("a page", None, ["'a page' instead of an object"]),
+    ],
+)
+def test_an_odd_page_costs_no_other_page(
+    wiki: MediaWiki, tmp_path: Path, page: Any, title: str | None, problems: list[str]
+) -> None:
+    answer = {"query": {"pages": [page, {"pageid": 9, "title": "Sew"}]}}
+    wiki.faults = [(200, json.dumps(answer))]
+    wikihow = source(wiki, tmp_path)
+    assert [article.title for article in wikihow.articles()] == [*([title] if title else []), "Sew"]
+    found = [each.problem for each in wikihow.problems()]
+    assert all(any(each.startswith(start) for each in found) for start in problems), found

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from assets.sources.http import RateLimiter
 from assets.sources.journal import Journal
 from assets.sources.youtube import YouTubeOptions, YouTubeSource
-from assets.sources.youtube.polite import RateLimiter
 from tests.youtube_collection import NoArticles, options_for
 from tests.youtube_server import Served, YouTube, only_loopback, serving
 

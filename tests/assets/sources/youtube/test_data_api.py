@@ -9,9 +9,9 @@ import pytest
 from pydantic import SecretStr
 
 from assets.outcomes import FetchError, SourceError
+from assets.sources.http import RateLimiter
 from assets.sources.youtube import YouTubeOptions
 from assets.sources.youtube.data_api import DataApiSearch, _until_midnight
-from assets.sources.youtube.polite import RateLimiter
 from assets.sources.youtube.search import read_results
 from tests.youtube_server import Fault, Video, YouTube, video_id_of
 

@@ -9,10 +9,10 @@ from datetime import timedelta
 import pytest
 
 from assets.outcomes import FetchError
+from assets.sources.http import RateLimiter
 from assets.sources.youtube import YouTubeOptions
 from assets.sources.youtube.captions import TranscriptApiCaptions, YtDlpCaptions
 from assets.sources.youtube.player import Player
-from assets.sources.youtube.polite import RateLimiter
 from assets.sources.youtube.search import FlatSearch
 from tests.youtube_server import Fault, Kind, Request, Track, Video, YouTube
 

@@ -7,7 +7,8 @@ from itertools import pairwise
 
 import pytest
 
-from assets.sources.youtube import YouTubeOptions, polite
+from assets.sources import http
+from assets.sources.youtube import YouTubeOptions
 from assets.sources.youtube.captions import TranscriptApiCaptions
 from assets.sources.youtube.player import Player
 from tests.youtube_server import YouTube
@@ -29,12 +30,12 @@ class Time:
 @pytest.fixture
 def time(monkeypatch: pytest.MonkeyPatch) -> Time:
     clock = Time()
-    monkeypatch.setattr(polite, "time", clock)
+    monkeypatch.setattr(http, "time", clock)
     return clock
 
 
 def test_requests_keep_their_distance(time: Time) -> None:
-    limiter = polite.RateLimiter(requests_per_second=2, jitter_s=0)
+    limiter = http.RateLimiter(requests_per_second=2, jitter_s=0)
     starts = []
     for busy_s in (0, 0, 3, 0):
         time.now += busy_s
@@ -45,7 +46,7 @@ def test_requests_keep_their_distance(time: Time) -> None:
 
 def test_jitter_is_added_to_the_distance(time: Time) -> None:
     random.seed(0)
-    limiter = polite.RateLimiter(requests_per_second=2, jitter_s=0.25)
+    limiter = http.RateLimiter(requests_per_second=2, jitter_s=0.25)
     starts = []
     for _ in range(100):
         limiter.wait()
@@ -55,7 +56,7 @@ def test_jitter_is_added_to_the_distance(time: Time) -> None:
 
 
 def test_both_libraries_wait_before_every_request(options: YouTubeOptions, youtube: YouTube) -> None:
-    class Counting(polite.RateLimiter):
+    class Counting(http.RateLimiter):
         waits = 0
 
         def wait(self) -> None:

@@ -27,6 +27,7 @@ SHELL = list(blocks("bash", "sh"))
 VARIABLES = {each.variable for each in catalogue().values()}
 TARGETS = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
 EXTRAS = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
+WRITTEN_LATER = {"docs/benchmarks.json"}  # by make bench
 
 
 def test_generated_pages_are_current() -> None:
@@ -47,7 +48,7 @@ def test_links_between_files_resolve(page: str) -> None:
 @pytest.mark.parametrize("page", TEXTS)
 def test_files_and_settings_that_a_page_names_exist(page: str) -> None:
     named = re.findall(r"`((?:assets|docs|ml|orchestration|sql|tests)/[\w./-]+)`", TEXTS[page])
-    assert not [path for path in named if not (ROOT / path).exists()]
+    assert not [path for path in named if not (ROOT / path).exists() and path not in WRITTEN_LATER]
     assert set(re.findall(r"HOWTO_[A-Z][A-Z0-9_]*[A-Z0-9]", TEXTS[page])) <= VARIABLES
 
 

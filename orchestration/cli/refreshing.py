@@ -56,6 +56,7 @@ def refresh_with(settings: Settings, selection: str | None) -> int:
     from orchestration.definitions import build_defs
     from orchestration.instance import name_instance
     from orchestration.refresh import refresh_lake
+    from orchestration.refresh.display import make_display
     from orchestration.selection import default_selection, resolve_selection
 
     logging.getLogger("dagster").setLevel(logging.ERROR)
@@ -68,8 +69,8 @@ def refresh_with(settings: Settings, selection: str | None) -> int:
     if left_out:
         click.echo(f"  left out {left_out}")
     try:
-        with dg.DagsterInstance.get() as instance:
-            done = refresh_lake(settings, instance, chosen)
+        with dg.DagsterInstance.get() as instance, make_display() as display:
+            done = refresh_lake(settings, instance, chosen, display=display)
     except (DagsterExecutionInterruptedError, KeyboardInterrupt):
         click.echo("Stopped. What was made stays; the same command goes on from there.", err=True)
         return STOPPED

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Callable, Iterator
 
 import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
+from dagster._core.utils import make_new_run_id
 
 from assets.notes import NOTES, WARNINGS
 from assets.outcomes import describe_open, open_requests
 from orchestration.definitions import build_defs
 from orchestration.emptied import emptied_by
+from orchestration.refresh.display import Display, print_line
 from orchestration.refresh.lock import close_killed_runs, only_one, process_tags, remove_unfinished_files
 from orchestration.refresh.plan import Plan, Step
 from orchestration.settings import Settings
@@ -21,11 +24,6 @@ _WITHIN_TAG = "howto/within"
 """The run of a job within which a refresh made another run."""
 _OWN_ERROR = re.compile(r"^(assets|ml|orchestration)[\w.]*: ")
 """The class of an error of this project, whose message already says everything."""
-
-
-def print_line(line: str) -> None:
-    """Print a line at once, also where standard output is a pipe."""
-    print(line, flush=True)
 
 
 class Refresh:
@@ -37,9 +35,10 @@ class Refresh:
         instance: dg.DagsterInstance,
         log: Callable[[str], object] = print_line,
         within: str | None = None,
+        display: Display | None = None,
     ) -> None:
         self.defs = defs
-        self.log = log
+        self.display = display or Display(log)
         self.tags = process_tags() | ({_WITHIN_TAG: within} if within else {})
         self.instance = instance
         self.plan = Plan(defs, instance)
@@ -72,10 +71,13 @@ class Refresh:
             DagsterExecutionInterruptedError: somebody stopped it; what was made stays, and a later refresh goes on.
         """
         failed: set[dg.AssetKey] = set()
-        for keys in self.plan.computations(selection):
+        computations = self.plan.computations(selection)
+        self.display.start(self.plan, computations)
+        for keys in computations:
             if self.plan.parents(keys) & failed:
                 failed |= set(keys)
                 self.skipped.append(Step(keys, None))
+                self.display.skip(keys)
                 self._log("skipped", Step(keys, None), "an input failed")
                 continue
             for step in self.plan.steps(keys):
@@ -108,11 +110,15 @@ class Refresh:
         reason = self._why(step)
         if reason is None:
             self.unchanged.append(step)
+            self.display.finish(step, None, changed=False)
             return True
-        self._log("making", step, reason)
+        self.display.begin(step, reason)
         started = time.monotonic()
         versions = [self.plan.recorded_version(key, step.partition) for key in step.keys]
+        run_id = make_new_run_id()
+        self.instance.add_event_listener(run_id, self._show_message)
         result = self.job.execute_in_process(
+            run_id=run_id,
             instance=self.instance,
             asset_selection=list(step.keys),
             partition_key=step.partition,
@@ -126,12 +132,14 @@ class Refresh:
                 self._log("stopped", step, f"after {seconds:.1f} s")
                 self.instance.report_run_canceled(result.dagster_run)
                 raise DagsterExecutionInterruptedError
+            self.display.finish(step, seconds, changed=False)
             self.failed[step] = self._failure(step, result)
             self._log("FAILED", step, self.failed[step])
             return False
         self.ran.append(step)
         same = versions == [self.plan.recorded_version(key, step.partition) for key in step.keys]
         outcome = "same content as before" if same else self._rows(result)
+        self.display.finish(step, seconds, changed=not same)
         self._log("made", step, f"{outcome}; {seconds:.1f} s")
         for key, label in ((NOTES, "note"), (WARNINGS, "WARNING")):
             for sentence in _metadata_of(result, key):
@@ -157,7 +165,11 @@ class Refresh:
         return " + ".join(counts[key] for key in sorted(counts)) or "done"
 
     def _log(self, what: str, step: Step, why: str) -> None:
-        self.log(f"  {what:8} {step}  ({why})")
+        self.display.line(what, step, why)
+
+    def _show_message(self, event: dg.EventLogEntry) -> None:
+        if not event.is_dagster_event and int(event.level) >= logging.INFO:
+            self.display.log(event.user_message)
 
 
 def _metadata_of(result: dg.ExecuteInProcessResult, key: str) -> Iterator[str]:
@@ -192,11 +204,14 @@ def refresh_lake(
     selection: str | None = None,
     log: Callable[[str], object] = print_line,
     within: str | None = None,
+    display: Display | None = None,
 ) -> Refresh:
     """Refresh the lake that the settings name, after clearing up what killed processes left.
 
     Args:
+        log: takes the lines about the steps.
         within: the run that does so, which the runs of the refresh then name.
+        display: shows the steps, instead of ``log``.
 
     Raises:
         RefreshError: another refresh of this lake is running.
@@ -205,6 +220,6 @@ def refresh_lake(
     with only_one(settings.lake):
         close_killed_runs(instance)
         remove_unfinished_files(settings.lake / "media")
-        refresh = Refresh(build_defs(settings), instance, log, within)
+        refresh = Refresh(build_defs(settings), instance, log, within, display)
         refresh.run(selection)
         return refresh

@@ -20,6 +20,9 @@ FOLDERS: Final = (".ci", "assets", "docs", "ml", "orchestration", "sql", "tests"
 SUFFIXES: Final = frozenset({".cff", ".css", ".html", ".js", ".md", ".py", ".sql", ".toml", ".yaml", ".yml"})
 """Prose and code; ``.txt`` and ``.csv`` files are data."""
 
+GENERATED: Final = "docs/reference"
+"""Made of text that is checked where it is written."""
+
 GAP: Final = r"(?:[\s_]|#|--|\"\n\s*f?\")+"
 """What may be between two words of a phrase: a line break in a comment or between string literals, an underscore."""
 
@@ -80,7 +83,8 @@ def files(root: Path) -> list[Path]:
     """Files that are checked, relative to ``root``; the word list itself is not."""
     top = [path for path in root.iterdir() if path.is_file() and (path.suffix in SUFFIXES or path.name == "Makefile")]
     below = [p for folder in FOLDERS for p in (root / folder).rglob("*") if p.suffix in SUFFIXES and p.is_file()]
-    return sorted(path.relative_to(root) for path in {*top, *below} - {LIST})
+    found = (path.relative_to(root) for path in {*top, *below} - {LIST})
+    return sorted(path for path in found if not path.is_relative_to(GENERATED))
 
 
 def main(arguments: list[str] | None = None) -> int:

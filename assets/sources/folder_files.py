@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 
 from assets.media.suffixes import VIDEO_SUFFIXES
 from assets.outcomes import Problem
@@ -87,6 +88,10 @@ def sort_files(folder: Path) -> tuple[list[VideoFiles], list[Problem]]:
         owners.setdefault(video.name_id, video)
     for video in reversed(videos):
         owners[video.path.stem] = video
+    for video in videos:
+        if (used := owners[video.path.stem]) is not video:
+            problems.append(Problem(video.path.name, f"same id as {used.path.name}, which is used"))
+    videos = [video for video in videos if owners[video.path.stem] is video]
     problems += _unfinished_problems(unfinished, owners)
     waiting = set(unfinished.values())
     for path in others:
@@ -202,7 +207,7 @@ def how_to_convert(path: Path) -> str:
     """What to do with captions in a format that is not read."""
     if path.suffix.lower() in (".idx", ".sup"):
         return "they are pictures of text: convert them to SubRip by OCR, e.g. in Subtitle Edit"
-    return f"convert them to WebVTT, e.g. ffmpeg -i {path.name} {path.stem}.vtt"
+    return f"convert them to WebVTT, e.g. ffmpeg -i {quote(path.name)} {quote(f'{path.stem}.vtt')}"
 
 
 def _prefixes(name: str) -> Iterable[str]:

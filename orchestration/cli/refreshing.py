@@ -55,6 +55,7 @@ def refresh_with(settings: Settings, selection: str | None) -> int:
 
     from orchestration.definitions import build_defs
     from orchestration.instance import name_instance
+    from orchestration.left_out import left_out_lines
     from orchestration.refresh import refresh_lake
     from orchestration.refresh.display import make_display
     from orchestration.selection import default_selection, resolve_selection
@@ -74,7 +75,9 @@ def refresh_with(settings: Settings, selection: str | None) -> int:
     except (DagsterExecutionInterruptedError, KeyboardInterrupt):
         click.echo("Stopped. What was made stays; the same command goes on from there.", err=True)
         return STOPPED
-    click.echo("\n".join([done.summary, *(f"Still waiting: {each}" for each in done.outstanding)]))
+    made = {key.path[-1] for step in (*done.ran, *done.unchanged) for key in step.keys}
+    waiting = (f"Still waiting: {each}" for each in done.outstanding)
+    click.echo("\n".join([done.summary, *waiting, *left_out_lines(done.plan.lake, made)]))
     return FAILED if done.failed else DONE
 
 

@@ -204,6 +204,31 @@ def test_what_an_edit_list_cuts_off_is_not_shown(tmp_path: Path, readings: list[
     assert readings == [True, True]
 
 
+@pytest.mark.parametrize("start", [Fraction(1, 2), Fraction(7), Fraction(3600)])
+@pytest.mark.parametrize(
+    ("name", "codec"), [("v.mkv", "libx264"), ("v.webm", "libvpx-vp9"), ("v.mp4", "libx264"), ("v.flv", "flv")]
+)
+def test_a_file_that_starts_late_has_its_own_length(tmp_path: Path, name: str, codec: str, start: Fraction) -> None:
+    path = numbered(tmp_path / name, [start + time for time in steady(Fraction(30), 6)], codec)
+    assert probe(path).duration_s == pytest.approx(6, abs=0.1)
+    assert numbers(clips_of(path, {"2d": FRAMES_2D})["2d"]) == [[14 + 30 * second] for second in range(6)]
+    if name != "v.mp4":  # the index of an MP4 file is at its end, so that less is left of it
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        with pytest.raises(DecodeError, match=r"truncated, it ends at [23]\.\d s of [56]\.\d s"):
+            probe(path)
+
+
+def test_a_picture_track_that_was_cut_off_is_noticed(tmp_path: Path) -> None:
+    cut = numbered(tmp_path / "cut.mov", steady(Fraction(30), 3), sound_s=8)
+    with pytest.raises(
+        DecodeError, match=r"^cut.mov: its pictures end at 3\.0 s, its sound at 8\.0 s: a part .* missing"
+    ):
+        probe(cut)
+    assert probe(numbered(tmp_path / "v.mov", steady(Fraction(30), 7), sound_s=8)).duration_s == pytest.approx(
+        8, abs=0.1
+    )
+
+
 @pytest.mark.parametrize("codec", ["libx264", "libvpx-vp9"])
 def test_a_recording_may_begin_between_key_frames(tmp_path: Path, codec: str, readings: list[bool]) -> None:
     whole = numbered(tmp_path / "v.mp4", steady(Fraction(30), 4), codec, g="45", sc_threshold="0", bf="0")

@@ -22,7 +22,7 @@ class Contents:
     """Versions of the content behind paths.
 
     Args:
-        memory: JSON file that remembers hashes of files between processes; None remembers none.
+        memory: JSON file that remembers hashes of files between processes, if its folder exists; None remembers none.
     """
 
     def __init__(self, memory: Path | None = None) -> None:
@@ -34,7 +34,7 @@ class Contents:
         """Hash of a file, or of the files of a folder with their names in it; None if there is no such path."""
         before = self._read_files
         found = self._of_file(path) if path.is_file() else self._of_folder(path) if path.is_dir() else None
-        if self._memory is not None and self._read_files > before:
+        if self._memory is not None and self._memory.parent.is_dir() and self._read_files > before:
             self._write(self._memory)
         return found
 

@@ -28,10 +28,8 @@ class LanceShards:
             FileNotFoundError: it does not exist.
         """
         if not self._exists(shard):
-            raise FileNotFoundError(
-                f"{self._path(shard)}: no array here; materialize {self.made_by}, partition {shard}"
-            )
-        return lance.dataset(str(self._path(shard)))
+            raise FileNotFoundError(f"{self.path(shard)}: no array here; materialize {self.made_by}, partition {shard}")
+        return lance.dataset(str(self.path(shard)))
 
     def _replace(self, shard: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
         """Write a shard's array in place of an older one."""
@@ -39,13 +37,14 @@ class LanceShards:
         reader = pa.RecordBatchReader.from_batches(schema, batches)
         # A first write that was killed leaves a folder without a version in it.
         mode = "overwrite" if self._exists(shard) else "create"
-        lance.write_dataset(reader, str(self._path(shard)), mode=mode)
+        lance.write_dataset(reader, str(self.path(shard)), mode=mode)
 
-    def _path(self, shard: str) -> Path:
+    def path(self, shard: str) -> Path:
+        """Folder of a shard's array, which need not exist yet."""
         return self.root / f"{shard}.lance"
 
     def _exists(self, shard: str) -> bool:
-        return any(self._path(shard).glob("_versions/*.manifest"))
+        return any(self.path(shard).glob("_versions/*.manifest"))
 
 
 def clean_up(root: Path, older_than: timedelta) -> int:

@@ -11,12 +11,10 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration.automation import SELECTIONS
+from orchestration.selections import SELECTIONS
 from orchestration.settings import Settings
 from orchestration.settings.model import ComputeSettings
-
-GPU_POOL = "gpu"
-"""The pool of the assets that run networks; their steps get the GPUs of a cluster."""
+from orchestration.tags import GPU_POOL
 
 NAMESPACE = "howto-lake"
 """Of everything that ``orchestration/deploy`` makes."""

@@ -1,12 +1,10 @@
-"""The one entry point: ``build_defs(settings)`` is what the UI, the command line, the tests and a deployment call.
-
-Belongs here: putting assets, checks, jobs, schedules and resources together, and what all assets have in common.
-"""
+"""The one entry point: the UI, the command line, the tests and a deployment all call ``build_defs(settings)``."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -31,20 +29,18 @@ import assets.sources.synthetic.assets
 import assets.statistics.assets
 import assets.tasks.assets
 import assets.videos.assets
-from assets.card.card import card_version
-from assets.card.options import CARD
-from assets.features.index import index_version
-from assets.features.store import ARRAY
-from assets.hero.options import CLIPS
-from assets.lake import load_tables
-from assets.models.folder import MODEL, model_version
-from orchestration.automation import LOOKED_AT, jobs, schedules, sensors, when_changed
+from assets.metadata import PART
+from orchestration.artifacts import contract_of
 from orchestration.checks import schema_check
 from orchestration.compute import executor
-from orchestration.io_manager import PART, column_schema, table_of
+from orchestration.conditions import when_changed
+from orchestration.io_manager import column_schema
+from orchestration.jobs import jobs
 from orchestration.partitions import partitions_by_column
 from orchestration.quality import quality_checks
 from orchestration.resources import build_resources, options_version
+from orchestration.schedules import schedules
+from orchestration.sensors import sensors
 from orchestration.settings import Settings, load_settings
 from orchestration.settings.catalogue import as_markdown
 
@@ -69,8 +65,10 @@ STAGES = (
 )
 _MODEL_SYSTEMS = ("joint_embedding", "hero", "graph")
 
+SOURCE_FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=60), warn_window=timedelta(days=8))
+"""Of sources that change: a person or the weekly schedule checks them. Other assets are as new as their inputs."""
 
-# What Dagster may still change is used on purpose; its version is pinned.
+# APIs that Dagster may still change are used on purpose; its version is pinned.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
@@ -80,77 +78,53 @@ def group_of(stage: ModuleType) -> str:
     return "_".join(stage.__name__.split(".")[1:-1])
 
 
-def is_table(spec: Any) -> bool:
-    """True for an asset that is a table of the lake; features, models and the card are not."""
-    return table_of(spec.key, dict(spec.metadata)) in load_tables()
-
-
-def stored_version(defs: dg.Definitions, key: dg.AssetKey, partition: str | None) -> str | None:
-    """The content version of what is really stored for an asset, or None if nothing is.
-
-    Compared with the version that Dagster recorded, it tells that somebody changed or deleted what an asset had made.
-    """
-    spec = defs.resolve_asset_graph().get(key)
-    metadata, resources = dict(spec.metadata), defs.resources or {}
-    if is_table(spec):
-        return resources["lake"].version(table_of(key, metadata), partition or metadata.get(PART))
-    if MODEL in metadata:
-        return model_version(resources["model_root"] / metadata[MODEL])
-    if CARD in metadata:
-        return card_version(resources["card_root"])
-    version: str | None
-    if metadata[ARRAY] == "clip_embeddings":
-        version = resources["clip_index"].version()
-        return version
-    assert partition is not None
-    stores = {"pairs": "pairs", CLIPS: "hero_store"}
-    if metadata[ARRAY] in stores:
-        version = resources[stores[metadata[ARRAY]]].version_of(partition)
-        return version
-    return index_version(resources["features"], resources["feature_options"].streams, partition)
-
-
-def _dress(definition: dg.AssetsDefinition, settings: Settings, resources: Mapping[str, Any]) -> dg.AssetsDefinition:
-    """Give an asset what follows from its table's contract and from the options that it uses."""
+def _with_contract_and_options(
+    definition: dg.AssetsDefinition, settings: Settings, resources: Mapping[str, Any]
+) -> dg.AssetsDefinition:
+    """The asset with the columns of its table, its partitions, and the version of the options that it uses."""
     options = options_version(resources, set(definition.required_resource_keys), settings.lake)
-    contracts = [load_tables()[table_of(spec.key, dict(spec.metadata))] for spec in definition.specs if is_table(spec)]
+    tables = {spec.key: table for spec in definition.specs if (table := contract_of(spec))}
     partitions = partitions_by_column(settings)
-    columns = {contract.partition_column for contract in contracts}
+    columns = {table.partition_column for table in tables.values()}
     partitioned = next((partitions[column] for column in columns if column in partitions), None)
 
-    changing = {
-        "video_source": settings.sources.kind != "synthetic",
-        "retail_source": settings.retail.transactions is not None,
-    }
-
-    def dressed(spec: dg.AssetSpec) -> dg.AssetSpec:
+    def completed(spec: dg.AssetSpec) -> dg.AssetSpec:
         metadata = dict(spec.metadata)
-        if is_table(spec):
-            metadata["dagster/column_schema"] = column_schema(table_of(spec.key, metadata))
+        if spec.key in tables:
+            metadata["dagster/column_schema"] = column_schema(tables[spec.key].name)
         if spec.group_name == "sources":
             metadata["settings in force"] = dg.MetadataValue.md(as_markdown(settings))
         return spec.replace_attributes(
             code_version="-".join(filter(None, [spec.code_version, options])),
             owners=["team:models" if str(spec.group_name).startswith(_MODEL_SYSTEMS) else "team:data"],
-            freshness_policy=LOOKED_AT if changing.get(spec.key.to_user_string()) else None,
+            freshness_policy=SOURCE_FRESHNESS if spec.key.to_user_string() in _changing_sources(settings) else None,
             partitions_def=partitioned if PART not in metadata else None,
             metadata=metadata,
         )
 
-    return definition.map_asset_specs(dressed)
+    return definition.map_asset_specs(completed)
 
 
-def _automated(definitions: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
-    """The assets with the condition under which automation makes each; studies are for those who ask."""
+def _changing_sources(settings: Settings) -> list[str]:
+    """The source assets whose content may change while nothing in the project does."""
+    changing = {
+        "video_source": settings.sources.kind != "synthetic",
+        "retail_source": settings.retail.transactions is not None,
+    }
+    return [name for name, changes in changing.items() if changes]
+
+
+def _with_automation(definitions: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
+    """The assets with the condition under which automation makes each; studies have none and run on request only."""
     inputs = {spec.key: {dep.asset_key for dep in spec.deps} for each in definitions for spec in each.specs}
 
     @cache
-    def above(key: dg.AssetKey) -> frozenset[dg.AssetKey]:
-        return frozenset(inputs[key]).union(*map(above, inputs[key]))
+    def upstream(key: dg.AssetKey) -> frozenset[dg.AssetKey]:
+        return frozenset(inputs[key]).union(*map(upstream, inputs[key]))
 
     def automated(spec: dg.AssetSpec) -> dg.AssetSpec:
-        wanted = not str(spec.group_name).endswith("_studies")
-        return spec.replace_attributes(automation_condition=when_changed(above(spec.key)) if wanted else None)
+        on_request = str(spec.group_name).endswith("_studies")
+        return spec.replace_attributes(automation_condition=None if on_request else when_changed(upstream(spec.key)))
 
     return [definition.map_asset_specs(automated) for definition in definitions]
 
@@ -159,22 +133,22 @@ def build_defs(settings: Settings, resources: Mapping[str, Any] | None = None) -
     """All definitions under the given settings.
 
     Args:
-        resources: by name, instead of those that follow from the settings.
+        resources: by name, instead of those that the settings give.
     """
     in_force = {**build_resources(settings), **(resources or {})}
     stages = [*STAGES, *([assets.sources.synthetic.assets] if settings.sources.kind == "synthetic" else [])]
     loaded = [
-        _dress(definition, settings, in_force)
+        _with_contract_and_options(definition, settings, in_force)
         for stage in stages
         for definition in dg.load_assets_from_modules([stage], group_name=group_of(stage))
         if isinstance(definition, dg.AssetsDefinition)
     ]
-    loaded = _automated(loaded)
+    loaded = _with_automation(loaded)
     specs = [spec for definition in loaded for spec in definition.specs]
     return dg.Definitions(
         assets=loaded,
         asset_checks=[*(schema_check(spec) for spec in specs), *quality_checks()],
-        jobs=jobs(),
+        jobs=jobs(lambda: build_defs(settings, resources)),
         schedules=schedules(),
         sensors=sensors(settings),
         resources=in_force,

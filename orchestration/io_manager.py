@@ -1,7 +1,4 @@
-"""The one IO manager: an asset's frame is a table of the lake, or one partition of it.
-
-Belongs here: which table and partition an asset means, and what Dagster is told of a write. Storing is ``assets.lake``.
-"""
+"""The one IO manager: an asset's frame is a table of the lake, or one partition of it. See `assets.lake`."""
 
 from __future__ import annotations
 
@@ -10,18 +7,10 @@ import duckdb
 import polars as pl
 
 from assets.lake import Lake, load_tables
+from assets.metadata import PART, table_of
 
-TABLE = "howto/table"
-"""Metadata key: the table an asset writes, where it is not named like the asset."""
-PART = "howto/part"
-"""Metadata key: the fixed partition of that table which the asset owns."""
 SAMPLE_ROWS = 5
 LONGEST_CELL = 60
-
-
-def table_of(key: dg.AssetKey, metadata: dict) -> str:
-    """The lake table of an asset."""
-    return str(metadata.get(TABLE, key.path[-1]))
 
 
 def column_schema(table: str) -> dg.TableSchema:
@@ -54,9 +43,9 @@ def sample(rows: duckdb.DuckDBPyRelation) -> str:
 
 
 class LakeIOManager(dg.IOManager):
-    """Frames in, frames out. The annotation of an asset's input says as what it is read.
+    """Reads and writes frames. The annotation of an asset's input selects the kind of frame.
 
-    ``pl.LazyFrame`` and ``duckdb.DuckDBPyRelation`` read only the columns and rows that the asset goes on to use;
+    ``pl.LazyFrame`` and ``duckdb.DuckDBPyRelation`` read only the columns and rows that the asset uses;
     ``pl.DataFrame`` reads all. An input with all partitions is one frame.
     """
 
@@ -67,11 +56,11 @@ class LakeIOManager(dg.IOManager):
         self, context: dg.OutputContext, obj: pl.DataFrame | pl.LazyFrame | duckdb.DuckDBPyRelation
     ) -> None:
         metadata = context.definition_metadata
-        table = table_of(context.asset_key, dict(metadata))
+        table = table_of(context.asset_key.path[-1], metadata)
         partition = context.partition_key if context.has_partition_key else metadata.get(PART)
         partitions = context.asset_partitions_def.get_partition_keys() if context.has_partition_key else None
         written = self.lake.write(table, obj, partition, partitions)
-        # The content's own version, so that a rerun that changes nothing leaves everything downstream fresh.
+        # The version of the content, so that a rerun that changes nothing leaves everything downstream up to date.
         context.step_context.set_data_version(context.asset_key, dg.DataVersion(written.version))
         rows = "dagster/partition_row_count" if context.has_partition_key else "dagster/row_count"
         context.add_output_metadata(
@@ -90,7 +79,7 @@ class LakeIOManager(dg.IOManager):
         upstream = context.upstream_output
         metadata = dict(upstream.definition_metadata) if upstream else {}
         relation = self.lake.read(
-            table_of(context.asset_key, metadata),
+            table_of(context.asset_key.path[-1], metadata),
             list(context.asset_partition_keys) if context.has_asset_partitions else None,
         )
         wanted = context.dagster_type.typing_type

@@ -16,7 +16,7 @@ from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 from dagster._core.errors import DagsterInvalidSubsetError
 from dagster_shared.check import CheckError
 
-from orchestration.automation import EVERYTHING
+from orchestration.selections import EVERYTHING
 from orchestration.settings import Settings
 
 GRAPH = (

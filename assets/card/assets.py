@@ -6,8 +6,9 @@ from pathlib import Path
 import dagster as dg
 
 from assets.card.card import as_markdown, card_version, make_card, previous_snapshot, write_card
-from assets.card.options import CARD, CardOptions
+from assets.card.options import CardOptions
 from assets.lake import Lake
+from assets.metadata import CARD
 
 INPUTS = (
     "dataset_statistics",

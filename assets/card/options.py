@@ -9,9 +9,6 @@ from pydantic import Field
 
 from assets.options import Options, Seed
 
-CARD = "howto/card"
-"""Metadata key of an asset that is a card: the folder it is written to, below the lake's."""
-
 
 @dataclass(frozen=True)
 class CardOptions(Options):

@@ -9,7 +9,8 @@ import polars as pl
 from assets.features.extract import Extraction, VideoFile
 from assets.features.index import index_rows, index_version, stream_summary
 from assets.features.options import FeatureOptions
-from assets.features.store import ARRAY, FeatureStore
+from assets.features.store import FeatureStore
+from assets.metadata import ARRAY, FEATURES
 from assets.models.metrics import rounded
 from assets.progress import CountedProgress
 from ml.vision.sampling import SourceVideo
@@ -22,7 +23,7 @@ from ml.vision.sampling import SourceVideo
             description="Feature arrays of one shard: one float16 row per time step, with its presentation time.",
             code_version="2",
             kinds={"lance", "pytorch"},
-            metadata={ARRAY: "features"},
+            metadata={ARRAY: FEATURES},
         ),
         "feature_index": dg.AssetOut(
             description="The rows of the feature arrays that belong to each video, and the network that made them.",

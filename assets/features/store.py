@@ -17,9 +17,6 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-ARRAY = "howto/array"
-"""Metadata key of an asset that is arrays: the name of the resource that keeps them."""
-
 SCAN_ROWS = 4096
 """Rows that are read at a time: 10 MB of 1,280 numbers."""
 

@@ -14,9 +14,9 @@ from assets.graph.co_purchases import without_pairs
 from assets.graph.edges import edges
 from assets.graph.options import ClusterGCNOptions, GraphOptions
 from assets.lake import Lake
+from assets.metadata import MODEL
 from assets.models.assets import log_progress, model_inputs, trained_model
 from assets.models.curves import curves
-from assets.models.folder import MODEL
 from assets.models.metrics import rounded
 from assets.pictures import markdown
 from assets.splits import SplitOptions

@@ -9,12 +9,12 @@ import polars as pl
 
 from assets.features.options import FeatureOptions
 from assets.features.reader import FeatureReader
-from assets.features.store import ARRAY, FeatureStore
-from assets.hero.options import CLIPS, HeroClipOptions, HeroOptions
+from assets.features.store import FeatureStore
+from assets.hero.options import HeroClipOptions, HeroOptions
 from assets.lake import Lake
+from assets.metadata import ARRAY, HERO_CLIPS, MODEL
 from assets.models.assets import log_progress, model_inputs, torchrun, trained_model
 from assets.models.curves import curves
-from assets.models.folder import MODEL
 from assets.models.metrics import rounded
 from assets.models.options import RuntimeOptions
 from assets.sources.protocol import VideoSource
@@ -29,7 +29,7 @@ from ml.hero.clip_store import ClipStore
             description="HERO's clips of one shard: frames and subtitles of each one-minute clip.",
             code_version="1",
             kinds={"lance"},
-            metadata={ARRAY: CLIPS},
+            metadata={ARRAY: HERO_CLIPS},
         ),
         "hero_clips": dg.AssetOut(
             description="Start, end and array row of each of HERO's clips, and the reason why a video has none.",

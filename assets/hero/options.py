@@ -12,9 +12,6 @@ from assets.contents import Contents
 from assets.models.folder import model_version
 from assets.options import ContentOf, ExistingFolder, Options, Seed, Variable
 
-CLIPS = "hero_clips"
-"""Name of the arrays of clips, as ``assets.features.store.ARRAY`` gives it."""
-
 VOCABULARY_FILES = ("vocab.json", "merges.txt")
 """Files of RoBERTa's byte-level BPE vocabulary."""
 

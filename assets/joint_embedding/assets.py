@@ -9,13 +9,13 @@ import polars as pl
 
 from assets.features.options import FeatureOptions
 from assets.features.reader import FeatureReader
-from assets.features.store import ARRAY, FeatureStore
+from assets.features.store import FeatureStore
 from assets.joint_embedding.manifest import manifest
 from assets.joint_embedding.options import EmbeddingOptions, PairOptions, WordOptions
 from assets.lake import Lake
+from assets.metadata import ARRAY, CLIP_EMBEDDINGS, MODEL, PAIRS
 from assets.models.assets import log_progress, model_inputs, torchrun, trained_model
 from assets.models.curves import curves
-from assets.models.folder import MODEL
 from assets.models.metrics import rounded
 from assets.models.options import RuntimeOptions
 from assets.splits import SplitOptions
@@ -30,7 +30,7 @@ from ml.joint_embedding.pair_store import PairStore
             description="Training pairs of one shard: caption and clip vector; short captions are extended to 5 s.",
             code_version="2",
             kinds={"lance"},
-            metadata={ARRAY: "pairs"},
+            metadata={ARRAY: PAIRS},
         ),
         "pair_index": dg.AssetOut(
             description="The rows of the pair arrays that belong to each video, and the reason why a video has none.",
@@ -128,7 +128,7 @@ def joint_embedding(
 @dg.asset(
     code_version="1",
     kinds={"pytorch", "lance"},
-    metadata={ARRAY: "clip_embeddings"},
+    metadata={ARRAY: CLIP_EMBEDDINGS},
     deps=["joint_embedding", "clip_pairs"],
 )
 def clip_search_index(

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from assets.lake import load_tables
+from assets.metadata import part_of
 
 
 def evaluation_rows(
@@ -25,4 +26,4 @@ def evaluation_rows(
 
 def evaluations_part(model: str) -> dict[str, str]:
     """Asset metadata: the asset writes the rows of ``model`` in the table ``evaluations``."""
-    return {"howto/table": "evaluations", "howto/part": model}
+    return part_of("evaluations", model)

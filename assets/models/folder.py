@@ -6,10 +6,6 @@ import hashlib
 import math
 from pathlib import Path
 
-MODEL = "howto/model"
-"""Metadata key of an asset that is a model: the name of its folder."""
-
-
 MODEL_FILES = ("model.safetensors", "config.json", "metrics.json", "training.jsonl", "inputs.json")
 """The files of a complete model folder."""
 

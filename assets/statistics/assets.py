@@ -11,20 +11,17 @@ from numpy.typing import NDArray
 from assets.features.timeline import DecodeError
 from assets.lake import Lake
 from assets.media.stills import stills
+from assets.metadata import part_of
 from assets.pictures import markdown
 from assets.splits import SplitOptions
 from assets.statistics.probes import PAIRS, VIDEOS, Frames, contact_sheets, draw, shares, write_sheet
 from assets.statistics.queries import compute_all
 
 
-def _part(subject: str) -> dict[str, str]:
-    return {"howto/table": "dataset_statistics", "howto/part": subject}
-
-
 @dg.asset(
     code_version="2",
     kinds={"sql", "duckdb"},
-    metadata=_part("videos"),
+    metadata=part_of("dataset_statistics", "videos"),
     deps=["tasks", "candidate_videos", "caption_fetches", "videos", "clips", "video_files", "feature_index"],
 )
 def dataset_statistics(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> pl.DataFrame:
@@ -44,7 +41,7 @@ def dataset_statistics(context: dg.AssetExecutionContext, lake: dg.ResourceParam
 @dg.asset(
     code_version="2",
     kinds={"sql", "duckdb"},
-    metadata=_part("graph"),
+    metadata=part_of("dataset_statistics", "graph"),
     deps=["graph_nodes", "graph_edges", "graph_clusters"],
 )
 def graph_statistics(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> pl.DataFrame:

@@ -17,7 +17,7 @@ _CANNOT_START = {
     "orchestration.settings.model.SettingsError",
     "orchestration.selection.SelectionError",
     "orchestration.refresh.lock.RefreshError",
-    "orchestration.search.library.NotReadyError",
+    "orchestration.search.errors.NotReadyError",
     "assets.lake.store.LakeError",
     "assets.sources.howto100m_release.export.ExportError",
     "assets.features.layouts.LayoutError",

@@ -71,7 +71,7 @@ def refresh_with(settings: Settings, selection: str | None) -> int:
         click.echo(f"  left out {left_out}")
     try:
         with dg.DagsterInstance.get() as instance, make_display() as display:
-            done = refresh_lake(settings, instance, chosen, display=display)
+            done = refresh_lake(definitions, instance, chosen, display=display)
     except (DagsterExecutionInterruptedError, KeyboardInterrupt):
         click.echo("Stopped. What was made stays; the same command goes on from there.", err=True)
         return STOPPED

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from orchestration.automation import REFRESHED
+from orchestration.tags import REFRESHED
 
 _HOST_TAG = ".dagster/howto/host"
 

@@ -17,9 +17,9 @@ from dagster._core.events import DagsterEventType
 from dagster._core.loader import LoadingContextForTest
 
 from assets.lake import Lake, load_tables
+from assets.metadata import table_of
 from assets.outcomes import due
-from orchestration.definitions import stored_version
-from orchestration.io_manager import table_of
+from orchestration.artifacts import stored_version
 from orchestration.selection import resolve_selection
 
 _MANY_PARTITIONS = 100
@@ -126,7 +126,7 @@ class Plan:
 
     def _requests_of(self, key: dg.AssetKey) -> str | None:
         """The table of an asset, if its rows are outcomes of requests."""
-        table = load_tables().get(table_of(key, dict(self.graph.get(key).metadata)))
+        table = load_tables().get(table_of(key.path[-1], self.graph.get(key).metadata))
         return table.name if table is not None and "next_try_at" in table.column_types else None
 
     def _newer_input(self, key: dg.AssetKey) -> str | None:

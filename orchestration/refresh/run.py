@@ -11,14 +11,14 @@ import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.utils import make_new_run_id
 
+from assets.lake import Lake
 from assets.notes import NOTES, WARNINGS
 from assets.outcomes import describe_open, open_requests
-from orchestration.definitions import build_defs
+from orchestration.artifacts import repair
 from orchestration.emptied import emptied_by
 from orchestration.refresh.display import Display, print_line
 from orchestration.refresh.lock import close_killed_runs, only_one, process_tags, remove_unfinished_files
 from orchestration.refresh.plan import Plan, Step
-from orchestration.settings import Settings
 
 _WITHIN_TAG = "howto/within"
 """The run of a job within which a refresh made another run."""
@@ -115,6 +115,8 @@ class Refresh:
         self.display.begin(step, reason)
         started = time.monotonic()
         versions = [self.plan.recorded_version(key, step.partition) for key in step.keys]
+        for asset, recorded in zip(step.keys, versions, strict=True):
+            repair(self.defs, asset, step.partition, recorded)
         run_id = make_new_run_id()
         self.instance.add_event_listener(run_id, self._show_message)
         result = self.job.execute_in_process(
@@ -199,14 +201,14 @@ def _what_failed(result: dg.ExecuteInProcessResult) -> str:
 
 
 def refresh_lake(
-    settings: Settings,
+    defs: dg.Definitions,
     instance: dg.DagsterInstance,
     selection: str | None = None,
     log: Callable[[str], object] = print_line,
     within: str | None = None,
     display: Display | None = None,
 ) -> Refresh:
-    """Refresh the lake that the settings name, after clearing up what killed processes left.
+    """Refresh the lake of the definitions, after removing what killed processes left.
 
     Args:
         log: takes the lines about the steps.
@@ -217,9 +219,10 @@ def refresh_lake(
         RefreshError: another refresh of this lake is running.
         DagsterExecutionInterruptedError: somebody stopped it.
     """
-    with only_one(settings.lake):
+    lake: Lake = defs.resources["lake"]  # type: ignore[index]
+    with only_one(lake.root):
         close_killed_runs(instance)
-        remove_unfinished_files(settings.lake / "media")
-        refresh = Refresh(build_defs(settings), instance, log, within, display)
+        remove_unfinished_files(lake.root / "media")
+        refresh = Refresh(defs, instance, log, within, display)
         refresh.run(selection)
         return refresh

@@ -20,7 +20,7 @@ from ml.hero.pretraining.job import load_hero, padded_size
 from ml.hero.search import MomentSearch
 from ml.hero.tokenizer import load_tokenizer
 from ml.metrics.moments import Search
-from orchestration.search.library import NotReadyError
+from orchestration.search.errors import NotReadyError
 from orchestration.search.moments import Moment, Moments, Video, same_moment, videos_of
 
 log = logging.getLogger(__name__)

@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from assets.lake import LakeError
+from orchestration.search.errors import NotReadyError
 
 if TYPE_CHECKING:
     from orchestration.search.hero_moments import Corpus
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_TRIES = 5.0
 
 log = logging.getLogger(__name__)
-
-
-class NotReadyError(Exception):
-    """What is to be searched in has not been made yet; the message says what to run."""
 
 
 class UnavailableError(Exception):

@@ -22,7 +22,7 @@ from ml.joint_embedding.clip_index import ClipIndex
 from ml.joint_embedding.pair_store import PairStore
 from ml.joint_embedding.search import ClipSearch, Found, embedded_clips, text_embeddings
 from ml.text.tokens import clean, stop_words, tokenize
-from orchestration.search.library import NotReadyError
+from orchestration.search.errors import NotReadyError
 
 SAME_MOMENT = 0.5
 """Share of the shorter of two stretches of one video from which on their overlap makes them one moment."""

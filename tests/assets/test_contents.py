@@ -11,7 +11,7 @@ from assets.contents import Contents
 
 
 def test_a_file_that_did_not_change_is_read_once(tmp_path: Path) -> None:
-    memory, file = tmp_path / "lake" / "contents.json", tmp_path / "vectors.txt"
+    memory, file = tmp_path / "contents.json", tmp_path / "vectors.txt"
     file.write_text("first", encoding="utf-8")
     before = Contents(memory).version(file)
     status = file.stat()

@@ -11,8 +11,8 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from assets.lake import load_tables
+from assets.metadata import PART, table_of
 from orchestration.definitions import build_defs
-from orchestration.io_manager import PART
 from orchestration.settings import load_settings
 
 
@@ -55,7 +55,7 @@ def test_every_asset_says_what_it_is(defs: dg.Definitions) -> None:
         node = graph.get(key)
         assert node.description, key
         assert node.code_version, key
-        table = str(node.metadata.get("howto/table", key.path[-1]))
+        table = table_of(key.path[-1], node.metadata)
         if table in load_tables():
             schema = node.metadata["dagster/column_schema"]
             assert all(column.description for column in schema.columns), key

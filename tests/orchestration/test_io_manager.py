@@ -57,7 +57,7 @@ def test_partitions_go_in_and_out_one_by_one_or_all_as_one_frame(lake: Lake) -> 
     assert materialize(lake, instance, "all_shards").success
 
 
-def test_dagster_is_told_rows_schema_snapshot_and_content_version(lake: Lake) -> None:
+def test_rows_schema_snapshot_and_content_version_are_recorded(lake: Lake) -> None:
     instance = dg.DagsterInstance.ephemeral()
     result = materialize(lake, instance, "caption_fetches", "shard-0000")
     [made] = result.asset_materializations_for_node("caption_fetches")
@@ -65,7 +65,7 @@ def test_dagster_is_told_rows_schema_snapshot_and_content_version(lake: Lake) ->
     assert made.metadata["snapshot"].value == lake.snapshot()
     assert made.metadata["table_bytes"].value > 0
     columns = {column.name: column for column in made.metadata["dagster/column_schema"].schema.columns}
-    assert columns["word_count"].type == "BIGINT" and "words in the track" in columns["word_count"].description
+    assert columns["word_count"].type == "BIGINT" and "words in the caption track" in columns["word_count"].description
     assert made.tags["dagster/data_version"] == lake.version("caption_fetches", "shard-0000")
 
 

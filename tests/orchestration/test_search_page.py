@@ -42,8 +42,9 @@ from ml.text.word_vectors import train_word_vectors
 from ml.training import write_model_folder
 from orchestration.cli import main
 from orchestration.search.app import build_app
+from orchestration.search.errors import NotReadyError
 from orchestration.search.hero_moments import Corpus, load_corpus
-from orchestration.search.library import Library, NotReadyError
+from orchestration.search.library import Library
 from orchestration.search.limits import TokenBuckets
 from orchestration.search.moments import Moments, Video, load_moments
 from orchestration.search.openapi import document

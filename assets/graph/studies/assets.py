@@ -9,11 +9,14 @@ import polars as pl
 
 from assets.graph.arrays import feature_matrix, graph_data
 from assets.graph.options import ClusterGCNOptions, Construction, GraphOptions
+from assets.metadata import part_of
 from assets.pictures import markdown
 from assets.splits import SplitOptions
 from ml.cluster_gcn.data import GraphData
 
 SEEDS_COMPARED = 3
+STUDIES = "cluster_gcn_studies"
+"""Table of which some studies here write a part each."""
 Subject = Literal["partition", "depth", "memory"]
 AXES: dict[Subject, tuple[str, Sequence[str], Sequence[str]]] = {
     "partition": ("clusters_per_batch", ("accuracy", "macro_f1"), ("construction", "method")),
@@ -77,7 +80,7 @@ def graph_construction_study(
     return study
 
 
-@dg.asset(code_version="1", kinds={"pytorch", "metis"}, pool="gpu", metadata=_part("partition"))
+@dg.asset(code_version="1", kinds={"pytorch", "metis"}, pool="gpu", metadata=part_of(STUDIES, "partition"))
 def partition_study(
     context: dg.AssetExecutionContext,
     co_purchases: duckdb.DuckDBPyRelation,

@@ -6,6 +6,7 @@ import dagster as dg
 import polars as pl
 
 from assets.hero.options import HeroOptions
+from assets.metadata import part_of
 
 
 def _hero_study(subject: Literal["tasks", "architecture", "corpus"], description: str) -> dg.AssetsDefinition:
@@ -17,7 +18,7 @@ def _hero_study(subject: Literal["tasks", "architecture", "corpus"], description
         code_version="2",
         kinds={"pytorch"},
         pool="gpu",
-        metadata={"howto/table": "hero_studies", "howto/part": subject},
+        metadata=part_of("hero_studies", subject),
     )
     def study(
         context: dg.AssetExecutionContext,

@@ -14,6 +14,7 @@ from assets.features.store import FeatureStore
 from assets.joint_embedding.evaluation.options import BenchmarkOptions
 from assets.joint_embedding.options import EmbeddingOptions
 from assets.lake import Lake
+from assets.metadata import part_of
 from assets.models.evaluations import evaluations_part
 from assets.pictures import markdown
 from assets.sources.protocol import VideoSource
@@ -34,7 +35,7 @@ def _embedding_study(
         kinds={"pytorch"},
         pool="gpu",
         deps=["joint_embedding", "clip_pairs", "benchmark_videos"],
-        metadata={"howto/table": "joint_embedding_studies", "howto/part": subject},
+        metadata=part_of("joint_embedding_studies", subject),
     )
     def study(
         context: dg.AssetExecutionContext,

@@ -26,7 +26,7 @@ from assets.graph.options import Construction, Measure
 from assets.lake import Lake, load_tables
 from assets.splits import SplitOptions
 from assets.statistics.queries import compute_all
-from orchestration.checks import broken_rules
+from orchestration.artifacts.tables import contract_violations
 from tests.retail_files import PRODUCT_HEADER, TRANSACTION_HEADER, retail
 
 DATABASE = duckdb.connect()
@@ -269,7 +269,7 @@ def test_a_feature_that_tells_the_label_by_itself_fails_its_check(lake: Lake) ->
         nodes = graph_nodes(edges_of_all, products, SPLIT)
         found = single_feature_baselines(nodes, node_features(nodes, products, bought(names)), products, "department")
         lake.write("graph_feature_leakage", found)
-        verdicts[name] = broken_rules(lake, load_tables()["graph_feature_leakage"], None)
+        verdicts[name] = contract_violations(lake, load_tables()["graph_feature_leakage"], None)
         told = {row["source"]: row for row in found.iter_rows(named=True)}
         assert not told["product_type"]["used"] and told["product_type"]["accuracy"] == 1
         assert told["product_type"]["mutual_information"] == pytest.approx(1)

@@ -14,7 +14,7 @@ from assets.graph.studies.cluster_gcn import PROPAGATIONS, compare, depth_trials
 from assets.lake import Lake, load_tables
 from assets.models.study_plots import lines_figure
 from ml.cluster_gcn.train import Config
-from orchestration.checks import broken_rules
+from orchestration.artifacts.tables import contract_violations
 from tests.ml.cluster_gcn.graphs import planted_communities
 
 GRAPH = planted_communities()
@@ -54,7 +54,7 @@ def test_a_study_is_a_part_of_its_table(tmp_path: Path) -> None:
     study = compare("depth", {"planted": GRAPH}, depth_trials("planted", CONFIG, seeds=(0,), depths=(2,)))
     lake = Lake(tmp_path)
     lake.write("cluster_gcn_studies", study, "depth")
-    assert not broken_rules(lake, load_tables()["cluster_gcn_studies"], "depth")
+    assert not contract_violations(lake, load_tables()["cluster_gcn_studies"], "depth")
 
 
 def test_labels_of_test_nodes_choose_nothing() -> None:

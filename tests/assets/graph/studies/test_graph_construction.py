@@ -18,7 +18,7 @@ from assets.graph.studies.graph_construction import construction_study, construc
 from assets.lake import Lake, load_tables
 from assets.splits import SplitOptions, split_of
 from ml.cluster_gcn.data import UNLABELLED
-from orchestration.checks import broken_rules
+from orchestration.artifacts.tables import contract_violations
 
 SPLIT = SplitOptions(seed=0, held_out_share=0.2)
 OPTIONS = GraphOptions(min_baskets=1, max_basket_items=50, neighbours=5, clusters=4, seed=0)
@@ -67,7 +67,7 @@ def test_significant_edges_tell_departments_apart_and_all_pairs_do_less(
 ) -> None:
     rows = study(shop, EVERY_PAIR, STRONGEST)
     lake.write("graph_construction_study", rows)
-    assert not broken_rules(lake, load_tables()["graph_construction_study"], None)
+    assert not contract_violations(lake, load_tables()["graph_construction_study"], None)
     every, strongest = rows.iter_rows(named=True)
     assert every["construction"] == "all by baskets, 1 baskets" and every["isolated_share"] == 0
     assert strongest["construction"] == "mutual top-8 by significance, 2 baskets"

@@ -11,7 +11,7 @@ from assets.graph.studies.own_features import REFERENCE, compare, figure, same_l
 from assets.lake import Lake, load_tables
 from ml.cluster_gcn.data import UNLABELLED
 from ml.cluster_gcn.train import Config
-from orchestration.checks import broken_rules
+from orchestration.artifacts.tables import contract_violations
 from tests.ml.cluster_gcn.graphs import planted_communities
 
 GRAPH = planted_communities()
@@ -31,7 +31,7 @@ def test_edges_tell_what_features_do_not(lake: Lake) -> None:
     difference = seen["accuracy"] - own.filter(seed=0)["accuracy"][0]
     assert round(difference * len(GRAPH.nodes("validation"))) == gained
     lake.write("own_features_study", study)
-    assert broken_rules(lake, load_tables()["own_features_study"], None) == {}
+    assert contract_violations(lake, load_tables()["own_features_study"], None) == {}
     assert len(figure(study).axes) == 3
 
 

@@ -18,7 +18,7 @@ from assets.joint_embedding.evaluation.raw_videos import SHARD, make_files
 from assets.lake import Lake, load_tables
 from ml.crosstask.files import CrossTask, Task, TaskVideo
 from ml.joint_embedding.benchmarks import EvaluationSet, write_lsmdc
-from orchestration.checks import broken_rules
+from orchestration.artifacts.tables import contract_violations
 
 NETWORKS = FeatureOptions("efficientnet_lite0", device="cpu")
 
@@ -86,7 +86,7 @@ def test_what_became_of_each_video_is_told(rows: pl.DataFrame, tmp_path: Path) -
     assert "videos/" in errors["gone"] and errors["broken"]
     lake = Lake(tmp_path)
     lake.write("benchmark_videos", rows)
-    assert not broken_rules(lake, load_tables()["benchmark_videos"], None)
+    assert not contract_violations(lake, load_tables()["benchmark_videos"], None)
 
 
 def test_files_are_those_that_the_published_code_reads(options: BenchmarkOptions, rows: pl.DataFrame) -> None:

@@ -31,7 +31,7 @@ from ml.joint_embedding.pair_store import PairStore, Place, StoredPairs
 from ml.joint_embedding.pairs import Stream, VideoPairs
 from ml.joint_embedding.train import Config, EmbeddingLearner, best_of_videos
 from ml.text.word_vectors import WordVectors
-from orchestration.checks import broken_rules
+from orchestration.artifacts.tables import contract_violations
 
 SOURCE = SyntheticSource(tasks=3, videos_per_task=3, seed=0)
 IDS = [f"synthetic-{number:05d}" for number in range(9)]
@@ -75,7 +75,7 @@ def test_each_way_to_train_is_a_row_a_metric(setting: Setting, places: dict[str,
     assert study.filter(pl.col("metric") != "median_rank")["value"].is_between(0, 1).all()
     lake = Lake(tmp_path)
     lake.write("joint_embedding_studies", study, "negatives")
-    assert not broken_rules(lake, load_tables()["joint_embedding_studies"], "negatives")
+    assert not contract_violations(lake, load_tables()["joint_embedding_studies"], "negatives")
     assert len(study_figure(study).axes) == 8
 
 

@@ -1,0 +1,63 @@
+"""Model folders and the data set card as artifacts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from assets.card.card import FILES as CARD_FILES
+from assets.card.card import card_version
+from assets.models.folder import MODEL_FILES, model_version
+from orchestration.artifacts.protocol import UNREADABLE, Resources
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A trained model, in the folder of its name."""
+
+    name: str
+    resources: tuple[str, ...] = ("model_root",)
+    description: str = "The model folder is complete and its parameters are finite."
+
+    def version(self, resources: Resources, partition: str | None) -> str | None:
+        return model_version(resources["model_root"] / self.name)
+
+    def violations(self, resources: Resources, partition: str | None) -> dict[str, int]:
+        return model_violations(resources["model_root"] / self.name)
+
+    def repair(self, resources: Resources, partition: str | None) -> None:
+        """Nothing: a training replaces the folder."""
+
+
+def model_violations(folder: Path) -> dict[str, int]:
+    """What a model folder lacks: files, readable parameters, finite parameters."""
+    missing = {f"{name} exists": 1 for name in MODEL_FILES if not (folder / name).exists()}
+    if missing:
+        return missing
+    try:
+        tensors = load_file(folder / "model.safetensors")
+    except (*UNREADABLE, SafetensorError):
+        return {"model.safetensors can be read": 1}
+    wrong = sum(not np.isfinite(tensor).all() for tensor in tensors.values())
+    return {"parameters are finite": wrong} if wrong else {}
+
+
+@dataclass(frozen=True)
+class CardFolder:
+    """The data set card."""
+
+    resources: tuple[str, ...] = ("card_root",)
+    description: str = "The files of the card exist."
+
+    def version(self, resources: Resources, partition: str | None) -> str | None:
+        return card_version(resources["card_root"])
+
+    def violations(self, resources: Resources, partition: str | None) -> dict[str, int]:
+        return {f"{name} exists": 1 for name in CARD_FILES if not (resources["card_root"] / name).exists()}
+
+    def repair(self, resources: Resources, partition: str | None) -> None:
+        """Nothing: the files are replaced."""

@@ -1,0 +1,72 @@
+"""Which asset stores which artifact, by its metadata (`assets.metadata`)."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from assets.lake import Table, load_tables
+from assets.metadata import ARRAY, CARD, CLIP_EMBEDDINGS, FEATURES, HERO_CLIPS, MODEL, PAIRS, PART, table_of
+from orchestration.artifacts.arrays import ClipEmbeddings, FeatureArrays, ShardArrays
+from orchestration.artifacts.models import CardFolder, ModelFolder
+from orchestration.artifacts.protocol import UNREADABLE, Artifact
+from orchestration.artifacts.tables import LakeTable
+
+ARRAYS: dict[str, Artifact] = {
+    FEATURES: FeatureArrays(),
+    PAIRS: ShardArrays("pairs", "pair_index", "coalesce(sum(pairs), 0)", "The array has every pair of pair_index."),
+    HERO_CLIPS: ShardArrays(
+        "hero_store", "hero_clips", "count(*) FILTER (reason IS NULL)", "The array has every clip of hero_clips."
+    ),
+    CLIP_EMBEDDINGS: ClipEmbeddings(),
+}
+"""Arrays by their name in the metadata."""
+
+DAMAGED = "damaged"
+"""Stands for the version of content that cannot be read."""
+
+
+def artifact_of(spec: dg.AssetSpec) -> Artifact:
+    """What an asset stores.
+
+    Raises:
+        ValueError: neither a table of its name nor its metadata says so.
+    """
+    metadata, name = dict(spec.metadata), spec.key.path[-1]
+    if MODEL in metadata:
+        return ModelFolder(metadata[MODEL])
+    if CARD in metadata:
+        return CardFolder()
+    if ARRAY in metadata:
+        return ARRAYS[metadata[ARRAY]]
+    table = load_tables().get(table_of(name, metadata))
+    if table is None:
+        raise ValueError(f"asset {name}: add sql/tables/{name}.sql, or a key of assets.metadata to its metadata")
+    return LakeTable(table, metadata.get(PART))
+
+
+def contract_of(spec: dg.AssetSpec) -> Table | None:
+    """The contract of the table that an asset writes; None if it writes no table."""
+    artifact = artifact_of(spec)
+    return artifact.table if isinstance(artifact, LakeTable) else None
+
+
+def stored_version(defs: dg.Definitions, key: dg.AssetKey, partition: str | None) -> str | None:
+    """Version of the content that is really stored for an asset; None if nothing is, ``DAMAGED`` if it is unreadable.
+
+    If it differs from the version that Dagster recorded, somebody changed or deleted what the asset had made.
+    """
+    spec = defs.resolve_asset_graph().get(key).to_asset_spec()
+    try:
+        return artifact_of(spec).version(defs.resources or {}, partition)
+    except UNREADABLE:
+        return DAMAGED
+
+
+def repair(defs: dg.Definitions, key: dg.AssetKey, partition: str | None, recorded: str | None) -> None:
+    """Remove damage that making an asset again would keep or fail on.
+
+    Args:
+        recorded: the version that Dagster recorded. Content that still has it is not damaged.
+    """
+    if stored_version(defs, key, partition) not in (None, recorded):
+        artifact_of(defs.resolve_asset_graph().get(key).to_asset_spec()).repair(defs.resources or {}, partition)

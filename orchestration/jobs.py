@@ -1,0 +1,81 @@
+"""The jobs of the UI: refreshes of a selection, maintenance, and the check of the sources."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from assets.features.store import FeatureStore
+from assets.lake import Lake
+from ml.lance_shards import clean_up
+from orchestration.refresh import refresh_lake
+from orchestration.selections import SELECTIONS
+from orchestration.settings import Settings
+
+_DESCRIPTIONS = {
+    "collect": "Search for videos and fetch their captions.",
+    "build_features": "Fetch video files and compute their features.",
+    "train": "Train and evaluate the models on the data of the lake.",
+    "fine_tune": "Fine-tune HERO on each of its benchmarks: minutes each, on a GPU or on request.",
+    "everything": "All but studies and fine-tuning: from the sources over the models to the card.",
+    "study": "Compare choices with each other: minutes to hours, on request.",
+}
+
+
+def jobs(definitions: Callable[[], dg.Definitions]) -> list[dg.JobDefinition]:
+    """The jobs of the UI.
+
+    Args:
+        definitions: makes the definitions that a refresh runs.
+    """
+    return [*(_refresh_job(name, definitions) for name in SELECTIONS), maintain_lake]
+
+
+def _refresh_job(name: str, definitions: Callable[[], dg.Definitions]) -> dg.JobDefinition:
+    """A job over assets of both partition dimensions, which one Dagster asset job cannot span.
+
+    It runs each asset and partition that is out of date as a run of its own and skips the others.
+    """
+
+    @dg.op(name=f"refresh_{name}", description=_DESCRIPTIONS[name])
+    def refresh(context: dg.OpExecutionContext) -> None:
+        done = refresh_lake(definitions(), context.instance, SELECTIONS[name], context.log.info, within=context.run_id)
+        context.log.info(done.summary)
+        if done.failed:
+            failures = {str(step): reason for step, reason in done.failed.items()}
+            raise dg.Failure(description=done.summary, metadata=failures)
+
+    @dg.job(name=name, description=f"{_DESCRIPTIONS[name]} What is up to date is skipped.")
+    def job() -> None:
+        refresh()
+
+    return job
+
+
+@dg.op(description="Expire old snapshots of the lake and delete the files that no snapshot needs.")
+def expire_snapshots(
+    context: dg.OpExecutionContext, lake: dg.ResourceParam[Lake], settings: dg.ResourceParam[Settings]
+) -> None:
+    done = lake.maintain(datetime.now(UTC) - timedelta(days=settings.operations.retention_days))
+    context.log.info("; ".join(f"{name.replace('_', ' ')}: {count}" for name, count in done.items()))
+
+
+@dg.op(description="Delete older versions of the arrays.")
+def clean_up_arrays(
+    context: dg.OpExecutionContext, features: dg.ResourceParam[FeatureStore], settings: dg.ResourceParam[Settings]
+) -> None:
+    freed = clean_up(features.root, timedelta(days=settings.operations.retention_days))
+    context.log.info(f"{freed / 1e6:,.1f} MB of older arrays deleted")
+
+
+@dg.job(description="Delete snapshots and arrays that were replaced more than HOWTO_RETENTION_DAYS ago.")
+def maintain_lake() -> None:
+    expire_snapshots()
+    clean_up_arrays()
+
+
+CHECK_SOURCES = dg.define_asset_job(
+    "check_sources",
+    selection=dg.AssetSelection.assets("video_source", "retail_source"),
+    description="Record what changed in the sources; automation conditions do the rest.",
+)

@@ -1,0 +1,32 @@
+"""The schedules of the UI. They are stopped until somebody starts them there."""
+
+import dagster as dg
+
+from orchestration.jobs import CHECK_SOURCES, maintain_lake
+
+
+def schedules() -> list[dg.ScheduleDefinition]:
+    """The schedules, in UTC."""
+    return [
+        dg.ScheduleDefinition(
+            name="weekly_source_check",
+            job=CHECK_SOURCES,
+            cron_schedule="0 3 * * 1",
+            execution_timezone="UTC",
+            description="Check the sources of articles, videos and transactions every Monday.",
+        ),
+        dg.ScheduleDefinition(
+            name="daily_collect",
+            job_name="collect",
+            cron_schedule="0 4 * * *",
+            execution_timezone="UTC",
+            description="Search, fetch captions, and repeat requests that are due, every night.",
+        ),
+        dg.ScheduleDefinition(
+            name="weekly_maintenance",
+            job=maintain_lake,
+            cron_schedule="0 2 * * 0",
+            execution_timezone="UTC",
+            description="Delete what was replaced more than HOWTO_RETENTION_DAYS ago, every Sunday.",
+        ),
+    ]

@@ -1,0 +1,7 @@
+"""Tags of runs and pools of assets that several modules refer to."""
+
+REFRESHED = ".dagster/howto/pid"
+"""Tag of runs that a refresh started, hidden in the UI; its value is the id of the process."""
+
+GPU_POOL = "gpu"
+"""Pool of the assets that run networks; their steps get the GPUs of a cluster."""

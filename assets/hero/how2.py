@@ -17,9 +17,9 @@ from assets.outcomes import SourceError
 from assets.sources.protocol import VideoSource
 from assets.sources.synthetic import SyntheticSource
 from ml.hero.construction import (
-    ASKED,
+    ANSWER_COLUMNS,
+    SEGMENT_COLUMNS,
     SHARES,
-    SHOWN,
     Limits,
     Record,
     Split,
@@ -81,7 +81,7 @@ def read_sheet(path: Path) -> tuple[list[Description], list[Question]]:
     questions: list[Question] = []
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.DictReader(file)
-        missing = [name for name in (*SHOWN, *ASKED) if name not in (reader.fieldnames or [])]
+        missing = [name for name in (*SEGMENT_COLUMNS, *ANSWER_COLUMNS) if name not in (reader.fieldnames or [])]
         if missing:
             raise SourceError(f"{path}: has no column {', '.join(missing)}; start from {SHEET}")
         for number, row in enumerate(reader, start=2):

@@ -1,8 +1,8 @@
 """Transformer layers over packed sequences, so that no token of padding is computed.
 
-Sequences of a batch lie one after the other in a stream ``[tokens, hidden]``, those of equal length side by side.
-``Groups`` tells how: (how many sequences, their length), in the stream's order. What belongs to single tokens is
-computed on the stream; attention is computed group by group on views of it, which need no mask.
+The sequences of a batch follow one another in a stream ``[tokens, hidden]``, ordered by length. ``Groups`` lists
+(number of sequences, their length) in the stream's order. Operations on single tokens run on the whole stream;
+attention runs group by group on views of the stream, which need no mask.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from torch.nn import functional
 Groups = tuple[tuple[int, int], ...]
 
 LAYER_NORM_EPS = 1e-12
-"""Of layer norms within the layers; those of embeddings and heads have torch's default, 1e-5 (D.2)."""
+"""Of layer norms within the layers, as published; those of embeddings and heads have torch's default, 1e-5."""
 
 
 def group_views(stream: Tensor, groups: Groups) -> Iterator[Tensor]:
     """The groups of a stream ``[tokens, ...]`` as ``[sequences, length, ...]`` each."""
-    # Not by slices, each of which would make a gradient as long as the stream.
+    # Slices instead of a split would each make a gradient as long as the stream.
     for part, size in zip(stream.split([count * length for count, length in groups]), groups, strict=True):
         yield part.unflatten(0, size)
 
@@ -38,37 +38,37 @@ class SelfAttention(nn.Module):
         self.norm = nn.LayerNorm(hidden, LAYER_NORM_EPS)
 
     def forward(self, stream: Tensor, groups: Groups) -> Tensor:
-        """``stream[tokens, hidden]`` to the same shape; no token sees one of another sequence."""
+        """``stream[tokens, hidden]`` to the same shape; tokens attend to tokens of their own sequence only."""
         projected = self.queries_keys_values(stream).unflatten(1, (3, self.heads, -1))
         dropout = self.probability if self.training else 0.0
-        seen = []
+        attended = []
         for group in group_views(projected, groups):
             queries, keys, values = (each.transpose(1, 2) for each in group.unbind(2))
             mixed = functional.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout)
-            seen.append(mixed.transpose(1, 2).flatten(2).flatten(0, 1))
-        return self.norm(stream + self.dropout(self.output(torch.cat(seen))))
+            attended.append(mixed.transpose(1, 2).flatten(2).flatten(0, 1))
+        return self.norm(stream + self.dropout(self.output(torch.cat(attended))))
 
 
 class Layer(nn.Module):
-    """Self-attention, then a feed-forward of four widths with GELU, each with residual and layer norm behind it."""
+    """Self-attention, then a feed-forward layer (``4 * hidden``, GELU), each with residual and layer norm."""
 
     def __init__(self, hidden: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.attention = SelfAttention(hidden, heads, dropout)
-        self.wide = nn.Linear(hidden, 4 * hidden)
-        self.narrow = nn.Linear(4 * hidden, hidden)
+        self.fc1 = nn.Linear(hidden, 4 * hidden)
+        self.fc2 = nn.Linear(4 * hidden, hidden)
         self.dropout = nn.Dropout(dropout)
         self.norm = nn.LayerNorm(hidden, LAYER_NORM_EPS)
 
     def forward(self, stream: Tensor, groups: Groups) -> Tensor:
         """``stream[tokens, hidden]`` to the same shape."""
-        seen = self.attention(stream, groups)
-        thought = self.narrow(functional.gelu(self.wide(seen)))
-        return self.norm(seen + self.dropout(thought))
+        attended = self.attention(stream, groups)
+        hidden = self.fc2(functional.gelu(self.fc1(attended)))
+        return self.norm(attended + self.dropout(hidden))
 
 
 class Encoder(nn.Module):
-    """Layers one after the other, and a pooler that the published model holds though nothing reads it."""
+    """A stack of layers, and the pooler of the published model, which no other part reads."""
 
     def __init__(self, layers: int, hidden: int, heads: int, dropout: float) -> None:
         super().__init__()

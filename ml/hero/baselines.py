@@ -1,8 +1,8 @@
-"""Two simpler encoders beside HERO: F-TRM, without a hierarchy, and H-TRM, without fusion of frames and text by words.
+"""Two simpler encoders to compare with HERO: F-TRM has no hierarchy, H-TRM does not fuse frames with words.
 
-They stand for what HERO's paper (arXiv 2005.00200) compares it with; no description of theirs was at hand, so all that
-is told of each class below is this project's choice. Both keep HERO's interface, heads and tasks, so that only the
-encoder differs. At the published sizes F-TRM holds 116,689,870 parameters and H-TRM 117,598,414, HERO 121,037,262.
+HERO's paper (arXiv 2005.00200) compares HERO with encoders of these names. Their details were not available, so the
+architecture of each class below is this project's choice. Both keep HERO's interface, heads and tasks, so that only
+the encoder differs. At the published sizes F-TRM has 116,689,870 parameters, H-TRM 117,598,414 and HERO 121,037,262.
 """
 
 from __future__ import annotations
@@ -21,31 +21,31 @@ from ml.hero.model import Hero
 
 
 class FlatEncoder(CrossModalTransformer):
-    """One sequence a video: all its frames, the text of all its subtitles, and what is asked of it."""
+    """One sequence per video: all its frames, the text of all its subtitles, and the appended text."""
 
     def forward(self, batch: HeroBatch, masked: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Vectors of all frames ``[frames, hidden]`` and of the tokens of subtitles ``[tokens, hidden]``.
 
         Frames are numbered through their video, and so are the tokens of its subtitles.
         """
-        frames = self.embed_frames(self.mask.cover(batch.frames, masked), batch.frame_places)
+        frames = self.embed_frames(self.mask.apply_mask(batch.frames, masked), batch.frame_places)
         starts = torch.searchsorted(batch.token_videos, batch.token_videos)
         text = self.embed_text(batch.tokens, torch.arange(len(starts), device=starts.device) - starts)
-        asked = self.embed_text(batch.appended, batch.appended_positions)
+        appended = self.embed_text(batch.appended, batch.appended_positions)
         rows = torch.arange(len(batch.lengths), device=starts.device)
         of_frames = rows.repeat_interleave(batch.lengths)
-        of_asked = _of_appended(batch, of_frames)
-        order, groups = by_sequence(torch.cat([of_frames, batch.token_videos, of_asked]))
-        stream = self.encoder(torch.cat([frames, text, asked])[order], groups)
+        of_appended = _of_appended(batch, of_frames)
+        order, groups = by_sequence(torch.cat([of_frames, batch.token_videos, of_appended]))
+        stream = self.encoder(torch.cat([frames, text, appended])[order], groups)
         whole = torch.empty_like(stream).index_copy(0, order, stream)
         return whole[: len(frames)], whole[len(frames) : len(frames) + len(text)]
 
 
 class FlatTransformer(Hero):
-    """F-TRM: as many layers as HERO's two transformers together, over frames and words side by side.
+    """F-TRM: as many layers as HERO's two transformers together, over frames and words in one sequence.
 
-    Queries go through all of these layers. Which words are said in which frames is not told. A question stands there
-    once. Where frames are shuffled, their features are, as there is no fusion before they see one another.
+    Queries pass through all of these layers. The model does not receive which words are said in which frames. A
+    question is appended once. Shuffling exchanges the features of frames, because no fusion precedes attention.
     """
 
     cross_modal_type = FlatEncoder
@@ -64,19 +64,19 @@ class FlatTransformer(Hero):
         return frames
 
     @staticmethod
-    def beside(videos: Sequence[AlignedVideo], texts: Sequence[Sequence[int]]) -> HeroBatch:
+    def with_texts(videos: Sequence[AlignedVideo], texts: Sequence[Sequence[int]]) -> HeroBatch:
         return collate(videos, appended=texts)
 
 
 class SubtitleEncoder(CrossModalTransformer):
-    """A sequence a subtitle, of its text alone; each of its frames is given the mean of its tokens' vectors."""
+    """One sequence per subtitle, of its text alone; each of its frames gets the mean of its tokens' vectors."""
 
     def __init__(self, config: HeroConfig) -> None:
         super().__init__(config)
         del self.mask, self.feature_norm, self.project, self.frame_positions, self.frame_norm
 
     def forward(self, batch: HeroBatch, masked: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """What is said in the matched frames ``[matched, hidden]``, and the tokens' vectors ``[tokens, hidden]``."""
+        """Text vectors of the matched frames ``[matched, hidden]``, and vectors of the tokens ``[tokens, hidden]``."""
         of_rows = _sequence_of_rows(batch.order, batch.groups)
         of_frames, of_tokens = of_rows[: len(batch.matched)], of_rows[len(batch.matched) :]
         order, groups = by_sequence(of_tokens)
@@ -88,16 +88,16 @@ class SubtitleEncoder(CrossModalTransformer):
 
 
 class HierarchicalTransformer(Hero):
-    """H-TRM: subtitles are read without their frames; frames and what is said in them meet in the temporal transformer.
+    """H-TRM: the lower transformer reads subtitles without frames; the temporal transformer combines text and frames.
 
-    It differs from HERO only in what the lower transformer sees.
+    It differs from HERO only in the input of the lower transformer.
     """
 
     cross_modal_type = SubtitleEncoder
 
 
 def by_sequence(sequences: Tensor) -> tuple[Tensor, Groups]:
-    """Order and groups that pack elements by the sequence that each is of ``[elements]``, the shortest first."""
+    """Order and groups that pack elements by the sequence that each belongs to ``[elements]``, shortest first."""
     _, own, lengths = sequences.unique(return_inverse=True, return_counts=True)
     order = (lengths[own] * len(lengths) + own).argsort(stable=True)
     sizes, counts = lengths.unique(return_counts=True)
@@ -105,7 +105,7 @@ def by_sequence(sequences: Tensor) -> tuple[Tensor, Groups]:
 
 
 def _sequence_of_rows(order: Tensor, groups: Groups) -> Tensor:
-    """Number of the packed sequence in which each row stands."""
+    """Number of the packed sequence that contains each row."""
     sizes = torch.tensor([size for count, size in groups for _ in range(count)], device=order.device)
     numbers = torch.arange(len(sizes), device=order.device).repeat_interleave(sizes)
     return torch.empty_like(order).index_copy(0, order, numbers)

@@ -1,7 +1,6 @@
-"""From videos with subtitles to the packed tensors that HERO reads (D.1).
+"""From videos with subtitles to the packed tensors that HERO reads: alignment of frames, layout of sequences.
 
-Belongs here: which frames belong to which subtitle, and how sequences are laid out. Drawing of masks and questions lies
-beside the task that needs it.
+See ``ml.hero.pretraining`` and ``ml.hero.downstream.tasks`` for the masks, queries and questions of each task.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ BEGIN, PADDING, END = 0, 1, 2
 """Ids of ``<s>``, ``<pad>`` and ``</s>`` in RoBERTa's vocabulary and in those trained here."""
 
 FRAMES_WITHOUT_SUBTITLE = 5
-"""Frames that share an empty subtitle in a video that has none."""
+"""Frames that share an empty subtitle in a video without subtitles."""
 LONGEST_LAST_S = 16.0
 FRAMES_OF_LONG_LAST = 11
-"""A last subtitle that is longer than that many seconds keeps only so many frames."""
+"""A last subtitle that is longer than ``LONGEST_LAST_S`` seconds keeps only this number of frames."""
 
 
 class Vocabulary(NamedTuple):
-    """What masked language modelling puts in the place of words: the mask, or an id from ``first`` to ``last``."""
+    """The tokens that masked language modelling replaces words by: the mask, or an id from ``first`` to ``last``."""
 
     mask: int
     first: int
@@ -41,7 +40,7 @@ class Vocabulary(NamedTuple):
 
 
 class Passage(NamedTuple):
-    """What is one sequence for the cross-modal transformer: frames, in order, and the tokens said in them."""
+    """One sequence for the cross-modal transformer: frames in order, and the tokens said during them."""
 
     frames: tuple[int, ...]
     tokens: tuple[int, ...]
@@ -49,7 +48,7 @@ class Passage(NamedTuple):
 
 @dataclass(frozen=True)
 class AlignedVideo:
-    """A video cut into passages; frames of no passage have no subtitle. ``dropped``: subtitles behind the end."""
+    """A video cut into passages; frames of no passage have no subtitle. ``dropped`` counts subtitles after the end."""
 
     video_id: str
     features: NDArray[np.floating]
@@ -60,7 +59,7 @@ class AlignedVideo:
 class Texts(NamedTuple):
     """Texts packed shortest first: ``tokens`` and their ``positions``, both ``[tokens]``.
 
-    ``places[texts]`` is where each text, in the order given, stands among the packed ones.
+    ``places[texts]`` is the position of each text, in the order given, among the packed ones.
     """
 
     tokens: Tensor
@@ -72,8 +71,8 @@ class Texts(NamedTuple):
 class HeroBatch(NamedTuple):
     """Videos packed for the model; see ``collate``.
 
-    Passages are sequences of rows of ``cat(frames[matched], tokens)``, which ``order`` lists in the stream's order.
-    Videos are sequences of rows of ``cat(frames, appended)``, which ``video_order`` lists so.
+    Passages are sequences of rows of ``cat(frames[matched], tokens)``; ``order`` lists these rows in the stream's
+    order. Videos are sequences of rows of ``cat(frames, appended)``; ``video_order`` lists these rows.
     """
 
     frames: Tensor
@@ -104,14 +103,15 @@ class HeroBatch(NamedTuple):
 def align(
     subtitles: Sequence[Subtitle], frames: int, interval_s: float
 ) -> tuple[list[tuple[int, tuple[int, ...]]], list[int]]:
-    """Which frames each subtitle covers (D.1).
+    """Which frames each subtitle covers, as in the authors' public code (linjieli222/HERO).
 
-    Frame t is the cell ``[t, t + 1) * interval_s``. A subtitle covers the cells from the one it begins in to the one it
-    ends in; a cell of several goes to the one with the greatest temporal IoU with it, the first of equals.
+    Frame t is the interval ``[t, t + 1) * interval_s``. A subtitle covers the frames from the one it begins in to the
+    one it ends in. A frame that several subtitles cover belongs to the one with the greatest temporal IoU, the first of
+    equals.
 
     Returns:
         (number of the subtitle, its frames) for each subtitle that begins before the last frame ends, and the frames
-        that belong to none.
+        without a subtitle.
     """
     claims: dict[int, tuple[float, int]] = {}
     kept: list[int] = []
@@ -139,7 +139,7 @@ def _covered(subtitle: Subtitle, interval_s: float, last: bool) -> range:
 
 
 def _overlap(subtitle: Subtitle, frame: int, interval_s: float) -> float:
-    """Temporal IoU of a subtitle with a frame's cell."""
+    """Temporal IoU of a subtitle with a frame."""
     begin, end = frame * interval_s, (frame + 1) * interval_s
     common = min(end, subtitle.end_s) - max(begin, subtitle.start_s)
     return common / (max(end, subtitle.end_s) - min(begin, subtitle.start_s))
@@ -148,7 +148,7 @@ def _overlap(subtitle: Subtitle, frame: int, interval_s: float) -> float:
 def aligned(video: Video, config: HeroConfig, with_subtitles: bool = True) -> AlignedVideo:
     """The video's passages; frames and tokens beyond the model's limits are cut.
 
-    A video without subtitles, or whose subtitles all begin behind its end, has passages of five frames and no text.
+    A video without subtitles, or whose subtitles all begin after its end, has passages of five frames without text.
     Without ``with_subtitles`` (video-only tasks) all frames are one passage with the text ``<s>``.
 
     Raises:
@@ -227,7 +227,7 @@ def collate(
 
 
 def collate_texts(texts: Sequence[Sequence[int]], lead: int = BEGIN) -> Texts:
-    """Pack texts, each behind ``lead``."""
+    """Pack texts, each after the token ``lead``."""
     whole = [[lead, *text] for text in texts]
     order, groups, places = pack([[number] for number in range(len(whole))], [len(text) for text in whole])
     sorted_texts = [whole[number] for number in order.tolist()]
@@ -240,10 +240,10 @@ def collate_texts(texts: Sequence[Sequence[int]], lead: int = BEGIN) -> Texts:
 
 
 def pack(sequences: Sequence[Sequence[int]], lengths: Sequence[int] | None = None) -> tuple[Tensor, Groups, Tensor]:
-    """Sequences shortest first: their elements, the groups of equal length, and where each sequence went.
+    """Sequences shortest first: their elements, the groups of equal length, and the new position of each sequence.
 
     Args:
-        lengths: what counts as the length of each, if not the number of its elements.
+        lengths: lengths to sort by; None for the numbers of elements.
     """
     sizes = lengths if lengths is not None else [len(sequence) for sequence in sequences]
     by_length = sorted((number for number, size in enumerate(sizes) if size), key=lambda number: sizes[number])

@@ -1,7 +1,7 @@
 """RoBERTa's weights and the authors' released checkpoints as model folders of this project.
 
 ``howto convert hero`` converts a file of either kind.
-The names are those of the published code; no released file was at hand to try them on.
+The names are those of the published code; they were not tried on a released file, because none was available.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from ml.vision.presets import Weights
 from ml.vision.weights import read_weights
 
 ROBERTA_LAYERS = (1, 3, 5, 7, 9, 11)
-"""Of RoBERTa's twelve layers, from 0, those that become the cross-modal transformer's six (D.2)."""
+"""The six of RoBERTa's twelve layers, from 0, that initialise the cross-modal transformer, as published."""
 HEAD_WIDTH = 64
 _WHERE = Weights("the authors' repository or RoBERTa's model page", None)
 
 _ATTENTION = {"output": "output.dense", "norm": "output.LayerNorm"}
 _LAYER = {
     **{f"attention.{ours}": f"attention.{theirs}" for ours, theirs in _ATTENTION.items()},
-    "wide": "intermediate.dense",
-    "narrow": "output.dense",
+    "fc1": "intermediate.dense",
+    "fc2": "output.dense",
     "norm": "output.LayerNorm",
 }
 _TEXT = {
@@ -74,7 +74,7 @@ _REST = {
     "query_encoder.weigh": "q_feat_attn.modular_vector_mapping",
 }
 UNUSED = ("v_encoder.pad", "v_encoder.f_encoder.pad", "v_encoder.f_encoder.lm_head.decoder.weight")
-"""Buffers of zeros, and the word embedding once more."""
+"""Buffers of zeros, and a second copy of the word embedding."""
 
 
 def convert_released(released: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], HeroConfig]:
@@ -119,9 +119,9 @@ def convert_released(released: Mapping[str, Tensor]) -> tuple[dict[str, Tensor],
 
 
 def convert_roberta(roberta: Mapping[str, Tensor], layers: Sequence[int] = ROBERTA_LAYERS) -> dict[str, Tensor]:
-    """The part of a ``Hero``'s state that RoBERTa gives: words, positions and layers of the cross-modal transformer.
+    """The part of a ``Hero``'s state that RoBERTa has: words, positions and layers of the cross-modal transformer.
 
-    The vocabulary is filled up to a multiple of 8 with zeros; text and frames take RoBERTa's one type.
+    The vocabulary is padded to a multiple of 8 with zeros; text and frames both use RoBERTa's only type.
 
     Raises:
         ValueError: tensors are missing; all of them are named.
@@ -175,7 +175,7 @@ def _attention(ours: str, theirs: str) -> dict[str, str]:
 
 
 def _sources(ours: str, names: Mapping[str, str]) -> list[str]:
-    """Names of their tensors of which one of ours is made, one behind the other."""
+    """Names of the released tensors whose concatenation is one of ours."""
     module, _, part = ours.rpartition(".")
     theirs = names[module]
     if not theirs.endswith(".*"):

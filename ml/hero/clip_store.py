@@ -1,7 +1,6 @@
-"""HERO's videos on disk as Lance arrays: one a shard, a row a video (a clip of a longer one, as a rule).
+"""HERO's videos on disk as Lance arrays: one array per shard, one row per video (usually a clip of a longer video).
 
-Belongs here: how features and subtitles of a video lie on disk and are read by number. Text is stored as text, so that
-another vocabulary needs no other array. Lance must not be used across a fork.
+Text is stored as text, so that another vocabulary needs no other array. Lance must not be used across a fork.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ Encode = Callable[[str], Sequence[int]]
 
 
 class Clip(NamedTuple):
-    """A video as it is stored: a row of ``features[frames, dim]`` every ``interval_s``, and what is said."""
+    """A stored video: one row of ``features[frames, dim]`` per ``interval_s`` seconds, and its subtitle lines."""
 
     clip_id: str
     features: NDArray[np.float16]
@@ -49,7 +48,7 @@ class ClipStore(LanceShards):
     made_by = "hero_frames"
 
     def write(self, shard: str, clips: Iterable[Clip]) -> list[ClipPlace]:
-        """Write the array of one shard in place of an older one; the place of each clip, in the order given."""
+        """Write the array of one shard in place of an older one; return the place of each clip, in the order given."""
         places: list[ClipPlace] = []
 
         def batches() -> Iterable[pa.RecordBatch]:
@@ -95,7 +94,7 @@ class StoredClips:
 
 
 def tokenised(clip: Clip, encode: Encode) -> Video:
-    """A clip as the model reads it; lines without a token are left out."""
+    """A clip as input of the model; lines without a token are left out."""
     lines = (Subtitle(line.start_s, line.end_s, tuple(encode(line.text))) for line in clip.lines)
     return Video(clip.clip_id, clip.features, clip.interval_s, [line for line in lines if line.tokens])
 

@@ -1,7 +1,6 @@
-"""How large a HERO model is.
+"""Sizes of a HERO model: the numbers that determine the shapes of its parameters and of its input.
 
-Belongs here: numbers that decide the shapes of its parameters or of its input. How it is trained is told in
-``pretraining`` and ``downstream``.
+See ``ml.hero.pretraining.train`` and ``ml.hero.downstream.finetune`` for the settings of trainings.
 """
 
 from __future__ import annotations
@@ -11,10 +10,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class HeroConfig:
-    """Widths, depths and limits; the defaults are the published model's (121.0 M parameters).
+    """Widths, depths and limits; the defaults are those of the published model (121.0 M parameters).
 
-    ``max_frames`` bounds the frames of a video, ``max_text`` the tokens of a query or subtitle; both without the
-    token that begins a text.
+    ``max_frames`` limits the frames of a video, ``max_text`` the tokens of a query or subtitle, without the token that
+    begins a text.
     """
 
     vocabulary: int = 50_272

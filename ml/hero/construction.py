@@ -1,7 +1,7 @@
-"""How2R and How2QA: from clips to what annotators are asked, and from what they wrote to the released files.
+"""Construction of How2R and How2QA: from clips to the annotators' tables, and from their entries to the released files.
 
-Belongs here: segments, filters with reasons, wrong answers by adversarial matching, splits, and the text-only baseline
-that tells whether questions can be answered without the video. Nothing here looks at a picture.
+Segments, filters with reasons, wrong answers by adversarial matching, splits, and a text-only baseline that shows
+whether questions can be answered without the video. No function reads pictures.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from ml.metrics.captioning import words
 
 Split = Literal["train", "val", "test"]
 SHARES: dict[Split, float] = {"train": 0.8, "val": 0.1, "test": 0.1}
-SHOWN = ("video_id", "clip_start_s", "clip_end_s", "start_s", "end_s", "narration")
-ASKED = ("query", "question", "right_answer", "wrong_answer_1", "wrong_answer_2", "wrong_answer_3")
-"""What an annotator writes beside what is shown."""
+SEGMENT_COLUMNS = ("video_id", "clip_start_s", "clip_end_s", "start_s", "end_s", "narration")
+ANSWER_COLUMNS = ("query", "question", "right_answer", "wrong_answer_1", "wrong_answer_2", "wrong_answer_3")
+"""Columns that an annotator fills in, after those of the segment."""
 Record = TypeVar("Record", Description, Question)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What annotators are asked for: seconds of a segment, words of a query, options of a question.
+    """Requirements on annotations: seconds of a segment, words of a query, options of a question.
 
-    ``overhang_s`` is how far a moment may pass its clip's end, as some of the released ones do.
+    ``overhang_s`` is how far a moment may extend past its clip's end, as some of the released ones do.
     """
 
     shortest_s: float = 10.0
@@ -49,7 +49,7 @@ class Limits:
 
 
 class Segment(NamedTuple):
-    """A part of a clip that is to be described; times are those of the whole video."""
+    """A part of a clip to describe; times are those of the whole video."""
 
     video_id: str
     clip: Interval
@@ -57,16 +57,16 @@ class Segment(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """A record with the first reason against it; None if it is kept."""
+    """A record with the first reason to drop it; None if it is kept."""
 
     record: Description | Question
     reason: str | None
 
 
 def segments(video_id: str, clip: Interval, lines: Sequence[Line], limits: Limits) -> list[Segment]:
-    """The clip in the fewest parts of the asked length, cut where a subtitle ends nearest to an even division.
+    """The clip in the fewest parts of the required length, cut at the subtitle end nearest to an even division.
 
-    A clip that is shorter than the shortest segment, or cannot be divided, has none.
+    A clip that is shorter than the shortest segment, or cannot be divided, has no segment.
     """
     start, end = clip
     parts = math.ceil((end - start) / limits.longest_s)
@@ -85,14 +85,16 @@ def segments(video_id: str, clip: Interval, lines: Sequence[Line], limits: Limit
     return found
 
 
-def write_annotation_tasks(path: Path, asked: Iterable[Segment], lines: Mapping[str, Sequence[Line]]) -> None:
-    """Write a table for annotators: what is said in each segment, and empty columns for what they are asked."""
+def write_annotation_tasks(
+    path: Path, segments_to_describe: Iterable[Segment], lines: Mapping[str, Sequence[Line]]
+) -> None:
+    """Write a table for annotators: the narration of each segment, and empty columns for their answers."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(SHOWN + ASKED)
-        for video_id, clip, (start, end) in asked:
+        writer.writerow(SEGMENT_COLUMNS + ANSWER_COLUMNS)
+        for video_id, clip, (start, end) in segments_to_describe:
             said = [line.text for line in lines.get(video_id, ()) if start <= (line.start_s + line.end_s) / 2 < end]
-            writer.writerow([video_id, *clip, start, end, " ".join(said), *[""] * len(ASKED)])
+            writer.writerow([video_id, *clip, start, end, " ".join(said), *[""] * len(ANSWER_COLUMNS)])
 
 
 def judge_descriptions(descriptions: Sequence[Description], limits: Limits) -> list[Verdict]:
@@ -140,15 +142,14 @@ def judge_questions(questions: Sequence[Question], limits: Limits) -> list[Verdi
 def match_wrong_answers(questions: Sequence[Question], seed: int, block: int = 1000) -> list[Verdict]:
     """Give each question wrong options that are other questions' right answers (adversarial matching, as for VCR).
 
-    Every answer becomes a wrong option as often as the next one, so an option's text alone says nothing. Of all such
-    assignments, within blocks of questions, that with answers which fit the question and differ from the right one
-    is taken, a round an option: the sum of ``log relevance + log(1 - similarity)`` is greatest. Relevance is how
-    alike the two questions are, similarity how alike their answers, by tf-idf. Match each split by itself: an answer of
-    training that comes back as a wrong option of a test question tells by that that it is wrong.
+    Every answer becomes a wrong option equally often, so an option's text alone carries no information. Each round
+    assigns one wrong option to every question of a block, such that the sum of ``log relevance + log(1 - similarity)``
+    is greatest. Relevance is the tf-idf cosine of the two questions, similarity that of their answers. Match each split
+    separately: a training answer that appears as a wrong option of a test question would reveal that it is wrong.
 
     Returns:
-        The questions in their order, options shuffled; with the reason ``no_distinct_answers`` and as it was, where
-        too many questions of the block have the same answer.
+        The questions in their order, options shuffled. A question stays as it was, with the reason
+        ``no_distinct_answers``, if too many questions of its block have the same answer.
 
     Raises:
         ValueError: a question has no answer.
@@ -168,7 +169,7 @@ def match_wrong_answers(questions: Sequence[Question], seed: int, block: int = 1
 
 
 def _matched(questions: Sequence[Question]) -> list[list[str]]:
-    """For each question as many other answers as it has wrong options; fewer where none is left that differs."""
+    """For each question one other answer per wrong option; fewer if no further answer differs."""
     answers = [right_answer(each) for each in questions]
     plain = [" ".join(words(answer)) for answer in answers]
     relevance = _alike([each.text for each in questions])
@@ -214,10 +215,10 @@ def _alike(texts: Sequence[str]) -> NDArray[np.float64]:
 
 
 def text_only_accuracy(train: Sequence[Question], test: Sequence[Question]) -> float:
-    """Share of test questions that a model answers which sees no video: chance if there is no shortcut in the text.
+    """Accuracy on test questions of a model without video: chance level if the text has no shortcut.
 
-    Logistic regression on an option's words, its length, and each pair of a word of the question and one of the
-    option, hashed; learned from which options of the training questions are right.
+    Logistic regression on hashed features: an option's words, its length, and each pair of a word of the question and
+    one of the option. Its labels are whether the options of the training questions are right.
 
     Raises:
         ValueError: there is no question to learn from or to answer.
@@ -239,12 +240,12 @@ def text_only_accuracy(train: Sequence[Question], test: Sequence[Question]) -> f
 
 def _clues(pair: tuple[str, str]) -> list[str]:
     question, option = words(pair[0]), words(pair[1])
-    crossed = [f"{asked}|{said}" for asked in set(question) for said in set(option)]
+    crossed = [f"{one}|{other}" for one in set(question) for other in set(option)]
     return [f"length {len(option)}", *option, *crossed]
 
 
 def split_by_video(records: Sequence[Record], seed: int) -> dict[Split, list[Record]]:
-    """80/10/10 of the videos, each with all its records; which one goes where depends on the seed and the ids alone."""
+    """80/10/10 of the videos, each with all its records; the split depends on the seed and the ids only."""
     videos = sorted({str(each.video_id) for each in records}, key=lambda video_id: _digest(seed, video_id))
     ends = np.round(np.cumsum(list(SHARES.values())) * len(videos)).astype(int)
     parts = np.split(np.array(videos, dtype=object), ends[:-1])
@@ -267,5 +268,5 @@ def write_release(
 
 
 def reasons(verdicts: Iterable[Verdict]) -> Counter[str]:
-    """How many records each reason holds back; ``kept`` are the others."""
+    """Number of records dropped for each reason; ``kept`` counts the others."""
     return Counter(verdict.reason or "kept" for verdict in verdicts)

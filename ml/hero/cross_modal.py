@@ -1,7 +1,6 @@
-"""The cross-modal transformer f: one sequence a subtitle, its frames before its text (D.2).
+"""The cross-modal transformer f of HERO (section 3.1): one sequence per subtitle, its frames before its text.
 
-Belongs here: the embeddings of frames and text, and the layers over both. What is made of the result over a whole video
-is told in ``temporal.py``.
+See ``ml.hero.temporal`` for the transformer over the whole video.
 """
 
 from __future__ import annotations
@@ -14,24 +13,24 @@ from ml.hero.batch import HeroBatch, Texts
 from ml.hero.config import HeroConfig
 
 LAST_POSITION = 511
-"""Tokens behind it share its position."""
+"""Later tokens share this position."""
 
 
 class MaskEmbedding(nn.Embedding):
-    """What stands in the place of a masked frame's features; row 0, for frames that are seen, is zero."""
+    """Replaces the features of masked frames; row 0, for frames that are not masked, is zero."""
 
     def __init__(self, frame_dim: int) -> None:
         super().__init__(2, frame_dim, padding_idx=0)
 
-    def cover(self, features: Tensor, masked: Tensor | None) -> Tensor:
-        """``features[n, dim]`` without the frames that ``masked[n]`` tells."""
+    def apply_mask(self, features: Tensor, masked: Tensor | None) -> Tensor:
+        """``features[n, dim]`` with the mask in place of the frames where ``masked[n]`` is true."""
         if masked is None:
             return features
         return features.masked_fill(masked[:, None], 0) + self(masked.long())
 
 
 class CrossModalTransformer(nn.Module):
-    """Frames ``[n, frame_dim]`` and tokens of subtitles to vectors of one space, each knowing its subtitle's others."""
+    """Frames ``[n, frame_dim]`` and subtitle tokens to vectors of one space, in the context of their subtitle."""
 
     def __init__(self, config: HeroConfig) -> None:
         super().__init__()
@@ -67,7 +66,7 @@ class CrossModalTransformer(nn.Module):
             masked: true for frames whose features are hidden ``[frames]``.
         """
         hidden_frames = None if masked is None else masked[batch.matched]
-        features = self.mask.cover(batch.frames[batch.matched], hidden_frames)
+        features = self.mask.apply_mask(batch.frames[batch.matched], hidden_frames)
         frames = self.embed_frames(features, batch.matched_positions)
         text = self.embed_text(batch.tokens, batch.token_positions)
         stream = self.encoder(torch.cat([frames, text])[batch.order], batch.groups)
@@ -75,6 +74,6 @@ class CrossModalTransformer(nn.Module):
         return both[: len(frames)], both[len(frames) :]
 
     def encode_texts(self, texts: Texts) -> Tensor:
-        """Vectors of the tokens of texts alone ``[tokens, hidden]``, packed as they are."""
+        """Vectors of the tokens of texts without frames ``[tokens, hidden]``, packed like ``texts``."""
         embedded: Tensor = self.encoder(self.embed_text(texts.tokens, texts.positions), texts.groups)
         return embedded

@@ -1,7 +1,6 @@
-"""Texts and the videos they belong to, compared over a whole batch: VSM, moment retrieval and video retrieval.
+"""Matching of texts with videos over a whole batch, which VSM, moment retrieval and video retrieval share.
 
-Belongs here: what the three share, from packed texts and videos to losses. The losses' formulas lie in ``moments.py``;
-what becomes a text and what a video is told beside each task.
+See ``ml.hero.ranking`` for the formulas of the losses.
 """
 
 from __future__ import annotations
@@ -18,11 +17,11 @@ from ml.hero.ranking import LossSettings, QueryBatch, VideoBatch, ranking_losses
 
 
 class Pairs(NamedTuple):
-    """Videos, and texts that ask for a moment in one of them each.
+    """Videos, and texts that each describe a moment in one of them.
 
-    ``of_video[queries]`` is the row of each one's video in the batch, ``first`` and ``last`` its frames there, both
-    inclusive. ``sentences[queries]`` and ``videos[videos]`` are keys that are equal for equal texts and videos;
-    ``items[videos]`` number the videos of all batches of a step.
+    ``of_video[queries]`` is the row of each text's video in the batch; ``first`` and ``last`` are the moment's frames
+    in it, both inclusive. ``sentences[queries]`` and ``videos[videos]`` are keys that are equal for equal texts and
+    videos; ``items[videos]`` number the videos of all batches of a step.
     """
 
     batch: HeroBatch
@@ -36,7 +35,7 @@ class Pairs(NamedTuple):
 
 
 def rows(model: Hero, pairs: Pairs, with_spans: bool) -> Rows:
-    """Queries and frames with what they belong to, and each query's loss of its own moment where that is wanted."""
+    """Queries and frames with their keys, and with ``with_spans`` the loss of each query's moment."""
     queries = (
         model.encode_query(pairs.texts).float()
         if len(pairs.sentences)
@@ -61,17 +60,17 @@ def rows(model: Hero, pairs: Pairs, with_spans: bool) -> Rows:
 
 
 def losses(given: Rows, all_gather: AllGather, settings: LossSettings, step: int) -> dict[str, Tensor]:
-    """``loss``, the weighted sum of the others: ``videos`` and ``queries`` (ranking), and ``span`` where there is one.
+    """``loss``, the weighted sum of the others: ``videos`` and ``queries`` (ranking), and ``span`` if ``given`` has it.
 
-    Every process computes the whole of each from the rows of all, so that all have the same losses.
+    Every process computes all of them from the rows of all processes, so that all have the same losses.
     """
     names = ("queries", "query_items", "query_videos", "sentences", "frames", "lengths", "items", "videos")
     queries, query_items, query_videos, sentences, frames, lengths, items, videos = (
         all_gather(given[n]) for n in names
     )
-    asked = QueryBatch(queries, query_items, query_videos, sentences)
+    batch = QueryBatch(queries, query_items, query_videos, sentences)
     wrong_videos, wrong_queries = ranking_losses(
-        asked, VideoBatch(*padded(frames, lengths), items, videos), settings, step
+        batch, VideoBatch(*padded(frames, lengths), items, videos), settings, step
     )
     found = {"videos": wrong_videos, "queries": wrong_queries}
     loss = settings.videos * wrong_videos + settings.queries * wrong_queries

@@ -1,7 +1,6 @@
-"""HERO: a cross-modal transformer for each subtitle with its frames, a temporal one over the video (arXiv 2005.00200).
+"""HERO: a cross-modal transformer over each subtitle and its frames, a temporal one over the video (arXiv 2005.00200).
 
-Belongs here: how the parts are joined, and the small heads that pre-training needs. Losses lie in ``pretraining``,
-heads of downstream tasks in ``downstream``.
+See ``ml.hero.pretraining`` for the losses and ``ml.hero.downstream`` for the heads of downstream tasks.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ class LanguageHead(nn.Module):
         self.dense = nn.Linear(hidden, hidden)
         self.norm = nn.LayerNorm(hidden)
         self.bias = nn.Parameter(torch.zeros(vocabulary))
-        # In a tuple it is no part of this module: its parameter would be stored and counted twice.
+        # A tuple hides it from this module: the parameter would otherwise be stored and counted twice.
         self.tied = (words,)
 
     def forward(self, states: Tensor) -> Tensor:
@@ -39,9 +38,9 @@ class LanguageHead(nn.Module):
 
 
 class Hero(nn.Module):
-    """The model that is pre-trained; at the published sizes it holds 121,037,262 parameters.
+    """The model that is pre-trained; at the published sizes it has 121,037,262 parameters.
 
-    Shapes: ``frames`` are the frames of all videos of a batch, packed (``batch.lengths`` tells each video's).
+    Shapes: ``frames`` are the frames of all videos of a batch, packed; ``batch.lengths`` are the numbers per video.
     """
 
     cross_modal_type: type[CrossModalTransformer] = CrossModalTransformer
@@ -67,12 +66,12 @@ class Hero(nn.Module):
             self.cross_modal.types.weight[0] = self.cross_modal.types.weight[1]
 
     def fuse(self, batch: HeroBatch, masked: Tensor | None = None) -> Tensor:
-        """Frames with what their subtitles add ``[frames, hidden]``, before they see one another.
+        """Frames fused with their subtitles ``[frames, hidden]``, before the temporal transformer.
 
         Args:
             masked: frames whose features are hidden ``[frames]``.
         """
-        own = self.frame_transform(self.temporal.mask.cover(batch.frames, masked))
+        own = self.frame_transform(self.temporal.mask.apply_mask(batch.frames, masked))
         said, _ = self.cross_modal(batch, masked)
         return torch.index_add(own, 0, batch.matched, said.to(own.dtype))
 
@@ -81,7 +80,7 @@ class Hero(nn.Module):
 
         Args:
             masked: frames whose features are hidden ``[frames]``.
-            shuffle: which frame stands in each frame's place ``[frames]``; None for its own.
+            shuffle: number of the frame that takes each frame's place ``[frames]``; None keeps the order.
         """
         fused = self.fuse(batch, masked)
         if shuffle is not None:
@@ -95,8 +94,8 @@ class Hero(nn.Module):
         return padded(self.contextual(batch), batch.lengths)
 
     @staticmethod
-    def beside(videos: Sequence[AlignedVideo], texts: Sequence[Sequence[int]]) -> HeroBatch:
-        """Videos with a text each: it follows that of every passage, and the frames in the temporal transformer."""
+    def with_texts(videos: Sequence[AlignedVideo], texts: Sequence[Sequence[int]]) -> HeroBatch:
+        """Videos with one text each, appended to every passage and to the frames in the temporal transformer."""
         joined = [
             replace(video, passages=tuple(Passage(each.frames, (*each.tokens, *text)) for each in video.passages))
             for video, text in zip(videos, texts, strict=True)
@@ -104,13 +103,13 @@ class Hero(nn.Module):
         return collate(joined, appended=texts)
 
     def encode_query(self, texts: Texts) -> Tensor:
-        """One vector a text ``[texts, hidden]``, in the order in which they were collated."""
+        """One vector per text ``[texts, hidden]``, in the order in which the texts were collated."""
         queries: Tensor = self.query_encoder(self.cross_modal.encode_texts(texts), texts)
         return queries
 
 
 def initialise(module: nn.Module) -> None:
-    """Weights from N(0, 0.02), biases zero (D.2); convolutions and layer norms as torch has them."""
+    """Weights from N(0, 0.02) as published, and biases 0; convolutions and layer norms keep torch's initialisation."""
     if isinstance(module, nn.Linear | nn.Embedding):
         nn.init.normal_(module.weight, std=0.02)
     if isinstance(module, nn.Linear) and module.bias is not None:

@@ -12,7 +12,7 @@ KERNEL = 5
 
 
 class MomentHead(nn.Module):
-    """Start and end of a moment: ``s_t = W q . h_t``, then a convolution over time each (no bias, width 5)."""
+    """Start and end of a moment: ``s_t = W q · h_t``, then one convolution over time for each (no bias, width 5)."""
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
@@ -33,6 +33,6 @@ class MomentHead(nn.Module):
 
 
 def span_losses(start: Tensor, end: Tensor, first: Tensor, last: Tensor) -> Tensor:
-    """Cross entropies of the first and the last frame of each moment, added ``[moments]``."""
+    """Sum of the cross entropies of the first and the last frame of each moment ``[moments]``."""
     begins = functional.cross_entropy(start, first, reduction="none")
     return begins + functional.cross_entropy(end, last, reduction="none")

@@ -1,4 +1,4 @@
-"""What pre-training and fine-tuning share: AdamW's groups of parameters, and the schedule (D.4, D.5)."""
+"""Optimiser and learning-rate schedule of pre-training and fine-tuning, as in the authors' public configurations."""
 
 from __future__ import annotations
 

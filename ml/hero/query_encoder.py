@@ -1,4 +1,4 @@
-"""The query encoder: one vector for a text that asks for a moment or a video (D.2)."""
+"""The query encoder of HERO: one vector for a text that describes a moment or a video."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ml.hero.config import HeroConfig
 
 
 class QueryEncoder(nn.Module):
-    """What the cross-modal transformer says of a text's tokens becomes one vector, by attention over them."""
+    """Attention over the cross-modal transformer's vectors of a text's tokens gives one vector."""
 
     def __init__(self, config: HeroConfig) -> None:
         super().__init__()

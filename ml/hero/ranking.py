@@ -18,10 +18,10 @@ from ml.hero.moment_head import PADDING
 
 @dataclass(frozen=True)
 class LossSettings:
-    """Weights of the losses of moment retrieval; the defaults are TVR's.
+    """Weights of the losses of moment retrieval; the defaults are those of TVR.
 
-    From step ``hard_from`` the ``pool`` best negatives of each query or video count ``hard_weight`` times, the others
-    ``easy_weight`` times. ``keep_false_negatives`` is the published behaviour: see ``wrong_pairs``.
+    From step ``hard_from`` the ``pool`` best negatives of each query or video have the weight ``hard_weight``, the
+    others ``easy_weight``. ``keep_false_negatives`` is the published behaviour: see ``wrong_pairs``.
     """
 
     videos: float = 8.0
@@ -42,7 +42,7 @@ def video_scores(queries: Tensor, frames: Tensor, mask: Tensor) -> Tensor:
 
 
 class QueryBatch(NamedTuple):
-    """Queries ``[queries, hidden]``, each with its video's number in the batch, and keys of that and of its text."""
+    """Queries ``[queries, hidden]``, each with its video's number in the batch, its video's key and its text's key."""
 
     queries: Tensor
     items: Tensor
@@ -59,38 +59,38 @@ class VideoBatch(NamedTuple):
     videos: Tensor
 
 
-def ranking_losses(asked: QueryBatch, shown: VideoBatch, settings: LossSettings, step: int) -> tuple[Tensor, Tensor]:
+def ranking_losses(texts: QueryBatch, videos: VideoBatch, settings: LossSettings, step: int) -> tuple[Tensor, Tensor]:
     """Hinge losses ``mean [margin + S(negative) - S(positive)]_+`` over wrong videos, and over wrong queries.
 
-    A video's other queries are no negatives of it, nor it of them. With a single video there is no negative: 0.
+    A video and its other queries are not negatives of each other. With a single video there is no negative: 0.
     """
-    scores = video_scores(asked.queries, shown.frames, shown.mask)
-    own = (asked.items[:, None] == shown.items).long().argmax(1)
+    scores = video_scores(texts.queries, videos.frames, videos.mask)
+    own = (texts.items[:, None] == videos.items).long().argmax(1)
     positive = scores.gather(1, own[:, None])
-    foreign = wrong_pairs(asked, shown, settings.keep_false_negatives)
+    foreign = wrong_pairs(texts, videos, settings.keep_false_negatives)
     wrong_videos = _hinge(scores, positive, foreign, settings, step)
     # Each query against the queries of other videos, in the query's own video: [queries, queries].
     wrong_queries = _hinge(scores[:, own].T, positive, foreign[:, own].T, settings, step)
     return wrong_videos, wrong_queries
 
 
-def wrong_pairs(asked: QueryBatch, shown: VideoBatch, keep_false_negatives: bool) -> Tensor:
-    """Which query does not belong to which video ``[queries, videos]``.
+def wrong_pairs(texts: QueryBatch, videos: VideoBatch, keep_false_negatives: bool) -> Tensor:
+    """True where a query does not belong to a video ``[queries, videos]``.
 
-    The published code goes by their numbers alone: a video that is in the batch twice, or in which the same sentence is
-    said, is held for a wrong one there.
+    The published code compares their numbers only: it treats a video that is in the batch twice, or in which the same
+    sentence is said, as a wrong one.
     """
-    wrong = asked.items[:, None] != shown.items
+    wrong = texts.items[:, None] != videos.items
     if keep_false_negatives:
         return wrong
-    same_text = asked.sentences[:, None] == asked.sentences
-    said_in = asked.items[:, None] == shown.items
+    same_text = texts.sentences[:, None] == texts.sentences
+    said_in = texts.items[:, None] == videos.items
     said_too = (same_text.float() @ said_in.float()) > 0
-    return wrong & (asked.videos[:, None] != shown.videos) & ~said_too
+    return wrong & (texts.videos[:, None] != videos.videos) & ~said_too
 
 
 def _hinge(scores: Tensor, positive: Tensor, foreign: Tensor, settings: LossSettings, step: int) -> Tensor:
-    """Mean over the foreign ones of each row; the hardest of a row weigh more once the time has come."""
+    """Mean over the negatives; from the step ``hard_from`` the hardest of each row have a greater weight."""
     losses = (settings.margin + scores - positive).clamp(min=0) * foreign
     if step >= settings.hard_from:
         order = scores.detach().masked_fill(~foreign, -torch.inf).argsort(dim=1, descending=True, stable=True)

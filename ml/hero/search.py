@@ -1,6 +1,6 @@
-"""Finding moments of stored videos by text, with a HERO that learned to match texts and videos.
+"""Search for moments of stored videos by text, with a HERO that was pre-trained to match texts and videos.
 
-Belongs here: a text in, stretches of videos out. How well that is done on a benchmark is told by ``downstream``.
+See ``ml.hero.downstream`` for its evaluation on benchmarks.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ml.metrics.moments import Moment, Search
 
 
 class MomentSearch:
-    """Videos, encoded and in memory: ``frames * hidden`` numbers of 4 bytes each.
+    """Encoded videos in memory: ``frames * hidden`` numbers of 4 bytes each.
 
     Args:
         encode: from a text to tokens, as the videos' subtitles were.

@@ -1,4 +1,4 @@
-"""The temporal transformer c: all frames of a video, each with what its subtitle adds to it (D.2)."""
+"""The temporal transformer c of HERO (section 3.1): all frames of a video, each fused with its subtitle."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ml.hero.cross_modal import MaskEmbedding
 
 
 class FrameTransform(nn.Sequential):
-    """A frame's own way to the temporal transformer, past the cross-modal one: layer norm, dropout, linear, ReLU."""
+    """Projects a frame to the temporal transformer without the cross-modal one: layer norm, dropout, linear, ReLU."""
 
     def __init__(self, config: HeroConfig) -> None:
         super().__init__(

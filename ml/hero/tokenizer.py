@@ -1,4 +1,4 @@
-"""Text to byte-level BPE tokens: the published vocabulary, or one trained on a corpus (D.1)."""
+"""Text to byte-level BPE tokens, with RoBERTa's published vocabulary or one trained on a corpus."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class HeroTokenizer:
     bpe: Tokenizer
 
     def encode(self, text: str) -> list[int]:
-        """Tokens of a text, without special ones; HTML entities and capitals only are made plain first."""
+        """Tokens of a text, without special ones. HTML entities are decoded; a text all in capitals is lower-cased."""
         ids: list[int] = self.bpe.encode(plain(text), add_special_tokens=False).ids
         return ids
 
@@ -41,7 +41,7 @@ class HeroTokenizer:
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """What masked language modelling puts in the place of words."""
+        """The tokens that masked language modelling replaces words by."""
         ids = self.bpe.get_vocab()
         return Vocabulary(ids[MASK], ids.get(".", len(FIRST_SPECIAL)), ids.get(LAST_TEXT, ids[MASK] - 1))
 
@@ -60,7 +60,7 @@ def published(vocabulary: Path, merges: Path) -> HeroTokenizer:
     """The tokenizer of RoBERTa's ``vocab.json`` and ``merges.txt``.
 
     Raises:
-        ValueError: a special token is missing, or stands elsewhere than in RoBERTa's.
+        ValueError: a special token is missing, or has another id than in RoBERTa's vocabulary.
     """
     bpe = Tokenizer(models.BPE.from_file(str(vocabulary), str(merges)))
     for token, expected in FIRST_SPECIAL.items():

@@ -1,4 +1,4 @@
-"""A video as HERO takes it, free of torch."""
+"""A video as input of HERO, without torch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Subtitle(NamedTuple):
 
 @dataclass(frozen=True)
 class Video:
-    """A video as it comes: one row of features every ``interval_s``, ``features[frames, dim]``."""
+    """A video with one row of features per ``interval_s`` seconds, ``features[frames, dim]``."""
 
     video_id: str
     features: NDArray[np.floating]
@@ -33,7 +33,7 @@ def excerpt(video: Video, start_s: float, end_s: float, video_id: str) -> Video:
     """The part of a video from ``start_s`` to ``end_s`` as a video of its own; its times begin with its first frame.
 
     Raises:
-        ValueError: no frame of the video lies there.
+        ValueError: the video has no frame in that interval.
     """
     first, end = int(start_s // video.interval_s), math.ceil(end_s / video.interval_s)
     features = video.features[first:end]

@@ -57,7 +57,7 @@ class PaddedEncoder(nn.Module):
             queries, keys, values = (each.transpose(1, 2) for each in projected.unbind(2))
             mixed = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=bias)
             seen = attention.norm(rows + attention.output(mixed.transpose(1, 2).flatten(2)))
-            rows = layer.norm(seen + layer.narrow(functional.gelu(layer.wide(seen))))
+            rows = layer.norm(seen + layer.fc2(functional.gelu(layer.fc1(seen))))
         return rows[mask]
 
 
@@ -66,7 +66,7 @@ class PaddedCrossModal(CrossModalTransformer):
 
     def forward(self, batch: HeroBatch, masked: Tensor | None = None) -> tuple[Tensor, Tensor]:
         hidden_frames = None if masked is None else masked[batch.matched]
-        features = self.mask.cover(batch.frames[batch.matched], hidden_frames)
+        features = self.mask.apply_mask(batch.frames[batch.matched], hidden_frames)
         sizes = torch.tensor([length for count, length in batch.groups for _ in range(count)])
         rows = torch.empty_like(batch.order)
         rows[batch.order] = torch.arange(len(sizes)).repeat_interleave(sizes)

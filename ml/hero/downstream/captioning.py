@@ -1,7 +1,6 @@
-"""Describing a clip (TVC): a decoder that reads HERO's frame embeddings of the clip and writes a text.
+"""Captions of clips (TVC): a decoder over HERO's frame embeddings of a clip, its loss, and greedy decoding.
 
-Belongs here: the decoder, its loss and greedy writing. Word embeddings and output layer are those of the model's text
-side and are handed in. Scores are told in ``ml/metrics/captioning.py``.
+Word embeddings and output layer are those of HERO. See ``ml.metrics.captioning`` for the metrics.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ LONGEST = 30
 
 
 class CaptionDecoder(nn.Module):
-    """Two post-norm layers of causal self-attention, attention to the frames, and a feed-forward of four widths."""
+    """Two post-norm layers: causal self-attention, attention to frames, feed-forward of ``4 * hidden``."""
 
     def __init__(self, hidden: int, heads: int, dropout: float = 0.1) -> None:
         super().__init__()
@@ -39,7 +38,7 @@ class CaptionDecoder(nn.Module):
         nn.init.normal_(self.position.weight, std=0.02)
 
     def forward(self, words: Tensor, frames: Tensor, mask: Tensor) -> Tensor:
-        """Hidden states ``[clips, tokens, hidden]``; that of a token knows it and those before it.
+        """Hidden states ``[clips, tokens, hidden]``; each depends on its token and the tokens before it.
 
         Args:
             words: word embeddings of the tokens so far ``[clips, tokens, hidden]``.
@@ -55,19 +54,19 @@ class CaptionDecoder(nn.Module):
 
 
 def clip_frames(start_s: float, end_s: float, interval_s: float, frames: int) -> tuple[int, int]:
-    """First frame of a clip and the one behind its last, within the frames that the model sees.
+    """First frame of a clip and the one after its last, within the first ``frames`` frames of the video.
 
     Raises:
-        ValueError: the clip begins behind the last of them and cannot be described.
+        ValueError: the clip begins after the last of them and cannot be described.
     """
     first = math.floor(start_s / interval_s)
     if first >= frames:
-        raise ValueError(f"clip [{start_s}, {end_s}] begins behind frame {frames - 1} at {interval_s} s a frame")
+        raise ValueError(f"clip [{start_s}, {end_s}] begins after frame {frames - 1} at {interval_s} s per frame")
     return first, min(max(round(end_s / interval_s), first + 1), frames)
 
 
 def caption_loss(logits: Tensor, targets: Tensor, padding: int, smoothing: float = LABEL_SMOOTHING) -> Tensor:
-    """Cross entropy with label smoothing of ``targets[clips, tokens]``, mean over what is no padding in any process."""
+    """Cross entropy with label smoothing of ``targets[clips, tokens]``, mean over all processes without padding."""
     losses = functional.cross_entropy(
         logits.flatten(0, 1), targets.flatten(), reduction="none", label_smoothing=smoothing
     )
@@ -85,7 +84,7 @@ def write_greedily(
     end: int,
     longest: int = LONGEST,
 ) -> list[list[int]]:
-    """The most probable next token again and again until ``end``; without begin and end token.
+    """The most probable next token, repeated until ``end``; the result has neither begin nor end token.
 
     Args:
         embed: tokens ``[clips, n]`` to word embeddings.

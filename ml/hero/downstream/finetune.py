@@ -1,7 +1,6 @@
-"""Fine-tuning: one loop for every downstream task, with the settings that HERO's authors publish.
+"""Fine-tuning of HERO on a downstream task, with the settings of the authors' public configurations.
 
-Belongs here: settings, the order of the examples, parameter groups, the schedule. What a task computes lies beside its
-head; how steps are run and resumed is told in ``ml/harness.py``.
+See ``ml.harness`` for the loop and ``ml.hero.downstream.tasks`` for the tasks.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ from ml.hero.optimisation import adamw, warm_up_and_decay
 
 @dataclass(frozen=True)
 class Settings:
-    """How a task is fine-tuned. ``batch`` is the examples a step over all processes.
+    """Hyper-parameters of a fine-tuning. ``batch`` is the number of examples per step over all processes.
 
-    The heads' learning rate is ``head_factor`` times that of the rest. Validation comes every ``validate_every`` steps.
+    The heads' learning rate is ``head_factor`` times that of the rest. Validation runs every ``validate_every`` steps.
     """
 
     learning_rate: float
@@ -45,7 +44,7 @@ class Settings:
             raise ValueError(f"batch={self.batch}: must be at least 1")
 
 
-# GPUs x batch x accumulation of the published runs, as one batch.
+# GPUs x batch per GPU x accumulation steps of the published runs, as one batch.
 PRESETS = {
     "tvr": Settings(1e-4, 5000, 500, 8 * 32 * 2),
     "didemo_video": Settings(7e-5, 5000, 500, 4 * 32),
@@ -60,11 +59,11 @@ PRESETS = {
 
 
 class Task(Protocol):
-    """What a task brings to the loop.
+    """A task's part of the training.
 
-    ``network(batch, step)`` returns the losses that are recorded; the one named ``loss`` is learned from. ``heads`` are
-    its parts that are new in this task. ``identity`` names the data and the model it starts from. ``measure`` is the
-    metric of ``evaluate`` by which the best model is chosen, greater is better.
+    ``network(batch, step)`` returns the losses to record; the one named ``loss`` is minimised. ``heads`` are the parts
+    of the network that are new in this task. ``identity`` names the data and the initial model. ``measure`` is the
+    metric of ``evaluate`` that selects the best model; greater is better.
     """
 
     @property
@@ -83,7 +82,7 @@ class Task(Protocol):
     def measure(self) -> str: ...
 
     def batch(self, rows: Sequence[int]) -> Any:
-        """The training examples with these numbers, on the CPU: tensors in tuples, lists and dicts."""
+        """The training examples with these numbers as a batch on the CPU."""
         ...
 
     def evaluate(self) -> Entry:
@@ -97,29 +96,29 @@ def finetune(
     """Fine-tune; afterwards ``task.network`` holds the parameters with the best ``task.measure``.
 
     Returns:
-        An entry a validation, as ``ml.harness.fit``.
+        One entry per validation, as from ``ml.harness.fit``.
     """
     return fit(_FineTuning(task, settings), runtime, progress)
 
 
 def cut_to_limit(queries: Sequence[Sequence[int]], limit: int) -> tuple[list[list[int]], int]:
-    """Queries of at most ``limit`` tokens, and how many were longer. None is left out, unlike in the published code."""
+    """Queries cut to ``limit`` tokens, and how many were longer; the published code leaves those out."""
     return [list(query[:limit]) for query in queries], sum(len(query) > limit for query in queries)
 
 
 class _FineTuning:
-    """The harness's view of a task and its settings."""
+    """A task and its settings as a ``Learner`` of ``ml.harness``."""
 
     uses_all_parameters = False
 
     def __init__(self, task: Task, settings: Settings) -> None:
         if task.examples < 1:
-            raise ValueError(f"{task.identity}: no example to learn from")
+            raise ValueError(f"{type(task).__name__}: no training example; check annotations and videos")
         self.task, self.settings = task, settings
         self.network, self.seed, self.steps = task.network, settings.seed, settings.steps
         self.steps_per_epoch, self.items = settings.validate_every, settings.batch
         self.max_norm: float | None = settings.max_norm
-        self._order = lru_cache(maxsize=2)(self._shuffled)  # a batch may lie in two passes
+        self._order = lru_cache(maxsize=2)(self._shuffled)  # a batch may belong to two passes
         self.optimiser = adamw(
             task.network, settings.learning_rate, settings.weight_decay, task.heads, settings.head_factor
         )
@@ -147,7 +146,7 @@ class _FineTuning:
         return entry[self.task.measure]
 
     def _example(self, place: int) -> int:
-        """The example at a place of the endless order in which every pass over the data is another shuffle."""
+        """The example at a position of the endless order, in which every pass over the data has its own shuffle."""
         passed, place = divmod(place, self.task.examples)
         return int(self._order(passed)[place])
 

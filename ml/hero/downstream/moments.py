@@ -21,7 +21,7 @@ BLOCK = 32
 
 
 def moment_labels(intervals: Tensor, frames: Tensor, interval_s: float) -> tuple[Tensor, Tensor]:
-    """First and last frame, both inclusive, of moments in seconds.
+    """First and last frame, both inclusive, of moments given in seconds.
 
     Args:
         intervals: ``[moments, 2]``.
@@ -34,9 +34,9 @@ def moment_labels(intervals: Tensor, frames: Tensor, interval_s: float) -> tuple
 
 
 class MomentIndex:
-    """Encoded videos, in which moments are searched.
+    """Encoded videos to search for moments.
 
-    Frames are kept as unit vectors with their lengths, those of all videos in a row and no padding among them.
+    Frames are stored as unit vectors and their lengths, all videos in a row without padding.
 
     Args:
         embeddings: ``[frames, hidden]`` of each video.
@@ -50,12 +50,12 @@ class MomentIndex:
         self.firsts = torch.cumsum(self.counts, 0) - self.counts
         flat = torch.cat(list(embeddings))
         self.lengths = flat.norm(dim=1)
-        self.units = flat.div_(self.lengths.clamp(min=1e-12)[:, None])  # of a large corpus there is no room for two
+        self.units = flat.div_(self.lengths.clamp(min=1e-12)[:, None])  # in place: two copies may not fit
 
     @torch.inference_mode()
     def scores(self, queries: Tensor) -> Tensor:
         """``S(q, V)`` of every video, ``[queries, videos]``."""
-        # [frames, queries]: the frames are streamed through memory once for a block of queries.
+        # [frames, queries]: a block of queries reads the frames from memory once.
         units = functional.normalize(queries, dim=1)
         return torch.cat(
             [

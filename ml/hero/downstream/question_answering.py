@@ -1,7 +1,7 @@
-"""Questions with several answers (TVQA, How2QA): heads and loss on top of HERO's frame embeddings.
+"""Multiple-choice questions (TVQA, How2QA): heads and loss on HERO's frame embeddings.
 
-Belongs here: what is pooled and scored. The embeddings come from running the model once an answer, with question and
-answer beside the video. Shapes: ``frames[questions, answers, frames, hidden]``, ``mask[questions, frames]``.
+The model runs once per answer, with question and answer appended to the video. Shapes: ``frames[questions, answers,
+frames, hidden]``, ``mask[questions, frames]``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ml.distributed import gather
 from ml.hero.moment_head import span_losses
 
 SPAN_WEIGHT = 0.4
-"""Weight of finding the moment beside choosing the answer (TVQA)."""
+"""Weight of the moment's loss relative to that of the answer (TVQA)."""
 
 
 class Pool(nn.Module):
@@ -31,15 +31,15 @@ class Pool(nn.Module):
 
 
 class TwoLayers(nn.Sequential):
-    """Linear to twice the width, GELU, layer norm, linear: the head of question answering and inference."""
+    """Linear to twice the width, GELU, layer norm, linear: the head of question answering and video entailment."""
 
     def __init__(self, hidden: int, outputs: int) -> None:
-        wide = 2 * hidden
-        super().__init__(nn.Linear(hidden, wide), nn.GELU(), nn.LayerNorm(wide), nn.Linear(wide, outputs))
+        width = 2 * hidden
+        super().__init__(nn.Linear(hidden, width), nn.GELU(), nn.LayerNorm(width), nn.Linear(width, outputs))
 
 
 class AnswerHead(nn.Module):
-    """Which answer is right, and in which frames that is seen."""
+    """Scores of the answers, and of the first and last frame of the moment that shows the right one."""
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class AnswerHead(nn.Module):
 def answer_loss(
     logits: tuple[Tensor, Tensor, Tensor], right: Tensor, first: Tensor, last: Tensor, span_weight: float = SPAN_WEIGHT
 ) -> dict[str, Tensor]:
-    """``CE(answer) + span_weight * (CE(first) + CE(last)) / 2``; where ``first`` is -1 the moment is not known.
+    """``CE(answer) + span_weight * (CE(first) + CE(last)) / 2``; where ``first`` is -1 the moment is unknown.
 
     Means are over the questions of all processes.
     """
@@ -74,7 +74,7 @@ def answer_loss(
 
 
 def accuracy(chosen: Tensor, right: Tensor) -> float:
-    """Share of the questions whose answer is right.
+    """Share of questions with the right answer.
 
     Raises:
         ValueError: there is no question.

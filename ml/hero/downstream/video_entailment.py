@@ -1,6 +1,6 @@
-"""Whether a statement about a video is true (VIOLIN): head and loss on top of HERO's frame embeddings.
+"""Video entailment (VIOLIN), whether a statement about a video is true: head and loss on HERO's frame embeddings.
 
-Belongs here: what is pooled and scored. The embeddings come from the model with the statement beside the video.
+See ``ml.hero.downstream.tasks.video_entailment`` for the input, which appends the statement to the video.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ml.hero.downstream.question_answering import Pool, TwoLayers
 
 
 class StatementHead(nn.Module):
-    """One logit a statement."""
+    """One logit per statement."""
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
@@ -32,5 +32,5 @@ def statement_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def judged_true(logits: Tensor) -> Tensor:
-    """Statements held for true: those with a probability above 0.5."""
+    """True for statements with a probability above 0.5."""
     return logits.sigmoid() > 0.5

@@ -1,4 +1,4 @@
-"""Frame order modelling (FOM): where shuffled frames belong (D.3)."""
+"""Frame order modelling (FOM, HERO section 3.2): the model predicts the original positions of shuffled frames."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHARE = 0.15
 
 
 class ShuffledFrames(NamedTuple):
-    """``shuffle[frames]`` tells which frame stands in each place; ``picked[n]`` are the places that took part."""
+    """``shuffle[frames]`` is the frame at each position; ``picked[n]`` are the positions that were shuffled."""
 
     batch: HeroBatch
     shuffle: Tensor
@@ -26,7 +26,7 @@ class ShuffledFrames(NamedTuple):
 
 
 def draw(videos: Sequence[AlignedVideo], generators: Sequence[np.random.Generator]) -> ShuffledFrames:
-    """Exchange some frames of every video among themselves: at least two, where it has as many."""
+    """Permute some frames of every video among themselves: at least two, if the video has as many."""
     orders, places = [], []
     first = 0
     for video, rng in zip(videos, generators, strict=True):
@@ -45,7 +45,7 @@ def draw(videos: Sequence[AlignedVideo], generators: Sequence[np.random.Generato
 
 
 def logits(model: Hero, drawn: ShuffledFrames) -> tuple[Tensor, Tensor]:
-    """Logits of the original place of each picked frame ``[n, max_frames]``, and that place ``[n]``."""
+    """Logits of the original position of each picked frame ``[n, max_frames]``, and that position ``[n]``."""
     frames = model.contextual(drawn.batch, shuffle=drawn.shuffle)
     return model.frame_order(frames[drawn.picked]).float(), drawn.batch.frame_places[drawn.shuffle[drawn.picked]]
 

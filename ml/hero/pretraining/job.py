@@ -58,7 +58,7 @@ class Job(TrainingJob):
 
 
 def padded_size(tokenizer: HeroTokenizer) -> int:
-    """Rows of the word embedding: those of the vocabulary up to the next multiple of 8, as published (D.1)."""
+    """Rows of the word embedding: the size of the vocabulary, rounded up to a multiple of 8 as published."""
     return -(-len(tokenizer) // 8) * 8
 
 

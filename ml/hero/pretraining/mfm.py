@@ -1,6 +1,6 @@
-"""Masked frame modelling (MFM): features of hidden frames, from the others and the subtitles (D.3).
+"""Masked frame modelling (MFM, HERO section 3.2): features of hidden frames, from the other frames and the subtitles.
 
-Belongs here: both objectives, telling the hidden frame among others (MNCE) and computing its features (MFFR).
+Its two objectives are to identify the hidden frame among others (MNCE) and to regress its features (MFFR).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SHARE = 0.15
 
 
 class MaskedFrames(NamedTuple):
-    """``masked[frames]`` tells the frames whose features are hidden, in both transformers."""
+    """``masked[frames]`` is true for frames whose features are hidden, in both transformers."""
 
     batch: HeroBatch
     masked: Tensor
@@ -38,30 +38,30 @@ def draw(videos: Sequence[AlignedVideo], generators: Sequence[np.random.Generato
 
 
 def contrastive_rows(model: Hero, drawn: MaskedFrames) -> Rows:
-    """Of hidden frames ``predicted[masked, dim]`` and ``targets[masked, dim]``; ``others[seen, dim]`` of others."""
-    told = model.frame_features(model.contextual(drawn.batch, drawn.masked)).float()
+    """``predicted`` and ``targets[masked, dim]`` of hidden frames; ``others[visible, dim]`` are other outputs."""
+    outputs = model.frame_features(model.contextual(drawn.batch, drawn.masked)).float()
     return {
-        "predicted": told[drawn.masked],
+        "predicted": outputs[drawn.masked],
         "targets": drawn.batch.frames[drawn.masked],
-        "others": told[~drawn.masked],
+        "others": outputs[~drawn.masked],
     }
 
 
 def contrastive_loss(given: Rows, all_gather: AllGather) -> Tensor:
-    """MNCE: cross entropy of ``p_i · r_i`` among the targets of all hidden frames and what is told of all seen ones."""
+    """MNCE: cross entropy of ``p_i · r_i`` among the targets of hidden frames and the outputs of visible ones."""
     predicted = given["predicted"]
     right = (predicted * given["targets"]).sum(1)
     choices = torch.cat([all_gather(given["targets"]), all_gather(given["others"])])
     scores = predicted @ choices.T
-    # Below that, an exponential adds nothing to the sum; its gradient is subnormal, which CPUs multiply very slowly.
-    told_apart = scores.detach().amax(1, keepdim=True) - 40
-    return mean_over_processes(scores.clamp(min=told_apart).logsumexp(1) - right, all_gather)
+    # Smaller scores do not change the sum of exponentials; their gradients are subnormal, which is slow on CPUs.
+    least = scores.detach().amax(1, keepdim=True) - 40
+    return mean_over_processes(scores.clamp(min=least).logsumexp(1) - right, all_gather)
 
 
 def regression_rows(model: Hero, drawn: MaskedFrames) -> Rows:
-    """The Euclidean distance of each hidden frame's prediction from its features ``losses[masked]``."""
-    told = model.frame_features(model.contextual(drawn.batch, drawn.masked)[drawn.masked]).float()
-    return {"losses": torch.linalg.vector_norm(told - drawn.batch.frames[drawn.masked], dim=1)}
+    """Euclidean distance of each hidden frame's prediction from its features ``losses[masked]``."""
+    outputs = model.frame_features(model.contextual(drawn.batch, drawn.masked)[drawn.masked]).float()
+    return {"losses": torch.linalg.vector_norm(outputs - drawn.batch.frames[drawn.masked], dim=1)}
 
 
 def regression_loss(given: Rows, all_gather: AllGather) -> Tensor:

@@ -1,4 +1,4 @@
-"""Masked language modelling (MLM): words of subtitles, from the other words and the frames they are said in (D.3)."""
+"""Masked language modelling (MLM, HERO section 3.2): words of subtitles, from the other words and their frames."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from ml.hero.model import Hero
 
 SHARE = 0.15
 MASKED, RANDOM = 0.8, 0.1
-"""Shares of the chosen tokens that become ``<mask>`` and a random one; the others stay as they are."""
+"""Shares of the chosen tokens that become ``<mask>`` and a random token; the others stay unchanged."""
 
 
 class MaskedWords(NamedTuple):
-    """``chosen[n]`` rows of the batch's tokens were replaced; they were ``words[n]``."""
+    """``chosen[n]`` are the rows of tokens to predict; their original tokens are ``words[n]``."""
 
     batch: HeroBatch
     chosen: Tensor

@@ -1,7 +1,6 @@
-"""Pre-training: one task a step, drawn by its share, on a batch of videos (D.4).
+"""Pre-training of HERO: every step has one task, drawn by its share, on a batch of videos.
 
-Belongs here: settings, the order of the videos, and how a step's loss is computed over processes and in parts. The
-loop is ``ml.harness``; what a task hides and asks lies in its own file beside this one.
+The settings are those of the authors' public configuration ``pretrain-tv-16gpu.json``. See ``ml.harness`` for the loop.
 """
 
 from __future__ import annotations
@@ -35,11 +34,11 @@ TaskName = Literal["mlm", "mnce", "mffr", "fom", "vsm"]
 
 @dataclass(frozen=True)
 class Settings:
-    """How HERO is pre-trained.
+    """Hyper-parameters of the pre-training.
 
-    ``shares`` is how often each task is drawn, against the others. ``batch`` is the videos a step over all processes;
-    ``chunk_videos`` bounds those that a process computes at once, with the same result. ``span_share`` is the share of
-    steps of VSM in which moments are learned from besides whole videos.
+    ``shares`` are the relative frequencies of the tasks. ``batch`` is the number of videos per step over all processes;
+    ``chunk_videos`` limits how many a process computes at once, with the same result. ``span_share`` is the share of
+    the VSM steps that include the loss of moments.
     """
 
     shares: Mapping[TaskName, int | float] = field(default_factory=lambda: {"mlm": 2, "mnce": 2, "fom": 1, "vsm": 2})
@@ -72,11 +71,11 @@ PAPER = Settings(
     learning_rate=3e-5,
     matching=LossSettings(hard_from=20_000, keep_false_negatives=True),
 )
-"""The published pre-training on TV: GPUs × batch × accumulation as one batch."""
+"""The published pre-training on TV: GPUs × batch per GPU × accumulation steps as one batch."""
 
 
 class VideoSource(Protocol):
-    """Videos by number; ``identity`` names their content."""
+    """Videos by number; ``identity`` is a hash of their content."""
 
     @property
     def identity(self) -> str: ...
@@ -87,7 +86,7 @@ class VideoSource(Protocol):
 
 
 class _Network(nn.Module):
-    """The model's forward pass of a task, as one call: several processes exchange gradients after it."""
+    """The forward pass of a task as one module, whose gradients several processes exchange."""
 
     def __init__(self, model: Hero) -> None:
         super().__init__()
@@ -127,7 +126,7 @@ class PreTraining:
         self.items = min(settings.batch, len(videos))
         self.held_out = validation
         self.device = device
-        self._order = lru_cache(maxsize=2)(self._shuffled)  # a batch may lie in two passes
+        self._order = lru_cache(maxsize=2)(self._shuffled)  # a batch may belong to two passes
         start = [float(tensor.double().sum()) for tensor in model.state_dict().values()]
         identity = (asdict(settings), asdict(model.config), videos.identity, vocabulary, start)
         self.identity = content_hash(identity, digits=64)
@@ -142,9 +141,9 @@ class PreTraining:
         return names[np.random.default_rng((self.seed, 1, step)).choice(len(names), p=shares / shares.sum())]
 
     def batch(self, step: int, process: int, processes: int, /) -> dict[str, Any]:
-        """This process's videos of a step, in parts of at most ``chunk_videos``, each drawn on for the step's task."""
+        """This process's videos of a step, in parts of at most ``chunk_videos``, prepared for the step's task."""
         if self.items < processes:
-            raise ValueError(f"{self.items} videos a step cannot be shared by {processes} processes")
+            raise ValueError(f"{self.items} videos per step cannot be divided among {processes} processes")
         task = self.task_of(step)
         places = np.array_split(np.arange(self.items), processes)[process]
         size = self.settings.chunk_videos or len(places)
@@ -158,8 +157,8 @@ class PreTraining:
     def step(self, network: nn.Module, batch: Any, accelerator: Accelerator, /) -> dict[str, Tensor]:
         """Each process computes its part of the loss of all videos.
 
-        Of several parts in one process the rows are computed twice: first without a graph, for the loss and its
-        gradient at the rows; then part by part with a graph, through which that gradient goes back.
+        If a process has several parts, it computes the rows twice: first without a graph, for the loss and its gradient
+        at the rows; then part by part with a graph, to propagate that gradient.
         """
         task, drawn, scale = batch["task"], batch["drawn"], accelerator.num_processes
         if len(drawn) == 1:
@@ -176,7 +175,7 @@ class PreTraining:
         task, drawn = batch["task"], batch["drawn"]
 
         def rows(index: int) -> Rows:
-            # Both times the same dropout.
+            # The same dropout in both passes.
             with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []), accelerator.autocast():
                 torch.manual_seed((torch.initial_seed() * 1_000_003 + index) % 2**63)
                 found: Rows = network(task, drawn[index], batch["with_spans"])
@@ -214,7 +213,7 @@ class PreTraining:
 
     @torch.inference_mode()
     def validate(self) -> Entry:
-        """Each task's loss on the held-out videos, always with the same things hidden, and in VSM with moments."""
+        """Each task's loss on the held-out videos, with the same masks every time, and in VSM with moments."""
         if self.held_out is None:
             return {}
         self.network.eval()
@@ -233,7 +232,7 @@ class PreTraining:
         return score(entry)
 
     def _numbers(self, step: int, places: Sequence[int]) -> list[int]:
-        """Videos at places of a step, in the endless order in which every pass is another shuffle."""
+        """Videos at positions of a step, in the endless order in which every pass has its own shuffle."""
         passes = (divmod(step * self.items + place, len(self.videos)) for place in places)
         return [int(self._order(passed)[place]) for passed, place in passes]
 
@@ -249,7 +248,7 @@ class PreTraining:
 
 
 def score(entry: Entry) -> float:
-    """Minus the sum of the logarithms of the held-out losses, so that none outweighs the others by its scale."""
+    """Minus the sum of the logarithms of the held-out losses, so that no loss dominates by its scale."""
     losses = [value for name, value in entry.items() if name.startswith("validation_")]
     return -sum(log(max(value, 1e-9)) for value in losses) if losses else entry["epoch"]
 
@@ -261,7 +260,7 @@ def draw(
     places: Sequence[int],
     vocabulary: Vocabulary,
 ) -> Any:
-    """A task's batch of videos: what is hidden or asked is drawn by a generator a video."""
+    """A task's batch of videos; one generator per video draws its masks or queries."""
     if task == "mlm":
         return mlm.draw(videos, generators, vocabulary)
     if task == "vsm":
@@ -283,15 +282,16 @@ def pretrain(
     """Pre-train; the same inputs give the same model on a CPU.
 
     Args:
-        videos: what to learn from.
-        validation: videos on which each task's loss is measured; None for no measuring.
-        vocabulary: what masked language modelling puts in the place of words.
-        initial: parameters to start from, all or some of them; the others are random.
-        kind: HERO, or an encoder of its interface.
+        videos: the training videos.
+        validation: videos for the validation losses; None for none.
+        vocabulary: the tokens that masked language modelling replaces words by.
+        initial: initial values of all or some parameters; the others are random.
+        kind: HERO, or an encoder with its interface.
 
     Returns:
-        The model at its best on the held-out videos (the last one without), and one entry a validation: ``epoch``, the
-        mean loss and that of each task, ``validation_<task>``, ``learning_rate``, ``seconds`` and ``items_per_s``.
+        The model that is best on the held-out videos (the last one if there are none), and one entry per validation:
+        ``epoch``, the mean loss and that of each task, ``validation_<task>``, ``learning_rate``, ``seconds`` and
+        ``items_per_s``.
 
     Raises:
         ValueError: there is no video.

@@ -1,4 +1,4 @@
-"""Video–subtitle matching (VSM): which video, and which of its frames, a sentence was said in (D.3)."""
+"""Video–subtitle matching (VSM, HERO section 3.2): the video and the frames in which a sentence is said."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ml.hero.model import Hero
 from ml.hero.ranking import LossSettings
 
 QUERIES = 5
-"""Sentences of a video that become queries."""
+"""Sentences per video that become queries."""
 
 
 def draw(videos: Sequence[AlignedVideo], generators: Sequence[np.random.Generator], items: Sequence[int]) -> Pairs:
-    """Choose sentences that have frames; where a video has fewer than are wanted, they stand there several times."""
+    """Choose sentences that have frames; if a video has fewer than ``QUERIES``, they are repeated."""
     texts: list[tuple[int, ...]] = []
-    asked: list[tuple[int, int, int]] = []
+    moments: list[tuple[int, int, int]] = []
     silent = []
     for row, (video, rng) in enumerate(zip(videos, generators, strict=True)):
         usable = [number for number, passage in enumerate(video.passages) if passage.frames and passage.tokens]
@@ -31,11 +31,11 @@ def draw(videos: Sequence[AlignedVideo], generators: Sequence[np.random.Generato
         for number in chosen:
             passage = video.passages[number]
             texts.append(passage.tokens)
-            asked.append((row, *span_of(passage.frames, len(video.features))))
+            moments.append((row, *span_of(passage.frames, len(video.features))))
         gone = set(chosen)
         passages = (Passage(p.frames, ()) if number in gone else p for number, p in enumerate(video.passages))
         silent.append(replace(video, passages=tuple(passages)))
-    of_video, first, last = torch.tensor(asked, dtype=torch.int64).view(-1, 3).unbind(1)
+    of_video, first, last = torch.tensor(moments, dtype=torch.int64).view(-1, 3).unbind(1)
     return Pairs(
         collate(silent),
         collate_texts(texts),
@@ -49,17 +49,17 @@ def draw(videos: Sequence[AlignedVideo], generators: Sequence[np.random.Generato
 
 
 def span_of(frames: Sequence[int], count: int) -> tuple[int, int]:
-    """First and last frame of a moment, both inclusive; the last follows the first where the video goes on."""
+    """First and last frame of a moment, both inclusive; the last one is after the first unless the video ends."""
     return frames[0], min(max(frames[0] + 1, frames[-1]), count - 1)
 
 
 def rows(model: Hero, drawn: Pairs, with_spans: bool) -> Rows:
-    """Queries and frames with what they belong to, and each query's loss of its own moment where that is wanted."""
+    """Queries and frames with their keys, and with ``with_spans`` the loss of each query's moment."""
     return matching.rows(model, drawn, with_spans)
 
 
 def loss(given: Rows, all_gather: AllGather, settings: LossSettings, step: int) -> Tensor:
     """``8 · wrong videos + 8 · wrong queries + 0.01 · (first + last frame)``, with the weights of ``settings``."""
-    # Every process computes the whole of this, and so contributes an equal part of it.
+    # Every process computes the whole loss, so each contributes an equal part.
     whole = matching.losses(given, all_gather, settings, step)["loss"]
     return whole / all_gather(given["queries"].new_ones(1)).sum()

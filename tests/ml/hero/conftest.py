@@ -1,4 +1,4 @@
-"""One thread: these models are so small that two of them spend their time waiting for each other."""
+"""One thread: these models are so small that a second thread only adds waiting time."""
 
 from __future__ import annotations
 

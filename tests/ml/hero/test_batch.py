@@ -44,14 +44,14 @@ def _cells(lines, number, interval_s):
     return cells[:11] if number == len(lines) - 1 and line.end_s - line.start_s > 16 else cells
 
 
-def test_a_subtitle_covers_the_cells_that_it_touches():
+def test_a_subtitle_covers_the_frames_that_it_touches():
     lines = [Subtitle(0.0, 1.6, (5,)), Subtitle(1.6, 4.5, (6,)), Subtitle(6.1, 7.0, (7,)), Subtitle(30.0, 31.0, (8,))]
     found, unmatched = align(lines, 6, 1.5)
     assert found == [(0, (0,)), (1, (1, 2)), (2, (4,))]
     assert unmatched == [3, 5]
 
 
-def test_a_last_subtitle_that_stays_for_ever_keeps_eleven_frames():
+def test_a_very_long_last_subtitle_keeps_eleven_frames():
     found, _ = align([Subtitle(3.0, 100.0, (5,))], 60, 1.5)
     assert found == [(0, tuple(range(2, 13)))]
 
@@ -71,14 +71,14 @@ def test_videos_without_subtitles_past_the_end_and_too_long():
     assert seen.passages == (Passage((0, 1, 2), (0,)),)
 
 
-def test_what_cannot_be_read_is_named():
+def test_unusable_videos_are_errors():
     with pytest.raises(ValueError, match="video v: features of 7 numbers, but the model reads 12"):
         aligned(Video("v", features(3, 7), 1.5, []), TINY)
     with pytest.raises(ValueError, match="video v has no frame features"):
         aligned(Video("v", features(0), 1.5, []), TINY)
 
 
-def test_a_batch_holds_every_frame_and_token_once_and_in_order():
+def test_a_batch_has_every_frame_and_token_once_and_in_order():
     videos = [aligned(video, TINY) for video in random_videos(5)]
     batch = collate(videos, appended=[(5, 6), (), (7,), (), ()])
     rows = np.concatenate([video.features for video in videos])
@@ -104,7 +104,7 @@ def test_a_batch_holds_every_frame_and_token_once_and_in_order():
     assert sum(count * length for count, length in batch.video_groups) == len(rows) + 3
 
 
-def test_texts_stand_where_they_were_given():
+def test_texts_keep_the_given_order():
     texts = collate_texts([(5, 6, 7), (8,), (), (9, 10)])
     assert texts.groups == ((1, 1), (1, 2), (1, 3), (1, 4))
     assert texts.tokens.tolist() == [0, 0, 8, 0, 9, 10, 0, 5, 6, 7]

@@ -1,4 +1,4 @@
-"""Published layouts become HERO: the same outputs, every tensor in its place, and what does not fit named."""
+"""Conversion of published layouts: the same outputs, every tensor in its place, errors for others."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def their_layer(ours: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
         for one, other in (
             ("attention.output", "attention.output.dense"),
             ("attention.norm", "attention.output.LayerNorm"),
-            ("wide", "intermediate.dense"),
-            ("narrow", "output.dense"),
+            ("fc1", "intermediate.dense"),
+            ("fc2", "output.dense"),
             ("norm", "output.LayerNorm"),
         ):
             if f"{prefix}.{one}.{part}" in ours:
@@ -114,14 +114,14 @@ def test_a_released_checkpoint_computes_the_same(model: Hero, tmp_path: Path) ->
         torch.testing.assert_close(converted.state_dict()[name], tensor, msg=name)
 
 
-def test_what_does_not_fit_is_named(model: Hero, tmp_path: Path) -> None:
+def test_tensors_that_do_not_fit_are_named(model: Hero, tmp_path: Path) -> None:
     state = released(model)
     del state["video_query_linear.bias"]
     with pytest.raises(ValueError, match=r"video_query_linear.bias is missing, qa_pool.weight is unknown"):
         convert_released({**state, "qa_pool.weight": torch.zeros(1)})
-    wide = {**released(model), "video_query_linear.weight": torch.zeros(3, 64)}
+    misshapen = {**released(model), "video_query_linear.weight": torch.zeros(3, 64)}
     with pytest.raises(ValueError, match=r"video_query_linear.weight makes \[3, 64\], but the others need \[64, 64\]"):
-        convert_released(wide)
+        convert_released(misshapen)
     (tmp_path / "broken.pt").write_bytes(b"nothing")
     with pytest.raises(ValueError, match=r"broken.pt cannot be read as weights"):
         convert_file(tmp_path / "broken.pt", tmp_path / "model")
@@ -149,7 +149,7 @@ def roberta(hidden: int = 64, layers: int = 12, words: int = 37) -> dict[str, Te
     return {f"roberta.{name}": torch.randn(shape) for name, shape in shapes.items()}
 
 
-def test_every_other_layer_of_roberta_becomes_the_text_side(tmp_path: Path) -> None:
+def test_every_other_layer_of_roberta_initialises_the_cross_modal_transformer(tmp_path: Path) -> None:
     given = roberta()
     config = replace(CONFIG, vocabulary=40, cross_modal_layers=6)
     save_file(given, tmp_path / "roberta.safetensors")
@@ -161,7 +161,7 @@ def test_every_other_layer_of_roberta_becomes_the_text_side(tmp_path: Path) -> N
     assert not [name for name in missing if name.startswith(("cross_modal.words", "cross_modal.encoder.layers"))]
     for ours, theirs in enumerate((1, 3, 5, 7, 9, 11)):
         layer, name = model.cross_modal.encoder.layers[ours], f"roberta.encoder.layer.{theirs}"
-        torch.testing.assert_close(layer.wide.weight.detach(), given[f"{name}.intermediate.dense.weight"])
+        torch.testing.assert_close(layer.fc1.weight.detach(), given[f"{name}.intermediate.dense.weight"])
         values = layer.attention.queries_keys_values.weight.detach().chunk(3)[2]
         torch.testing.assert_close(values, given[f"{name}.attention.self.value.weight"])
     types = given["roberta.embeddings.token_type_embeddings.weight"]

@@ -1,4 +1,4 @@
-"""HERO's clips come back from disk as they were written, and a training takes them from there."""
+"""HERO's clips are read from disk as they were written, and a training uses them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def encode(text: str) -> list[int]:
     return [4 + len(word) for word in text.split()]
 
 
-def test_clips_come_back_as_written(tmp_path: Path) -> None:
+def test_clips_are_read_as_written(tmp_path: Path) -> None:
     store = ClipStore(tmp_path / "clips")
     places = store.write("shard-0000", clips(3)) + store.write("shard-0001", clips(6)[3:])
     stored = StoredClips(store, places, encode)
@@ -49,7 +49,7 @@ def test_clips_come_back_as_written(tmp_path: Path) -> None:
         ]
 
 
-def test_the_version_of_an_array_is_that_of_its_content(tmp_path: Path) -> None:
+def test_the_version_of_an_array_depends_on_its_content(tmp_path: Path) -> None:
     store = ClipStore(tmp_path)
     assert store.version_of("shard-0000") is None
     store.write("shard-0000", clips())
@@ -82,15 +82,15 @@ def test_a_written_job_pre_trains_from_stored_clips(tmp_path: Path, capsys: pyte
     job.write(tmp_path / "job.json")
     assert Job.read(tmp_path / "job.json") == job
     Job.main(["--job", str(tmp_path / "job.json")])
-    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert [entry["epoch"] for entry in told] == [1, 2]
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [entry["epoch"] for entry in printed] == [1, 2]
 
     tokenizer, model = load_tokenizer(tmp_path / "tokenizer"), load_hero(tmp_path / "hero")
     assert model.config.frame_dim == 12 and model.config.vocabulary % 8 == 0
     assert len(tokenizer) <= model.config.vocabulary < len(tokenizer) + 8
     folder = read_model_folder(tmp_path / "hero")
     assert folder.inputs["lake_snapshot"] == 7 and folder.inputs["clips"] == {"train": 4, "validation": 2}
-    assert folder.history == told
+    assert folder.history == printed
 
     again = replace(job, output=tmp_path / "again", initial=tmp_path / "hero", settings=replace(job.settings, steps=2))
     again.run()

@@ -26,7 +26,7 @@ LIMITS = Limits()
 
 
 @given(st.floats(0, 200), st.floats(1, 90), st.lists(st.floats(0, 300), max_size=30))
-def test_segments_divide_a_clip_into_parts_of_the_asked_length(start, length, ends):
+def test_segments_divide_a_clip_into_parts_of_the_required_length(start, length, ends):
     clip = (start, start + length)
     found = segments("v", clip, [Line(end - 1, end, "x") for end in ends], LIMITS)
     if length < 10:
@@ -52,7 +52,7 @@ def description(text, start=0.0, end=15.0):
     return Description(0, text, "v", ((start, end),), clip=(0.0, 60.0))
 
 
-def test_every_query_that_is_left_out_has_its_reason():
+def test_every_dropped_query_has_a_reason():
     good = "a person stirs the red paint with a long stick"
     cases = [
         (description(good), None),
@@ -73,7 +73,7 @@ def question(number, text, options, answer=0):
     return Question(number, text, tuple(options), answer, f"v{number}", (0.0, 10.0))
 
 
-def test_every_question_that_is_left_out_has_its_reason():
+def test_every_dropped_question_has_a_reason():
     cases = [
         (question(0, "What is red?", ["kite", "box", "cup", "car"]), None),
         (question(1, "What is red?", ["kite", "box", "cup", "car"], None), "no_answer"),
@@ -104,7 +104,7 @@ def careless_questions(count):
     ]
 
 
-def test_matched_answers_are_others_right_ones_each_as_often_and_leave_no_shortcut():
+def test_every_answer_is_a_wrong_option_equally_often_and_leaves_no_text_shortcut():
     questions = careless_questions(400)
     train, test = questions[:300], questions[300:]
     assert text_only_accuracy(train, test) > 0.9
@@ -119,7 +119,7 @@ def test_matched_answers_are_others_right_ones_each_as_often_and_leave_no_shortc
     assert wrong == {answer: 3 * count for answer, count in answers.items()}
 
 
-def test_a_question_without_other_answers_keeps_its_own_and_says_so():
+def test_a_question_without_other_answers_keeps_its_options_and_has_a_reason():
     same = [question(number, "What?", ["kite", "box", "cup", "car"]) for number in range(5)]
     assert [(verdict.record, verdict.reason) for verdict in match_wrong_answers(same, 0)] == [
         (each, "no_distinct_answers") for each in same
@@ -137,10 +137,10 @@ def test_a_video_is_in_one_split_and_the_shares_are_eighty_ten_ten():
     assert split_by_video(questions, seed=1)["val"] != parts["val"]
 
 
-def test_a_release_is_read_like_the_published_files(tmp_path):
-    asked = question(0, "What is red?", ["kite", "box", "cup", "car"], 2)
+def test_a_written_release_is_readable_as_published_files(tmp_path):
+    right = question(0, "What is red?", ["kite", "box", "cup", "car"], 2)
     empty = {"val": [], "test": []}
-    write_release(tmp_path, {"train": [description("stir it")], **empty}, {"train": [asked], **empty})
+    write_release(tmp_path, {"train": [description("stir it")], **empty}, {"train": [right], **empty})
     assert read_how2r(tmp_path / "how2r_train.csv") == [description("stir it")]
     assert right_answer(read_how2qa(tmp_path / "how2qa_train.csv")[0]) == "cup"
     assert read_how2qa(tmp_path / "how2qa_val.csv") == []

@@ -1,4 +1,4 @@
-"""The model's sizes, its computation against a plain one over single sequences, and what may not matter."""
+"""The model's sizes, its outputs against a plain computation of single sequences, and its invariances."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_published_sizes() -> None:
     }
     assert parameters(model) == 121_037_262
     assert [len(part.encoder.layers) for part in (model.cross_modal, model.temporal)] == [6, 3]
-    weights = model.cross_modal.encoder.layers[0].wide.weight
+    weights = model.cross_modal.encoder.layers[0].fc1.weight
     assert float(weights.detach().std()) == pytest.approx(0.02, rel=0.01)
 
 
@@ -50,10 +50,10 @@ def transformer(encoder: Encoder, tokens: Tensor) -> Tensor:
             own = slice(head * width, (head + 1) * width)
             weights = (queries[:, own] @ keys[:, own].T / math.sqrt(width)).softmax(1)
             heads.append(weights @ values[:, own])
-        seen = attention.norm(tokens + attention.output(torch.cat(heads, 1)))
-        wide = layer.wide(seen)
-        gelu = wide * 0.5 * (1 + torch.erf(wide / math.sqrt(2)))
-        tokens = layer.norm(seen + layer.narrow(gelu))
+        attended = attention.norm(tokens + attention.output(torch.cat(heads, 1)))
+        hidden = layer.fc1(attended)
+        gelu = hidden * 0.5 * (1 + torch.erf(hidden / math.sqrt(2)))
+        tokens = layer.norm(attended + layer.fc2(gelu))
     return tokens
 
 
@@ -75,7 +75,7 @@ def one_video(model: Hero, video) -> Tensor:
     return transformer(c.encoder, c.norm(fused + c.positions.weight[: len(fused)]))
 
 
-def test_packed_videos_are_computed_as_one_sequence_after_the_other() -> None:
+def test_packed_videos_equal_single_sequences() -> None:
     torch.manual_seed(0)
     model = Hero(replace(TINY, cross_modal_layers=2)).double().eval()
     videos = [aligned(video, TINY) for video in random_videos(4)]
@@ -86,7 +86,7 @@ def test_packed_videos_are_computed_as_one_sequence_after_the_other() -> None:
         torch.testing.assert_close(row[own], one_video(model, video), atol=1e-10, rtol=1e-8)
 
 
-def test_a_query_is_one_vector_whatever_stands_beside_it() -> None:
+def test_a_query_vector_does_not_depend_on_the_other_queries() -> None:
     torch.manual_seed(0)
     model = Hero(TINY).double().eval()
     texts = [(5, 6, 7), (8,), (), (9, 10, 11)]
@@ -116,11 +116,11 @@ def attention_alone(attention, tokens: Tensor) -> Tensor:
     return attention.norm(tokens + attention.output(mixed))
 
 
-def test_text_behind_a_video_is_seen_by_its_frames_alone() -> None:
+def test_appended_text_changes_the_frames_of_its_video_only() -> None:
     torch.manual_seed(0)
     model = Hero(TINY).eval()
     videos = [aligned(video, TINY) for video in random_videos(2)]
     alone, _ = model.encode(collate(videos))
-    asked, _ = model.encode(collate(videos, appended=[(5, 6), ()]))
-    assert not torch.allclose(alone[0], asked[0])
-    torch.testing.assert_close(alone[1], asked[1])
+    appended, _ = model.encode(collate(videos, appended=[(5, 6), ()]))
+    assert not torch.allclose(alone[0], appended[0])
+    torch.testing.assert_close(alone[1], appended[1])

@@ -1,4 +1,4 @@
-"""Pre-training tasks against plain loops, over processes and parts, and that they are learned."""
+"""Pre-training tasks against plain loops, over processes and in parts; training lowers their losses."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def softmax_loss(logits: np.ndarray, right: int) -> float:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_words_are_masked_by_their_shares_and_told(model: Hero, seed: int) -> None:
+def test_words_are_masked_and_predicted_as_in_a_plain_loop(model: Hero, seed: int) -> None:
     videos, batch = drawn("mlm", seed)
     original = [token for video in videos for passage in video.passages for token in (0, *passage.tokens)]
     assert [original[place] for place in batch.chosen.tolist()] == batch.words.tolist()
@@ -63,7 +63,7 @@ def test_words_are_masked_by_their_shares_and_told(model: Hero, seed: int) -> No
     assert float(mlm.loss(mlm.rows(model, batch), alone).detach()) == pytest.approx(np.mean(expected), rel=1e-5)
 
 
-def test_of_many_words_15_in_100_are_chosen_and_most_become_the_mask() -> None:
+def test_15_percent_of_words_are_chosen_and_most_become_the_mask() -> None:
     video = replace(aligned(random_video(0), TINY), passages=(vsm.Passage((0,), (5,) * 20_000),))
     batch = mlm.draw([video], [np.random.default_rng(0)], VOCABULARY)
     new = batch.batch.tokens[batch.chosen]
@@ -73,16 +73,18 @@ def test_of_many_words_15_in_100_are_chosen_and_most_become_the_mask() -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_hidden_frames_are_told_among_others(model: Hero, seed: int) -> None:
+def test_losses_of_hidden_frames_equal_a_plain_loop(model: Hero, seed: int) -> None:
     _, batch = drawn("mnce", seed)
-    told = model.frame_features(model.contextual(batch.batch, batch.masked)).detach().numpy().astype(np.float64)
+    outputs = model.frame_features(model.contextual(batch.batch, batch.masked)).detach().numpy().astype(np.float64)
     features, masked = batch.batch.frames.numpy().astype(np.float64), batch.masked.numpy()
-    choices = [*features[masked], *told[~masked]]
-    losses = [softmax_loss(np.array([p @ choice for choice in choices]), right) for right, p in enumerate(told[masked])]
+    choices = [*features[masked], *outputs[~masked]]
+    losses = [
+        softmax_loss(np.array([p @ choice for choice in choices]), right) for right, p in enumerate(outputs[masked])
+    ]
     found = mfm.contrastive_loss(mfm.contrastive_rows(model, batch), alone)
     assert float(found.detach()) == pytest.approx(np.mean(losses), rel=1e-5)
 
-    distances = [math.dist(p, r) for p, r in zip(told[masked], features[masked], strict=True)]
+    distances = [math.dist(p, r) for p, r in zip(outputs[masked], features[masked], strict=True)]
     found = mfm.regression_loss(mfm.regression_rows(model, batch), alone)
     assert float(found.detach()) == pytest.approx(np.mean(distances), rel=1e-5)
 
@@ -97,7 +99,7 @@ def test_a_hidden_frame_is_hidden_in_both_transformers(model: Hero) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_frames_are_shuffled_within_their_video_and_put_back(model: Hero, seed: int) -> None:
+def test_frames_are_shuffled_within_their_video(model: Hero, seed: int) -> None:
     _, batch = drawn("fom", seed)
     places = np.arange(len(batch.shuffle))
     moved = places[batch.shuffle.numpy() != places]
@@ -113,7 +115,7 @@ def test_frames_are_shuffled_within_their_video_and_put_back(model: Hero, seed: 
     assert float(fom.loss(fom.rows(model, batch), alone).detach()) == pytest.approx(np.mean(losses), rel=1e-5)
 
 
-def test_a_video_of_one_frame_and_no_text_has_nothing_to_ask(model: Hero) -> None:
+def test_a_video_of_one_frame_without_text_has_nothing_to_predict(model: Hero) -> None:
     video = aligned(replace(random_video(0), features=random_video(0).features[:1], subtitles=[]), TINY)
     generator = [np.random.default_rng(0)]
     assert float(fom.loss(fom.rows(model, fom.draw([video], generator)), alone).detach()) == 0
@@ -124,7 +126,7 @@ def test_a_video_of_one_frame_and_no_text_has_nothing_to_ask(model: Hero) -> Non
 
 @pytest.mark.parametrize("seed", SEEDS)
 @pytest.mark.parametrize("keep_false_negatives", [True, False])
-def test_sentences_find_their_video_and_their_frames(model: Hero, seed: int, keep_false_negatives: bool) -> None:
+def test_matching_losses_equal_a_plain_loop(model: Hero, seed: int, keep_false_negatives: bool) -> None:
     videos, batch = drawn("vsm", seed)
     settings = LossSettings(keep_false_negatives=keep_false_negatives)
     queries = model.encode_query(batch.texts).double()
@@ -161,15 +163,15 @@ def test_sentences_find_their_video_and_their_frames(model: Hero, seed: int, kee
     assert len(silent) < sum(len(passage.tokens) for video in videos for passage in video.passages)
 
 
-def test_false_negatives_are_left_out_unless_the_published_behaviour_is_asked_for() -> None:
+def test_false_negatives_are_dropped_unless_the_published_behaviour_is_selected() -> None:
     keys = [key_of(name) for name in ("a", "b", "a", "c")]
     said = [key_of(text) for text in ("fold", "cut", "glue", "cut")]
     items = torch.arange(4)
-    asked = QueryBatch(torch.zeros(4, 2), items, torch.tensor(keys), torch.tensor(said))
-    shown = VideoBatch(torch.zeros(4, 1, 2), torch.ones(4, 1, dtype=torch.bool), items, torch.tensor(keys))
-    published = wrong_pairs(asked, shown, keep_false_negatives=True)
+    texts = QueryBatch(torch.zeros(4, 2), items, torch.tensor(keys), torch.tensor(said))
+    batch_videos = VideoBatch(torch.zeros(4, 1, 2), torch.ones(4, 1, dtype=torch.bool), items, torch.tensor(keys))
+    published = wrong_pairs(texts, batch_videos, keep_false_negatives=True)
     assert published.tolist() == (~torch.eye(4, dtype=torch.bool)).tolist()
-    left_out = published & ~wrong_pairs(asked, shown, keep_false_negatives=False)
+    left_out = published & ~wrong_pairs(texts, batch_videos, keep_false_negatives=False)
     # The same video under another number, and the video in which another says the same.
     assert left_out.nonzero().tolist() == [[0, 2], [1, 3], [2, 0], [3, 1]]
 
@@ -220,9 +222,9 @@ def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
         torch.testing.assert_close(two["state"][name], tensor, atol=1e-3, rtol=1e-2, msg=name)
 
 
-def test_every_loss_is_lowered_on_videos_with_order_and_words_for_what_is_seen() -> None:
-    def telling(seed: int):
-        """Each frame shows how late it is; each subtitle tells the half of the video, in which it is said."""
+def test_training_lowers_every_loss_on_videos_with_order_and_matching_words() -> None:
+    def descriptive_video(seed: int):
+        """The features of each frame encode its position; each subtitle names the half of the video that it is in."""
         video = random_video(seed)
         frames = len(video.features)
         rng = np.random.default_rng(seed)
@@ -233,7 +235,7 @@ def test_every_loss_is_lowered_on_videos_with_order_and_words_for_what_is_seen()
         lines = [line._replace(tokens=(4 + colour, 8 + int(line.start_s > 6), 4 + colour)) for line in video.subtitles]
         return replace(video, features=features, subtitles=lines)
 
-    learning, held_out = (Videos([telling(seed) for seed in seeds]) for seeds in (range(60), range(100, 116)))
+    learning, held_out = (Videos([descriptive_video(seed) for seed in seeds]) for seeds in (range(60), range(100, 116)))
     settings = replace(ALL, steps=300, warm_up=20, batch=16, validate_every=60, learning_rate=3e-3)
     _, history = pretrain(learning, held_out, VOCABULARY, TINY, settings, CPU)
     first, last = history[0], history[-1]
@@ -242,7 +244,7 @@ def test_every_loss_is_lowered_on_videos_with_order_and_words_for_what_is_seen()
     assert all(early["epoch"] < late["epoch"] for early, late in pairwise(history))
 
 
-def test_a_task_that_there_is_not_and_no_video_are_named() -> None:
+def test_an_unknown_task_and_missing_videos_are_errors() -> None:
     with pytest.raises(ValueError, match=r"shares=.'mfm': 1.: need at least one of mlm, mnce, mffr, fom, vsm"):
         Settings({"mfm": 1})
     with pytest.raises(ValueError, match="nothing to pre-train on"):

@@ -1,4 +1,4 @@
-"""Vocabularies: the same from the same texts, every text comes back, and RoBERTa's files are read."""
+"""Vocabularies: equal for equal texts, decoding restores every text, and RoBERTa's files are read."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def test_the_same_texts_give_the_same_vocabulary_with_robertas_special_tokens() 
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="&<>"), max_size=40).filter(lambda t: not t.isupper()))
-def test_any_text_comes_back(text: str) -> None:
+def test_decoding_restores_any_text(text: str) -> None:
     tokens = TRAINED.encode(text)
     assert TRAINED.decode(tokens) == text.strip() and all(token >= 3 for token in tokens)
 
 
-def test_capitals_only_and_entities_are_made_plain() -> None:
+def test_text_in_capitals_is_lower_cased_and_entities_are_decoded() -> None:
     assert TRAINED.encode("POUR THE BATTER") == TRAINED.encode("pour the batter")
     assert TRAINED.decode(TRAINED.encode("salt &amp; pepper")) == "salt & pepper"
 

@@ -1,4 +1,4 @@
-"""Videos as HERO takes them."""
+"""Videos as input of HERO."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ VIDEO = Video(
 )
 
 
-def test_an_excerpt_has_the_frames_and_subtitles_of_its_time_told_from_its_first_frame_on() -> None:
+def test_times_of_an_excerpt_count_from_its_first_frame() -> None:
     part = excerpt(VIDEO, 3.5, 7.0, "a 1")
     assert part.video_id == "a 1"
     assert part.features[:, 0].tolist() == [2, 3, 4]
     assert part.subtitles == [Subtitle(0.0, 2.0, (2,)), Subtitle(1.0, 4.0, (3,))]
 
 
-def test_an_excerpt_behind_the_end_is_refused_by_name() -> None:
+def test_an_excerpt_after_the_end_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"video a: no frame from 15.0 s to 17.0 s"):
         excerpt(VIDEO, 15.0, 17.0, "a 1")

@@ -1,5 +1,4 @@
-"""HERO's downstream tasks for ``finetune``: annotations and videos become batches, a model learns and is measured.
+"""HERO's downstream tasks for ``finetune``: batches of annotations with their videos, and evaluation.
 
-Belongs here: one file a task, and what they share in ``examples.py`` and ``corpus.py``. Heads and losses lie in the
-folder above, metrics in ``ml/metrics``.
+See ``ml.hero.downstream`` for heads and losses, ``ml.metrics`` for metrics.
 """

@@ -1,7 +1,7 @@
-"""Describing clips of a video as a task: TVC (D.5).
+"""Captioning of clips of a video as a task: TVC, with the settings of the authors' public code.
 
-A clip behind the last frame that the model sees cannot be described: in learning it is left out and counted as
-``not_shown`` in the losses, in measuring its caption is empty and counted so.
+A clip that begins after the last frame of the model's input cannot be described. Training leaves it out and counts it
+as ``not_shown`` in the losses; evaluation gives it an empty caption and counts it in the same way.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ VIDEOS = 16
 
 
 class ClipsOfVideos(NamedTuple):
-    """Videos, and clips of them: ``of_video[clips]``, their first frame and the one behind the last.
+    """Videos, and clips of them: the row of each clip's video, its first frame and the one after its last.
 
     ``captions[captions, tokens]`` end in ``</s>`` and are padded; ``of_clip[captions]`` is their clip. ``not_shown``
-    clips are behind the frames of their video.
+    counts the clips that begin after the frames of their video.
     """
 
     batch: HeroBatch
@@ -66,7 +66,7 @@ class CaptionNetwork(nn.Module):
         return {"loss": loss, "not_shown": gather(clips.not_shown[None]).sum().float()}
 
     def write(self, clips: ClipsOfVideos) -> list[list[int]]:
-        """A caption of each clip."""
+        """One caption per clip."""
         frames, mask = self.frames(clips)
         return write_greedily(self.decoder, self.model.cross_modal.words, self.model.language, frames, mask, BEGIN, END)
 
@@ -83,7 +83,7 @@ class Captioning:
     def __init__(self, model: Hero, examples: Examples[CaptionedClip]) -> None:
         for each in (*examples.training, *examples.validation):
             if not each.captions:
-                raise ValueError(f"clip {each.clip_id}: its captions are secret, it can only be described")
+                raise ValueError(f"clip {each.clip_id}: its captions are secret; remove it")
         self.model, self.data = model, examples
         self.of_videos = _by_video(examples.learned)
         self.caption_network = CaptionNetwork(model)
@@ -99,11 +99,11 @@ class Captioning:
         batch, shown = self._clips([self.of_videos[row] for row in rows])
         if not shown:
             clip = self.of_videos[rows[0]][0]
-            raise ValueError(f"clip {clip.clip_id} of {clip.video_id} and all others of a step begin behind its frames")
+            raise ValueError(f"clip {clip.clip_id} of {clip.video_id} and all others of a step begin too late")
         return batch
 
     def evaluate(self) -> Entry:
-        """BLEU-4, METEOR, ROUGE-L and CIDEr-D of what is written of all validation clips."""
+        """BLEU-4, METEOR, ROUGE-L and CIDEr-D of the captions of all validation clips."""
         clips = self.data.validation
         written = self.write(clips)
         references = [[text for _, text in each.captions] for each in clips]
@@ -113,7 +113,7 @@ class Captioning:
 
     @torch.inference_mode()
     def write(self, clips: Sequence[CaptionedClip]) -> list[str | None]:
-        """A caption of each clip; None where it is behind the frames of its video, or that is not there."""
+        """One caption per clip; None if the clip begins after the frames of its video, or the video is missing."""
         self.network.eval()
         device, found = device_of(self.network), dict[int | str, str]()
         known = _by_video([each for each in clips if each.video_id in self.data.videos])
@@ -126,7 +126,7 @@ class Captioning:
         return [found.get(each.clip_id) for each in clips]
 
     def _clips(self, of_videos: Sequence[Sequence[CaptionedClip]]) -> tuple[ClipsOfVideos, list[CaptionedClip]]:
-        """Videos with their clips, and those of the clips that are shown, in the batch's order."""
+        """Videos with their clips, and the clips that have frames, in the batch's order."""
         videos = [self.data.videos[own[0].video_id] for own in of_videos]
         seen = [self.data.align(video, self.model.config) for video in videos]
         shown: list[CaptionedClip] = []

@@ -1,7 +1,4 @@
-"""Learning and measuring retrieval: batches of texts with their videos, and a corpus of encoded videos to search.
-
-Belongs here: what moment retrieval and video retrieval share as tasks.
-"""
+"""What moment retrieval and video retrieval share: batches of texts with their videos, and a searchable corpus."""
 
 from __future__ import annotations
 
@@ -33,7 +30,7 @@ VIDEOS, TEXTS = 32, 256
 
 
 class RetrievalNetwork(nn.Module):
-    """The model's forward pass and its losses; in a share of the steps moments are learned besides whole videos."""
+    """The model's forward pass and its losses; a share of the steps also has the loss of moments."""
 
     def __init__(self, model: Hero, settings: LossSettings, span_share: float) -> None:
         super().__init__()
@@ -42,13 +39,13 @@ class RetrievalNetwork(nn.Module):
     def forward(self, pairs: Pairs, step: int) -> dict[str, Tensor]:
         with_spans = np.random.default_rng((step, 5)).random() < self.span_share
         given = matching.rows(self.model, pairs, bool(with_spans))
-        # Differences of cosines are too fine for the half precision that the model may run in.
+        # Half precision, in which the model may run, is too coarse for differences of cosines.
         with torch.autocast(pairs.items.device.type, enabled=False):
             return matching.losses(given, gather, self.settings, step)
 
 
 def pairs_of(examples: Examples[Description], model: Hero, numbers: Sequence[int]) -> Pairs:
-    """Training descriptions with a video each, as numbered in ``examples.learned``; a moment where they tell one."""
+    """Training descriptions with their videos, as numbered in ``examples.learned``, and their moments if any."""
     descriptions = [examples.learned[number] for number in numbers]
     texts, _ = examples.queries(each.text for each in descriptions)
     videos = [examples.videos[str(each.video_id)] for each in descriptions]
@@ -68,13 +65,13 @@ def pairs_of(examples: Examples[Description], model: Hero, numbers: Sequence[int
         last,
         torch.tensor([key_of(text) for text in texts]),
         torch.tensor([key_of(video.video_id) for video in videos]),
-        # Not the place in the batch, which would make an example that is in it twice wrong for itself.
+        # Not the position in the batch: an example that is in it twice would be a negative of itself.
         torch.tensor(numbers),
     )
 
 
 def agreed(intervals: Sequence[Interval]) -> Interval:
-    """Of several annotators' intervals the one that overlaps the others most, the first of equals; [0, 0] of none."""
+    """The interval that overlaps those of the other annotators most, the first of equals; [0, 0] if there is none."""
     return max(intervals, key=lambda each: sum(iou(each, other) for other in intervals), default=(0.0, 0.0))
 
 
@@ -87,10 +84,10 @@ def index_of(examples: Examples[Description], model: Hero, video_ids: Sequence[s
 def encoded(
     model: Hero, videos: Iterable[Video], search: Search, align: Callable[[Video, HeroConfig], AlignedVideo] = aligned
 ) -> MomentIndex:
-    """Videos, encoded and in memory; they are searched with their own interval between frames.
+    """Encoded videos in memory; ``search`` gets their interval between frames.
 
     Raises:
-        ValueError: their frames lie at different intervals, or there is no video.
+        ValueError: their frames have different intervals, or there is no video.
     """
     device, frames, intervals = device_of(model), list[Tensor](), set[float]()
     for some in batched(videos, VIDEOS):
@@ -99,7 +96,7 @@ def encoded(
         contextual = model.contextual(on_device(batch, device)).float().cpu()
         frames += contextual.split(batch.lengths.tolist())
     if len(intervals) != 1:
-        raise ValueError(f"frames lie every {sorted(intervals)} s: the videos of a corpus must have one interval")
+        raise ValueError(f"frame intervals of {sorted(intervals)} s: the videos of a corpus must have one interval")
     return MomentIndex(copy.deepcopy(model.moments).cpu(), frames, replace(search, interval_s=intervals.pop()))
 
 
@@ -112,10 +109,10 @@ def encode_queries(model: Hero, texts: Sequence[Sequence[int]]) -> Tensor:
 
 
 def corpus_of(examples: Examples[Description]) -> list[str]:
-    """Videos of the validation split, as they are met first; those that are not there are left out.
+    """Videos of the validation split in order of first occurrence, without those that are missing.
 
     Raises:
-        ValueError: none is there.
+        ValueError: all are missing.
     """
     found = dict.fromkeys(each.video_id for each in examples.validation if each.video_id in examples.videos)
     if not found:

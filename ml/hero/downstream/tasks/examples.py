@@ -1,7 +1,6 @@
-"""What a task learns from and is measured on: annotations, the videos that they speak of, and texts as tokens.
+"""Training and validation data of a task: annotations, their videos, and texts as tokens.
 
-Belongs here: which annotations have a video, how texts are cut, how a task is identified. Nothing vanishes: what cannot
-be learned from is counted, what cannot be answered counts as wrong.
+No annotation is lost: those that cannot be learned from are counted, those that cannot be answered count as wrong.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ class TextCoder(Protocol):
 
 
 class Annotation(Protocol):
-    """What is said of a video; None if that is kept secret."""
+    """An annotation of a video; ``video_id`` is None if it is secret."""
 
     @property
     def video_id(self) -> str | None: ...
@@ -45,10 +44,10 @@ class Examples(Generic[Annotated]):
     """Annotations of the training and the validation split, and videos by their id.
 
     Args:
-        with_subtitles: without, all frames of a video are one passage without text (video-only tasks).
+        with_subtitles: if false, all frames of a video are one passage without text (video-only tasks).
         max_text: tokens of a query, or of question and answer together; longer ones are cut and counted.
-        preceding: so many subtitles before it stand before each subtitle's text.
-        content: names the content of the videos, so that a training is not resumed on other ones.
+        preceding: number of earlier subtitles whose text precedes the text of each subtitle.
+        content: names the content of the videos, so that a training is not resumed with other videos.
     """
 
     tokenizer: TextCoder
@@ -62,19 +61,19 @@ class Examples(Generic[Annotated]):
 
     @cached_property
     def learned(self) -> list[Annotated]:
-        """Annotations of the training split whose video is there."""
+        """Annotations of the training split whose video exists."""
         return [each for each in self.training if each.video_id in self.videos]
 
     @cached_property
     def counts(self) -> dict[str, float]:
-        """Annotations without a video: those of training are not learned, those of validation count as wrong."""
+        """Numbers of annotations without a video: training leaves them out, validation counts them as wrong."""
         return {
             "training_without_video": float(len(self.training) - len(self.learned)),
             "without_video": float(sum(each.video_id not in self.videos for each in self.validation)),
         }
 
     def align(self, video: Video, config: HeroConfig) -> AlignedVideo:
-        """A video as the model reads it."""
+        """A video as input of the model."""
         found = aligned(video, config, self.with_subtitles)
         return preceded(found, self.preceding) if self.preceding else found
 
@@ -83,7 +82,7 @@ class Examples(Generic[Annotated]):
         return cut_to_limit([self.tokenizer.encode(text) for text in texts], self.max_text)
 
     def identity(self, task: str, network: nn.Module) -> str:
-        """Names the task, its data and the parameters that it starts from."""
+        """Names the task, its data and its initial parameters."""
         parameters = [float(tensor.double().sum()) for tensor in network.state_dict().values()]
         data = (self.training, self.validation, sorted(self.videos), self.content)
         how = (task, self.with_subtitles, self.max_text, self.preceding)
@@ -100,7 +99,7 @@ def preceded(video: AlignedVideo, count: int) -> AlignedVideo:
     return replace(video, passages=tuple(passages))
 
 
-def asked_of_video(question: Sequence[int], answer: Sequence[int], limit: int) -> tuple[list[int], bool]:
+def question_and_answer(question: Sequence[int], answer: Sequence[int], limit: int) -> tuple[list[int], bool]:
     """``</s> question </s> answer`` of at most ``limit`` tokens, and whether it was cut; the question is cut first."""
     longest = max(limit - len(answer) - 2, 0)
     whole = [END, *question[:longest], END, *answer]
@@ -113,5 +112,5 @@ def parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
 
 
 def device_of(network: nn.Module) -> torch.device:
-    """Where a network's parameters are."""
+    """The device of a network's parameters."""
     return next(network.parameters()).device

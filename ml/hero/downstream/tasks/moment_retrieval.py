@@ -1,7 +1,6 @@
-"""Finding a moment by text as a task: TVR, How2R and DiDeMo (D.5, D.6).
+"""Moment retrieval by text as a task: TVR, How2R and DiDeMo, with the settings of the authors' public configurations.
 
-Belongs here: settings of each data set, and how answers are searched, measured and written. Published code leaves long
-queries out of learning and measuring; here they are cut and counted.
+The published code leaves long queries out of training and evaluation; here they are cut and counted.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ Found = dict[Task, dict[int, list[Moment]]]
 
 @dataclass(frozen=True)
 class MomentSettings:
-    """``span_share`` is the share of the steps in which moments are learned besides whole videos."""
+    """``span_share`` is the share of the steps that include the loss of moments."""
 
     losses: LossSettings = field(default_factory=LossSettings)
     span_share: float = 0.2
@@ -47,19 +46,19 @@ _DIDEMO = LossSettings(videos=10.0, queries=10.0, pool=80)
 PRESETS = {
     "tvr": MomentSettings(),
     "how2r": MomentSettings(LossSettings(hard_from=1000), 0.1, Search(shortest=3, longest=20)),
-    # From which step negatives are hard, and the share of the steps with moments, are TVR's: not known for DiDeMo.
+    # ``hard_from`` and ``span_share`` are those of TVR: the values for DiDeMo are not known.
     "didemo_video": MomentSettings(_DIDEMO, search=Search(shortest=3, longest=6)),
     "didemo_subtitles": MomentSettings(_DIDEMO, search=Search()),
 }
 
 
 class MomentRetrieval:
-    """An example is a description with its video; all others of the step's batch are wrong for it.
+    """An example is a description with its video; the other videos of the batch are negatives.
 
-    Of several annotators the one that agrees best with the others is learned from; answers are measured against all.
+    Training uses the annotator that agrees best with the others; evaluation compares answers with all annotators.
 
     Raises:
-        ValueError: a description has no interval to learn from or to be measured by.
+        ValueError: a description has no interval.
     """
 
     measure = "VCMR_mean"
@@ -67,7 +66,7 @@ class MomentRetrieval:
     def __init__(self, model: Hero, examples: Examples[Description], settings: MomentSettings = PRESETS["tvr"]) -> None:
         for each in (*examples.training, *examples.validation):
             if not each.intervals:
-                raise ValueError(f"description {each.desc_id}: has no moment to learn from or to be measured by")
+                raise ValueError(f"description {each.desc_id}: has no moment; remove it")
         self.model, self.data, self.settings = model, examples, settings
         self.network: nn.Module = RetrievalNetwork(model, settings.losses, settings.span_share)
         self.heads: Sequence[nn.Module] = ()
@@ -81,10 +80,10 @@ class MomentRetrieval:
         return pairs_of(self.data, self.model, rows)
 
     def evaluate(self) -> Entry:
-        """Hit rates over all validation descriptions, and their mean of VCMR, by which the best model is chosen.
+        """Hit rates over all validation descriptions, and the mean of VCMR, which selects the best model.
 
-        A description without a video is a miss (``without_video``). Counted besides: queries that were cut, and moments
-        that begin behind the frames that the model sees.
+        A description without a video is a miss (``without_video``). The result also counts queries that were cut, and
+        moments that begin after the frames of the model's input.
         """
         corpus, descriptions = corpus_of(self.data), self.data.validation
         index, found, cut = self.search(descriptions, corpus)
@@ -95,20 +94,20 @@ class MomentRetrieval:
         }
         measured = moment_metrics(found, truths)
         means = [measured[f"VCMR_{iou:g}_R@{k}"] for iou in IOU_THRESHOLDS for k in RECALLS]
-        shown_s = (index.counts * index.search.interval_s).tolist()
+        seen_s = (index.counts * index.search.interval_s).tolist()
         behind = sum(
-            truth.video >= 0 and min(start for start, _ in truth.intervals) >= shown_s[truth.video]
+            truth.video >= 0 and min(start for start, _ in truth.intervals) >= seen_s[truth.video]
             for truth in truths.values()
         )
         counts = {"queries_cut": float(cut), "moments_behind_the_end": float(behind), **self.data.counts}
         return {"VCMR_mean": sum(means) / len(means), **measured, **counts}
 
     def search(self, descriptions: Sequence[Description], corpus: Sequence[str]) -> tuple[MomentIndex, Found, int]:
-        """The best moments of each description, by its place, in the videos of the corpus.
+        """The best moments of each description, by its position, in the videos of the corpus.
 
         Returns:
-            The index; VCMR, VR and, where the descriptions tell their videos, SVMR (nothing where the video is not in
-            the corpus); and how many queries had to be cut.
+            The index; VCMR, VR and, if the descriptions have videos, SVMR (empty for a video that is not in the
+            corpus); and how many queries were cut.
         """
         self.network.eval()
         texts, cut = self.data.queries(each.text for each in descriptions)
@@ -131,11 +130,11 @@ class MomentRetrieval:
         descriptions: Sequence[Description] | None = None,
         video_numbers: Mapping[str, int] | None = None,
     ) -> None:
-        """Write the answers as TVR's scorer reads them.
+        """Write the answers in the format of TVR's scorer.
 
         Args:
-            descriptions: those of the validation split, unless others are given; their videos may be secret.
-            video_numbers: the corpus with the official numbers; None for that of the validation split.
+            descriptions: None for those of the validation split; their videos may be secret.
+            video_numbers: the corpus with its official numbers; None for that of the validation split.
 
         Raises:
             ValueError: a video of the corpus has no features.

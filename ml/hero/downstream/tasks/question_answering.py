@@ -1,4 +1,4 @@
-"""Choosing the answer to a question about a video as a task: TVQA, How2QA (D.5)."""
+"""Multiple-choice questions about a video as a task: TVQA and How2QA, with the settings of the authors' public code."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ml.hero.batch import HeroBatch, padded
 from ml.hero.data.annotations import Question
 from ml.hero.downstream.moments import moment_labels
 from ml.hero.downstream.question_answering import SPAN_WEIGHT, AnswerHead, accuracy, answer_loss
-from ml.hero.downstream.tasks.examples import Examples, asked_of_video, device_of, parts
+from ml.hero.downstream.tasks.examples import Examples, device_of, parts, question_and_answer
 from ml.hero.model import Hero, initialise
 
 QUESTIONS = 8
 """Questions that are answered at a time."""
 
 
-class AskedVideos(NamedTuple):
-    """Each question's video once an answer, question by question, and its frames.
+class QuestionBatch(NamedTuple):
+    """Each question's video once per answer, question by question, and the right answers and frames.
 
-    ``first`` and ``last`` are -1 where the moment is not told, ``right`` where the answer is not.
+    ``first`` and ``last`` are -1 where the moment is unknown, ``right`` where the answer is.
     """
 
     batch: HeroBatch
@@ -33,21 +33,21 @@ class AskedVideos(NamedTuple):
 
 
 class AnswerNetwork(nn.Module):
-    """The model with each answer beside the video, and the head over all answers."""
+    """The model, run on the video with each answer appended, and the head over all answers."""
 
     def __init__(self, model: Hero, answers: int, span_weight: float) -> None:
         super().__init__()
         self.model, self.answers, self.span_weight = model, answers, span_weight
         self.head = AnswerHead(model.config.hidden).apply(initialise)
 
-    def logits(self, asked: AskedVideos) -> tuple[Tensor, Tensor, Tensor]:
+    def logits(self, questions: QuestionBatch) -> tuple[Tensor, Tensor, Tensor]:
         """Logits of the answers ``[questions, answers]`` and of the first and last frame ``[questions, frames]``."""
-        frames, mask = padded(self.model.contextual(asked.batch), asked.batch.lengths)
+        frames, mask = padded(self.model.contextual(questions.batch), questions.batch.lengths)
         answers, start, end = self.head(frames.unflatten(0, (-1, self.answers)), mask[:: self.answers])
         return answers.float(), start.float(), end.float()
 
-    def forward(self, asked: AskedVideos, step: int) -> dict[str, Tensor]:
-        return answer_loss(self.logits(asked), asked.right, asked.first, asked.last, self.span_weight)
+    def forward(self, questions: QuestionBatch, step: int) -> dict[str, Tensor]:
+        return answer_loss(self.logits(questions), questions.right, questions.first, questions.last, self.span_weight)
 
 
 class QuestionAnswering:
@@ -66,7 +66,7 @@ class QuestionAnswering:
             raise ValueError(f"questions have {sorted(counts)} answers: all must have the same number")
         for each in questions:
             if each.answer is None:
-                raise ValueError(f"question {each.question_id}: its right answer is secret, it can only be answered")
+                raise ValueError(f"question {each.question_id}: its right answer is secret; remove it")
         self.model, self.data, self.answers = model, examples, counts.pop()
         self.answer_network = AnswerNetwork(model, self.answers, span_weight)
         self.network: nn.Module = self.answer_network
@@ -77,11 +77,11 @@ class QuestionAnswering:
     def examples(self) -> int:
         return len(self.data.learned)
 
-    def batch(self, rows: Sequence[int]) -> AskedVideos:
-        return self._asked([self.data.learned[row] for row in rows])
+    def batch(self, rows: Sequence[int]) -> QuestionBatch:
+        return self._questions_batch([self.data.learned[row] for row in rows])
 
     def evaluate(self) -> Entry:
-        """Share of all validation questions whose answer is right; without a video it is wrong (``without_video``)."""
+        """Accuracy over all validation questions; one without a video counts as wrong (``without_video``)."""
         questions = self.data.validation
         chosen = self.choose(questions)
         found = torch.tensor([-1 if each is None else each for each in chosen])
@@ -92,22 +92,24 @@ class QuestionAnswering:
 
     @torch.inference_mode()
     def choose(self, questions: Sequence[Question]) -> list[int | None]:
-        """The answer chosen for each question; None where the video is not there."""
+        """The answer chosen for each question; None if the video is missing."""
         self.network.eval()
         device, known = device_of(self.network), [each for each in questions if each.video_id in self.data.videos]
         chosen = iter(
             answer
             for some in parts(known, QUESTIONS)
-            for answer in self.answer_network.logits(on_device(self._asked(some), device))[0].argmax(1).tolist()
+            for answer in self.answer_network.logits(on_device(self._questions_batch(some), device))[0]
+            .argmax(1)
+            .tolist()
         )
         return [next(chosen) if each.video_id in self.data.videos else None for each in questions]
 
     def _texts(self, question: Question) -> list[tuple[list[int], bool]]:
         encode = self.data.tokenizer.encode
-        asked = encode(question.text)
-        return [asked_of_video(asked, encode(option), self.data.max_text) for option in question.options]
+        text = encode(question.text)
+        return [question_and_answer(text, encode(option), self.data.max_text) for option in question.options]
 
-    def _asked(self, questions: Sequence[Question]) -> AskedVideos:
+    def _questions_batch(self, questions: Sequence[Question]) -> QuestionBatch:
         videos = [self.data.videos[each.video_id] for each in questions]
         seen = [self.data.align(video, self.model.config) for video in videos]
         texts = [text for each in questions for text, _ in self._texts(each)]
@@ -116,10 +118,10 @@ class QuestionAnswering:
             for each, video in zip(questions, videos, strict=True)
         ]
         first, last = moment_labels(torch.tensor(moments), torch.tensor([len(each.features) for each in seen]), 1.0)
-        untold = torch.tensor([each.interval is None for each in questions])
-        return AskedVideos(
-            self.model.beside([video for video in seen for _ in range(self.answers)], texts),
+        unknown = torch.tensor([each.interval is None for each in questions])
+        return QuestionBatch(
+            self.model.with_texts([video for video in seen for _ in range(self.answers)], texts),
             torch.tensor([-1 if each.answer is None else each.answer for each in questions]),
-            first.masked_fill(untold, -1),
-            last.masked_fill(untold, -1),
+            first.masked_fill(unknown, -1),
+            last.masked_fill(unknown, -1),
         )

@@ -1,4 +1,4 @@
-"""Judging statements about a video as a task: VIOLIN (D.5)."""
+"""Video entailment as a task: VIOLIN, with the settings of the authors' public code."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class StatedVideos(NamedTuple):
 
 
 class StatementNetwork(nn.Module):
-    """The model with the statement beside the video, and the head."""
+    """The model, run on the video with the statement appended, and the head."""
 
     def __init__(self, model: Hero) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class StatementNetwork(nn.Module):
         self.head = StatementHead(model.config.hidden).apply(initialise)
 
     def logits(self, batch: HeroBatch) -> Tensor:
-        """One a statement."""
+        """One logit per statement."""
         return self.head(*padded(self.model.contextual(batch), batch.lengths)).float()
 
     def forward(self, stated: StatedVideos, step: int) -> dict[str, Tensor]:
@@ -44,7 +44,7 @@ class StatementNetwork(nn.Module):
 
 
 class VideoEntailment:
-    """An example is a statement with its opposite; one whose opposite is not there is an example of its own.
+    """An example is a statement with its opposite, or alone if its opposite is missing.
 
     Raises:
         ValueError: a statement's label is secret, or its id does not end in -0 or -1.
@@ -55,7 +55,7 @@ class VideoEntailment:
     def __init__(self, model: Hero, examples: Examples[Statement]) -> None:
         for each in (*examples.training, *examples.validation):
             if each.label is None:
-                raise ValueError(f"statement {each.desc_id}: its label is secret, it can only be judged")
+                raise ValueError(f"statement {each.desc_id}: its label is secret; remove it")
         self.model, self.data, self.pairs = model, examples, _pairs(examples.learned)
         self.statement_network = StatementNetwork(model)
         self.network: nn.Module = self.statement_network
@@ -68,10 +68,10 @@ class VideoEntailment:
 
     def batch(self, rows: Sequence[int]) -> StatedVideos:
         statements = [each for row in rows for each in self.pairs[row]]
-        return StatedVideos(self._beside(statements), torch.tensor([bool(each.label) for each in statements]))
+        return StatedVideos(self._with_statements(statements), torch.tensor([bool(each.label) for each in statements]))
 
     def evaluate(self) -> Entry:
-        """Share of all validation statements that are judged right; without a video it is wrong (``without_video``)."""
+        """Accuracy over all validation statements; one without a video counts as wrong (``without_video``)."""
         statements = self.data.validation
         judged = torch.tensor([-1 if each is None else int(each) for each in self.judge(statements)])
         labels = torch.tensor([int(bool(each.label)) for each in statements])
@@ -80,24 +80,26 @@ class VideoEntailment:
 
     @torch.inference_mode()
     def judge(self, statements: Sequence[Statement]) -> list[bool | None]:
-        """Whether each statement is held for true; None where the video is not there."""
+        """Whether the model judges each statement as true; None if the video is missing."""
         self.network.eval()
         device, known = device_of(self.network), [each for each in statements if each.video_id in self.data.videos]
         judged = iter(
             truth
             for some in parts(known, STATEMENTS)
-            for truth in judged_true(self.statement_network.logits(on_device(self._beside(some), device))).tolist()
+            for truth in judged_true(
+                self.statement_network.logits(on_device(self._with_statements(some), device))
+            ).tolist()
         )
         return [next(judged) if each.video_id in self.data.videos else None for each in statements]
 
-    def _beside(self, statements: Sequence[Statement]) -> HeroBatch:
+    def _with_statements(self, statements: Sequence[Statement]) -> HeroBatch:
         texts, _ = self.data.queries(each.text for each in statements)
         seen = [self.data.align(self.data.videos[each.video_id], self.model.config) for each in statements]
-        return self.model.beside(seen, [[END, *text] for text in texts])
+        return self.model.with_texts(seen, [[END, *text] for text in texts])
 
 
 def _pairs(statements: Sequence[Statement]) -> list[list[Statement]]:
-    """Statements with their opposites, in the order in which the first of the two stands."""
+    """Statements with their opposites, in the order of the first of the two."""
     found: dict[frozenset[str], list[Statement]] = {}
     for each in statements:
         found.setdefault(frozenset((each.desc_id, each.opposite_id)), []).append(each)

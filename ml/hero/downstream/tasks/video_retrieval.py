@@ -1,4 +1,4 @@
-"""Finding a video by text as a task: MSR-VTT (D.5). There are no moments in it."""
+"""Video retrieval by text as a task: MSR-VTT, with the settings of the authors' public configurations."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from ml.metrics.moments import Search
 from ml.metrics.retrieval import RECALLS, ranks_of_scores, retrieval_metrics
 
 SETTINGS = LossSettings(videos=10.0, queries=10.0, span=0.0, pool=80)
-"""MSR-VTT's weights. From which step negatives are hard is TVR's: the published setting is not known."""
+"""MSR-VTT's weights. ``hard_from`` is that of TVR, because the published value is not known."""
 
 
 class VideoRetrieval:
-    """An example is a description with its video; all others of the step's batch are wrong for it."""
+    """An example is a description with its video; the other videos of the batch are negatives."""
 
     measure = "recall_mean"
 
@@ -41,9 +41,9 @@ class VideoRetrieval:
         return pairs_of(self.data, self.model, rows)
 
     def evaluate(self) -> Entry:
-        """R@k over all validation descriptions, and the mean of them, by which the best model is chosen.
+        """R@k over all validation descriptions, and their mean, which selects the best model.
 
-        A description without a video is a miss (``without_video``) and has no part in the median and the mean rank.
+        A description without a video is a miss (``without_video``); median and mean rank leave it out.
 
         Raises:
             ValueError: no description has a video.

@@ -97,7 +97,7 @@ def test_how2r_counts_from_the_start_of_the_whole_video(tmp_path):
     assert path.read_text() == text
 
 
-def test_the_right_answer_of_how2qa_stands_last(tmp_path):
+def test_the_right_answer_of_how2qa_is_last(tmp_path):
     path = tmp_path / "how2qa.csv"
     text = "abc,[0:12.5],red,blue,green,What colour is it?,pink\n"
     path.write_text(text)

@@ -1,4 +1,4 @@
-"""F-TRM and H-TRM against plain computations of what they are told to be, and that they take HERO's place."""
+"""F-TRM and H-TRM against plain computations of their definitions; both can replace HERO in every task."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BASELINES = (FlatTransformer, HierarchicalTransformer)
 
 
 def alone(encoder: Encoder, tokens: torch.Tensor) -> torch.Tensor:
-    """One sequence through an encoder; what packing does is shown beside HERO's own tests."""
+    """One sequence through an encoder; what packing does is shown appended HERO's own tests."""
     for layer in encoder.layers:
         tokens = layer(tokens, ((1, len(tokens)),))
     return tokens
@@ -49,14 +49,14 @@ def test_sizes_at_the_published_widths() -> None:
     assert counts == {FlatTransformer: 116_689_870, HierarchicalTransformer: 117_598_414, Hero: 121_037_262}
 
 
-def test_the_flat_one_reads_a_video_as_one_sequence() -> None:
+def test_f_trm_reads_a_video_as_one_sequence() -> None:
     model = double(FlatTransformer)
     assert len(model.cross_modal.encoder.layers) == TINY.cross_modal_layers + TINY.temporal_layers
-    asked = [(5, 6), (), (7,)]
-    videos, batch = batch_of(3, asked)
+    questions = [(5, 6), (), (7,)]
+    videos, batch = batch_of(3, questions)
     frames, mask = model.encode(batch)
     f = model.cross_modal
-    for row, own, video, question in zip(frames, mask, videos, asked, strict=True):
+    for row, own, video, question in zip(frames, mask, videos, questions, strict=True):
         features = torch.from_numpy(video.features).double()
         text = torch.tensor([token for passage in video.passages for token in (END, *passage.tokens)])
         parts = [
@@ -65,11 +65,11 @@ def test_the_flat_one_reads_a_video_as_one_sequence() -> None:
             f.embed_text(torch.tensor(question, dtype=torch.int64), torch.arange(len(question))),
         ]
         torch.testing.assert_close(row[own], alone(f.encoder, torch.cat(parts))[: len(features)])
-    beside = model.beside(videos, [(END, 5)] * 3)
-    assert beside.tokens.equal(batch.tokens)  # a question stands there once, not behind every subtitle
+    appended = model.with_texts(videos, [(END, 5)] * 3)
+    assert appended.tokens.equal(batch.tokens)  # a question is appended once, not to every subtitle
 
 
-def test_the_hierarchical_one_reads_subtitles_without_frames() -> None:
+def test_h_trm_reads_subtitles_without_frames() -> None:
     model = double(HierarchicalTransformer)
     videos, batch = batch_of(3)
     frames, mask = model.encode(batch)

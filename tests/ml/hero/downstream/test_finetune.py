@@ -1,4 +1,4 @@
-"""The fine-tuning loop on a small statement task: it learns, keeps the best, resumes, and treats groups as told."""
+"""The fine-tuning loop on a small statement task: it learns, keeps the best, resumes, and treats groups as groups."""
 
 from dataclasses import replace
 
@@ -38,10 +38,10 @@ class Statements:
         self.heads = [self.network.head]
         self.frames = torch.randn(150, 5, 6)
         self.labels = self.frames[..., 0].amax(1) > 1.1
-        self.asked = []
+        self.requested = []
 
     def batch(self, rows):
-        self.asked += rows
+        self.requested += rows
         return {"frames": self.frames[rows], "labels": self.labels[rows]}
 
     @torch.no_grad()
@@ -50,17 +50,17 @@ class Statements:
         return {"accuracy": accuracy(chosen, self.labels[100:])}
 
 
-def test_a_task_is_learned_and_the_best_model_is_kept():
+def test_training_improves_the_task_and_keeps_the_best_model():
     task = Statements()
     before = task.evaluate()["accuracy"]
     history = finetune(task, SETTINGS, RUNTIME)
     assert [entry["epoch"] for entry in history] == [1, 2, 3]
     assert task.evaluate()["accuracy"] == max(entry["accuracy"] for entry in history) > max(0.8, before)
-    # 960 examples asked of 100: each nine or ten times.
-    assert {task.asked.count(row) for row in range(100)} == {9, 10}
+    # 960 examples from 100: each is used nine or ten times.
+    assert {task.requested.count(row) for row in range(100)} == {9, 10}
 
 
-def test_a_training_that_was_interrupted_ends_the_same(tmp_path):
+def test_an_interrupted_training_ends_with_the_same_model(tmp_path):
     runtime = replace(RUNTIME, checkpoints=tmp_path, checkpoint_every_s=0)
     whole, broken = Statements(), Statements()
     expected = finetune(whole, SETTINGS, RUNTIME)
@@ -76,22 +76,22 @@ def test_a_training_that_was_interrupted_ends_the_same(tmp_path):
     assert [entry["accuracy"] for entry in history] == [entry["accuracy"] for entry in expected]
     for name, tensor in whole.network.state_dict().items():
         torch.testing.assert_close(resumed.network.state_dict()[name], tensor)
-    assert len(resumed.asked) < len(whole.asked)
+    assert len(resumed.requested) < len(whole.requested)
 
 
 def test_heads_learn_faster_and_biases_do_not_decay():
     task = Statements()
     learner = _FineTuning(task, SETTINGS)
-    told = {
+    groups = {
         id(parameter): (group["lr"], group["weight_decay"])
         for group in learner.optimiser.param_groups
         for parameter in group["params"]
     }
     network = task.network
-    assert told[id(network.body.weight)] == (1e-3, 0.01)
-    assert told[id(network.body.bias)] == (1e-3, 0)
-    assert told[id(network.head.truth[0].weight)] == (5e-3, 0.01)
-    assert told[id(network.head.truth[2].weight)] == (5e-3, 0)  # a layer norm
+    assert groups[id(network.body.weight)] == (1e-3, 0.01)
+    assert groups[id(network.body.bias)] == (1e-3, 0)
+    assert groups[id(network.head.truth[0].weight)] == (5e-3, 0.01)
+    assert groups[id(network.head.truth[2].weight)] == (5e-3, 0)  # a layer norm
     factors = [learner.learning_rate_factor(step) for step in range(61)]
     assert max(factors) == factors[6] == 1
     assert (factors[0], factors[60]) == (1 / 6, 0)
@@ -100,7 +100,7 @@ def test_heads_learn_faster_and_biases_do_not_decay():
     assert sorted(torch.cat(shares).tolist()) == sorted(learner.batch(3, 0, 1)["examples"]["labels"].tolist())
 
 
-def test_long_queries_are_cut_and_counted_never_left_out():
+def test_long_queries_are_cut_and_counted():
     assert cut_to_limit([[1, 2, 3], [4], []], 2) == ([[1, 2], [4], []], 1)
 
 

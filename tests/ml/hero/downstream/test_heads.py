@@ -1,4 +1,4 @@
-"""Heads of question answering, inference and captioning: sizes as published, padding unseen, losses by hand."""
+"""Heads of question answering, video entailment and captioning: published sizes, padding, losses by hand."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def test_heads_are_as_large_as_the_published_ones():
     assert millions(CaptionDecoder(768, 12)) == 19.69
 
 
-def test_padding_changes_no_answer():
+def test_padding_does_not_change_answers():
     torch.manual_seed(0)
     head, frames = AnswerHead(8), torch.randn(2, 4, 6, 8)
     mask = torch.tensor([[True] * 6, [True] * 3 + [False] * 3])
@@ -30,7 +30,7 @@ def test_padding_changes_no_answer():
     assert start.softmax(1)[1, 3:].eq(0).all()
 
 
-def test_a_question_without_a_moment_teaches_its_answer_only():
+def test_a_question_without_a_moment_has_the_loss_of_its_answer_only():
     logits = (torch.zeros(2, 4), torch.zeros(2, 5), torch.zeros(2, 5))
     right, unknown = torch.tensor([0, 3]), torch.tensor([-1, -1])
     assert float(answer_loss(logits, right, unknown, unknown)["loss"]) == pytest.approx(np.log(4))
@@ -46,10 +46,10 @@ def test_a_statement_is_true_from_one_half():
     assert float(statement_loss(logits, torch.tensor([True, True]))) == pytest.approx(expected)
 
 
-def test_a_clip_has_a_frame_and_ends_with_the_video():
+def test_a_clip_has_at_least_one_frame_and_ends_with_the_video():
     assert clip_frames(3.0, 3.1, 1.5, 100) == (2, 3)
     assert clip_frames(3.0, 500.0, 1.5, 100) == (2, 100)
-    with pytest.raises(ValueError, match="begins behind frame 99"):
+    with pytest.raises(ValueError, match="begins after frame 99"):
         clip_frames(151.0, 160.0, 1.5, 100)
 
 
@@ -78,6 +78,6 @@ def test_a_decoder_learns_to_write_what_each_clip_shows():
         optimiser.step()
     decoder.eval()
     assert write_greedily(decoder, words, output, frames, mask, begin, end) == [[5, 6, 7], [8, 9], [10]]
-    # A token does not see those behind it.
+    # A token does not depend on later ones.
     ahead = decoder(words(inputs), frames, mask)[:, :2]
     torch.testing.assert_close(decoder(words(inputs[:, :2]), frames, mask), ahead)

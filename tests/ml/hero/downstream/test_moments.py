@@ -22,7 +22,7 @@ def batch(seed, queries=5, videos=3, frames=7):
     return texts, rows, torch.arange(frames) < counts[:, None], own
 
 
-def asked_and_shown(texts, rows, mask, own):
+def query_and_video_batches(texts, rows, mask, own):
     """Queries and videos that are all different."""
     items = torch.arange(len(rows))
     return QueryBatch(texts, own, own, torch.arange(len(texts))), VideoBatch(rows, mask, items, items)
@@ -51,14 +51,14 @@ def test_ranking_losses_are_the_formula(seed, step):
 
     wrong_videos = mean((expected[q, o], [expected[q, v] for v in range(3) if v != o]) for q, o in enumerate(own))
     wrong_queries = mean((expected[q, o], [expected[p, o] for p in range(5) if own[p] != o]) for q, o in enumerate(own))
-    found = ranking_losses(*asked_and_shown(texts, rows, mask, own), settings, step)
+    found = ranking_losses(*query_and_video_batches(texts, rows, mask, own), settings, step)
     np.testing.assert_allclose([float(loss) for loss in found], [wrong_videos, wrong_queries])
 
 
 def test_a_batch_of_one_video_has_no_negatives():
     texts, rows, mask, _ = batch(0, videos=1)
     own = torch.zeros(5, dtype=torch.int64)
-    losses = ranking_losses(*asked_and_shown(texts, rows, mask, own), LossSettings(), 0)
+    losses = ranking_losses(*query_and_video_batches(texts, rows, mask, own), LossSettings(), 0)
     assert [float(loss) for loss in losses] == [0, 0]
 
 
@@ -105,7 +105,7 @@ def test_the_index_finds_what_an_exhaustive_search_finds():
     ).tolist()
 
 
-def test_descent_on_the_losses_makes_each_query_find_its_moment():
+def test_minimising_the_losses_makes_each_query_find_its_moment():
     torch.manual_seed(0)
     frames, own = torch.randn(6, 10, HIDDEN), torch.arange(6)
     mask = torch.ones(6, 10, dtype=torch.bool)
@@ -115,7 +115,7 @@ def test_descent_on_the_losses_makes_each_query_find_its_moment():
     optimiser = torch.optim.Adam([queries, *head.parameters()], 0.05)
     for step in range(150):
         optimiser.zero_grad()
-        loss = sum(ranking_losses(*asked_and_shown(queries, frames, mask, own), LossSettings(pool=80), step))
+        loss = sum(ranking_losses(*query_and_video_batches(queries, frames, mask, own), LossSettings(pool=80), step))
         (10 * loss + span_losses(*head(queries, frames, mask), first, first + 2).mean()).backward()
         optimiser.step()
     assert retrieval_metrics(ranks_of_scores(video_scores(queries, frames, mask), own))["R@1"] == 1

@@ -1,4 +1,4 @@
-"""Downstream tasks on coloured videos: each is learned, and no annotation gets lost on the way."""
+"""Downstream tasks on coloured videos: each is learned, and no annotation is lost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ml.hero.data.annotations import Description
 from ml.hero.downstream.finetune import Settings, finetune
 from ml.hero.downstream.tasks.captioning import Captioning
 from ml.hero.downstream.tasks.corpus import agreed, pairs_of
-from ml.hero.downstream.tasks.examples import Examples, asked_of_video, preceded
+from ml.hero.downstream.tasks.examples import Examples, preceded, question_and_answer
 from ml.hero.downstream.tasks.moment_retrieval import MomentRetrieval, MomentSettings
 from ml.hero.downstream.tasks.question_answering import QuestionAnswering
 from ml.hero.downstream.tasks.video_entailment import VideoEntailment
@@ -75,7 +75,7 @@ def settings_of(steps: int) -> Settings:
         (Captioning, (), 25, "CIDEr-D", 0.1, 5.0),
     ],
 )
-def test_a_task_is_learned(kind, settings, steps, metric, guessed, learned) -> None:
+def test_fine_tuning_improves_a_task(kind, settings, steps, metric, guessed, learned) -> None:
     task = task_of(kind, *settings)
     before = task.evaluate()[metric]
     (entry,) = finetune(task, settings_of(steps), CPU)
@@ -84,25 +84,25 @@ def test_a_task_is_learned(kind, settings, steps, metric, guessed, learned) -> N
     assert entry[metric] > learned > guessed
 
 
-def test_a_question_has_a_logit_an_answer_whatever_is_asked_beside_it() -> None:
+def test_logits_of_a_question_do_not_depend_on_the_batch() -> None:
     task = task_of(QuestionAnswering)
     short = replace(
         HELD_OUT[0].video, features=HELD_OUT[0].video.features[:3], subtitles=HELD_OUT[0].video.subtitles[:1]
     )
     task.data = replace(task.data, videos={**VIDEOS, short.video_id: short})
-    asked = questions(HELD_OUT[:3])
+    items = questions(HELD_OUT[:3])
     task.network.eval()
-    together = task.network.logits(task._asked(asked))
+    together = task.network.logits(task._questions_batch(items))
     assert together[0].shape == (3, 4)
-    for row, question in enumerate(asked):
-        alone = task.network.logits(task._asked([question]))
+    for row, question in enumerate(items):
+        alone = task.network.logits(task._questions_batch([question]))
         for whole, own in zip(together, alone, strict=True):
             torch.testing.assert_close(whole[row, : own.shape[1]], own[0], atol=1e-5, rtol=1e-5)
-    # Frames behind the end of a shorter video are no places for a moment.
+    # A moment cannot be after the end of a shorter video.
     assert together[1][0].softmax(0)[3:].eq(0).all()
 
 
-def test_every_query_is_measured() -> None:
+def test_every_query_is_evaluated() -> None:
     known = descriptions(HELD_OUT[:4])
     odd = [
         Description(90, "a red cup", "video-lost", ((0.0, 6.0),)),
@@ -142,7 +142,7 @@ def test_predictions_are_written_with_the_official_numbers(tmp_path: Path) -> No
         task.predictions(tmp_path / "lost.json", video_numbers={**numbers, "lost": 1})
 
 
-def test_of_several_annotators_the_one_who_agrees_with_most_is_learned_from() -> None:
+def test_training_uses_the_annotator_who_agrees_most() -> None:
     assert agreed([(5, 10), (0, 5), (0, 6), (0, 5)]) == (0, 5)
     assert agreed([]) == (0, 0)
     task = task_of(MomentRetrieval, MOMENTS)
@@ -192,7 +192,7 @@ def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
         assert two[task.measure] == pytest.approx(one[task.measure], abs=1e-3), kind
 
 
-def test_a_clip_behind_the_frames_is_counted_in_learning_and_measuring() -> None:
+def test_a_clip_after_the_last_frame_is_counted_in_training_and_evaluation() -> None:
     clips = captioned(HELD_OUT[:2])
     behind = replace(clips[0], clip_id="behind", interval=(100.0, 104.0))
     lost = replace(clips[0], clip_id="lost", video_id="video-lost")
@@ -206,11 +206,11 @@ def test_a_clip_behind_the_frames_is_counted_in_learning_and_measuring() -> None
     assert float(losses["not_shown"]) == 1
     assert (len(batch.of_video), len(batch.captions)) == (4, 8)
     only = Captioning(Hero(TINY), Examples(Words(), VIDEOS, [behind], clips))
-    with pytest.raises(ValueError, match="clip behind of video-1000 and all others of a step begin behind its frames"):
+    with pytest.raises(ValueError, match="clip behind of video-1000 and all others of a step begin too late"):
         only.batch([0])
 
 
-def test_a_statement_stands_beside_its_opposite() -> None:
+def test_a_statement_and_its_opposite_are_one_example() -> None:
     task = task_of(VideoEntailment)
     assert task.examples == len(LEARNED)
     assert task.batch([3, 5]).labels.tolist() == [True, False, True, False]
@@ -218,15 +218,15 @@ def test_a_statement_stands_beside_its_opposite() -> None:
     assert [len(pair) for pair in alone.pairs] == [2, 1]
 
 
-def test_texts_beside_a_video_keep_their_answer_and_subtitles_their_predecessors() -> None:
-    assert asked_of_video([4, 5, 6], [7, 8], 7) == ([END, 4, 5, 6, END, 7, 8], False)
-    assert asked_of_video([4, 5, 6], [7, 8], 5) == ([END, 4, END, 7, 8], True)
-    assert asked_of_video([4], [7, 8, 9], 4) == ([END, END, 7, 8], True)
+def test_cut_texts_keep_their_answer_and_subtitles_get_their_predecessors() -> None:
+    assert question_and_answer([4, 5, 6], [7, 8], 7) == ([END, 4, 5, 6, END, 7, 8], False)
+    assert question_and_answer([4, 5, 6], [7, 8], 5) == ([END, 4, END, 7, 8], True)
+    assert question_and_answer([4], [7, 8, 9], 4) == ([END, END, 7, 8], True)
     video = AlignedVideo("v", HELD_OUT[0].video.features, tuple(Passage((n,), (4 + n, 9)) for n in range(3)))
     assert [passage.tokens for passage in preceded(video, 1).passages] == [(4, 9), (4, 9, 5, 9), (5, 9, 6, 9)]
 
 
-def test_without_subtitles_a_video_is_its_frames() -> None:
+def test_without_subtitles_all_frames_are_one_passage() -> None:
     silent = {key: replace(video, subtitles=()) for key, video in VIDEOS.items()}
     task, same = task_of(VideoRetrieval, with_subtitles=False), task_of(VideoRetrieval, with_subtitles=False)
     same.data = replace(same.data, videos=silent)
@@ -234,7 +234,7 @@ def test_without_subtitles_a_video_is_its_frames() -> None:
     assert task.batch([0]).batch.groups == ((1, 10),)  # a passage of </s>, <s> and eight frames
 
 
-def test_a_video_whose_subtitles_begin_behind_its_end_is_as_one_without() -> None:
+def test_subtitles_after_the_end_count_as_no_subtitles() -> None:
     late = {
         key: replace(video, subtitles=[video.subtitles[0]._replace(start_s=90.0, end_s=95.0)])
         for key, video in VIDEOS.items()
@@ -247,7 +247,7 @@ def test_a_video_whose_subtitles_begin_behind_its_end_is_as_one_without() -> Non
     assert found[0] == found[1]
 
 
-def test_a_task_is_named_by_its_data_and_its_weights() -> None:
+def test_the_identity_of_a_task_depends_on_data_and_weights() -> None:
     task = task_of(VideoEntailment)
     assert task_of(VideoEntailment).identity == task.identity
     others = (
@@ -258,8 +258,8 @@ def test_a_task_is_named_by_its_data_and_its_weights() -> None:
     assert len({task.identity, *(each.identity for each in others)}) == 4
 
 
-def test_what_cannot_be_learned_or_measured_is_named() -> None:
-    asked, stated, described, clips = (
+def test_unusable_annotations_are_errors() -> None:
+    items, stated, described, clips = (
         annotate(HELD_OUT) for annotate in (questions, statements, descriptions, captioned)
     )
     model = Hero(TINY)
@@ -268,9 +268,9 @@ def test_what_cannot_be_learned_or_measured_is_named() -> None:
         return Examples(Words(), options.pop("videos", VIDEOS), training, training)
 
     with pytest.raises(ValueError, match="question 0: its right answer is secret"):
-        QuestionAnswering(model, data([replace(asked[0], answer=None)]))
+        QuestionAnswering(model, data([replace(items[0], answer=None)]))
     with pytest.raises(ValueError, match=r"questions have \[3, 4\] answers"):
-        QuestionAnswering(model, data([asked[0], replace(asked[1], options=asked[1].options[:3])]))
+        QuestionAnswering(model, data([items[0], replace(items[1], options=items[1].options[:3])]))
     with pytest.raises(ValueError, match="statement s0-0: its label is secret"):
         VideoEntailment(model, data([replace(stated[0], label=None)]))
     with pytest.raises(ValueError, match="description 0: has no moment"):
@@ -278,9 +278,9 @@ def test_what_cannot_be_learned_or_measured_is_named() -> None:
     with pytest.raises(ValueError, match="its captions are secret"):
         Captioning(model, data([replace(clips[0], captions=())]))
     other = replace(HELD_OUT[0].video, interval_s=2 * INTERVAL_S)
-    with pytest.raises(ValueError, match=r"frames lie every \[1.5, 3.0\] s"):
+    with pytest.raises(ValueError, match=r"frame intervals of \[1.5, 3.0\] s"):
         MomentRetrieval(model, data(described, videos={**VIDEOS, other.video_id: other})).evaluate()
     with pytest.raises(ValueError, match="nothing to search"):
         VideoRetrieval(model, data(described, videos={})).evaluate()
-    with pytest.raises(ValueError, match="no example to learn from"):
+    with pytest.raises(ValueError, match="VideoRetrieval: no training example"):
         finetune(VideoRetrieval(model, data(described, videos={})), settings_of(2), CPU)

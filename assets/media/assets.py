@@ -13,7 +13,7 @@ from assets.sharding import Sharding
 from assets.sources.protocol import VideoSource
 
 
-@dg.asset(code_version="2", kinds={"file"}, deps=["video_source"], pool="network")
+@dg.asset(code_version="3", kinds={"file"}, deps=["video_source"], pool="network")
 def video_files(
     context: dg.AssetExecutionContext,
     videos: pl.LazyFrame,

@@ -1,6 +1,6 @@
-"""Getting the files of the data set's videos, with one recorded outcome a video.
+"""Getting the files of the data set's videos, with one recorded outcome per video: checksums and containers.
 
-Belongs here: fetching, checksums and looking into the container. Decoding pictures is told in ``assets/features``.
+See ``assets/features`` for decoding pictures.
 """
 
 from __future__ import annotations
@@ -51,11 +51,18 @@ def _describe(source: VideoSource, video_id: str, media_root: Path) -> dict[str,
     except (SourceError, OSError) as error:
         return {"status": "failed", "attempts": 1, "error": str(error)}
     uri = str(path.relative_to(media_root)) if path.is_relative_to(media_root) else str(path)
-    return {"uri": uri, "attempts": 1, **describe(path)}
+    try:
+        return {"uri": uri, "attempts": 1, **describe(path)}
+    except OSError as error:
+        return {"uri": uri, "status": "failed", "attempts": 1, "error": f"{path.name}: {error.strerror or error}"}
 
 
 def describe(path: Path) -> dict[str, object]:
-    """What is known of a file without decoding it: its size, checksum and pictures, or why it is no video."""
+    """Size, checksum and format of a file, without decoding it, or why it is no video.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
     row: dict[str, object] = {"bytes": path.stat().st_size, "sha256": file_hash(path)}
     try:
         info = probe(path)

@@ -1,4 +1,4 @@
-"""Single frames of a video, to be looked at. Belongs here: jumping to a moment. Networks use ``features/decode``."""
+"""Single frames of a video, for people; see ``features/decode`` for those of networks."""
 
 from __future__ import annotations
 

@@ -20,10 +20,10 @@ def video_source(source: dg.ResourceParam[VideoSource]) -> pl.DataFrame:
     return _state(source.name, source.version())
 
 
-@dg.asset(code_version="1", kinds={"duckdb"}, deps=["video_source"])
+@dg.asset(code_version="2", kinds={"duckdb"}, deps=["video_source"])
 def source_problems(source: dg.ResourceParam[VideoSource]) -> pl.DataFrame:
-    """Entries of the video source that were set aside, each with its reason."""
-    rows = ((source.name, problem.name, problem.problem) for problem in source.problems())
+    """Entries of the video source that are not used as they are, each with its reason."""
+    rows = ((source.name, problem.name, problem.problem) for problem in dict.fromkeys(source.problems()))
     return load_tables()["source_problems"].frame(rows)
 
 

@@ -23,7 +23,7 @@ from assets.outcomes import Problem, SourceError
 from assets.sources.folder_files import CAPTION_FORMATS, CaptionFile, VideoFiles, how_to_convert, sort_files
 from assets.sources.folder_tracks import SPOKEN, ListedTracks, is_english, listed_tracks, reading_order
 from assets.sources.protocol import SAFE_ID, Article, SearchResult, VideoMetadata
-from assets.values import Fields, decoded_with_replacement, parse_json
+from assets.values import Fields, decoded_with_replacement, parse_json, storable
 
 LARGEST_INFO_BYTES = 256_000_000
 """Info files up to this size are read; those with all comments of a popular video have about 100 MB."""
@@ -74,6 +74,8 @@ class FolderSource:
         self.categories = categories
         if not self.folder.is_dir():
             raise SourceError(f"{self.folder}: no such folder; set HOWTO_FOLDER to a folder of videos")
+        if storable(str(self.folder)) != str(self.folder):
+            raise SourceError(f"{storable(str(self.folder))}: its name is not UTF-8; rename the folder")
 
     def version(self) -> str:
         """Hash of the names, kinds, sizes and modification times of all that is in the folder."""

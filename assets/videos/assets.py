@@ -20,7 +20,7 @@ from assets.videos.search import search_tasks
     outs={
         "search_results": dg.AssetOut(
             description='The first results for "how to <task>", for the tasks of one top category.',
-            code_version="2",
+            code_version="3",
             kinds={"polars"},
         ),
         "task_searches": dg.AssetOut(
@@ -64,7 +64,7 @@ def candidate_videos(
     return candidate_verdicts(search_results, tasks, evaluation_videos, limits)
 
 
-@dg.asset(code_version="1", kinds={"polars"}, deps=["video_source", "caption_fetches"], pool="network")
+@dg.asset(code_version="2", kinds={"polars"}, deps=["video_source", "caption_fetches"], pool="network")
 def video_metadata(
     context: dg.AssetExecutionContext,
     candidate_videos: pl.LazyFrame,

@@ -1,7 +1,6 @@
-"""The captions of a HowTo100M release: one file of a million videos, read by video without ever being whole in memory.
+"""The captions of a HowTo100M release: one file of a million videos, read by video and never whole in memory.
 
-Belongs here: where each video's entry stands in ``caption.json`` or ``raw_caption.json``, reading many entries at a
-time, and reading MIL-NCE's zip. What one video's entry means is told in ``assets.captions.published``.
+See ``assets.captions.published`` for what one video's entry means.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
@@ -21,11 +21,16 @@ from pydantic_core import from_json
 from assets.captions.cues import CaptionError
 from assets.captions.published import Row, csv_rows, parallel_rows
 
+LARGEST_MEMBER_BYTES = 16_000_000
+"""Bytes of a video's captions in a zip; a day of speech has fewer."""
+FREE_MEMBER_BYTES = 1_000_000
+MOST_EXPANSION = 100
+"""A member of more than ``FREE_MEMBER_BYTES`` may unpack to so many times its size in the zip; text has about 4."""
 SCAN_BYTES = 16_000_000
 BATCH_BYTES = 16_000_000
 
 ENTRIES = pl.Schema({"video_id": pl.String(), "start": pl.Int64(), "end": pl.Int64()})
-"""Where a video's object stands in the file: from its opening brace to behind its closing one, in bytes."""
+"""Where a video's object is in the file: from its opening brace to behind its closing one, in bytes."""
 
 LINES = pl.Schema(
     {
@@ -46,17 +51,17 @@ _LONGEST_BORDER = 4096
 
 @dataclass(frozen=True)
 class Batch:
-    """Lines of some videos as they stand in the file (``LINES``), and what cannot be read of them (``PROBLEMS``)."""
+    """Lines of some videos as they are in the file (``LINES``), and what cannot be read of them (``PROBLEMS``)."""
 
     lines: pl.DataFrame
     problems: pl.DataFrame
 
 
 def find_entries(path: Path) -> pl.DataFrame:
-    """Where each video stands in ``{"<video id>": {"start": [...], "end": [...], "text": [...]}, ...}`` (``ENTRIES``).
+    """Where each video is in ``{"<video id>": {"start": [...], "end": [...], "text": [...]}, ...}`` (``ENTRIES``).
 
-    An entry begins where ``}, "<id>": {`` stands; what lies between is not looked into. Within a text, quotes are
-    escaped, so that no text can look like the begin of a video's entry: at most, an entry seems to end too early, and
+    An entry begins at ``}, "<id>": {``; what is between two of these is not parsed. Within a text, quotes are escaped,
+    so that no text can look like the begin of a video's entry: at most, an entry seems to end too early, and
     ``read_entries`` reads on.
 
     Raises:
@@ -145,7 +150,7 @@ def _read_batch(file: BinaryIO, entries: pl.DataFrame) -> Batch:
 
 
 class _Columns:
-    """The lists of many entries, one after the other. What is not plainly right is left to ``_read_one``."""
+    """The lists of many entries, one after the other. What has any fault is left to ``_read_one``."""
 
     def __init__(self) -> None:
         self.entries: list[int] = []
@@ -226,7 +231,7 @@ def _judge(video: Any) -> tuple[list[Row], list[str]]:
 
 
 def read_zip(path: Path) -> Iterator[tuple[str, list[Row], list[str]]]:
-    """(video id, lines, what is wrong) of each member ``<video id>.csv``, wherever in the zip it lies.
+    """(video id, lines, what is wrong) of each member ``<video id>.csv``, in whichever folder of the zip it is.
 
     Raises:
         CaptionError: not a zip file.
@@ -246,10 +251,15 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[str
     if name.suffix != ".csv":
         return name.name, [], ["not a csv"]
     try:
-        rows, problems = csv_rows(archive.read(member), name.name)
+        with archive.open(member) as file:
+            content = file.read(LARGEST_MEMBER_BYTES + 1)  # the size in the directory of the zip may be wrong
+        allowed = min(max(FREE_MEMBER_BYTES, MOST_EXPANSION * member.compress_size), LARGEST_MEMBER_BYTES)
+        if len(content) > allowed:
+            return name.stem, [], [f"unpacks from {member.compress_size:,} to {len(content):,} bytes or more; not read"]
+        rows, problems = csv_rows(content, name.name)
     except CaptionError as error:
         return name.stem, [], [str(error).removeprefix(f"{name.name}: ")]
-    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
         return name.stem, [], [f"cannot be unpacked ({error})"]
     if not rows and not problems:
         return name.stem, [], ["has no lines"]

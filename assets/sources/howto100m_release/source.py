@@ -1,6 +1,6 @@
 """The published files of HowTo100M as a source: its list of videos is the search answer, its caption file the tracks.
 
-Belongs here: answering from the files. What stands in them is told in ``release_lists`` and ``release_captions``.
+See ``lists`` and ``captions`` for the files.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class HowTo100MRelease:
     """A folder with ``HowTo100M_v1.csv``, ``task_ids.csv`` and a caption file.
 
     Of several caption files the raw one is read, else the stop-worded one, else MIL-NCE's zip. Videos, where there are
-    any, lie in its folder ``videos`` as ``<id>.<ext>``.
+    any, are in its folder ``videos`` as ``<id>.<ext>``.
 
     Args:
         cache: folder for the index of the caption file.
@@ -78,7 +78,7 @@ class HowTo100MRelease:
             yield Article(task_id, title, None, categories.get(task_id, ()))
 
     def search(self, query: str, limit: int) -> list[SearchResult]:
-        """The videos of the task with that title, with the ranks of the release; the release tells no titles."""
+        """The videos of the task with that title, with the ranks of the release, which has no titles of videos."""
         title = _HOW_TO.sub("", query).strip().lower()
         rows = pl.concat([self._videos_of(task_id) for task_id in self._tasks.get(title, ())] or [_NO_VIDEOS])
         return [
@@ -87,18 +87,18 @@ class HowTo100MRelease:
         ]
 
     def metadata(self, video_id: str) -> VideoMetadata:
-        """The release tells nothing but ids."""
+        """Nothing is known: the release has ids alone."""
         return VideoMetadata("ok")
 
     def captions(self, video_id: str) -> CaptionTrack:
         return self.caption_file.track(video_id)
 
     def caption_rows(self, video_ids: Sequence[str], shard: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """What ``captions`` says of the videos of one shard, as rows of ``captions`` and ``caption_fetches``."""
+        """The tracks of one shard's videos as rows of ``captions`` and ``caption_fetches``."""
         return self.caption_file.rows(video_ids, shard)
 
     def media(self, video_id: str, folder: Path) -> Path:
-        """The file where it lies in ``videos``; nothing is copied."""
+        """The file where it is in ``videos``; nothing is copied."""
         for suffix in sorted(VIDEO_SUFFIXES):
             path = self.folder / "videos" / f"{video_id}{suffix}"
             if path.is_file():
@@ -128,7 +128,7 @@ class HowTo100MRelease:
 
     @cached_property
     def _tasks(self) -> dict[str, list[str]]:
-        """Task ids by title in lower case: titles are asked for, ids are not."""
+        """Task ids by title in lower case: queries have titles, not ids."""
         tasks: dict[str, list[str]] = {}
         for task_id, title in self._lists.titles.items():
             tasks.setdefault(_HOW_TO.sub("", title).strip().lower(), []).append(task_id)
@@ -136,7 +136,7 @@ class HowTo100MRelease:
 
     @cached_property
     def _rows_of_task(self) -> dict[str, tuple[int, int]]:
-        """Where each task's videos stand in the list: first row and how many."""
+        """Where each task's videos are in the list: first row and how many."""
         runs = self._lists.videos["task_id"].rle().struct.unnest()
         firsts = runs["len"].cum_sum() - runs["len"]
         return dict(zip(runs["value"], zip(firsts, runs["len"], strict=True), strict=True))

@@ -1,7 +1,6 @@
 """Caption tracks from the caption file of a HowTo100M release, one by one or a shard at a time.
 
-Belongs here: the index that finds a video's entry, and the rows that tracks become. How entries are read is told in
-``release_captions``.
+See ``captions`` for how the entries of the file are read.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ from assets.sources.howto100m_release.export import Track, write_caption_json
 from ml.files import content_hash, whole_file
 from ml.text.tokens import tokenize
 
-_NOT_PLAIN = r"&|\s\s|^\s|\s$|[^\S ]|[\x1c-\x1f]"
+_NOT_PLAIN = r"[&<]|\s\s|^\s|\s$|[^\S ]|[\x1c-\x1f]"
 
 
 class CaptionFile:
-    """The caption file of a release, with an index beside the lake of where each video stands in it.
+    """The caption file of a release, with an index in the cache of where each video is in it.
 
     The index, and for a zip also its content as one file of the JSON form, are made once for each state of the file.
     """
@@ -38,7 +37,7 @@ class CaptionFile:
 
     @cached_property
     def entries(self) -> pl.DataFrame:
-        """Where each video stands, sorted by id; an id that stands twice counts where it stands first.
+        """Where each video is, sorted by id; of an id that is there twice, the first entry counts.
 
         Raises:
             SourceError: the file is not of a published form.
@@ -54,10 +53,10 @@ class CaptionFile:
         return pl.read_parquet(index)
 
     def problems(self) -> list[Problem]:
-        """Ids that stand more than once, and what could not be read of a zip."""
+        """Ids that are there more than once, and what could not be read of a zip."""
         again = self.entries.filter(pl.col("video_id").is_first_distinct().not_())
         problems = [
-            Problem(f"{self.path.name}: {video_id}", f"stands again, at byte {start:,}: its first entry counts")
+            Problem(f"{self.path.name}: {video_id}", f"again at byte {start:,}: its first entry counts")
             for video_id, start in again.select("video_id", "start").iter_rows()
         ]
         wrong = json.loads(self._unpacking_problems.read_text()) if self.path.suffix == ".zip" else []
@@ -69,7 +68,7 @@ class CaptionFile:
         yield from read_entries(self._json, wanted.sort("start"))
 
     def track(self, video_id: str) -> CaptionTrack:
-        """The track of one video; the release does not say of which kind it is."""
+        """The track of one video, of an unknown kind."""
         first = self.entries["video_id"].search_sorted(video_id, side="left")
         entry = self.entries.slice(first, 1)
         if entry.is_empty() or entry["video_id"][0] != video_id:
@@ -82,7 +81,7 @@ class CaptionFile:
         return CaptionTrack(status, language="en" if lines else None, lines=lines, error=error)
 
     def rows(self, video_ids: Sequence[str], shard: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """What ``track`` says of the videos of one shard, all at once: rows of ``captions`` and ``caption_fetches``."""
+        """The tracks of one shard's videos, all at once: rows of ``captions`` and ``caption_fetches``."""
         batches = list(self.read(pl.Series(list(video_ids), dtype=pl.String)))
         lines = with_plain_texts(pl.concat([LINES.to_frame(), *(batch.lines for batch in batches)]))
         lines = lines.with_columns(pl.int_range(pl.len()).over("video_id").alias("line_index"), shard=pl.lit(shard))

@@ -105,13 +105,13 @@ def test_every_row_that_is_not_used_is_named(tmp_path: Path) -> None:
         + ', "bbbbbbbbbbb": {"start": [], "end": [], "text": []}}',
     )
     found = {problem.name: problem.problem for problem in source.problems()}
-    assert found.pop("raw_caption.json: bbbbbbbbbbb").startswith("stands again, at byte ")
+    assert found.pop("raw_caption.json: bbbbbbbbbbb").startswith("again at byte ")
     assert found == {
         "HowTo100M_v1.csv: line 5": "'../etc' is no video id",
-        "HowTo100M_v1.csv: line 6": "ccccccccccc: rank is '0', not a number from 1",
+        "HowTo100M_v1.csv: line 6": "ccccccccccc: rank is '0', not a number from 1 of at most 9 digits",
         "HowTo100M_v1.csv: line 7": "3 fields: ddddddddddd,Health,7",
         "HowTo100M_v1.csv: line 10": "fffffffffff: no task_id",
-        "HowTo100M_v1.csv: bbbbbbbbbbb": "stands again for task 7, at rank 9: the best rank counts",
+        "HowTo100M_v1.csv: bbbbbbbbbbb": "again for task 7, at rank 9: the best rank counts",
         "HowTo100M_v1.csv: eeeeeeeeeee": "its task 8 has no title in task_ids.csv",
         "task_ids.csv: line 3": "not a task id and a title with a tab between: no tab",
         "task_ids.csv: line 4": "task 7 again; its first title counts",
@@ -125,8 +125,8 @@ def test_every_row_that_is_not_used_is_named(tmp_path: Path) -> None:
         ('{"start": [1], "end": [2, 3], "text": ["a"]}', "1 starts, 2 ends and 1 texts"),
         ('{"start": [], "end": [], "text": []}', "has no lines"),
         ('{"start": [NaN], "end": [2], "text": ["a"]}', "line 0: start is nan"),
-        ('{"start": [true], "end": [2], "text": ["a"]}', "line 0: start is True"),
-        (f'{{"start": [{10**400}], "end": [2], "text": ["a"]}}', "line 0: start is 1000"),
+        ('{"start": [true], "end": [2], "text": ["a"]}', "line 0: start is true"),
+        (f'{{"start": [{10**400}], "end": [2], "text": ["a"]}}', "line 0: start is an integer of 1,329 bits"),
         ('{"start": [1], "end": [2], "text": [5]}', "line 0: text is 5"),
         ('{"start": [1], "end": [2], "text": ["\\ud83d"]}', "not Unicode"),
         ('{"start": [1], "end": [2], "text": {"a": 1}}', "not an object with the lists"),
@@ -148,7 +148,7 @@ def test_single_lines_that_cannot_be_stored_are_told_and_the_others_stay(tmp_pat
     mixed = {"aaaaaaaaaaa": {"start": [1, None, 3], "end": [2, 3, 4], "text": ["a", "b", "c"]}}
     track = release(tmp_path, raw_caption__json=json.dumps(mixed)).captions("aaaaaaaaaaa")
     assert track.status == "ok" and [line.text for line in track.lines] == ["a", "c"]
-    assert track.error == "raw_caption.json: 1 entries set aside, as line 1: start is None"
+    assert track.error == "raw_caption.json: 1 entries set aside, as line 1: start is null"
 
 
 def test_files_that_are_missing_or_of_another_kind_are_named(tmp_path: Path) -> None:
@@ -334,10 +334,37 @@ def test_what_cannot_be_read_of_a_zip_is_named(tmp_path: Path) -> None:
     captions = CaptionFile(path, tmp_path / "cache")
     assert captions.track("aaaaaaaaaaa").lines == (CaptionLine(0.0, 1.0, "stir"),)
     assert captions.problems() == [
-        Problem(f"{CAPTION_ZIP}: aaaaaaaaaaa", "line 1: not numbers: ['1', 'x']"),
+        Problem(f"{CAPTION_ZIP}: aaaaaaaaaaa", "line 1: not numbers: '1', 'x'"),
         Problem(f"{CAPTION_ZIP}: bbbbbbbbbbb", "its header is 'start;end', not start,end,text"),
         Problem(f"{CAPTION_ZIP}: readme.txt", "not a csv"),
     ]
     path.write_bytes(b"no zip")
     with pytest.raises(SourceError, match="not a zip file"):
         _ = CaptionFile(path, tmp_path / "cache").entries
+
+
+def test_one_bad_row_of_a_list_costs_that_row(tmp_path: Path) -> None:
+    rows = [b"video_id,category_1,category_2,rank,task_id", b"aaaaaaaaaaa,Health,,%s,t" % (b"9" * 5000)]
+    rows += [b'bbbbbbbbbbb,"Health,,1,t', b"ccccccccccc,Sant\xe9,,2,t", b"d," * 6000, b"eeeeeeeeeee,Health,,3,t"]
+    (tmp_path / "list.csv").write_bytes(b"\r\n".join(rows))
+    videos, problems = read_video_list(tmp_path / "list.csv")
+    assert videos["video_id"].to_list() == ["eeeeeeeeeee"]
+    assert [(problem.name, problem.problem[:40]) for problem in problems] == [
+        ("list.csv: line 2", "aaaaaaaaaaa: rank is '999999999999999999"),
+        ("list.csv: line 3", "2 fields: bbbbbbbbbbb,Health,,1,t"),
+        ("list.csv: line 4", "not UTF-8: ccccccccccc,Sant\ufffd,,2,t"),
+        ("list.csv: line 5", "longer than 10,000 characters"),
+    ]
+
+
+def test_a_small_zip_that_unpacks_to_much_is_not_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / CAPTION_ZIP
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("aaaaaaaaaaa.csv", "start,end,text\n0,1,stir\n")
+        archive.writestr("bbbbbbbbbbb.csv", "start,end,text\n" + "0,1,stir\n" * 1_000_000)
+        archive.writestr("ccccccccccc.csv", "start,end,text\n" + "0,1,stir\n" * 10_000_000)
+    captions = CaptionFile(path, tmp_path / "cache")
+    assert captions.entries["video_id"].to_list() == ["aaaaaaaaaaa"]
+    wrong = {problem.name[-11:]: problem.problem for problem in captions.problems()}
+    assert wrong["bbbbbbbbbbb"].endswith("to 9,000,015 bytes or more; not read")
+    assert wrong["ccccccccccc"].endswith("to 16,000,001 bytes or more; not read")

@@ -1,6 +1,6 @@
-"""Where the steps of a run execute, and what each asks of a Kubernetes or a Ray cluster.
+"""Where the steps of a run execute, and what each requests from a Kubernetes or a Ray cluster.
 
-Belongs here: from HOWTO_COMPUTE to Dagster's executor. Whatever else runs on a cluster is ``orchestration/deploy``.
+See `orchestration/deploy` for the rest of a cluster.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Checks of what the data is like, beyond its contracts: each a file of ``sql/checks``, and one of the clip vectors.
+"""Checks of the data beyond its contracts: one per file of ``sql/checks``, and one of the clip vectors.
 
-Belongs here: making Dagster's checks of them. What is measured and from where on it is wrong stands in the files; those
-of severity error stop what lies downstream, so that no model is trained on broken data.
+Each file defines what is measured and its limit. A failed check of severity error stops the assets downstream, so that
+no model is trained on broken data.
 """
 
 import re
@@ -16,12 +16,12 @@ from assets.lake import Lake
 from ml.joint_embedding.pair_store import PairStore
 from sql import statements
 
-VECTORS_LOOKED_AT = 1000
+SAMPLED_VECTORS = 1000
 MOST_ZERO_VECTORS = 0.05
 LEAST_SPREAD = 0.01
-"""Of unit vectors about their mean, root mean square; vectors of a network that sees nothing are all alike."""
+"""Of unit vectors about their mean, root mean square; vectors of a broken network are nearly equal."""
 
-_HEADER = re.compile(r"\A(?P<told>(?:-- .*\n)+)-- asset: (?P<asset>\w+), severity: (?P<severity>warn|error)\n")
+_HEADER = re.compile(r"\A(?P<description>(?:-- .*\n)+)-- asset: (?P<asset>\w+), severity: (?P<severity>warn|error)\n")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def read_check(name: str, text: str) -> QualityCheck:
             f"sql/checks/{name}.sql: must begin with what it measures, then -- asset: NAME, severity: warn or error"
         )
     severity = dg.AssetCheckSeverity[header["severity"].upper()]
-    description = " ".join(line.removeprefix("-- ") for line in header["told"].splitlines())
+    description = " ".join(line.removeprefix("-- ") for line in header["description"].splitlines())
     return QualityCheck(name, header["asset"], severity, description, text[header.end() :])
 
 
@@ -89,7 +89,7 @@ def _of_file(check: QualityCheck) -> dg.AssetChecksDefinition:
 
 @dg.asset_check(asset="training_manifest", blocking=True)
 def clip_vectors_differ(lake: dg.ResourceParam[Lake], pairs: dg.ResourceParam[PairStore]) -> dg.AssetCheckResult:
-    """Clip vectors drawn at random are not zero and not all alike: a network that saw nothing makes such vectors."""
+    """Clip vectors drawn at random are not zero and not all alike: a broken network makes such vectors."""
     vectors = draw_vectors(lake.read("training_manifest").pl(), pairs)
     if not len(vectors):
         return dg.AssetCheckResult(passed=True, description="nothing to measure")
@@ -105,13 +105,13 @@ def clip_vectors_differ(lake: dg.ResourceParam[Lake], pairs: dg.ResourceParam[Pa
 
 
 def draw_vectors(manifest: pl.DataFrame, pairs: PairStore, seed: int = 0) -> np.ndarray:
-    """Up to ``VECTORS_LOOKED_AT`` clip vectors ``[n, dim]`` float32, as many of each shard."""
+    """Up to ``SAMPLED_VECTORS`` clip vectors ``[n, dim]`` float32, as many of each shard."""
     shards = sorted(set(manifest["shard"]))
     generator = np.random.default_rng(seed)
     drawn = []
     for shard in shards:
         stored = pairs.open(shard)
-        count = min(stored.count_rows(), -(-VECTORS_LOOKED_AT // len(shards)))
+        count = min(stored.count_rows(), -(-SAMPLED_VECTORS // len(shards)))
         rows = np.sort(generator.choice(stored.count_rows(), count, replace=False))
         if not count:
             continue

@@ -35,8 +35,8 @@ class SelectionError(ValueError):
 def default_selection(settings: Settings) -> tuple[str, str | None]:
     """What is made without ``--select``, and what is left out and why (None: nothing).
 
-    With a source of videos of one's own and no transactions, nothing is made of the packaged simulated baskets; with
-    transactions alone, nothing of the generated videos.
+    With a source of videos of one's own and no transactions, the packaged simulated baskets are not used; with
+    transactions only, the generated videos are not used.
     """
     own_videos, own_baskets = settings.sources.kind != "synthetic", settings.retail.transactions is not None
     if own_videos and not own_baskets:

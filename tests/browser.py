@@ -1,4 +1,4 @@
-"""A headless Chromium for tests of pages, asked over its DevTools protocol. Tests are skipped where there is none."""
+"""A headless Chromium for tests of pages, driven over its DevTools protocol. Without one, these tests are skipped."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ QUIET = (
 
 
 class Browser:
-    """One page of a browser of its own; ``profile`` is an empty folder that it may fill."""
+    """One page of its own browser; ``profile`` is an empty folder for it."""
 
     def __init__(self, profile: Path) -> None:
-        self.profile, self.asked, self.held = profile, 0, ExitStack()
+        self.profile, self.requests, self.held = profile, 0, ExitStack()
 
     def __enter__(self) -> Self:
         program = shutil.which("chromium") or shutil.which("google-chrome")
@@ -45,9 +45,9 @@ class Browser:
         )
         self.held.callback(process.wait)
         self.held.callback(process.terminate)
-        told = self.profile / "DevToolsActivePort"
-        self.until(lambda: told.exists() and "\n" in told.read_text())
-        targets = httpx.get(f"http://127.0.0.1:{told.read_text().split()[0]}/json").json()
+        address = self.profile / "DevToolsActivePort"
+        self.until(lambda: address.exists() and "\n" in address.read_text())
+        targets = httpx.get(f"http://127.0.0.1:{address.read_text().split()[0]}/json").json()
         page = next(target for target in targets if target["type"] == "page")
         self.socket = self.held.enter_context(connect(page["webSocketDebuggerUrl"], max_size=None))
         return self
@@ -57,9 +57,9 @@ class Browser:
 
     def do(self, method: str, **params: object) -> dict[str, Any]:
         """A method of the protocol, and its result."""
-        self.asked += 1
-        self.socket.send(json.dumps({"id": self.asked, "method": method, "params": params}))
-        while (answer := json.loads(self.socket.recv(timeout=30))).get("id") != self.asked:
+        self.requests += 1
+        self.socket.send(json.dumps({"id": self.requests, "method": method, "params": params}))
+        while (answer := json.loads(self.socket.recv(timeout=30))).get("id") != self.requests:
             pass
         return answer["result"]
 

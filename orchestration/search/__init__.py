@@ -1,4 +1,1 @@
-"""The search page: type what is done, watch the moments where it is done (``python -m orchestration.search``).
-
-Belongs here: a small web application over what the lake and its models already hold. It writes nothing.
-"""
+"""The search page: a text query in, moments of videos out. It reads the lake and its models, and writes nothing."""

@@ -1,6 +1,6 @@
-"""The web application: a page, a JSON API, and the videos' bytes.
+"""The web application: a page, a JSON API, and the bytes of the videos.
 
-Belongs here: requests and answers. What is found is told in ``moments``; how the page looks, in ``templates``.
+See `moments` for the search and `templates` for the page.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class SearchPage:
     """The handlers of one library's page.
 
     Args:
-        library: what is searched in.
-        media_roots: folders whose files may be served; a file that lies elsewhere, or is a link to elsewhere, is not.
+        library: the moments that can be searched.
+        media_roots: folders whose files may be served; a file elsewhere, or a link to one, is not.
         options: what is allowed.
         card: the file of the data set card, which need not exist yet.
     """
@@ -110,29 +110,29 @@ class SearchPage:
         """The answer to a request's text, as the API gives it.
 
         Raises:
-            HTTPException: the text or the limit is refused, or the client asks too often.
+            HTTPException: the text or the limit is refused, or the client sends too many requests.
             UnavailableError: there is nothing to search in yet.
         """
-        query, limit = self._asked(request)
+        query, limit = self._query_and_limit(request)
         client = request.client.host if request.client else ""
         if wait_s := self.buckets.wait_s(client):
-            raise HTTPException(429, f"Too many questions; ask again in {wait_s} s.", {"Retry-After": str(wait_s)})
+            raise HTTPException(429, f"Too many requests; try again in {wait_s} s.", {"Retry-After": str(wait_s)})
         corpus = self.library.current()
         clips = _found(corpus.clips, query, limit)
-        # HERO spells out any text; of one without a known word it would show what happens to come first.
+        # HERO tokenizes any text; for one without a known word its ranking means nothing.
         found = [clips, _found(corpus.hero, query, limit if clips["moments"] else 0)]
         return {"query": query, "unknown_words": corpus.clips.unknown(query), "results": found}
 
-    def _asked(self, request: Request) -> tuple[str, int]:
+    def _query_and_limit(self, request: Request) -> tuple[str, int]:
         query = request.query_params.get("q", "").strip()
         if not query:
-            raise HTTPException(400, "q: say what to look for, e.g. q=pour the batter")
+            raise HTTPException(400, "q: missing; describe a step, e.g. q=pour the batter")
         if len(query) > QUERY_LENGTH:
-            raise HTTPException(400, f"q: has {len(query)} characters; at most {QUERY_LENGTH} are searched for")
-        asked = request.query_params.get("limit", str(self.options.moments))
-        if not (asked.isascii() and asked.isdigit() and 1 <= int(asked[:6]) <= MOST_MOMENTS):
+            raise HTTPException(400, f"q: has {len(query)} characters; at most {QUERY_LENGTH} are allowed")
+        limit = request.query_params.get("limit", str(self.options.moments))
+        if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:6]) <= MOST_MOMENTS):
             raise HTTPException(400, f"limit: must be a number from 1 to {MOST_MOMENTS}")
-        return query, int(asked)
+        return query, int(limit)
 
     # -- the card -----------------------------------------------------------------------------------------------
 
@@ -149,7 +149,7 @@ class SearchPage:
     # -- media --------------------------------------------------------------------------------------------------
 
     def media(self, request: Request) -> Response:
-        """A video's file, by ranges of bytes where they are asked for."""
+        """The file of a video; ranges of bytes if the request has them."""
         path = self._file(request.path_params["video_id"])
         kind = mimetypes.guess_type(path.name)[0] if path else None
         if path is None or kind is None or not kind.startswith("video/"):
@@ -167,12 +167,12 @@ class SearchPage:
     # -- refusals -----------------------------------------------------------------------------------------------
 
     async def refused(self, request: Request, error: Exception) -> Response:
-        """A refusal as JSON, whichever address it is of."""
+        """A refusal as JSON, for every address."""
         assert isinstance(error, HTTPException)
         return JSONResponse({"error": error.detail}, error.status_code, error.headers)
 
     async def unavailable(self, request: Request, error: Exception) -> Response:
-        """Not yet: with the seconds after which to ask again."""
+        """Not yet: with the seconds after which to try again."""
         return JSONResponse({"error": str(error)}, 503, {"Retry-After": "2"})
 
 
@@ -185,7 +185,7 @@ def build_app(
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        # Whoever asks first should find the model loaded.
+        # Loading starts before the first request.
         with suppress(UnavailableError):
             library.current()
         yield
@@ -209,7 +209,7 @@ def build_app(
 
 
 class SecurityHeaders:
-    """Headers that every answer has; one that says nothing else may load nothing."""
+    """Headers of every response; a response without a policy of its own may load nothing."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
@@ -217,10 +217,10 @@ class SecurityHeaders:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         async def with_headers(message: Any) -> None:
             if message["type"] == "http.response.start":
-                told = {name.lower() for name, _ in message["headers"]}
+                present = {name.lower() for name, _ in message["headers"]}
                 wanted = {**SECURITY_HEADERS, "Content-Security-Policy": NOTHING_ELSE}
                 more = [(name.lower().encode(), value.encode()) for name, value in wanted.items()]
-                message["headers"] = [*message["headers"], *(each for each in more if each[0] not in told)]
+                message["headers"] = [*message["headers"], *(each for each in more if each[0] not in present)]
             await send(message)
 
         await self.app(scope, receive, with_headers)
@@ -234,7 +234,7 @@ def clock(seconds: float) -> str:
 
 
 def _found(model: Any, query: str, limit: int) -> dict[str, Any]:
-    """What a model finds, as the API gives it; of one that is not there, why."""
+    """The moments of a model, as the API returns them; for a model that is missing, the reason."""
     if isinstance(model, str):
         return {"model": "HERO", "scored_by": None, "message": model, "moments": []}
     moments = [_record(each) for each in model.search(query, limit)]

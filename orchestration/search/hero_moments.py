@@ -1,6 +1,6 @@
-"""Finding the moments that a text describes by the lake's HERO, beside the clips of the joint embedding.
+"""Moments that a text describes, found by the HERO of the lake. Imports torch.
 
-Belongs here: from stretches of HERO's clips to moments of videos that one can watch. Imports torch.
+See `moments` for those that the joint embedding finds.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TABLES = ("hero_manifest", "hero_clips")
 
 @dataclass(frozen=True)
 class Place:
-    """Where a clip is: its video, and from when to when, in seconds of it."""
+    """Where a clip is: its video, its start and its end in seconds."""
 
     video_id: str
     start_s: float
@@ -42,7 +42,7 @@ class HeroMoments:
     """The moments of a lake's videos, found in HERO's clips of them.
 
     Args:
-        found: finds stretches of clips, by their numbers.
+        found: finds stretches of clips by their numbers.
         clips: where each clip is.
         videos: what is known of each video.
         files: path of each video that has a file.
@@ -59,8 +59,8 @@ class HeroMoments:
     def search(self, text: str, limit: int) -> list[Moment]:
         """The best moments for a text, best first; of those that overlap, the best one.
 
-        The score ``p(first frame) p(last frame) exp(20 S)``, S the cosine of text and best frame, is told as a share of
-        the best moment's.
+        The score is ``p(first frame) p(last frame) exp(20 S)``, with S the cosine of the text and the best frame, as a
+        share of the score of the best moment.
         """
         found, apart = self._found.find(text) if limit else [], list[Moment]()
         for each in found:
@@ -96,21 +96,21 @@ def load_hero_moments(lake: Lake, models: Path, store: ClipStore) -> HeroMoments
     """
     for name in MODELS:
         if not all((models / name / file).exists() for file in MODEL_FILES):
-            raise NotReadyError("There is no HERO yet: materialise the assets of the group hero.")
+            raise NotReadyError("There is no HERO yet: materialize the assets of the group hero.")
     if missing := [table for table in TABLES if not lake.has(table)]:
-        raise NotReadyError(f"The lake has no table {missing[0]} yet: materialise the assets of the group hero.")
+        raise NotReadyError(f"The lake has no table {missing[0]} yet: materialize the assets of the group hero.")
     manifest, tokenizer = lake.read("hero_manifest").pl(), load_tokenizer(models / "hero_tokenizer")
     model = load_hero(models / "hero")
     if padded_size(tokenizer) != model.config.vocabulary:
-        raise NotReadyError("HERO learned with another vocabulary: materialise hero_pretraining again.")
+        raise NotReadyError("HERO was trained with another vocabulary: materialize hero_pretraining again.")
     stored = StoredClips(
         store, [each for split in ("train", "validation", "test") for each in places(manifest, split)], tokenizer.encode
     )
     try:
-        # A clip's moments may overlap: what overlaps in the video is told apart in the end.
+        # Moments of one clip may overlap: HeroMoments.search removes those that overlap in the video.
         found = MomentSearch(model, tokenizer.encode, (stored[n] for n in range(len(stored))), Search(max_overlap=0.5))
     except (ValueError, FileNotFoundError) as error:
-        raise NotReadyError(f"HERO does not fit its clips: {error}. Materialise hero_pretraining again.") from error
+        raise NotReadyError(f"HERO does not fit its clips: {error}. Materialize hero_pretraining again.") from error
     cuts = lake.read("hero_clips").pl().filter(pl.col("frames") > 0)
     where = {clip: Place(*row) for clip, *row in cuts.select("clip_id", "video_id", "start_s", "end_s").iter_rows()}
     videos = videos_of(lake, manifest.unique("video_id"))
@@ -119,7 +119,7 @@ def load_hero_moments(lake: Lake, models: Path, store: ClipStore) -> HeroMoments
 
 
 def load_corpus(moments: Moments, lake: Lake, models: Path, store: ClipStore) -> Corpus:
-    """The clips, and beside them what HERO finds; without a HERO that fits, why."""
+    """The clips and the moments of HERO; without a HERO that fits, the reason."""
     try:
         return Corpus(moments, load_hero_moments(lake, models, store))
     except NotReadyError as error:
@@ -127,4 +127,4 @@ def load_corpus(moments: Moments, lake: Lake, models: Path, store: ClipStore) ->
     except Exception:
         # The clips can be searched all the same.
         log.exception("HERO cannot be loaded")
-        return Corpus(moments, "HERO cannot be loaded; the server's log tells why.")
+        return Corpus(moments, "HERO cannot be loaded; see the log of the server.")

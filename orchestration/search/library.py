@@ -1,6 +1,6 @@
-"""What is searched in: loaded beside the requests, and again when a model or the index was made anew.
+"""Loads what is searched in the background, and again when a model or the index changes.
 
-Belongs here: when to load and what to say meanwhile. What is loaded is told in ``moments``.
+See `moments` for what is loaded.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 class UnavailableError(Exception):
-    """Nothing can be searched now; the message says why. ``loading``: it is on its way, ask again soon."""
+    """Nothing can be searched now; the message says why. ``loading``: a later request will succeed."""
 
     def __init__(self, message: str, loading: bool) -> None:
         super().__init__(message)
@@ -35,9 +35,9 @@ class Library:
     """The moments that can be searched now.
 
     Args:
-        load: makes them.
+        load: loads them.
         version: changes when they have to be loaded again.
-        clock: seconds, always rising.
+        clock: monotonic seconds.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Library:
             raise UnavailableError("Starting.", loading=True)
 
     def close(self) -> None:
-        """Wait for what is being loaded, and load nothing more."""
+        """Wait until the current loading ends, and load nothing more."""
         self._worker.shutdown(cancel_futures=True)
 
     def _is_due(self) -> bool:
@@ -82,7 +82,7 @@ class Library:
         return self._corpus is None or self._version != self._version_now()
 
     def _collect(self) -> None:
-        """Take the result of a loading that has ended; a failure is told and, some seconds later, tried again."""
+        """Take the result of a loading that has ended; a failure is logged and tried again some seconds later."""
         if self._loading is None or not self._loading.done():
             return
         error = self._loading.exception()
@@ -90,7 +90,7 @@ class Library:
             self._corpus, self._problem = self._loading.result(), None
         else:
             expected = isinstance(error, NotReadyError | LakeError | FileNotFoundError)
-            self._problem = str(error) if expected else "The clips cannot be loaded; the server's log tells why."
+            self._problem = str(error) if expected else "The clips cannot be loaded; see the log of the server."
             log.warning("the moments cannot be loaded: %s", error, exc_info=None if expected else error)
             self._next_try = self._clock() + SECONDS_BETWEEN_TRIES
         self._loading = None

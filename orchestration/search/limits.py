@@ -1,4 +1,4 @@
-"""How often a client may ask. Belongs here: counting alone; what an answer looks like is ``app``."""
+"""Limits the requests of each client. See `app` for the responses."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from collections.abc import Callable
 
 
 class TokenBuckets:
-    """A bucket of tokens a client: each question takes one, and ``rate`` of them come back a second.
+    """One bucket of tokens per client: each request takes a token, and ``rate`` tokens per second are added.
 
     Args:
-        rate: questions a second that a client may go on asking.
-        burst: questions that it may ask at once.
-        clients: clients that are remembered; the one not seen for longest is forgotten first.
-        clock: seconds, always rising.
+        rate: requests per second that a client may send.
+        burst: requests that it may send at once.
+        clients: number of buckets; the one that was not used for longest is removed first.
+        clock: monotonic seconds.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class TokenBuckets:
         self._lock = threading.Lock()
 
     def wait_s(self, client: str) -> int:
-        """0 if the client may ask now, and a token is taken; else whole seconds until it may."""
+        """0 if the client may send a request now, and a token is taken; else whole seconds until it may."""
         with self._lock:
             now = self.clock()
             tokens, seen = self._buckets.pop(client, (float(self.burst), now))

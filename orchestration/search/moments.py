@@ -1,7 +1,6 @@
-"""Finding the moments of a lake's videos that a text describes, by the trained joint embedding.
+"""Moments of videos that a text describes, found by the joint embedding. Imports torch.
 
-Belongs here: from the clips that fit a text (``ml.joint_embedding.search``) to moments of videos that one can watch.
-Web pages are ``app``. Imports torch.
+See `ml.joint_embedding.search` for the search of clips, and `app` for the web pages.
 """
 
 from __future__ import annotations
@@ -29,9 +28,9 @@ SAME_MOMENT = 0.5
 MODELS = ("word_vectors", "joint_embedding")
 """Model folders that are needed, in the order in which they are made."""
 CLIPS_OF_MOMENT = 4
-"""Clips that are asked for at first for each moment that is wanted: many overlap."""
+"""Clips that are requested at first per moment: many of them overlap."""
 ROUNDING = 0.01
-"""How far an embedding as it is stored may lie from the same one made anew, by half precision and other processors."""
+"""Largest difference of a stored embedding from a recomputed one, caused by half precision and other processors."""
 EXAMPLES = 6
 TABLES = ("training_manifest", "clips", "videos", "video_files")
 
@@ -40,8 +39,8 @@ TABLES = ("training_manifest", "clips", "videos", "video_files")
 class Moment:
     """A stretch of a video, in seconds from its start, and how well it fits a text (larger is better).
 
-    ``split`` is train, validation or test: a moment of a training video was seen while learning. ``playable`` tells
-    whether the lake has the video's file.
+    ``split`` is train, validation or test: a moment of a training video was seen in training. ``playable``: whether
+    the lake has the file of the video.
     """
 
     video_id: str
@@ -57,7 +56,7 @@ class Moment:
 
 @dataclass(frozen=True)
 class Video:
-    """What is known of a video: its title, where it is from, its split, and its caption lines (seconds and text)."""
+    """A video: its title, source and split, and its caption lines (seconds and text)."""
 
     title: str
     source: str
@@ -72,14 +71,14 @@ class Video:
         return self.captions[lines[0]] if len(lines) else ""
 
     def said(self, start_s: float, end_s: float) -> str:
-        """The caption lines between two times, as spoken; those that reach into it where none lies within."""
+        """The caption lines between two times, as spoken; lines that reach into it where no line is within it."""
         lines = np.flatnonzero((self.start_s >= start_s) & (self.end_s <= end_s))
         if not len(lines):
             lines = np.flatnonzero((self.start_s < end_s) & (self.end_s > start_s))
         return " ".join(self.captions[line] for line in lines)
 
     def moment(self, video_id: str, start_s: float, end_s: float, score: float, playable: bool) -> Moment:
-        """A stretch of it, with what is said there."""
+        """A stretch of it, with its captions."""
         said = self.said(start_s, end_s)
         return Moment(video_id, self.title, start_s, end_s, said, score, self.split, self.source, playable)
 
@@ -89,7 +88,7 @@ class Moments:
 
     Args:
         clips: finds clips by text.
-        videos: what is known of each video; clips of others are not moments.
+        videos: each video; clips of others are not moments.
         files: path of each video that has a file, relative to the media root or absolute.
     """
 
@@ -114,22 +113,22 @@ class Moments:
 
     def search(self, text: str, limit: int) -> list[Moment]:
         """The best moments for a text, best first; of clips that overlap, the best one. None if no word is known."""
-        words, asked = " ".join(self._known(text)), CLIPS_OF_MOMENT * limit
+        words, requested = " ".join(self._known(text)), CLIPS_OF_MOMENT * limit
         while True:
-            clips = self._clips.search(words, asked)
+            clips = self._clips.search(words, requested)
             found = self._apart(clips)[:limit]
-            if len(found) == limit or len(clips) < asked:
+            if len(found) == limit or len(clips) < requested:
                 return [self._moment(clip) for clip in found]
-            asked *= CLIPS_OF_MOMENT
+            requested *= CLIPS_OF_MOMENT
 
     def unknown(self, text: str) -> list[str]:
-        """Words of a text that the model does not know, without those that captions are cleaned of."""
+        """Words of a text that the model has no vector for, without stop words."""
         known = {word.lower() for word in self._known(text)}
         return [word for word in tokenize(text) if word.lower() not in known | stop_words()]
 
     @cached_property
     def examples(self) -> list[str]:
-        """Some short captions, without stop words, that the model finds most like their own clips: what to ask for."""
+        """Some short captions, without stop words, that the model scores best with their own clips: example queries."""
         some = self._clips.index.take(np.unique(np.linspace(0, len(self) - 1, min(400, len(self))).astype(int)))
         places = enumerate(zip(some.video_ids, some.start_s, strict=True))
         lines = {row: self._videos[own].line_at(start) for row, (own, start) in places if own in self._videos}
@@ -149,7 +148,7 @@ class Moments:
         return [word for word in spelled if word in rows]
 
     def _apart(self, clips: Sequence[Found]) -> list[Found]:
-        """Of clips, best first, those that no better one is the same moment as."""
+        """The clips, best first, without those whose moment a better clip has already."""
         apart: list[Found] = []
         for clip in clips:
             if clip.video_id in self._videos and not any(same_moment(clip, other) for other in apart):
@@ -162,7 +161,7 @@ class Moments:
 
 
 def same_moment(clip: Found | Moment, other: Found | Moment) -> bool:
-    """Whether two stretches of a video overlap so far that one need not see both."""
+    """Whether two stretches of a video overlap so much that one of them is enough."""
     shared = min(clip.end_s, other.end_s) - max(clip.start_s, other.start_s)
     shorter = min(clip.end_s - clip.start_s, other.end_s - other.start_s)
     return clip.video_id == other.video_id and shared > SAME_MOMENT * shorter
@@ -182,16 +181,16 @@ def load_moments(lake: Lake, models: Path, pairs: PairStore, index: ClipIndex) -
     for name in MODELS:
         if not all((models / name / file).exists() for file in MODEL_FILES):
             raise NotReadyError(
-                f"The model {name} is not in {models} yet. Run “make demo”, or materialise the asset {name}."
+                f"The model {name} is not in {models} yet. Run howto refresh, or materialize the asset {name}."
             )
     if missing := [table for table in TABLES if not lake.has(table)]:
-        raise NotReadyError(f"The lake has no table {missing[0]} yet. Run “make demo”, or materialise that asset.")
+        raise NotReadyError(f"The lake has no table {missing[0]} yet. Run howto refresh, or materialize that asset.")
     if not index.exists():
         raise NotReadyError(
-            f"The clips are not indexed in {index.path} yet. Run “make demo”, or materialise the asset"
+            f"The clips are not indexed in {index.path} yet. Run howto refresh, or materialize the asset"
             " clip_search_index."
         )
-    # Pinned, as the embeddings of a model that is trained meanwhile are not for this one.
+    # Pinned, because a training in the meantime writes embeddings of another model.
     clips, manifest = clip_search(index.pinned(), models), lake.read("training_manifest").pl()
     _refuse_other_index(clips, pairs, manifest)
     files = lake.sql("SELECT video_id, uri FROM video_files WHERE status = 'ok'").fetchall()
@@ -199,24 +198,24 @@ def load_moments(lake: Lake, models: Path, pairs: PairStore, index: ClipIndex) -
 
 
 def _refuse_other_index(clips: ClipSearch, pairs: PairStore, manifest: pl.DataFrame) -> None:
-    """Compare the first clips of the index with what the model makes of the first stored clips."""
+    """Compare the first clips of the index with embeddings of the first stored clips by the model."""
     try:
         wanted = next(embedded_clips(clips.model, pairs, sorted(set(manifest["shard"]))), None)
     except ValueError as error:
-        raise NotReadyError(f"{error}. Run “make demo”, or materialise the asset joint_embedding again.") from error
+        raise NotReadyError(f"{error}. Run howto refresh, or materialize the asset joint_embedding again.") from error
     if wanted is None:
         return
     stored = clips.index.take(np.arange(min(len(wanted.video_ids), len(clips.index))))
     same = stored.video_ids == wanted.video_ids and stored.vectors.shape == wanted.vectors.shape
     if not (same and np.allclose(stored.vectors, wanted.vectors, atol=ROUNDING)):
         raise NotReadyError(
-            "The index of the clips is of another model or of other clips. Run “make demo”, or materialise the asset"
+            "The index of the clips is of another model or of other clips. Run howto refresh, or materialize the asset"
             " clip_search_index."
         )
 
 
 def videos_of(lake: Lake, manifest: pl.DataFrame) -> dict[str, Video]:
-    """What the lake knows of the videos of ``manifest``, a row each with its split."""
+    """Titles, sources, splits and captions of the videos of ``manifest``, which has one row per video."""
     titles = lake.read("videos").pl().select("video_id", "title", "source")
     lines = lake.read("clips").pl().select("video_id", "clip_index", "start_s", "end_s", "caption")
     spoken = lines.sort("video_id", "clip_index").partition_by("video_id", as_dict=True)

@@ -1,4 +1,4 @@
-"""The description of the JSON API, as OpenAPI 3.1. Belongs here: the words of the contract; ``app`` keeps it."""
+"""The description of the JSON API, as OpenAPI 3.1. See `app` for the implementation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def document(options: SearchOptions) -> dict[str, Any]:
             "title": "HowTo Lake: moments of videos",
             "version": "1",
             "description": "The moments of the lake's videos that a text describes, by its joint embedding and by HERO."
-            f" A client may ask {options.burst} times at once and then {options.rate:g} times a second.",
+            f" A client may send {options.burst} requests at once and then {options.rate:g} per second.",
         },
         "paths": {
             "/api/search": {"get": _search(options)},
@@ -34,20 +34,20 @@ def _search(options: SearchOptions) -> dict[str, Any]:
                 "name": "q",
                 "in": "query",
                 "required": True,
-                "description": "What is done, in words.",
+                "description": "The step to find, in words.",
                 "schema": {"type": "string", "minLength": 1, "maxLength": QUERY_LENGTH},
             },
             {
                 "name": "limit",
                 "in": "query",
-                "description": "Most moments a model.",
+                "description": "Highest number of moments per model.",
                 "schema": {"type": "integer", "minimum": 1, "maximum": MOST_MOMENTS, "default": options.moments},
             },
         ],
         "responses": {
             "200": _json("Moments, best first; none where no word of the text is known.", "Answer"),
             "400": _json("The text or the limit is not what is allowed.", "Error"),
-            "429": _json("Too many questions; the header Retry-After tells when to ask again.", "Error"),
+            "429": _json("Too many requests; the header Retry-After has the seconds to wait.", "Error"),
             "503": _json("Nothing can be searched yet; the message says why.", "Error"),
         },
     }
@@ -61,7 +61,7 @@ def _media() -> dict[str, Any]:
         "parameters": [{"name": "video_id", "in": "path", "required": True, "schema": {"type": "string"}}],
         "responses": {
             "200": {"description": "The file.", "content": video},
-            "206": {"description": "The bytes that the header Range asks for.", "content": video},
+            "206": {"description": "The bytes of the header Range.", "content": video},
             "404": _json("The lake has no file of that video.", "Error"),
         },
     }
@@ -82,12 +82,12 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def _answer() -> dict[str, Any]:
-    strings, told = {"type": "array", "items": {"type": "string"}}, {"type": ["string", "null"]}
+    strings, text = {"type": "array", "items": {"type": "string"}}, {"type": ["string", "null"]}
     model = _object(
         {
             "model": {"type": "string", "description": "What ranked them."},
-            "scored_by": {**told, "description": "What its scores are; null where it cannot search."},
-            "message": {**told, "description": "Why it cannot search, and what to do; null where it can."},
+            "scored_by": {**text, "description": "What its scores are; null where it cannot search."},
+            "message": {**text, "description": "Why it cannot search, and what to do; null where it can."},
             "moments": {"type": "array", "items": {"$ref": "#/components/schemas/Moment"}},
         }
     )
@@ -98,7 +98,7 @@ def _answer() -> dict[str, Any]:
                 **strings,
                 "description": "Words that no caption has; they do not count.",
             },
-            "results": {"type": "array", "items": model, "description": "One entry a model."},
+            "results": {"type": "array", "items": model, "description": "One entry per model."},
         }
     )
 
@@ -111,11 +111,11 @@ def _moment() -> dict[str, Any]:
             "title": {"type": "string"},
             "start_s": {**seconds, "description": "Start, in seconds of the video."},
             "end_s": {**seconds, "description": "End, in seconds of the video."},
-            "caption": {"type": "string", "description": "What is said there."},
+            "caption": {"type": "string", "description": "The captions of the moment."},
             "score": {"type": "number", "description": "How well it fits; to be compared within one answer only."},
             "split": {"type": "string", "enum": ["train", "validation", "test"], "description": "train: seen before."},
             "source": {"type": "string", "description": "Where the video is from; synthetic is generated data."},
-            "media": {"type": ["string", "null"], "description": "Where it plays from, or null without a file."},
+            "media": {"type": ["string", "null"], "description": "Address of the video, or null without a file."},
         }
     )
 

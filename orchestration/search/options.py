@@ -1,23 +1,23 @@
-"""What the search page allows. Belongs here: limits and their defaults."""
+"""Limits of the search page and their defaults."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 QUERY_LENGTH = 200
-"""Most characters of a text that is searched for."""
+"""Highest number of characters of a query."""
 MOST_MOMENTS = 50
-"""Most moments of one answer."""
+"""Highest number of moments per response."""
 
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """How much is answered.
+    """Size and rate of responses.
 
     Args:
-        moments: moments of an answer that asks for no number.
-        rate: questions a second that a client may go on asking; burst: how many at once.
-        hosts: names in the Host header that are answered, against pages elsewhere that point a name of theirs here.
+        moments: moments of a response if the request has no limit.
+        rate: requests per second and client; burst: requests at once.
+        hosts: allowed names in the Host header, against DNS rebinding.
     """
 
     moments: int = 12

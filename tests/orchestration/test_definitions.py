@@ -23,10 +23,10 @@ def defs(tmp_path_factory: pytest.TempPathFactory) -> dg.Definitions:
 
 def test_the_asset_graph_is_as_agreed(defs: dg.Definitions, snapshot: SnapshotAssertion) -> None:
     graph = defs.resolve_asset_graph()
-    told = {}
+    found = {}
     for key in sorted(graph.get_all_asset_keys()):
         node = graph.get(key)
-        told[key.to_user_string()] = {
+        found[key.to_user_string()] = {
             "group": node.group_name,
             "inputs": sorted(parent.to_user_string() for parent in node.parent_keys),
             "partitions": len(node.partitions_def.get_partition_keys()) if node.partitions_def else 0,
@@ -36,7 +36,7 @@ def test_the_asset_graph_is_as_agreed(defs: dg.Definitions, snapshot: SnapshotAs
             "automated": node.automation_condition is not None,
             "checks": sorted(check.name for check in node.check_keys),
         }
-    assert told == snapshot
+    assert found == snapshot
 
 
 def test_everything_loads_as_the_ui_loads_it(defs: dg.Definitions) -> None:

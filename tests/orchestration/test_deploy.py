@@ -83,7 +83,7 @@ def test_manifests_keep_the_schemas_of_kubernetes(manifests: list[dict]) -> None
 
 
 def refuse_privileges(pod: dict) -> None:
-    """What the namespace's policy ``restricted`` asks of a pod, and limits besides."""
+    """Check what the policy ``restricted`` of the namespace requires of a pod, and that it has limits."""
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     for container in [*pod.get("initContainers", []), *pod["containers"]]:
@@ -195,7 +195,7 @@ def test_nodes_of_ray_are_bounded_and_find_what_they_name(tmp_path: Path) -> Non
 
 
 class OneMachine(ThreadingHTTPServer):
-    """The part of a cluster's API that Dagster uses: jobs are made, and asked how they are."""
+    """The part of a cluster's API that Dagster uses: jobs are created and their state is read."""
 
     daemon_threads = True
 
@@ -327,10 +327,10 @@ def test_runs_and_steps_are_pods_and_networks_get_gpus(machine: OneMachine) -> N
         assert not missing(pod["spec"], machine.manifests)
         assert pod["spec"]["containers"][0]["image"] == code_server["image"]
         assert pod["metadata"]["labels"]["howto-lake/role"] == "worker"
-    asked = {step: job["spec"]["template"]["spec"] for step, job in by_step.items()}
-    limits = {step: pod["containers"][0]["resources"]["limits"] for step, pod in asked.items()}
+    pods_by_step = {step: job["spec"]["template"]["spec"] for step, job in by_step.items()}
+    limits = {step: pod["containers"][0]["resources"]["limits"] for step, pod in pods_by_step.items()}
     assert limits["cluster_gcn"] == {"memory": "16G", "nvidia.com/gpu": "1"}
     assert limits["retail_source"] == {"memory": "16G"} and limits["run"] == {"memory": "4Gi"}
-    assert asked["cluster_gcn"]["nodeSelector"] == {"nvidia.com/gpu.present": "true"}
-    assert asked["cluster_gcn"]["tolerations"][0]["key"] == "nvidia.com/gpu"
-    assert "nodeSelector" not in asked["retail_source"]
+    assert pods_by_step["cluster_gcn"]["nodeSelector"] == {"nvidia.com/gpu.present": "true"}
+    assert pods_by_step["cluster_gcn"]["tolerations"][0]["key"] == "nvidia.com/gpu"
+    assert "nodeSelector" not in pods_by_step["retail_source"]

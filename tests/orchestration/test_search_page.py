@@ -135,7 +135,7 @@ class World:
         job.run()
 
     def _train_hero(self) -> None:
-        """A few steps on two clips a video, of frames of noise."""
+        """A few steps on two clips per video, of frames of noise."""
         rng = np.random.default_rng(1)
         lines = [[Line(STEP_S * n, STEP_S * n + 6, caption) for n, (caption, _) in enumerate(STEPS)], []]
         cuts = [
@@ -217,13 +217,13 @@ def test_an_index_of_another_model_is_refused(world: World, tmp_path: Path) -> N
             load_moments(world.lake, world.models, world.pairs, index)
 
 
-def test_hero_finds_moments_beside_the_clips(world: World, client: TestClient) -> None:
+def test_hero_finds_moments_next_to_the_clips(world: World, client: TestClient) -> None:
     clips, hero = client.get("/api/search?q=pour the batter&limit=5").json()["results"]
     assert [clips["model"], hero["model"]] == ["joint embedding", "HERO, pre-trained"]
     assert len(hero["moments"]) == 5 and hero["message"] is None
     for moment in hero["moments"]:
         first = 20.0 * (moment["start_s"] >= 20)
-        assert first <= moment["start_s"] < moment["end_s"] <= first + 20, "a moment lies within its clip"
+        assert first <= moment["start_s"] < moment["end_s"] <= first + 20, "a moment is within its clip"
         assert 0 < moment["score"] <= 1
     found = [(moment["video_id"], moment["start_s"]) for moment in hero["moments"]]
     assert len(set(found)) == 5
@@ -231,8 +231,8 @@ def test_hero_finds_moments_beside_the_clips(world: World, client: TestClient) -
     assert page.index("<h2>joint embedding</h2>") < page.index("<h2>HERO, pre-trained</h2>")
 
 
-def test_without_a_hero_that_fits_the_page_says_why_beside_the_clips(world: World, tmp_path: Path) -> None:
-    def told(store: ClipStore, models: Path) -> str:
+def test_without_a_hero_that_fits_the_page_gives_the_reason_next_to_the_clips(world: World, tmp_path: Path) -> None:
+    def message(store: ClipStore, models: Path) -> str:
         corpus = load_corpus(world.moments(), world.lake, models, store)
         with TestClient(
             build_app(Library(lambda: corpus, lambda: 1), [], SearchOptions(hosts=("testserver",)))
@@ -241,13 +241,13 @@ def test_without_a_hero_that_fits_the_page_says_why_beside_the_clips(world: Worl
             assert clips["moments"] and hero["moments"] == [] and hero["message"] in page.get("/?q=pour").text
         return str(hero["message"])
 
-    assert "materialise the assets of the group hero" in told(world.clips, tmp_path)
+    assert "materialize the assets of the group hero" in message(world.clips, tmp_path)
     wide, other = ClipStore(tmp_path / "wide"), tmp_path / "models"
     wide.write("shard-0000", [Clip(f"{v}.{n}", np.ones((10, 9), "f2"), 2.0, []) for v in world.ids for n in range(2)])
-    assert "features of 9 numbers, but the model reads 8" in told(wide, world.models)
+    assert "features of 9 numbers, but the model reads 8" in message(wide, world.models)
     shutil.copytree(world.models, other)
     trained(["batter"], 280).write(other / "hero_tokenizer", {})
-    assert "another vocabulary" in told(world.clips, other)
+    assert "another vocabulary" in message(world.clips, other)
 
 
 def test_the_card_is_served_once_it_exists(world: World, tmp_path: Path) -> None:
@@ -264,7 +264,7 @@ def test_the_card_is_served_once_it_exists(world: World, tmp_path: Path) -> None
         assert 'href="/card"' in client.get("/").text
 
 
-def test_a_moment_tells_what_is_said_in_it() -> None:
+def test_a_moment_has_the_captions_within_it() -> None:
     starts = np.array([0.0, 4.0, 8.0])
     video = Video("t", "synthetic", "test", starts, starts + 4, ["break the eggs", "whisk them", "pour"])
     assert video.said(0.0, 8.0) == "break the eggs whisk them"
@@ -302,10 +302,10 @@ def test_the_api_keeps_its_description(client: TestClient) -> None:
         jsonschema.Draft202012Validator(schema).validate(response.json())
 
 
-def test_questions_that_are_too_long_or_too_many_are_refused(client: TestClient, world: World) -> None:
+def test_requests_that_are_too_long_or_too_many_are_refused(client: TestClient, world: World) -> None:
     assert client.get("/api/search", params={"q": "p" * 200}).status_code == 200
     long = client.get("/api/search", params={"q": "p" * 201})
-    assert (long.status_code, long.json()) == (400, {"error": "q: has 201 characters; at most 200 are searched for"})
+    assert (long.status_code, long.json()) == (400, {"error": "q: has 201 characters; at most 200 are allowed"})
     assert client.get("/", params={"q": "p" * 201}).status_code == 400
     slow = SearchOptions(hosts=("testserver",), rate=0.001, burst=2)
     with TestClient(build_app(world.library(), [world.media], slow)) as eager:
@@ -324,7 +324,7 @@ def test_a_bucket_fills_again_for_each_client() -> None:
     now[0] = 2.0
     assert [buckets.wait_s("a"), buckets.wait_s("a")] == [0, 2]
     assert [buckets.wait_s(client) for client in ("b", "c")] == [0, 0]
-    assert buckets.wait_s("a") == 0, "of more clients than are remembered, the one not seen for longest starts anew"
+    assert buckets.wait_s("a") == 0, "the bucket that was not used for longest is replaced by a new one"
 
 
 def test_a_video_is_given_by_ranges(client: TestClient, world: World) -> None:
@@ -389,18 +389,18 @@ def test_without_a_model_the_page_says_what_to_run(world: World, tmp_path: Path)
             time.sleep(0.05)
         assert page.status_code == 503 and "The model word_vectors is not in" in page.text
         refused = client.get("/api/search?q=pour")
-        assert refused.status_code == 503 and "make demo" in refused.json()["error"]
+        assert refused.status_code == 503 and "howto refresh" in refused.json()["error"]
         shutil.copytree(world.models, models)
         now[0] = 10.0
         Browser.until(lambda: "The clips are not indexed in" in client.get("/?q=pour").text)
-        assert "materialise the asset clip_search_index" in client.get("/api/search?q=pour").json()["error"]
+        assert "materialize the asset clip_search_index" in client.get("/api/search?q=pour").json()["error"]
         shutil.copytree(world.index.path, index.path)
         now[0] = 20.0
         when_ready(client)
         assert "pour the batter" in client.get("/?q=pour").text
 
 
-def test_a_model_trained_anew_is_taken_up_without_a_restart(moments: Moments) -> None:
+def test_a_retrained_model_is_used_without_a_restart(moments: Moments) -> None:
     version, made = [1], []
 
     def load() -> Corpus:
@@ -416,7 +416,7 @@ def test_a_model_trained_anew_is_taken_up_without_a_restart(moments: Moments) ->
             time.sleep(0.02)
 
 
-def test_a_failed_loading_is_told(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failed_loading_is_shown_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     def load() -> Corpus:
         raise NotReadyError("The lake has no table clips yet.")
 
@@ -499,7 +499,7 @@ def test_the_command_serves_a_lake_that_is_not_made_yet_and_makes_none(tmp_path:
         server.terminate()
         server.wait()
     assert pages[-1].status_code == 503
-    assert "The model word_vectors is not in" in pages[-1].text and "make demo" in pages[-1].text
+    assert "The model word_vectors is not in" in pages[-1].text and "howto refresh" in pages[-1].text
     assert not lake.exists()
 
 

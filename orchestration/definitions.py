@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cache
+from importlib.resources import files
 from types import ModuleType
 from typing import Any
 
@@ -29,12 +30,14 @@ import assets.sources.synthetic.assets
 import assets.statistics.assets
 import assets.tasks.assets
 import assets.videos.assets
+import sql
+from assets.lake import Table
 from assets.metadata import PART
 from orchestration.artifacts import contract_of
 from orchestration.checks import schema_check
+from orchestration.columns import column_metadata
 from orchestration.compute import executor
 from orchestration.conditions import when_changed
-from orchestration.io_manager import column_schema
 from orchestration.jobs import jobs
 from orchestration.partitions import partitions_by_column
 from orchestration.quality import quality_checks
@@ -44,25 +47,30 @@ from orchestration.sensors import sensors
 from orchestration.settings import Settings, load_settings
 from orchestration.settings.catalogue import as_markdown
 
-STAGES = (
-    assets.sources.assets,
-    assets.tasks.assets,
-    assets.videos.assets,
-    assets.captions.assets,
-    assets.media.assets,
-    assets.features.assets,
-    assets.joint_embedding.assets,
-    assets.joint_embedding.evaluation.assets,
-    assets.joint_embedding.studies.assets,
-    assets.hero.assets,
-    assets.hero.tasks.assets,
-    assets.hero.studies.assets,
-    assets.graph.assets,
-    assets.graph.evaluation.assets,
-    assets.graph.studies.assets,
-    assets.statistics.assets,
-    assets.card.assets,
-)
+STAGES = {
+    assets.sources.assets: "collection",
+    assets.tasks.assets: "collection",
+    assets.videos.assets: "collection",
+    assets.captions.assets: "collection",
+    assets.media.assets: "collection",
+    assets.features.assets: "features",
+    assets.joint_embedding.assets: "training",
+    assets.joint_embedding.evaluation.assets: "evaluation",
+    assets.joint_embedding.studies.assets: "studies",
+    assets.hero.assets: "training",
+    assets.hero.tasks.assets: "evaluation",
+    assets.hero.studies.assets: "studies",
+    assets.graph.assets: "training",
+    assets.graph.evaluation.assets: "evaluation",
+    assets.graph.studies.assets: "studies",
+    assets.statistics.assets: "reporting",
+    assets.card.assets: "reporting",
+}
+"""The modules of assets, with the stage of the work that their assets belong to."""
+
+GENERATED = {assets.sources.synthetic.assets: "collection"}
+"""Modules of assets that only the synthetic world has."""
+
 _MODEL_SYSTEMS = ("joint_embedding", "hero", "graph")
 
 SOURCE_FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=60), warn_window=timedelta(days=8))
@@ -73,9 +81,27 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 
 
-def group_of(stage: ModuleType) -> str:
-    """The asset group of a stage: its folder below ``assets``, e.g. ``hero_tasks`` for ``assets/hero/tasks``."""
-    return "_".join(stage.__name__.split(".")[1:-1])
+def group_of(module: ModuleType) -> str:
+    """The asset group of a module: its folder below ``assets``, e.g. ``hero_tasks`` for ``assets/hero/tasks``."""
+    return "_".join(_folders(module))
+
+
+def _folders(module: ModuleType) -> list[str]:
+    return module.__name__.split(".")[1:-1]
+
+
+def _assets_of(module: ModuleType, stage: str) -> list[dg.AssetsDefinition]:
+    """The assets of a module, with group, owner, tags and a link to their source."""
+    system = _folders(module)[0]
+    owner = "team:models" if system in _MODEL_SYSTEMS else "team:data"
+    loaded = dg.load_assets_from_modules([module], group_name=group_of(module))
+    return [
+        definition.map_asset_specs(
+            lambda spec: spec.replace_attributes(owners=[owner], tags={**spec.tags, "system": system, "stage": stage})
+        )
+        for definition in dg.with_source_code_references(loaded)
+        if isinstance(definition, dg.AssetsDefinition)
+    ]
 
 
 def _with_contract_and_options(
@@ -91,18 +117,27 @@ def _with_contract_and_options(
     def completed(spec: dg.AssetSpec) -> dg.AssetSpec:
         metadata = dict(spec.metadata)
         if spec.key in tables:
-            metadata["dagster/column_schema"] = column_schema(tables[spec.key].name)
+            metadata |= column_metadata(tables[spec.key])
+            metadata["dagster/code_references"] = _with_contract_file(spec, tables[spec.key])
         if spec.group_name == "sources":
             metadata["settings in force"] = dg.MetadataValue.md(as_markdown(settings))
         return spec.replace_attributes(
             code_version="-".join(filter(None, [spec.code_version, options])),
-            owners=["team:models" if str(spec.group_name).startswith(_MODEL_SYSTEMS) else "team:data"],
             freshness_policy=SOURCE_FRESHNESS if spec.key.to_user_string() in _changing_sources(settings) else None,
             partitions_def=partitioned if PART not in metadata else None,
             metadata=metadata,
         )
 
     return definition.map_asset_specs(completed)
+
+
+def _with_contract_file(spec: dg.AssetSpec, table: Table) -> dg.CodeReferencesMetadataValue:
+    """The links to the source of an asset, and one to the contract of its table."""
+    links = spec.metadata["dagster/code_references"]
+    contract = dg.LocalFileCodeReference(
+        file_path=str(files(sql) / "tables" / f"{table.name}.sql"), line_number=1, label="contract"
+    )
+    return dg.CodeReferencesMetadataValue(code_references=[*links.code_references, contract])
 
 
 def _changing_sources(settings: Settings) -> list[str]:
@@ -123,7 +158,7 @@ def _with_automation(definitions: Sequence[dg.AssetsDefinition]) -> list[dg.Asse
         return frozenset(inputs[key]).union(*map(upstream, inputs[key]))
 
     def automated(spec: dg.AssetSpec) -> dg.AssetSpec:
-        on_request = str(spec.group_name).endswith("_studies")
+        on_request = spec.tags["stage"] == "studies"
         return spec.replace_attributes(automation_condition=None if on_request else when_changed(upstream(spec.key)))
 
     return [definition.map_asset_specs(automated) for definition in definitions]
@@ -136,12 +171,11 @@ def build_defs(settings: Settings, resources: Mapping[str, Any] | None = None) -
         resources: by name, instead of those that the settings give.
     """
     in_force = {**build_resources(settings), **(resources or {})}
-    stages = [*STAGES, *([assets.sources.synthetic.assets] if settings.sources.kind == "synthetic" else [])]
+    modules = STAGES | (GENERATED if settings.sources.kind == "synthetic" else {})
     loaded = [
         _with_contract_and_options(definition, settings, in_force)
-        for stage in stages
-        for definition in dg.load_assets_from_modules([stage], group_name=group_of(stage))
-        if isinstance(definition, dg.AssetsDefinition)
+        for module, stage in modules.items()
+        for definition in _assets_of(module, stage)
     ]
     loaded = _with_automation(loaded)
     specs = [spec for definition in loaded for spec in definition.specs]

@@ -8,27 +8,10 @@ import polars as pl
 
 from assets.lake import Lake, load_tables
 from assets.metadata import PART, table_of
+from orchestration.columns import column_metadata
 
 SAMPLE_ROWS = 5
 LONGEST_CELL = 60
-
-
-def column_schema(table: str) -> dg.TableSchema:
-    """A table's contract, as the UI shows it."""
-    contract = load_tables()[table]
-    return dg.TableSchema(
-        columns=[
-            dg.TableColumn(
-                column.name,
-                column.type,
-                description=column.description,
-                constraints=dg.TableColumnConstraints(
-                    nullable=column.nullable, unique=contract.primary_key == (column.name,)
-                ),
-            )
-            for column in contract.columns
-        ]
-    )
 
 
 def sample(rows: duckdb.DuckDBPyRelation) -> str:
@@ -67,7 +50,7 @@ class LakeIOManager(dg.IOManager):
             {
                 rows: written.rows,
                 "dagster/table_name": table,
-                "dagster/column_schema": column_schema(table),
+                **column_metadata(load_tables()[table]),
                 "snapshot": written.snapshot,
                 "table_bytes": self.lake.bytes(table),
                 "changed": written.changed,

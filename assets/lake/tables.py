@@ -1,13 +1,16 @@
 """Table contracts, read from ``sql/tables/*.sql``.
 
 One CREATE TABLE statement is the contract of a table: column names and types, NOT NULL, the primary key, CHECK
-constraints and, in the comment at the end of each column's line, its description with its unit. A DuckLake does not
-enforce keys and checks; see ``orchestration.checks``, which does, and ``store`` for reading and writing rows.
+constraints and, in the comment at the end of each column's line, its description with its unit. Lines such as
+``-- from captions: video_id, caption = text`` after the statement name columns of other tables whose values it takes.
+A DuckLake does not enforce keys and checks; see ``orchestration.artifacts``, which does, and ``store`` for reading and
+writing rows.
 """
 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -20,17 +23,22 @@ from sql import identifier, statements
 
 PARTITION_COLUMNS = ("category_1", "shard", "model", "subject")
 
+_ORIGIN = re.compile(r"^-- from (\w+): (.+)$", re.MULTILINE)
 _DESCRIBED_COLUMN = re.compile(r"^\s+(\w+)\s+[A-Z].*?--\s*(.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: DuckDB type, whether it may be NULL, and its description with its unit."""
+    """One column: DuckDB type, whether it may be NULL, and its description with its unit.
+
+    ``derived_from`` are tables and columns that its values come from, e.g. ``("captions", "text")``.
+    """
 
     name: str
     type: str
     nullable: bool
     description: str
+    derived_from: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_provenance(self) -> bool:
@@ -109,16 +117,35 @@ def _contract(name: str, statement: str, columns: list[tuple], constraints: list
     bare = [column for column, _, _ in columns if column not in described]
     if bare:
         raise ValueError(f"sql/tables/{name}.sql: no description (-- ...) on the line of {', '.join(bare)}")
+    origins = _origins(statement)
+    unknown = origins.keys() - described.keys()
+    if unknown:
+        raise ValueError(f"sql/tables/{name}.sql: -- from names {', '.join(sorted(unknown))}, which is no column")
     keys = [tuple(names) for kind, _, names in constraints if kind == "PRIMARY KEY"]
     if not keys:
         raise ValueError(f"sql/tables/{name}.sql: must create table {name} with a PRIMARY KEY")
     return Table(
         name=name,
-        description=" ".join(line[2:].strip() for line in statement.splitlines() if line.startswith("--")),
-        columns=tuple(Column(column, kind, nullable, described[column]) for column, kind, nullable in columns),
+        description=" ".join(
+            line[2:].strip() for line in statement.splitlines() if line.startswith("--") and not _ORIGIN.match(line)
+        ),
+        columns=tuple(
+            Column(column, kind, nullable, described[column], tuple(origins[column]))
+            for column, kind, nullable in columns
+        ),
         primary_key=keys[0],
         checks=tuple(expression for kind, expression, _ in constraints if kind == "CHECK"),
     )
+
+
+def _origins(statement: str) -> dict[str, list[tuple[str, str]]]:
+    """Tables and columns by the column that is derived from them."""
+    found: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for table, items in _ORIGIN.findall(statement):
+        for item in items.split(", "):
+            column, _, origin = item.partition(" = ")
+            found[column].append((table, origin or column))
+    return found
 
 
 @cache

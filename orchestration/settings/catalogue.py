@@ -37,7 +37,7 @@ Place = tuple[str | None, str]
 """Part of ``Settings`` (None: its own fields) and field."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Setting:
     """A setting. Several options classes may share it, such as the seed.
 
@@ -131,18 +131,21 @@ def list_settings(settings: Settings) -> list[ListedSetting]:
             allowed=each.allowed,
             changed=value != each.default,
         )
-        for each in sorted(catalogue().values(), key=lambda each: _groups().index(each.group))
+        for each in _by_group()
     ]
 
 
 @cache
-def _groups() -> tuple[str, ...]:
-    return tuple(dict.fromkeys(each.group for each in catalogue().values()))
+def _by_group() -> tuple[Setting, ...]:
+    """All settings, those of a group after each other."""
+    groups = list(dict.fromkeys(each.group for each in catalogue().values()))
+    return tuple(sorted(catalogue().values(), key=lambda each: groups.index(each.group)))
 
 
 def changed_settings(settings: Settings) -> dict[str, str]:
     """Values of the settings that differ from the defaults, by variable; of a secret only that it is set."""
-    return {each.variable: each.value for each in list_settings(settings) if each.changed}
+    values = {each: each.value(settings) for each in _by_group()}
+    return {each.variable: _shown(each, value) for each, value in values.items() if value != each.default}
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -154,9 +157,10 @@ def environment(settings: Settings) -> dict[str, str]:
 
 def as_markdown(settings: Settings) -> str:
     """The settings in force as a Markdown table; those that differ from the default are bold."""
+    changed = {variable: f"**{text}**" for variable, text in changed_settings(settings).items()}
     rows = (
-        f"| `{each.variable}` | {f'**{each.value}**' if each.changed else each.value} | {each.meaning} |"
-        for each in list_settings(settings)
+        f"| `{each.variable}` | {changed.get(each.variable) or _shown(each, each.default)} | {each.meaning} |"
+        for each in _by_group()
     )
     return "\n".join(["| variable | value | meaning |", "|---|---|---|", *rows])
 

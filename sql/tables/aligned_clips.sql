@@ -10,3 +10,4 @@ CREATE TABLE aligned_clips (
     CHECK (end_s > start_s),
     PRIMARY KEY (shard, video_id, clip_index)
 );
+-- from clips: shard, video_id, clip_index, shift_s = start_s

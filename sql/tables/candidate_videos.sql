@@ -15,3 +15,5 @@ CREATE TABLE candidate_videos (
     CHECK (kept = (reason IS NULL)),
     PRIMARY KEY (video_id, task_id)
 );
+-- from search_results: video_id, task_id, rank, category_1, title, channel, duration_s, view_count, source
+-- from tasks: category_2

@@ -15,3 +15,4 @@ CREATE TABLE caption_fetches (
     CHECK (status IN ('ok', 'no_captions', 'disabled', 'unavailable', 'age_restricted', 'failed', 'blocked', 'retry')),
     PRIMARY KEY (shard, video_id)
 );
+-- from candidate_videos: video_id

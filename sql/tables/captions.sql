@@ -9,3 +9,4 @@ CREATE TABLE captions (
     word_starts_s DOUBLE[], -- start of each word of the line, split at spaces (seconds); NULL if unknown
     PRIMARY KEY (shard, video_id, line_index)
 );
+-- from candidate_videos: video_id

@@ -16,3 +16,7 @@ CREATE TABLE clips (
     CHECK (end_s > start_s),
     PRIMARY KEY (shard, video_id, clip_index)
 );
+-- from captions: shard, video_id, start_s, end_s, end_s = start_s, caption = text, caption_clean = text
+-- from captions: word_count = text, word_starts_s
+-- from caption_fetches: caption_source = source, language, language_probability
+-- from videos: end_s = duration_s

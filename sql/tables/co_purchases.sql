@@ -9,3 +9,5 @@ CREATE TABLE co_purchases (
     CHECK (product_a < product_b),
     PRIMARY KEY (product_a, product_b)
 );
+-- from retail_baskets: product_a = product_id, product_b = product_id, baskets = basket_id, lift = basket_id
+-- from retail_baskets: npmi = basket_id, significance = basket_id

@@ -14,3 +14,4 @@ CREATE TABLE feature_index (
     CHECK ((status = 'ok') = (error IS NULL)),
     PRIMARY KEY (shard, video_id, stream)
 );
+-- from video_files: shard, video_id

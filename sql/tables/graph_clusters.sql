@@ -4,3 +4,5 @@ CREATE TABLE graph_clusters (
     cluster_id BIGINT NOT NULL CHECK (cluster_id >= 0), -- cluster id, from 0
     PRIMARY KEY (node_id)
 );
+-- from graph_nodes: node_id
+-- from graph_edges: cluster_id = node_a, cluster_id = node_b

@@ -6,3 +6,4 @@ CREATE TABLE graph_edges (
     CHECK (node_a < node_b),
     PRIMARY KEY (node_a, node_b)
 );
+-- from co_purchases: node_a = product_a, node_b = product_b

@@ -6,3 +6,4 @@ CREATE TABLE graph_node_features (
     value DOUBLE NOT NULL, -- value, not standardised
     PRIMARY KEY (node_id, feature)
 );
+-- from graph_nodes: node_id

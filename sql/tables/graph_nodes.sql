@@ -9,3 +9,4 @@ CREATE TABLE graph_nodes (
     CHECK ((reason IS NULL) = (label IS NOT NULL)),
     PRIMARY KEY (node_id)
 );
+-- from co_purchases: node_id = product_a, node_id = product_b, product_id = product_a, product_id = product_b

@@ -13,3 +13,4 @@ CREATE TABLE hero_clips (
     CHECK ((frames = 0) = (reason IS NOT NULL)),
     PRIMARY KEY (shard, clip_id)
 );
+-- from clips: shard, clip_id = video_id, video_id, subtitles = start_s

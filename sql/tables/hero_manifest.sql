@@ -8,3 +8,4 @@ CREATE TABLE hero_manifest (
     content_hash VARCHAR NOT NULL, -- SHA-256 of the features and subtitles (first 16 digits)
     PRIMARY KEY (clip_id)
 );
+-- from hero_clips: clip_id, video_id, shard, split = video_id, array_row, content_hash

@@ -12,3 +12,4 @@ CREATE TABLE pair_index (
     CHECK ((pairs = 0) = (reason IS NOT NULL)),
     PRIMARY KEY (shard, video_id)
 );
+-- from clips: shard, video_id, lines = clip_index

@@ -13,3 +13,4 @@ CREATE TABLE search_results (
     searched_at TIMESTAMPTZ NOT NULL, -- time of the search (UTC)
     PRIMARY KEY (category_1, task_id, rank)
 );
+-- from tasks: category_1, task_id, query = title

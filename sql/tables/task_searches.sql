@@ -11,3 +11,4 @@ CREATE TABLE task_searches (
     CHECK (status IN ('ok', 'failed', 'blocked', 'retry')),
     PRIMARY KEY (category_1, task_id)
 );
+-- from tasks: category_1, task_id, query = title

@@ -12,3 +12,5 @@ CREATE TABLE tasks (
     CHECK (kept = (reason IS NULL)),
     PRIMARY KEY (task_id)
 );
+-- from wikihow_articles: task_id = article_id, title, category_1 = categories, category_2 = categories
+-- from wikihow_articles: verb = title, verb_entry = title, source

@@ -8,3 +8,4 @@ CREATE TABLE training_manifest (
     pairs_version VARCHAR NOT NULL, -- content hash of the pairs
     PRIMARY KEY (video_id)
 );
+-- from pair_index: video_id, shard, split = video_id, first_row, pairs, pairs_version = content_hash

@@ -8,3 +8,4 @@ CREATE TABLE verb_decisions (
     examples VARCHAR[] NOT NULL, -- titles of some of these tasks
     PRIMARY KEY (verb)
 );
+-- from tasks: verb = verb_entry, tasks = verb_entry, examples = title

@@ -5,3 +5,5 @@ CREATE TABLE video_duplicates (
     similarity DOUBLE NOT NULL CHECK (similarity BETWEEN 0 AND 1), -- Jaccard similarity of their shingles
     PRIMARY KEY (video_id)
 );
+-- from candidate_videos: video_id, duplicate_of = video_id
+-- from captions: similarity = text

@@ -17,3 +17,4 @@ CREATE TABLE video_files (
     CHECK (status IN ('ok', 'unavailable', 'age_restricted', 'failed', 'blocked', 'retry')),
     PRIMARY KEY (shard, video_id)
 );
+-- from videos: video_id

@@ -19,3 +19,4 @@ CREATE TABLE video_metadata (
     CHECK (status IN ('ok', 'unavailable', 'age_restricted', 'failed', 'blocked', 'retry')),
     PRIMARY KEY (shard, video_id)
 );
+-- from candidate_videos: video_id

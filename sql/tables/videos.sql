@@ -19,3 +19,8 @@ CREATE TABLE videos (
     CHECK (kept = (reason IS NULL)),
     PRIMARY KEY (video_id)
 );
+-- from candidate_videos: video_id, task_id, rank, category_1, category_2, title, channel, duration_s, view_count
+-- from candidate_videos: source
+-- from caption_fetches: word_count, caption_source = source, language
+-- from video_metadata: duration_s, view_count
+-- from video_duplicates: duplicate_of

@@ -11,9 +11,13 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 
 from assets.lake import load_tables
-from assets.metadata import PART, table_of
+from assets.metadata import PART, TABLE
+from orchestration.artifacts import contract_of
 from orchestration.definitions import build_defs
 from orchestration.settings import load_settings
+from tests.world import write_transactions
+
+NO_LINEAGE = dg.TableColumnLineage({})
 
 
 @pytest.fixture(scope="module")
@@ -53,14 +57,45 @@ def test_every_asset_says_what_it_is(defs: dg.Definitions) -> None:
     graph = defs.resolve_asset_graph()
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
-        assert node.description, key
-        assert node.code_version, key
-        table = table_of(key.path[-1], node.metadata)
-        if table in load_tables():
-            schema = node.metadata["dagster/column_schema"]
-            assert all(column.description for column in schema.columns), key
-        else:
-            assert PART not in node.metadata
+        assert node.description and node.code_version and node.kinds and node.owners, key
+        table = contract_of(node.to_asset_spec())
+        if table is None:
+            assert {TABLE, PART}.isdisjoint(node.metadata), key
+            continue
+        schema = node.metadata["dagster/column_schema"]
+        assert [column.name for column in schema.columns] == list(table.column_types), key
+        assert all(column.description for column in schema.columns), key
+
+
+def test_the_group_of_an_asset_is_its_folder_and_its_page_links_to_the_source(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    assets = Path(__file__).parents[2] / "assets"
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        source, *contract = [Path(link.file_path) for link in node.metadata["dagster/code_references"].code_references]
+        assert source.is_file() and all(path.is_file() for path in contract), key
+        folders = source.relative_to(assets).parent.parts
+        assert (node.group_name, node.tags["system"]) == ("_".join(folders), folders[0]), key
+        assert bool(contract) == (contract_of(node.to_asset_spec()) is not None), key
+        assert node.tags["stage"] in {"collection", "features", "training", "evaluation", "studies", "reporting"}, key
+
+
+def test_the_lineage_of_a_column_names_columns_of_its_inputs(defs: dg.Definitions) -> None:
+    graph = defs.resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        for origins in graph.get(key).metadata.get("dagster/column_lineage", NO_LINEAGE).deps_by_column.values():
+            for origin in origins:
+                assert origin.asset_key in graph.get_ancestor_asset_keys(key), (key, origin)
+                assert origin.column_name in load_tables()[origin.asset_key.path[-1]].column_types, (key, origin)
+    caption = graph.get(dg.AssetKey("clips")).metadata["dagster/column_lineage"].deps_by_column["caption"]
+    assert caption == [dg.TableColumnDep("captions", "text")]
+
+
+def test_sources_that_change_have_a_freshness_policy(tmp_path: Path) -> None:
+    paths = write_transactions(tmp_path, products_each=5, baskets=30)
+    graph = build_defs(load_settings(lake=tmp_path / "lake", **paths)).resolve_asset_graph()
+    fresh = {key.to_user_string() for key in graph.get_all_asset_keys() if graph.get(key).freshness_policy}
+    assert fresh == {"retail_source"}
 
 
 def test_an_option_makes_just_the_assets_that_use_it_out_of_date(tmp_path: Path) -> None:
@@ -79,6 +114,7 @@ def test_loading_takes_no_torch() -> None:
 import sys
 from orchestration.definitions import build_defs
 from orchestration.settings import load_settings
+from tests.world import write_transactions
 build_defs(load_settings())
 sys.exit("torch" in sys.modules)
 """

@@ -240,3 +240,15 @@ def test_a_contract_needs_a_key_and_descriptions() -> None:
         parse_tables({"t": "CREATE TABLE t (\n    a BIGINT,\n    PRIMARY KEY (a)\n)"})
     with pytest.raises(duckdb.ParserException):
         parse_tables({"t": "CREATE TABEL t"})
+
+
+def test_a_contract_names_the_columns_that_a_column_is_derived_from() -> None:
+    statement = "-- Lines.\nCREATE TABLE t (\n    a BIGINT, -- number\n    b BIGINT, -- sum\n    PRIMARY KEY (a)\n);\n"
+    table = parse_tables({"t": f"{statement}-- from u: a, b = a, b = c\n-- from v: b\n"})["t"]
+    assert table.description == "Lines."
+    assert {column.name: column.derived_from for column in table.columns} == {
+        "a": (("u", "a"),),
+        "b": (("u", "a"), ("u", "c"), ("v", "b")),
+    }
+    with pytest.raises(ValueError, match=r"sql/tables/t.sql: -- from names d, which is no column"):
+        parse_tables({"t": f"{statement}-- from u: d = a\n"})

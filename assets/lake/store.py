@@ -136,8 +136,7 @@ class Lake:
     def _open(self) -> duckdb.DuckDBPyConnection:
         self.root.mkdir(parents=True, exist_ok=True)
         database = duckdb.connect(config={"temp_directory": str(self.root / "spill")})
-        for extension in self._extensions():
-            _import(extension)
+        self.install_extensions()
         *settings, attach = self.opening()
         for statement in settings:
             database.execute(statement)
@@ -146,6 +145,15 @@ class Lake:
             with attempt:
                 database.execute(attach)
         return database
+
+    def install_extensions(self) -> None:
+        """Install the extensions of DuckDB that the lake needs, from their Python packages.
+
+        Raises:
+            LakeError: a package is not installed, or the catalog is of an unknown kind.
+        """
+        for extension in self._extensions():
+            _import(extension)
 
     def opening(self, read_only: bool = False) -> Iterator[str]:
         """The statements by which any DuckDB that has the extensions attaches the lake as ``lake``."""

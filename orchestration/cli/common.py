@@ -63,22 +63,11 @@ def open_lake(settings: Settings) -> Lake:
     """The lake of the settings, opened; none is made where there is none.
 
     Raises:
-        CommandError: there is no lake, or its catalog cannot be opened.
+        LakeError: there is no lake, or its catalog cannot be opened.
     """
-    import duckdb
+    from orchestration import stores
 
-    from orchestration.resources import lake_of
-
-    lake = lake_of(settings)
-    if lake.is_new:
-        raise CommandError(
-            f"{settings.lake}: no lake is there; make one with howto refresh, or set HOWTO_LAKE or --lake"
-        )
-    try:
-        lake.snapshot()
-    except duckdb.Error as error:
-        raise CommandError(f"{settings.lake}: the catalog cannot be opened: {str(error).splitlines()[0]}") from error
-    return lake
+    return stores.open_lake(settings)
 
 
 def listen(host: str, port: int) -> socket.socket:

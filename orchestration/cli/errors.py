@@ -28,7 +28,9 @@ _CANNOT_START = {
 }
 """Exceptions whose message says what is wrong and what to do. They are named, not imported, so that help is fast."""
 
-_STOPPED = {"dagster._core.errors.DagsterExecutionInterruptedError"}
+
+_STORES = {"_duckdb.IOException", "_duckdb.ConnectionException"}
+"""A catalog or an object store cannot be reached. Other errors of DuckDB are bugs."""
 
 
 class CommandError(Exception):
@@ -71,8 +73,10 @@ def explain(error: Exception) -> tuple[str, int] | None:
         return _usage(error), CANNOT_START
     if names & _CANNOT_START:
         return str(error), CANNOT_START
-    if names & _STOPPED:
-        return "Stopped.", STOPPED
+    if names & _STORES:
+        from orchestration.stores import reason
+
+        return f"the lake cannot be read: {reason(error)}; howto doctor checks the stores", CANNOT_START
     if isinstance(error, OSError):
         # One that this project raises has only a message.
         place = f"{error.filename}: {error.strerror}; check the path and its permissions"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from orchestration.cli.common import lake_option, open_lake, settings_in_force
+from orchestration.cli.errors import DONE, FAILED
 
 
 @click.command()
@@ -45,4 +46,20 @@ def settings(form: str) -> None:
     click.echo(render(settings_in_force(), form))
 
 
-COMMANDS = (report, sql, settings)
+@click.command()
+@lake_option
+def doctor() -> int:
+    """Check settings, stores, weights and this machine before work.
+
+    A line per check begins with ok, warn or fail. Exit code 1 if any check fails.
+    """
+    from orchestration.doctor import examine
+
+    failed = False
+    for finding in examine():
+        click.echo(f"{finding.level:5} {finding.subject:12} {finding.text}")
+        failed |= finding.level == "fail"
+    return FAILED if failed else DONE
+
+
+COMMANDS = (report, sql, settings, doctor)

@@ -1,0 +1,34 @@
+"""Opening the lake of the settings where it must exist, and what keeps it from being opened, without secrets."""
+
+from __future__ import annotations
+
+import re
+
+import duckdb
+
+from assets.lake import Lake, LakeError
+from orchestration.resources import lake_of
+from orchestration.settings import Settings
+
+_PASSWORD = re.compile(r"(?<=password=)(?:'[^']*'|\S+)|(?<=:)[^/:@\s]+(?=@)", re.IGNORECASE)
+
+
+def open_lake(settings: Settings) -> Lake:
+    """The lake of the settings, opened; none is made where there is none.
+
+    Raises:
+        LakeError: there is no lake, or its catalog cannot be opened.
+    """
+    lake = lake_of(settings)
+    if lake.is_new:
+        raise LakeError(f"{settings.lake}: no lake is there; make one with howto refresh, or set HOWTO_LAKE or --lake")
+    try:
+        lake.snapshot()
+    except duckdb.Error as error:
+        raise LakeError(f"{settings.lake}: the catalog cannot be opened: {reason(error)}") from error
+    return lake
+
+
+def reason(error: Exception) -> str:
+    """The first line of an error of DuckDB, without passwords."""
+    return _PASSWORD.sub("…", str(error).partition("\n")[0])

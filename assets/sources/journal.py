@@ -1,8 +1,7 @@
-"""What a remote source has answered so far: one SQLite file, one committed row an answer.
+"""The answers of a remote source so far: one SQLite file, one committed row per answer.
 
-Belongs here: remembering answers, deciding whether to ask (again), and waiting after a refusal. A table of the lake is
-written whole, so a run that is killed leaves no row there; what it got is here, and the next run makes the same rows
-from it. Does not belong here: how to ask, and what an answer means.
+It decides whether to send a request (again), and waits after a refusal. A table of the lake is written whole, so a run
+that is killed leaves no row there; its answers are here, and the next run makes the same rows from them.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 
 from assets.outcomes import FetchError, Outcome, SourceError, Status
+from assets.values import storable
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (
@@ -30,21 +30,21 @@ _OPEN: frozenset[Status] = frozenset({"blocked", "retry"})
 
 @dataclass(frozen=True)
 class Record(Outcome):
-    """One thing that was asked for; ``body`` is the answer as the source gave it, where there is one."""
+    """One thing that was requested; ``body`` is the source's answer, where there is one."""
 
     body: bytes | None = None
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long things are left alone: doubling from ``first_retry`` to ``longest_retry``; ``pause`` when blocked."""
+    """Waits before requests are repeated: doubling from ``first_retry`` to ``longest_retry``; ``pause`` if blocked."""
 
     first_retry: timedelta = timedelta(hours=1)
     longest_retry: timedelta = timedelta(days=7)
     pause: timedelta = timedelta(hours=1)
 
     def after(self, attempts: int) -> timedelta:
-        """The wait after that many attempts in vain."""
+        """The wait after that many failed attempts."""
         return min(self.first_retry * 2 ** min(attempts - 1, 30), self.longest_retry)
 
 
@@ -53,12 +53,12 @@ def _utc_now() -> datetime:
 
 
 class Journal:
-    """Answers by kind and key. Threads and processes may share one file; it must not lie on a network file system.
+    """Answers by kind and key. Threads and processes may share one file; it must not be on a network file system.
 
     Args:
         path: the SQLite file, made with its folder when first needed.
-        patience: how long failures and refusals are left alone.
-        clock: what "now" is, with its time zone.
+        patience: the waits after failures and refusals.
+        clock: the current time, with its time zone.
     """
 
     def __init__(self, path: Path, patience: Patience | None = None, clock: Callable[[], datetime] = _utc_now) -> None:
@@ -75,15 +75,15 @@ class Journal:
         scope: str,
         keep_for: timedelta | None = None,
     ) -> Record:
-        """The answer that is known, if it is final or not due yet; else what ``ask`` says now, remembered at once.
+        """The stored answer, if it is final or not due yet; else that of ``ask``, stored at once.
 
         Args:
-            ask: gives the answer's body, or raises ``FetchError``.
-            scope: who answers. After a refusal of all requests it is left alone for a while, by every process.
-            keep_for: age from which a good answer is asked for again (None: never); it stays if that fails.
+            ask: returns the answer's body, or raises ``FetchError``.
+            scope: the site and the way to it. After a refusal of all requests no process sends it any for a while.
+            keep_for: age from which a good answer is requested again (None: never); it stays if that fails.
 
         Raises:
-            SourceError: the file is not a journal, or ``ask`` cannot ask at all.
+            SourceError: the file is not a journal, or ``ask`` cannot send any request.
         """
         known = self.get(kind, key)
         if known is not None and not self._is_due(known, keep_for):
@@ -104,7 +104,7 @@ class Journal:
         return record
 
     def get(self, kind: str, key: str) -> Record | None:
-        """What is known of a thing."""
+        """The record of a thing, if there is one."""
         with self._lock:
             row = self._db.execute(
                 "SELECT status, error, attempts, fetched_at, next_try_at, body FROM answers WHERE kind = ? AND key = ?",
@@ -123,7 +123,7 @@ class Journal:
         )
 
     def put(self, kind: str, key: str, record: Record) -> None:
-        """Remember what is known of a thing; on disk when this returns."""
+        """Store the record of a thing; it is on disk when this returns."""
         fetched_at = record.fetched_at or self.clock()
         row = (
             kind,
@@ -132,7 +132,7 @@ class Journal:
             record.attempts,
             fetched_at.isoformat(),
             record.next_try_at.isoformat() if record.next_try_at else None,
-            record.error,
+            storable(record.error) if record.error else None,
             zlib.compress(record.body) if record.body is not None else None,
         )
         with self._lock:
@@ -152,7 +152,7 @@ class Journal:
         return database
 
     def forget(self, kind: str, key: str) -> None:
-        """Know nothing of a thing any more."""
+        """Remove the record of a thing."""
         with self._lock:
             self._db.execute("DELETE FROM answers WHERE kind = ? AND key = ?", (kind, key))
 
@@ -199,4 +199,4 @@ class Journal:
 def _put_off(known: Record | None, pause: tuple[datetime, str], now: datetime) -> Record:
     until, error = pause
     attempts = known.attempts if known is not None else 0
-    return Record("blocked", error=f"not asked: {error}", attempts=attempts, fetched_at=now, next_try_at=until)
+    return Record("blocked", error=f"not requested: {error}", attempts=attempts, fetched_at=now, next_try_at=until)

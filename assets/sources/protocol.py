@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -40,6 +40,14 @@ class SearchResult:
     view_count: int | None
     found_at: datetime | None = None
     rank: int | None = None
+
+
+class SearchResults(list[SearchResult]):
+    """Search results, and what of the answer is not used."""
+
+    def __init__(self, results: Iterable[SearchResult] = (), problems: tuple[str, ...] = ()) -> None:
+        super().__init__(results)
+        self.problems = problems
 
 
 @dataclass(frozen=True)

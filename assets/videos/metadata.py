@@ -1,7 +1,4 @@
-"""Asking a source for what its search results lack.
-
-Belongs here: the rows of the answers. Candidates only are asked for, after the filters that need no such request.
-"""
+"""Metadata that search results lack, for candidates that passed the filters that need no such request."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ from assets.sources.protocol import VideoSource
 
 
 def fetch_metadata(source: VideoSource, video_ids: Iterable[str], shard: str) -> pl.DataFrame:
-    """The rows of ``video_metadata`` for the videos of one shard; after their captions, a remote source knows all."""
+    """The rows of ``video_metadata`` for the videos of one shard; captions of a remote source bring them along."""
     rows = []
     for video_id in video_ids:
         about = source.metadata(video_id)

@@ -1,7 +1,4 @@
-"""Asking a source for each task's videos.
-
-Belongs here: the query, the rows of its answer, and what came of it. Which videos stay is decided in ``filters``.
-"""
+"""Searching a source for each task's videos: queries, rows and outcomes. See ``filters`` for which videos stay."""
 
 from __future__ import annotations
 
@@ -12,7 +9,10 @@ import polars as pl
 
 from assets.lake import load_tables
 from assets.outcomes import FetchError, Outcome
-from assets.sources.protocol import SearchResult, VideoSource
+from assets.sources.protocol import SearchResult, SearchResults, VideoSource
+
+_MOST_PROBLEMS = 3
+"""Problems of one answer that its row names."""
 
 
 def search_tasks(
@@ -66,6 +66,8 @@ def search_tasks(
 
 def _search(source: VideoSource, query: str, limit: int) -> tuple[list[SearchResult], Outcome]:
     try:
-        return source.search(query, limit), Outcome("ok")
+        results = source.search(query, limit)
     except FetchError as error:
         return [], error.outcome
+    problems = results.problems if isinstance(results, SearchResults) else ()
+    return results, Outcome("ok", error="; ".join(problems[:_MOST_PROBLEMS]) or None)

@@ -1,7 +1,6 @@
-"""Caption tracks from YouTube by either library, and which of a video's tracks is the best.
+"""Caption tracks from YouTube by either library, and the choice of a video's best track.
 
-Belongs here: choosing and fetching a track, and reading it back. What rolling windows mean is told in
-``assets/captions/segments``, file formats in the other modules there.
+See ``assets.captions`` for the formats and for rolling windows.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _TRANSLATION_PAUSE = timedelta(hours=1)
 
 
 class CaptionClient(Protocol):
-    """A library that captions are asked of."""
+    """A library that requests captions."""
 
     def fetch(self, video_id: str) -> bytes:
         """The best track: manual English, else recognised English, else one translated to English.
@@ -43,7 +42,7 @@ class CaptionClient(Protocol):
             A JSON object with ``client``, ``source``, ``language`` and the track as ``json3`` or ``snippets``.
 
         Raises:
-            FetchError: there is none, or the question failed.
+            FetchError: there is none, or the request failed.
         """
         ...
 
@@ -55,10 +54,9 @@ class YtDlpCaptions:
         self.player = player
 
     def fetch(self, video_id: str) -> bytes:
-        """See ``CaptionClient``; one request beside the player's answer."""
-        info = self.player.info(video_id)
+        """See ``CaptionClient``; one request in addition to the player's answer."""
+        info, ydl = self.player.answer(video_id)
         source, language, address = _listed_best(info)
-        ydl = self.player.ydl
         ydl.begin()
         try:
             body = ydl.urlopen(address).read()
@@ -68,7 +66,7 @@ class YtDlpCaptions:
                 raise not_now(_TRANSLATION_REFUSED, _TRANSLATION_PAUSE) from error
             raise of_ytdlp(error, ydl) from error
         if not body.strip():
-            raise not_now("empty caption track (YouTube answers so when it wants another authorisation)")
+            raise not_now("empty caption track (YouTube answers so when it requires another authorisation)")
         return _answer("yt-dlp", source, language, "json3", body.decode(errors="replace"))
 
 
@@ -147,8 +145,8 @@ def fetch_track(clients: Iterable[CaptionClient], video_id: str) -> bytes:
     """The first client's track that there is and that can be read.
 
     Raises:
-        FetchError: no client has one. The clients play different devices, of which one may be refused what another
-            gets, so the outcome is the most hopeful of theirs; a refusal of all requests ends the search at once.
+        FetchError: no client has one. One kind of client may be refused what another gets, so the outcome is the one
+            with the best prospects; a refusal of all requests ends the search at once.
     """
     errors: list[FetchError] = []
     for client in clients:
@@ -163,14 +161,14 @@ def fetch_track(clients: Iterable[CaptionClient], video_id: str) -> bytes:
             errors.append(not_now(str(error)))
         else:
             return body
-    raise min(errors, key=lambda error: _HOPE.index(error.outcome.status))
+    raise min(errors, key=lambda error: _PROSPECTS.index(error.outcome.status))
 
 
-_HOPE: tuple[Status, ...] = ("retry", "no_captions", "disabled", "age_restricted", "unavailable")
+_PROSPECTS: tuple[Status, ...] = ("retry", "no_captions", "disabled", "age_restricted", "unavailable")
 
 
 def read_track(record: Record) -> CaptionTrack:
-    """The track of a video as it was remembered, or why there is none."""
+    """The stored track of a video, or why there is none."""
     known = json.loads(record.body) if record.body else {}
     read = read_lines(record.body) if record.body else Captions(())
     return CaptionTrack(
@@ -186,10 +184,10 @@ def read_track(record: Record) -> CaptionTrack:
 
 
 def read_lines(body: bytes) -> Captions:
-    """The lines of a fetched track, and what of it cannot be used.
+    """The lines of a fetched track, and its cues that cannot be used.
 
     Raises:
-        CaptionError: it is not what it says.
+        CaptionError: it is not in its format.
     """
     answer = json.loads(body)
     if "json3" in answer:
@@ -200,4 +198,4 @@ def read_lines(body: bytes) -> Captions:
 
 def _answer(client: str, source: CaptionSource, language: str, form: str, track: object) -> bytes:
     answer = {"client": client, "source": source, "language": language, form: track}
-    return json.dumps(answer, ensure_ascii=False).encode()
+    return json.dumps(answer).encode()

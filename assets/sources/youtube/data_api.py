@@ -1,7 +1,6 @@
 """Searching with the YouTube Data API v3, by key: the documented way, with a daily quota.
 
-Belongs here: the two methods that a search takes, and what their errors mean. Free of charge, a project may ask for
-100 search pages of 50 results a day, so 200 results for 25 tasks.
+Free of charge, a project may request 100 search pages of 50 results per day, so 200 results for 25 tasks.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from assets.sources.youtube.options import YouTubeOptions
 from assets.sources.youtube.search import FIELDS
 
 PAGE = 50
-"""Results a page, and ids a question for details: the most that the API gives."""
+"""Results per page, and ids per request for details: the API's limit."""
 
 _QUOTA = frozenset({"quotaExceeded", "dailyLimitExceeded"})
 _TOO_FAST = frozenset({"rateLimitExceeded", "userRateLimitExceeded"})
@@ -32,7 +31,7 @@ _QUOTA_DAY = ZoneInfo("America/Los_Angeles")
 
 
 class _Transport:
-    """What Google's client expects of httplib2, by ``requests``: httplib2 itself forgets a proxy without PySocks."""
+    """What Google's client expects of httplib2, by ``requests``: httplib2 itself ignores a proxy without PySocks."""
 
     def __init__(self, session: PoliteSession) -> None:
         self.session = session
@@ -42,8 +41,9 @@ class _Transport:
     ) -> tuple[httplib2.Response, bytes]:
         """One request: status and headers, and the body."""
         answer = self.session.request(method, uri, data=body, headers=headers)
-        told = {name.lower(): value for name, value in answer.headers.items()}
-        return httplib2.Response({**told, "status": str(answer.status_code), "reason": answer.reason}), answer.content
+        received = {name.lower(): value for name, value in answer.headers.items()}
+        received |= {"status": str(answer.status_code), "reason": answer.reason}
+        return httplib2.Response(received), answer.content
 
     def close(self) -> None:
         """Close the connections."""
@@ -58,19 +58,19 @@ class DataApiSearch:
             raise SourceError("the Data API searches by key: set HOWTO_YOUTUBE_API_KEY, or search with yt-dlp")
         self.subtitles_only = options.subtitles_only
         http = _Transport(PoliteSession(limiter, options.response_timeout_s, options.proxy_address))
-        # The description of the API lies in the package: no request, and the same for everyone.
+        # The description of the API is in the package: no request, and the same for everyone.
         self.api = build("youtube", "v3", developerKey=options.key, http=http, static_discovery=True)
 
     def search(self, query: str, limit: int) -> bytes:
-        """As ``FlatSearch.search``, in a page and a question for details per 50 results.
+        """As ``FlatSearch.search``, in a page and a request for details per 50 results.
 
         Raises:
-            FetchError: not all of them could be had; SourceError: the key does not work.
+            FetchError: not all of them were received; SourceError: the key does not work.
         """
         rows: list[dict[str, Any]] = []
         page: str | None = None
         while len(rows) < limit:
-            question = {
+            parameters = {
                 "part": "snippet",
                 "type": "video",
                 "q": query,
@@ -79,23 +79,22 @@ class DataApiSearch:
                 **({"videoCaption": "closedCaption"} if self.subtitles_only else {}),
                 **({"pageToken": page} if page else {}),
             }
-            answer = self._ask(self.api.search().list(**question))
-            found = [item for item in answer.get("items", []) if item.get("id", {}).get("videoId")]
+            answer = self._answer(self.api.search().list(**parameters))
+            found = {item["id"]["videoId"]: item for item in _items(answer) if _object(item.get("id")).get("videoId")}
             rows.extend(self._details(found))
             page = answer.get("nextPageToken")
             if not page or not found:
                 break
-        return json.dumps(rows[:limit], ensure_ascii=False).encode()
+        return json.dumps(rows[:limit]).encode()
 
-    def _details(self, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _details(self, found: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
         if not found:
             return []
-        ids = ",".join(item["id"]["videoId"] for item in found)
-        answer = self._ask(self.api.videos().list(part="snippet,contentDetails,statistics", id=ids, maxResults=PAGE))
-        details = {item["id"]: item for item in answer.get("items", [])}
-        return [_row(item["id"]["videoId"], item["snippet"], details.get(item["id"]["videoId"], {})) for item in found]
+        request = self.api.videos().list(part="snippet,contentDetails,statistics", id=",".join(found), maxResults=PAGE)
+        details = {str(item.get("id")): item for item in _items(self._answer(request))}
+        return [_row(video_id, item, details.get(video_id, {})) for video_id, item in found.items()]
 
-    def _ask(self, request: Any) -> dict[str, Any]:
+    def _answer(self, request: Any) -> dict[str, Any]:
         try:
             return dict(request.execute())
         except HttpError as error:
@@ -104,25 +103,34 @@ class DataApiSearch:
             raise not_now(f"{type(error).__name__}: {error}") from error
 
 
-def _row(video_id: str, snippet: dict[str, Any], details: dict[str, Any]) -> dict[str, Any]:
+def _row(video_id: str, found: dict[str, Any], details: dict[str, Any]) -> dict[str, Any]:
     # Titles in search answers have their entities escaped; those in details do not.
-    told = details.get("snippet", snippet)
-    views = details.get("statistics", {}).get("viewCount")
-    duration = parse_duration(details.get("contentDetails", {}).get("duration"))
+    snippet = _object(details.get("snippet")) or _object(found.get("snippet"))
+    duration = _object(details.get("contentDetails")).get("duration")
+    views = _object(details.get("statistics")).get("viewCount")
     known = {
         "id": video_id,
-        "title": told.get("title"),
-        "channel": told.get("channelTitle"),
-        "channel_id": told.get("channelId"),
-        "duration": duration,
-        "view_count": int(views) if views is not None else None,
-        "live_status": told.get("liveBroadcastContent"),
+        "title": snippet.get("title"),
+        "channel": snippet.get("channelTitle"),
+        "channel_id": snippet.get("channelId"),
+        "duration": parse_duration(duration) if isinstance(duration, str) else duration,
+        "view_count": int(views) if isinstance(views, str) and views.isdecimal() and len(views) < 20 else views,
+        "live_status": snippet.get("liveBroadcastContent"),
     }
     return {name: known.get(name) for name in FIELDS}
 
 
+def _items(answer: dict[str, Any]) -> list[dict[str, Any]]:
+    items = answer.get("items")
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
 def of_data_api(error: HttpError, now: datetime) -> Exception:
-    """From an error of the API; a spent quota comes back at midnight Pacific time."""
+    """From an error of the API; a spent quota is renewed at midnight Pacific time."""
     reasons = {detail.get("reason") for detail in error.error_details if isinstance(detail, dict)}
     status = int(error.resp.status)
     if reasons & _QUOTA:

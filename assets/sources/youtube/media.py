@@ -1,7 +1,4 @@
-"""Video files from YouTube: one whole file a video, within a quota of the disk.
-
-Belongs here: choosing a format, fetching it, and when to stop. What is in a file is told in ``assets/media``.
-"""
+"""Video files from YouTube: one whole file per video, within a quota of the disk."""
 
 from __future__ import annotations
 
@@ -17,10 +14,10 @@ from yt_dlp.utils import DownloadCancelled
 from assets.media.suffixes import VIDEO_SUFFIXES
 from assets.outcomes import FetchError
 from assets.sources.http import RateLimiter
-from assets.sources.youtube.errors import YTDLP_ERRORS, not_now, of_ytdlp
+from assets.sources.youtube.errors import YTDLP_ERRORS, not_now
 from assets.sources.youtube.options import YouTubeOptions
-from assets.sources.youtube.player import WATCH, extractor_args
-from assets.sources.youtube.polite import PoliteYoutubeDL, ydl_params
+from assets.sources.youtube.player import WATCH, Players
+from assets.sources.youtube.polite import PoliteYoutubeDL
 from ml.files import file_hash
 
 
@@ -34,10 +31,10 @@ class Quota:
         self._reached = False
 
     def claim(self, count: int) -> None:
-        """Claim so many bytes more. Once they were refused, all are: the rest of a run should not ask in vain.
+        """Claim so many bytes more. After one refusal all are refused, so that the rest of a run makes no request.
 
         Raises:
-            FetchError: there are none left. Asking again makes sense as soon as there are.
+            FetchError: too few are left; a later run may have more.
         """
         with self._lock:
             if self.limit is None:
@@ -57,7 +54,7 @@ class Quota:
 
 
 class _Stopped(DownloadCancelled):
-    """The download must not go on; carries what to say of it, and whether its part is of use later."""
+    """The download must end; with its error, and whether its part is of use later."""
 
     def __init__(self, error: FetchError, keep_part: bool) -> None:
         super().__init__(str(error))
@@ -81,32 +78,27 @@ class Downloads:
             "fixup": "never",
             "updatetime": False,
             "progress_hooks": [self._on_progress],
-            "extractor_args": extractor_args(options),
-            **ydl_params(options),
         }
-        self.ydl = PoliteYoutubeDL(params, limiter, None)
+        self.players = Players(options, limiter, params, None)
         self._claimed = 0
 
     def fetch(self, video_id: str) -> bytes:
-        """Fetch the file; one request beside those for its bytes. A part that a killed run left is gone on with.
+        """Fetch the file; one request in addition to those for its bytes. A part that a killed run left is continued.
 
         Returns:
             A JSON object: ``file`` (name in the folder), ``bytes``, ``sha256``, ``format_id``, ``height``.
 
         Raises:
-            FetchError: it could not be had whole.
+            FetchError: it was not received whole.
         """
-        self.ydl.begin()
         self.quota.claim(0)
         self._claimed = self._on_disk(video_id)
         try:
-            info = self._extract(video_id)
+            info, _ = self.players.first_answer(lambda ydl: self._extract(ydl, video_id))
         except _Stopped as stopped:
             for part in [] if stopped.keep_part else self._parts(video_id):
                 part.unlink()
             raise stopped.error from stopped
-        except YTDLP_ERRORS as error:
-            raise of_ytdlp(error, self.ydl) from error
         finally:
             self.quota.settle(self._on_disk(video_id) - self._claimed)
         path = finished(self.folder, video_id)
@@ -114,18 +106,17 @@ class Downloads:
             raise not_now("yt-dlp made no file")
         return describe(path, {"format_id": info.get("format_id"), "height": info.get("height")})
 
-    def _extract(self, video_id: str) -> dict[str, Any] | None:
+    def _extract(self, ydl: PoliteYoutubeDL, video_id: str) -> dict[str, Any] | None:
         try:
-            return self.ydl.extract_info(WATCH.format(video_id), download=True)
+            return ydl.extract_info(WATCH.format(video_id), download=True)
         except YTDLP_ERRORS:
-            if self.ydl.refused is None or self.ydl.refused.status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            if ydl.refused is None or ydl.refused.status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 raise
-        # A part that has every byte already, of a run killed before its last rename: yt-dlp asks for what follows, in
-        # its second try too, so it would be refused for ever.
+        # A part with every byte, of a run killed before its last rename: yt-dlp would request what follows for ever.
         for part in self._parts(video_id):
             part.unlink()
-        self.ydl.begin()
-        return self.ydl.extract_info(WATCH.format(video_id), download=True)
+        ydl.begin()
+        return ydl.extract_info(WATCH.format(video_id), download=True)
 
     def _on_disk(self, video_id: str) -> int:
         path = finished(self.folder, video_id)
@@ -155,6 +146,6 @@ def finished(folder: Path, video_id: str) -> Path | None:
 
 
 def describe(path: Path, known: dict[str, Any]) -> bytes:
-    """What is remembered of a whole file, as a JSON object."""
+    """What the journal keeps of a whole file, as a JSON object."""
     digest = file_hash(path)
     return json.dumps({"file": path.name, "bytes": path.stat().st_size, "sha256": digest, **known}).encode()

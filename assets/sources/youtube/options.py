@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 
-from assets.options import ExistingFile, Options, Variable
+from assets.options import ExistingFile, Options, Variable, listed
 from assets.sources.options import RequestsPerSecond
 
 SearchBackend = Literal["yt-dlp", "data-api"]
@@ -24,6 +24,8 @@ class YouTubeOptions(Options):
         caption_clients: clients that captions are requested from, in this order. yt-dlp reads them from the metadata
             response, so it needs one more request and has word times; youtube-transcript-api needs three requests and
             has lines only.
+        players: the next kind is tried where one is refused. Most kinds other than the defaults need a JavaScript
+            runtime (extra ``youtube``). With ``cookies``, yt-dlp chooses.
         media_quota_gb: GB that all video files may take; None: no limit.
         jitter_s: longest random wait added before each request, in seconds.
         tries: how often a run requests something that fails temporarily.
@@ -49,6 +51,11 @@ class YouTubeOptions(Options):
         float | None, Field(gt=0, description="days after which a search is repeated; not set: never")
     ] = None
     caption_clients: tuple[CaptionClient, ...] = ("youtube-transcript-api", "yt-dlp")
+    players: Annotated[
+        tuple[str, ...],
+        BeforeValidator(listed),
+        Field(min_length=1, description="kinds of players that yt-dlp requests videos as, in this order, with commas"),
+    ] = ("visionos", "android")
     media_height: Annotated[
         int, Field(ge=16, description="highest picture height of a video file that is fetched, in pixels")
     ] = 360

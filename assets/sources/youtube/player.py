@@ -1,21 +1,27 @@
 """The player's answer about one video: metadata and the list of its caption tracks, in one request.
 
-Belongs here: asking for it with yt-dlp and reading metadata from it. Captions are chosen from it in ``captions``.
+See ``captions`` for the choice of a track, and ``javascript`` for the players that need a runtime.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, TypeVar
+
+from yt_dlp.utils import DownloadCancelled
 
 from assets.outcomes import FetchError
 from assets.sources.http import RateLimiter
 from assets.sources.journal import Record
 from assets.sources.protocol import VideoMetadata
-from assets.sources.youtube.errors import YTDLP_ERRORS, not_now, of_ytdlp
+from assets.sources.youtube.errors import YTDLP_ERRORS, is_refusal_of_player, not_now, of_ytdlp
+from assets.sources.youtube.javascript import needs_javascript
 from assets.sources.youtube.options import YouTubeOptions
 from assets.sources.youtube.polite import PoliteYoutubeDL, ydl_params
+from assets.values import Fields
 
 WATCH = "https://www.youtube.com/watch?v={}"
 
@@ -25,61 +31,103 @@ SPOKEN = "-orig"
 WITHHELD = "captions_withheld"
 """Key of the information: yt-dlp left out caption tracks because it could not authorise itself."""
 
+LOGGED_IN = "default"
+"""The players of a login: those that yt-dlp chooses for one."""
+
 _FIELDS = ("id", "title", "channel_id", "duration", "view_count", "language", "description", "tags", "live_status")
+Answer = TypeVar("Answer")
 
 
-def extractor_args(options: YouTubeOptions) -> dict[str, dict[str, list[str]]]:
-    """What yt-dlp may leave out, so that one request is enough.
+class Players:
+    """One ``YoutubeDL`` per kind of player, for one thread: the next kind is tried where one is refused."""
 
-    Measured: two requests and 116 ms of CPU a video as it is, one and 25 ms so. A login takes the others as well, for
-    clients without the watch page do not carry cookies.
+    def __init__(
+        self, options: YouTubeOptions, limiter: RateLimiter, params: Mapping[str, Any], seconds: float | None
+    ) -> None:
+        self._options, self._limiter, self._params, self._seconds = options, limiter, params, seconds
+        self._made: dict[str, PoliteYoutubeDL] = {}
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        return (LOGGED_IN,) if self._options.cookies else self._options.players
+
+    def _ydl(self, name: str) -> PoliteYoutubeDL:
+        if name not in self._made:
+            params = {**self._params, "extractor_args": extractor_args(name), **ydl_params(self._options)}
+            self._made[name] = PoliteYoutubeDL(params, self._limiter, self._seconds)
+        return self._made[name]
+
+    def first_answer(self, request: Callable[[PoliteYoutubeDL], Answer]) -> tuple[Answer, PoliteYoutubeDL]:
+        """The answer of the first player that is not refused, and its ``YoutubeDL``.
+
+        Raises:
+            FetchError: no player got an answer; it is the first one's.
+        """
+        refusals: list[tuple[FetchError, BaseException]] = []
+        for name in self._names:
+            ydl = self._ydl(name)
+            ydl.begin()
+            try:
+                return request(ydl), ydl
+            except DownloadCancelled:
+                raise
+            except YTDLP_ERRORS as error:
+                refusals.append((of_ytdlp(error, ydl), ydl.broken or error))
+                if not is_refusal_of_player(error, ydl):
+                    break
+        refusal, cause = refusals[0]
+        raise refusal from cause
+
+
+def extractor_args(player: str) -> dict[str, dict[str, list[str]]]:
+    """What yt-dlp may leave out, so that one request is enough where the player allows it.
+
+    Measured: two requests and 116 ms of CPU per video by default, one and 25 ms so. A login needs the watch page, and
+    players with JavaScript need their configuration and script.
     """
     skip = {"skip": ["translated_subs", "hls", "dash"]}
-    if options.cookies:
+    if player == LOGGED_IN:
         return {"youtube": skip}
-    return {
-        "youtube": {
-            **skip,
-            "player_client": ["visionos"],
-            "player_skip": ["webpage", "configs", "js", "initial_data"],
-        }
-    }
+    left_out = ["webpage", "initial_data", *([] if needs_javascript(player) else ["configs", "js"])]
+    return {"youtube": {**skip, "player_client": [player], "player_skip": left_out}}
 
 
 class Player:
-    """Answers of the player, for one thread. The last one is kept: its captions are usually asked for next."""
+    """Answers of the player, for one thread. The last one is kept: its captions are usually requested next."""
 
     def __init__(self, options: YouTubeOptions, limiter: RateLimiter) -> None:
-        # Nothing is written; only who wants subtitles is told that some were left out.
-        params = {"writesubtitles": True, "extractor_args": extractor_args(options), **ydl_params(options)}
-        self.ydl = PoliteYoutubeDL(params, limiter, options.response_timeout_s)
-        self._last: tuple[str, dict[str, Any] | FetchError] | None = None
+        # Nothing is written; only with this option yt-dlp reports subtitles that it leaves out.
+        self.players = Players(options, limiter, {"writesubtitles": True}, options.response_timeout_s)
+        self._last: tuple[str, tuple[dict[str, Any], PoliteYoutubeDL] | FetchError] | None = None
 
     def info(self, video_id: str) -> dict[str, Any]:
         """yt-dlp's information about a video. Addresses in it are signed and expire: use them now, never store them.
 
         Raises:
-            FetchError: the video is not played here, or the question failed.
+            FetchError: the video is not played here, or the request failed.
         """
+        return self.answer(video_id)[0]
+
+    def answer(self, video_id: str) -> tuple[dict[str, Any], PoliteYoutubeDL]:
+        """As ``info``, with the ``YoutubeDL`` that may read its addresses."""
         if self._last is None or self._last[0] != video_id:
-            self._last = (video_id, self._ask(video_id))
+            self._last = (video_id, self._request(video_id))
         answer = self._last[1]
         if isinstance(answer, FetchError):
             raise answer
         return answer
 
-    def _ask(self, video_id: str) -> dict[str, Any] | FetchError:
-        self.ydl.begin()
+    def _request(self, video_id: str) -> tuple[dict[str, Any], PoliteYoutubeDL] | FetchError:
+        address = WATCH.format(video_id)
         try:
-            info = self.ydl.extract_info(WATCH.format(video_id), download=False, process=False)
-        except YTDLP_ERRORS as error:
-            refusal = of_ytdlp(error, self.ydl)
+            info, ydl = self.players.first_answer(lambda ydl: ydl.extract_info(address, download=False, process=False))
+        except FetchError as refusal:
             if refusal.outcome.status in ("retry", "blocked"):
-                raise refusal from error
+                raise
             return refusal
         if info is None or info.get("id") != video_id:
             raise not_now("the player answered about another video")
-        return {**info, WITHHELD: any("missing subtitles" in warning for warning in self.ydl.warnings)}
+        return {**info, WITHHELD: any("missing subtitles" in warning for warning in ydl.warnings)}, ydl
 
 
 def metadata(info: Mapping[str, Any]) -> bytes:
@@ -91,35 +139,37 @@ def metadata(info: Mapping[str, Any]) -> bytes:
     # Speech is recognised in the language that is spoken.
     spoken = (name.removesuffix(SPOKEN) for name in recognised if name.endswith(SPOKEN))
     kept["language"] = kept["language"] or next(spoken, None)
-    return json.dumps(kept, ensure_ascii=False).encode()
+    return json.dumps(kept).encode()
 
 
 def read_metadata(record: Record) -> VideoMetadata:
-    """The metadata of a video as it was remembered, or why there is none."""
+    """The stored metadata of a video, or why there is none; an odd value costs its field, and ``error`` names it."""
     known = json.loads(record.body) if record.body else {}
-    return VideoMetadata(
+    fields = Fields(known if isinstance(known, dict) else {}, "metadata")
+    read = VideoMetadata(
         record.status,
-        title=known.get("title"),
-        channel_id=known.get("channel_id"),
-        duration_s=known.get("duration"),
-        view_count=known.get("view_count"),
-        language=known.get("language"),
-        description=known.get("description"),
-        keywords=tuple(known.get("tags") or ()),
-        manual_captions=tuple(known.get("manual_captions") or ()),
-        asr_captions=tuple(known.get("asr_captions") or ()),
-        error=record.error,
+        title=fields.text("title"),
+        channel_id=fields.text("channel_id"),
+        duration_s=fields.number("duration", 0),
+        view_count=fields.integer("view_count", 0),
+        language=fields.text("language"),
+        description=fields.text("description"),
+        keywords=fields.texts("tags"),
+        manual_captions=fields.texts("manual_captions"),
+        asr_captions=fields.texts("asr_captions"),
         attempts=record.attempts,
         fetched_at=record.fetched_at,
         next_try_at=record.next_try_at,
     )
+    return replace(read, error=record.error or "; ".join(each.problem for each in fields.problems) or None)
 
 
-def own_tracks(listed: Mapping[str, Any] | None) -> dict[str, str]:
+def own_tracks(listed: Any) -> dict[str, str]:
     """Addresses of the json3 form of caption tracks by language; machine translations and live chats are left out."""
     tracks = {}
-    for language, forms in (listed or {}).items():
-        address = next((form["url"] for form in forms if form.get("ext") == "json3"), None)
-        if address is not None and "tlang=" not in address:
-            tracks[language] = address
+    for language, forms in listed.items() if isinstance(listed, Mapping) else ():
+        usable = (form for form in forms if isinstance(form, Mapping)) if isinstance(forms, list) else ()
+        address = next((form.get("url") for form in usable if form.get("ext") == "json3"), None)
+        if isinstance(address, str) and "tlang=" not in address:
+            tracks[str(language)] = address
     return tracks

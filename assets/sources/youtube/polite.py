@@ -8,7 +8,7 @@ from typing import Any
 import urllib3
 from yt_dlp import YoutubeDL
 from yt_dlp.networking.common import Response
-from yt_dlp.networking.exceptions import HTTPError
+from yt_dlp.networking.exceptions import HTTPError, TransportError
 
 from assets.sources.http import RateLimiter, TimedBody
 from assets.sources.youtube.options import YouTubeOptions
@@ -35,13 +35,15 @@ class _Log:
 class PoliteYoutubeDL(YoutubeDL):
     """A ``YoutubeDL`` that keeps the rate and the time limit (None: the reader of a body limits it).
 
-    ``refused`` is the last HTTP error since ``begin``, ``warnings`` are all warnings since then.
+    Since ``begin``: ``refused`` is the last HTTP error, ``broken`` the last connection without an answer, ``warnings``
+    are all warnings. yt-dlp's own error often names neither.
     """
 
     def __init__(self, params: dict[str, Any], limiter: RateLimiter, seconds: float | None) -> None:
         self.limiter = limiter
         self.seconds = seconds
         self.refused: HTTPError | None = None
+        self.broken: TransportError | None = None
         self._messages = _Log()
         super().__init__({**params, "logger": self._messages})
 
@@ -51,7 +53,7 @@ class PoliteYoutubeDL(YoutubeDL):
 
     def begin(self) -> None:
         """Forget errors and warnings of earlier requests."""
-        self.refused = None
+        self.refused = self.broken = None
         self._messages.warnings.clear()
 
     def urlopen(self, req: Any) -> Response:
@@ -60,7 +62,10 @@ class PoliteYoutubeDL(YoutubeDL):
         try:
             response = super().urlopen(req)
         except HTTPError as error:
-            self.refused = error
+            self.refused, self.broken = error, None
+            raise
+        except TransportError as error:
+            self.broken = error
             raise
         if self.seconds is not None and isinstance(response.fp, urllib3.BaseHTTPResponse):
             response.fp = TimedBody(response.fp, self.seconds)

@@ -1,7 +1,6 @@
-"""YouTube as a video source that can be stopped and gone on with at any moment.
+"""YouTube as a video source that can be interrupted and continued at any moment.
 
-Belongs here: which question goes to which client, under which name its answer is remembered. Asking is told in the
-modules beside this one, remembering in ``assets/sources/journal``.
+See the other modules of this package for the requests, and ``assets.sources.journal`` for stored answers.
 """
 
 from __future__ import annotations
@@ -17,20 +16,27 @@ from typing import Protocol
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from assets.captions.tracks import CaptionTrack
-from assets.outcomes import FetchError, Problem
+from assets.outcomes import FetchError, Outcome, Problem, SourceError
 from assets.sources.http import RateLimiter
 from assets.sources.journal import Journal, Record
-from assets.sources.protocol import Article, ArticleSource, SearchResult, VideoMetadata
+from assets.sources.protocol import Article, ArticleSource, SearchResults, VideoMetadata
 from assets.sources.youtube.captions import CaptionClient, TranscriptApiCaptions, YtDlpCaptions, fetch_track, read_track
+from assets.sources.youtube.errors import NO_CONNECTION, is_without_connection
+from assets.sources.youtube.javascript import missing_runtime
 from assets.sources.youtube.media import Downloads, Quota, describe, finished
 from assets.sources.youtube.options import YouTubeOptions
 from assets.sources.youtube.player import Player, metadata, read_metadata
 from assets.sources.youtube.search import FlatSearch, read_results
+from assets.values import storable
 from ml.files import content_hash
+
+_MOST_WITHOUT_CONNECTION = 3
+"""Things in a row, each with all its tries, after which the connection is taken to be down."""
+_CONNECTION_PAUSE = timedelta(minutes=5)
 
 
 class SearchClient(Protocol):
-    """Who searches."""
+    """A client of searches."""
 
     def search(self, query: str, limit: int) -> bytes:
         """The first results as a JSON list; raises ``FetchError``."""
@@ -38,7 +44,7 @@ class SearchClient(Protocol):
 
 
 class _Clients(threading.local):
-    """Clients that are made when first asked, each thread its own: neither library may be shared by threads."""
+    """Clients of one thread, made when first used: neither library may be shared by threads."""
 
     def __init__(self, options: YouTubeOptions, limiter: RateLimiter) -> None:
         self.options, self.limiter = options, limiter
@@ -74,9 +80,9 @@ class _Clients(threading.local):
 class YouTubeSource:
     """Videos of YouTube for the tasks of another source.
 
-    Every answer is remembered in ``journal`` before it is given: what is final is never asked for again, what failed
-    for the moment is asked for when it is due. After a refusal of all requests nothing is asked for a while; what is
-    then wanted has the outcome ``blocked``.
+    Every answer is stored in ``journal`` before it is returned: what is final is never requested again, what failed
+    temporarily is requested when it is due. After a refusal of all requests, or without a connection, no request is
+    made for a while; each then has the outcome ``blocked``.
     """
 
     name = "youtube"
@@ -88,10 +94,17 @@ class YouTubeSource:
         limiter = RateLimiter(options.requests_per_second, options.jitter_s)
         self._clients = _Clients(options, limiter)
         self._quotas: dict[Path, Quota] = {}
+        self._without_connection = 0
         self._lock = threading.Lock()
 
     def version(self) -> str:
-        """A hash of the tasks' source and of the options that shape answers; time is not among them."""
+        """A hash of the tasks' source and of the options that shape answers; time is not among them.
+
+        Raises:
+            SourceError: the players in use need a JavaScript runtime, and there is none.
+        """
+        if problem := missing_runtime(self.options):
+            raise SourceError(problem)
         options = self.options
         shape = (options.search, options.subtitles_only, options.caption_clients, options.media_height)
         return content_hash((self.article_source.version(), shape))
@@ -101,13 +114,13 @@ class YouTubeSource:
         return self.article_source.articles()
 
     def problems(self) -> list[Problem]:
-        """What the tasks' source set aside."""
+        """Entries that the tasks' source set aside."""
         return self.article_source.problems()
 
-    def search(self, query: str, limit: int) -> list[SearchResult]:
+    def search(self, query: str, limit: int) -> SearchResults:
         """The first results that YouTube shows, best first; see ``VideoSource``."""
         options = self.options
-        key = json.dumps([options.search, options.subtitles_only, limit, query], ensure_ascii=False)
+        key = storable(json.dumps([options.search, options.subtitles_only, limit, query], ensure_ascii=False))
         scope = f"data-api {_digest(options.key)}" if options.search == "data-api" else self._scope
         keep_for = timedelta(days=options.search_max_age_days) if options.search_max_age_days is not None else None
         record = self._recall("search", key, lambda: self._clients.searching.search(query, limit), scope, keep_for)
@@ -116,20 +129,20 @@ class YouTubeSource:
         return read_results(record.body, record.fetched_at)
 
     def metadata(self, video_id: str) -> VideoMetadata:
-        """What the player says of a video, in one request."""
+        """The player's metadata of a video, in one request."""
         return read_metadata(
             self._recall("metadata", video_id, lambda: metadata(self._clients.player.info(video_id)), self._scope)
         )
 
     def captions(self, video_id: str) -> CaptionTrack:
-        """Manual English captions, else recognised, else translated ones; metadata is fetched on the way."""
+        """Manual English captions, else recognised, else translated ones; metadata is fetched with them."""
         self.metadata(video_id)
         return read_track(
             self._recall("captions", video_id, lambda: fetch_track(self._clients.captions, video_id), self._scope)
         )
 
     def media(self, video_id: str, folder: Path) -> Path:
-        """The video's file in ``folder/youtube``; one that is there is never fetched again."""
+        """The video's file in ``folder/youtube``; an existing one is never fetched again."""
         folder = folder / self.name
         quota = self._quota(folder)
         path = finished(folder, video_id)
@@ -147,7 +160,7 @@ class YouTubeSource:
 
     def _checked(self, path: Path, video_id: str, known: Record | None) -> Path:
         if known is None or known.body is None:
-            # A run was killed between giving the file its name and remembering it.
+            # A run was killed after the file had its name and before the journal had it.
             self.journal.put("media", video_id, Record("ok", body=describe(path, {})))
         elif (size := path.stat().st_size) != (fetched := json.loads(known.body)["bytes"]):
             said = f"{path}: {size:,} bytes, but {fetched:,} were fetched; delete it to fetch it again"
@@ -163,7 +176,7 @@ class YouTubeSource:
 
     @property
     def _scope(self) -> str:
-        """Who is asked, seen from there: another way out or a login may be answered where this one is refused."""
+        """The address and login that requests come from: another one may get answers where this one is refused."""
         return f"youtube {_digest(self.options.proxy_address)} {_digest(str(self.options.cookies))}"
 
     def _recall(
@@ -177,11 +190,28 @@ class YouTubeSource:
             ),
             reraise=True,
         )
-        return self.journal.recall(kind, key, lambda: again(ask), scope, keep_for)
+        return self.journal.recall(kind, key, lambda: self._counted(lambda: again(ask)), scope, keep_for)
+
+    def _counted(self, ask: Callable[[], bytes]) -> bytes:
+        """``ask()``; after several things in a row without a connection, all requests pause for a while.
+
+        Raises:
+            FetchError: as ``ask``, or ``blocked``.
+        """
+        try:
+            answer = ask()
+        except FetchError as error:
+            self._without_connection = self._without_connection + 1 if is_without_connection(error) else 0
+            if self._without_connection < _MOST_WITHOUT_CONNECTION:
+                raise
+            reason = f"{error.outcome.error} ({self._without_connection} in a row without a connection)"
+            raise FetchError(Outcome("blocked", error=f"{reason}. {NO_CONNECTION}"), _CONNECTION_PAUSE) from error
+        self._without_connection = 0
+        return answer
 
 
 def _passes(error: BaseException) -> bool:
-    """Whether an error may be over in seconds: it is not known to take a certain time."""
+    """Whether an error may pass in seconds: it is not known to take a certain time."""
     return isinstance(error, FetchError) and error.outcome.status == "retry" and error.wait is None
 
 

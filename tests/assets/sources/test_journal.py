@@ -55,7 +55,7 @@ def test_a_refusal_pauses_one_site_until_it_is_over(tmp_path: Path) -> None:
     journal.recall("captions", "a", refusing, "site")
     elsewhere = Journal(tmp_path / "journal.sqlite", clock=lambda: now)
     record = elsewhere.recall("captions", "b", lambda: b"asked", "site")
-    assert (record.status, record.error, record.attempts) == ("blocked", "not asked: too many", 0)
+    assert (record.status, record.error, record.attempts) == ("blocked", "not requested: too many", 0)
     assert record.next_try_at == START + timedelta(minutes=10)
     assert elsewhere.recall("captions", "c", lambda: b"asked", "other site").status == "ok"
     now = START + timedelta(minutes=10)

@@ -1,4 +1,4 @@
-"""Outcomes of requests to a source: their states, and what a table of outcomes says about stopping and retrying."""
+"""Outcomes of requests to a source: their states, and when a run stops or repeats them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal
 import polars as pl
 
 Status = Literal["ok", "no_captions", "disabled", "unavailable", "age_restricted", "failed", "blocked", "retry"]
-"""What came of asking for one thing.
+"""The outcome of requesting one thing.
 
 Final: ``ok``; ``no_captions`` (none in English, and none that can be translated); ``disabled`` (no captions at all);
 ``unavailable`` (removed, private, or refused to everyone here); ``age_restricted`` (needs a login); ``failed`` (what is
@@ -19,12 +19,12 @@ that went wrong).
 
 
 class SourceError(Exception):
-    """The source cannot give what was asked for; the message names the thing and the reason."""
+    """The source cannot give what was requested; the message names the thing and the reason."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of asking for one thing, over all runs. ``fetched_at`` is None for an answer of just now."""
+    """The outcome of requesting one thing, over all runs. ``fetched_at`` is None for an answer of just now."""
 
     status: Status
     error: str | None = field(default=None, kw_only=True)

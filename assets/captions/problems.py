@@ -1,4 +1,4 @@
-"""What could not be used of a track that can be read. Belongs here: saying it in a line."""
+"""A one-line summary of the cues of a track that cannot be used."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from assets.captions.cues import Captions
 
 
 def set_aside(read: Captions) -> str | None:
-    """How many cues cannot be used and what is wrong with the first; None if all can."""
+    """How many cues cannot be used, and what is wrong with the first; None if all can."""
     if not read.problems:
         return None
     first = read.problems[0]

@@ -1,7 +1,7 @@
-"""From caption lines to sentences: lines break where the screen is full, sentences where a thought ends.
+"""From caption lines, which break where the screen is full, to sentences and their times.
 
-Belongs here: where sentences end and what their times are. The model that tells sentences apart in text without
-punctuation is `wtpsplit <https://github.com/segment-any-text/wtpsplit>`_ (the extra ``sentences``).
+The model that finds sentences in text without punctuation is
+`wtpsplit <https://github.com/segment-any-text/wtpsplit>`_, the extra ``sentences``.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Segmentation(Options):
 
 @dataclass(frozen=True)
 class Word:
-    """A word, its start and its latest possible end in seconds; ``known`` if the track tells its start."""
+    """A word, its start and its latest possible end in seconds; ``known`` if the track has its start."""
 
     text: str
     start_s: float
@@ -84,20 +84,20 @@ def segmented(lines: pl.DataFrame, segmentation: Segmentation) -> pl.DataFrame:
 
 
 def words_of(track: pl.DataFrame) -> list[Word]:
-    """The words of one video's lines. Where words have no times of their own, or some that lie outside of their line or
+    """The words of one video's lines. Where words have no times of their own, or some that are outside of their line or
     run backwards, each word of the line has an equal share of its window."""
     words: list[Word] = []
-    for start_s, end_s, text, told in track.select("start_s", "end_s", "text", "word_starts_s").iter_rows():
+    for start_s, end_s, text, timed in track.select("start_s", "end_s", "text", "word_starts_s").iter_rows():
         spoken = text.split()
-        known = told is not None and told == sorted(told) and start_s <= told[0] and told[-1] < end_s
+        known = timed is not None and timed == sorted(timed) and start_s <= timed[0] and timed[-1] < end_s
         share = (end_s - start_s) / len(spoken)
-        starts = told if known else [start_s + share * i for i in range(len(spoken))]
+        starts = timed if known else [start_s + share * i for i in range(len(spoken))]
         words.extend(Word(*word, known) for word in zip(spoken, starts, [*starts[1:], end_s], strict=True))
     return words
 
 
 def _sentence_ends(segmentation: Segmentation) -> Callable[[list[Word]], list[bool]]:
-    """The function that tells of each word of a track whether a sentence ends with it."""
+    """The function from the words of a track to whether a sentence ends with each."""
     if segmentation.method == "model":
         split = load_model(segmentation.model)
         return lambda words: ends_by_pieces([word.text for word in words], split(" ".join(word.text for word in words)))
@@ -144,7 +144,7 @@ def _clips_of_sentences(
         is_last = index + 1 == len(words)
         is_full = index + 1 - first >= segmentation.max_words
         sentence += is_end
-        # Words told at one time cannot be in two clips: a clip is never empty.
+        # Words of one time cannot be in two clips: a clip is never empty.
         is_possible = is_last or words[index + 1].start_s > words[first].start_s
         if (is_end or is_full or pause > segmentation.max_pause_s) and is_possible:
             piece = words[first : index + 1]

@@ -1,7 +1,6 @@
 """A caption track by speech recognition, for videos that have none.
 
-Belongs here: which recogniser (`faster-whisper <https://github.com/SYSTRAN/faster-whisper>`_, the extra ``asr``), with
-what settings, and which of its segments are speech.
+The recogniser is `faster-whisper <https://github.com/SYSTRAN/faster-whisper>`_, the extra ``asr``.
 """
 
 from __future__ import annotations
@@ -115,9 +114,9 @@ def speech_segments(segments: Iterable[_Segment], recognition: Recognition) -> t
     return tuple(lines), dropped
 
 
-def _words(text: str, told: list[_Word]) -> tuple[tuple[float, str], ...]:
+def _words(text: str, timed: list[_Word]) -> tuple[tuple[float, str], ...]:
     """Words with their starts, if they are the words of the text (the recogniser splits some, as "don" and "'t")."""
-    words = tuple((word.start, word.word.strip()) for word in told)
+    words = tuple((word.start, word.word.strip()) for word in timed)
     return words if " ".join(word for _, word in words) == text else ()
 
 

@@ -28,7 +28,7 @@ class CaptionLine:
 class CaptionTrack(Outcome):
     """The best English caption track of a video, or why there is none.
 
-    ``error`` of a good track tells of single cues that were set aside.
+    ``error`` of a good track names cues that were set aside, and better files that could not be read.
     """
 
     source: CaptionSource | None = None

@@ -1,7 +1,6 @@
-"""Pictures of a video for several networks at once, each with its real presentation time.
+"""Pictures of a video for several networks at once, each with its real presentation time, by PyAV.
 
-Belongs here: decoders, which frames are worth decoding, and scaling, by PyAV. What networks make of the pictures does
-not, nor what containers tell about time (``timeline``).
+See ``timeline`` for the times that containers have.
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ def decode_clips(path: Path, samplings: Samplings | Callable[[SourceVideo], Samp
 
     Args:
         path: the file.
-        samplings: what each stream wants, by its name; or how to tell from what the container says of the video.
+        samplings: what each stream needs, by its name; or a function from the format of the video to that.
 
     Raises:
         DecodeError: there is no video in the file, it is encrypted, a part of it is missing, or it cannot be decoded.
@@ -106,7 +105,7 @@ def _clips(path: Path, timeline: Timeline, samplings: Samplings, sparse: bool) -
     dues = [_dues(sampling, timeline) for sampling in samplings.values()]
     packets = bytes([_WANTED]) * len(timeline.times)
     if sparse:
-        dues, packets = _promised(timeline, dues)
+        dues, packets = _packet_uses(timeline, dues)
     streams = [_Stream(name, sampling, timeline) for name, sampling in samplings.items()]
     picks = heapq.merge(*(stream.picks(number, dues[number]) for number, stream in enumerate(streams)))
     pick = next(picks, None)
@@ -138,8 +137,8 @@ def _dues(sampling: Sampling, timeline: Timeline) -> NDArray[np.int64]:
     return np.fromiter(dues, np.int64, count)
 
 
-def _promised(timeline: Timeline, dues: list[NDArray[np.int64]]) -> tuple[list[NDArray[np.int64]], bytes]:
-    """Times of the frames that are to be picked, as packets tell them, and what becomes of each packet.
+def _packet_uses(timeline: Timeline, dues: list[NDArray[np.int64]]) -> tuple[list[NDArray[np.int64]], bytes]:
+    """Times of the frames that are to be picked, by the packets, and what becomes of each packet.
 
     Frames that no other refers to are decoded if they are picked. So are all others, but those after the last one that
     is picked before a cut: a key frame such that all frames before it in the file are shown before it, and all after

@@ -1,7 +1,6 @@
 """Writing the lake's data in the published forms of HowTo100M, and a whole snapshot of it as a release.
 
-Belongs here: the reverse of ``howto100m_release``, file by file. A file is written beside its name and renamed when
-whole; nothing larger than one shard is in memory.
+A file appears whole or not at all; nothing larger than one shard is in memory.
 """
 
 from __future__ import annotations

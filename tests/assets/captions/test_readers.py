@@ -72,13 +72,13 @@ def test_all_formats_of_a_recognised_track_say_the_same(track: list[Said]) -> No
 @settings(deadline=None)
 @given(recognised())
 @example(SAMPLE)
-def test_word_times_are_the_same_wherever_they_are_told(track: list[Said]) -> None:
-    told = [tuple(((line.start_ms + offset) / 1000, word) for offset, word in line.words) for line in track]
+def test_word_times_are_the_same_in_all_formats_that_have_them(track: list[Said]) -> None:
+    timed = [tuple(((line.start_ms + offset) / 1000, word) for offset, word in line.words) for line in track]
     for format in ("json3", "srv3"):
-        assert [line.words for line in read_captions(getattr(youtube, format)(track), format).lines] == told
+        assert [line.words for line in read_captions(getattr(youtube, format)(track), format).lines] == timed
     from_vtt = [line.words for line in read_captions(youtube.vtt(track), "vtt").lines]
     # A line of one word has no time stamp between words, so WebVTT cannot say that it was timed.
-    assert from_vtt == [words if len(words) > 1 else () for words in told]
+    assert from_vtt == [words if len(words) > 1 else () for words in timed]
 
 
 def test_published_forms_of_one_video() -> None:

@@ -22,8 +22,8 @@ Line = tuple[float, float, str] | tuple[float, float, str, list[float]]
 
 def lines(*rows: Line) -> pl.DataFrame:
     """Rows of ``captions`` for one video: start, end, text and perhaps the words' starts."""
-    told = [(*row, None)[:4] for row in rows]
-    return load_tables()["captions"].frame(("shard-0000", "v", i, *row) for i, row in enumerate(told))
+    padded = [(*row, None)[:4] for row in rows]
+    return load_tables()["captions"].frame(("shard-0000", "v", i, *row) for i, row in enumerate(padded))
 
 
 def with_duration(frame: pl.DataFrame, duration_s: float | None = None) -> pl.DataFrame:

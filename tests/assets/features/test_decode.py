@@ -298,7 +298,7 @@ def test_memory_does_not_grow_with_the_video(tmp_path: Path) -> None:
 
 
 def broken(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Files that cannot be decoded, each with what is to be said of it."""
+    """Files that cannot be decoded, each with the start of its error."""
     whole = numbered(folder / "whole.mp4", steady(Fraction(25)))
     webm = numbered(folder / "whole.webm", steady(Fraction(25)), "libvpx-vp9").read_bytes()
     front = copied(whole, folder / "front.mp4", movflags="faststart").read_bytes()
@@ -340,7 +340,7 @@ def test_broken_files_are_named_with_what_is_wrong(tmp_path: Path) -> None:
         ("v.webm", "libvpx-vp9", 20_000),
     ],
 )
-def test_damage_is_told_with_its_time(tmp_path: Path, name: str, codec: str, size: int) -> None:
+def test_damage_is_named_with_its_time(tmp_path: Path, name: str, codec: str, size: int) -> None:
     path = tmp_path / name
     rng = np.random.default_rng(0)
     with av.open(str(path), "w") as container:

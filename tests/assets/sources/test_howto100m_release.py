@@ -144,7 +144,7 @@ def test_an_entry_that_cannot_be_read_is_an_answer_and_spares_the_others(
     assert source.captions("bbbbbbbbbbb").lines == (CaptionLine(1.0, 2.0, "stir"),)
 
 
-def test_single_lines_that_cannot_be_stored_are_told_and_the_others_stay(tmp_path: Path) -> None:
+def test_single_lines_that_cannot_be_stored_are_named_and_the_others_stay(tmp_path: Path) -> None:
     mixed = {"aaaaaaaaaaa": {"start": [1, None, 3], "end": [2, 3, 4], "text": ["a", "b", "c"]}}
     track = release(tmp_path, raw_caption__json=json.dumps(mixed)).captions("aaaaaaaaaaa")
     assert track.status == "ok" and [line.text for line in track.lines] == ["a", "c"]
@@ -233,9 +233,9 @@ def test_the_zip_of_csv_files_makes_the_round_trip_without_loss(tmp_path: Path, 
 def test_tracks_of_a_shard_are_the_tracks_one_by_one(tmp_path: Path, published: Release) -> None:
     broken = {"x" * 11: {"start": [0, 1], "end": [1, 2], "text": ["a", None]}, "y" * 11: {"start": []}}
     source = release(tmp_path, raw_caption__json=json.dumps({**lists(published), **broken}))
-    asked = [*published, "x" * 11, "y" * 11, "z" * 11]
-    one_by_one = fetch_captions(source, asked, "shard-0000")
-    for mine, theirs in zip(source.caption_rows(asked, "shard-0000"), one_by_one, strict=True):
+    requested = [*published, "x" * 11, "y" * 11, "z" * 11]
+    one_by_one = fetch_captions(source, requested, "shard-0000")
+    for mine, theirs in zip(source.caption_rows(requested, "shard-0000"), one_by_one, strict=True):
         columns = [name for name in theirs.columns if name != "fetched_at"]
         assert mine.schema == theirs.schema
         assert sorted(mine.select(columns).rows(), key=repr) == sorted(theirs.select(columns).rows(), key=repr)

@@ -1,6 +1,6 @@
-"""Features from and to the files that others publish and read, instead of from our own networks.
+"""Import of published feature files into the feature arrays, and export of the arrays to such files.
 
-Belongs here: between such files and the feature arrays. What the files look like is told in ``layouts``.
+See ``layouts`` for the file formats.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from assets.features.store import FeatureStore, Source, VideoRows
 
 Layout = Literal["npy", "npz", "lmdb"]
 PUBLISHED = "published file"
-"""Extractor of rows that no network of ours made."""
+"""Extractor of rows that were read from published files."""
 
 
 def import_shard(
@@ -35,18 +35,18 @@ def import_shard(
 ) -> tuple[list[Extraction], int]:
     """Fill one shard's array of a stream from published files, ``<id>.npy`` or ``<id>.npz`` anywhere below a folder.
 
-    A file that is missing or broken is recorded and harms no other. Times of rows are the middles of their cells.
+    A missing or unreadable file is recorded and does not affect others. The time of a row is the middle of its cell.
 
     Returns:
-        The outcome of each video, sorted by id, and the numbers in a row (0 if no file can be read).
+        The outcome of each video, sorted by id, and the dimension of the rows (0 if no file can be read).
     """
     files = {video_id: path for suffix in (".npz", ".npy") for video_id, path in layouts.feature_files(folder, suffix)}
     array = store.array(stream, shard)
-    there = array.finished()
+    stored = array.finished()
     outcomes, wanted, dim = [], [], 0
     for video_id in sorted(video_ids):
         source, rows, error = _read(folder, files.get(video_id), video_id)
-        if source is not None and source not in there:
+        if source is not None and source not in stored:
             times = ((np.arange(len(rows)) + 0.5) / rate_hz).astype(np.float64)
             array.append([VideoRows(source, times, rows.astype(np.float16))])
         if source is not None:
@@ -61,13 +61,13 @@ def import_shard(
 
 
 def _read(folder: Path, path: Path | None, video_id: str) -> tuple[Source | None, NDArray[np.floating], str | None]:
-    nothing = np.empty((0, 0), np.float16)
+    no_rows = np.empty((0, 0), np.float16)
     if path is None:
-        return None, nothing, f"no {video_id}.npy or .npz below {folder}"
+        return None, no_rows, f"no {video_id}.npy or .npz below {folder}"
     try:
         rows = layouts.read_npy(path) if path.suffix == ".npy" else layouts.read_npz(path)
     except (layouts.LayoutError, OSError) as error:
-        return None, nothing, str(error)
+        return None, no_rows, str(error)
     checksum = hashlib.sha256(path.read_bytes()).hexdigest()
     return Source(video_id, checksum, PUBLISHED), rows, None
 
@@ -75,10 +75,10 @@ def _read(folder: Path, path: Path | None, video_id: str) -> tuple[Source | None
 def export_features(
     index: pl.DataFrame, store: FeatureStore, streams: Sequence[str], layout: Layout, folder: Path
 ) -> int:
-    """Write the rows of all good videos in a published layout.
+    """Write the rows of all videos that have some in a published layout.
 
-    ``npy`` and ``npz`` make a file a video and stream, ``<folder>/<stream>/<id>.npy``; ``lmdb`` makes HERO's one LMDB
-    of two streams side by side.
+    ``npy`` and ``npz`` write one file per video and stream, ``<folder>/<stream>/<id>.npy``; ``lmdb`` writes HERO's LMDB
+    of two concatenated streams.
 
     Args:
         index: rows of ``feature_index``.
@@ -87,7 +87,7 @@ def export_features(
         The number of videos written.
 
     Raises:
-        ValueError: the layout is not known, or LMDB is asked for with other than two streams of one rate.
+        ValueError: the layout is unknown, or LMDB is requested for other than two streams of one rate.
     """
     if layout not in get_args(Layout):
         raise ValueError(f"layout {layout!r}: must be one of {', '.join(get_args(Layout))}")

@@ -1,6 +1,6 @@
-"""From the video files of a shard to its feature rows.
+"""Extraction of features from the video files of a shard: decoding in parallel with the networks, in batches.
 
-Belongs here: decoding beside the networks, batches across videos, and carrying on after an interruption.
+An interrupted extraction continues with the videos that are not saved yet.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from ml.vision.backbone import Backbone
 from ml.vision.sampling import SourceVideo
 
 BATCH = 32
-"""Pictures that a network is given at once, unless a setting says otherwise."""
+"""Default number of pictures per batch of a network."""
 WORKERS = 2
 WAITING = 64
-"""Decoded clips that may wait for the networks: 10 MB of single pictures of 224 × 224."""
+"""Decoded clips in the queue of the networks: 10 MB for single pictures of 224 × 224."""
 UNSAVED_ROWS = 4096
 UNSAVED_S = 60.0
-"""Rows, or seconds, after which videos are saved; what an interruption may cost."""
+"""Rows or seconds after which videos are saved; an interruption loses at most as many."""
 
 
 @dataclass(frozen=True)
 class VideoFile:
-    """A video of the shard, its file, the file's checksum, and what is known of it without decoding."""
+    """A video of the shard: its file, the checksum of the file, and its frame rate and duration."""
 
     video_id: str
     path: Path
@@ -46,7 +46,7 @@ class VideoFile:
 
 @dataclass(frozen=True)
 class Extraction:
-    """Outcome of a video in one stream: the number of its rows, or what is wrong with it."""
+    """Outcome of a video in one stream: the number of its rows, or the error."""
 
     video_id: str
     stream: str
@@ -67,35 +67,34 @@ def extract_shard(
     progress: Progress | None = None,
     batch: int = BATCH,
 ) -> list[Extraction]:
-    """Fill the shard's array of each network with the vectors of its videos; then each holds the good ones, by id.
+    """Fill the shard's array of each network with the vectors of its videos, sorted by video id.
 
-    A file is decoded once for all networks that miss it. Where the rows of this file and this network are there
-    already, nothing is done. A video that cannot be decoded, or whose vectors are not finite, is recorded and harms no
-    other.
+    A file is decoded once for all networks whose rows of it are missing; rows of the same file and network are not made
+    again. A video that cannot be decoded, or whose vectors are not finite, is recorded and does not affect others.
 
     Args:
         files: the videos of the shard, each once.
         backbones: networks that turn pictures into vectors; a network's name is that of its stream.
-        store: where the arrays are.
+        store: the feature arrays.
         shard: name of the shard.
-        progress: told of each video and stream when its rows are saved or it has failed.
-        batch: pictures that a network is given at once.
+        progress: called with the outcome of each video and stream, when its rows are saved or it has failed.
+        batch: pictures per batch of a network.
 
     Returns:
         The outcome of each video in each stream, sorted by id and stream.
 
     Raises:
-        OSError: the rows cannot be written. What was saved before stays.
+        OSError: the rows cannot be written. Rows that were saved before remain.
     """
-    told = progress or (lambda outcome: None)
-    streams = {each.name: _Stream(each, store.array(each.name, shard), files, told, batch) for each in backbones}
-    missing = [(file, [name for name, stream in streams.items() if stream.misses(file)]) for file in files]
+    report = progress or (lambda outcome: None)
+    streams = {each.name: _Stream(each, store.array(each.name, shard), files, report, batch) for each in backbones}
+    missing = [(file, [name for name, stream in streams.items() if stream.lacks(file)]) for file in files]
     for file, item in _decoded([(file, names) for file, names in missing if names], streams):
         if isinstance(item, Clip):
             streams[item.stream].add(file.video_id, item)
             continue
         for stream in streams.values():
-            if stream.misses(file):
+            if stream.lacks(file):
                 stream.end(file.video_id, None if item is None else str(item))
     outcomes = [outcome for stream in streams.values() for outcome in stream.finish()]
     return sorted(outcomes, key=lambda outcome: (outcome.video_id, outcome.stream))
@@ -103,7 +102,7 @@ def extract_shard(
 
 @dataclass
 class _Rows:
-    """Vectors of a video by row, as far as they are there; ``count`` is known once decoding has ended."""
+    """Vectors of a video that are computed so far, by row; ``count`` is known when decoding has ended."""
 
     times: list[float] = field(default_factory=list)
     vectors: dict[int, NDArray[np.float16]] = field(default_factory=dict)
@@ -111,12 +110,12 @@ class _Rows:
 
 
 class _Stream:
-    """Clips of several videos on their way through one network and into its array."""
+    """Batches the clips of several videos for one network, and saves the vectors in its array."""
 
     def __init__(
-        self, backbone: Backbone, array: FeatureArray, files: Sequence[VideoFile], told: Progress, batch: int
+        self, backbone: Backbone, array: FeatureArray, files: Sequence[VideoFile], report: Progress, batch: int
     ) -> None:
-        self.backbone, self.array, self.told, self.batch = backbone, array, told, batch
+        self.backbone, self.array, self.report, self.batch = backbone, array, report, batch
         self.samplings = {file.video_id: backbone.sampling(file.video) for file in files}
         self.sources = {file.video_id: Source(file.video_id, file.sha256, backbone.fingerprint) for file in files}
         self.outcomes: dict[str, Extraction] = {}
@@ -124,16 +123,16 @@ class _Stream:
         self._waiting: dict[tuple[int, ...], list[tuple[str, int, NDArray[np.uint8]]]] = defaultdict(list)
         self._unsaved: list[VideoRows] = []
         self._saved_at = time.monotonic()
-        there = array.finished()
+        stored = array.finished()
         for video_id, source in self.sources.items():
-            if source in there:
-                self._record(video_id, there[source])
+            if source in stored:
+                self._record(video_id, stored[source])
 
-    def misses(self, file: VideoFile) -> bool:
+    def lacks(self, file: VideoFile) -> bool:
         return file.video_id not in self.outcomes
 
     def add(self, video_id: str, clip: Clip) -> None:
-        """Clips of one shape are collected to a batch, whatever videos they are from."""
+        """Add a clip to the batch of its shape, which holds clips of any video, and run the batch when it is full."""
         self._videos[video_id].times.append(clip.time_s)
         batch = self._waiting[clip.pictures.shape]
         batch.append((video_id, clip.row, clip.pictures))
@@ -143,7 +142,7 @@ class _Stream:
             self._run(max(self._waiting, key=lambda shape: len(self._waiting[shape])))
 
     def end(self, video_id: str, error: str | None) -> None:
-        """No more clips of this video come; it is whole once the batches that hold them have run."""
+        """Record that decoding of a video has ended; it is complete when the batches with its clips have run."""
         if error is not None:
             self._fail(video_id, error)
             return
@@ -162,19 +161,19 @@ class _Stream:
         clips = [clip for clip in self._waiting.pop(shape) if clip[0] in self._videos]
         if not clips:
             return
-        # A vector's largest number may be too large for half precision; it is then found to be infinite below.
+        # Numbers too large for half precision become infinite, which is checked below.
         with np.errstate(over="ignore"):
-            vectors = self._whole_batch(np.stack([pictures for _, _, pictures in clips])).astype(np.float16)
+            vectors = self._full_batch(np.stack([pictures for _, _, pictures in clips])).astype(np.float16)
         for (video_id, row, _), vector in zip(clips, vectors, strict=True):
             self._videos[video_id].vectors[row] = vector
         for video_id in dict.fromkeys(video_id for video_id, _, _ in clips):
             self._complete(video_id)
 
-    def _whole_batch(self, clips: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Vectors of some clips, computed in a batch of the usual size: a network rounds otherwise in a smaller one."""
+    def _full_batch(self, clips: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Vectors of clips, computed in a full batch, because a network rounds differently in a smaller one."""
         lacking = -(-self.batch // clips.shape[1]) - len(clips)
-        whole = np.pad(clips, [(0, max(lacking, 0))] + [(0, 0)] * (clips.ndim - 1))
-        return self.backbone(whole)[: len(clips)]
+        padded = np.pad(clips, [(0, max(lacking, 0))] + [(0, 0)] * (clips.ndim - 1))
+        return self.backbone(padded)[: len(clips)]
 
     def _complete(self, video_id: str) -> None:
         rows = self._videos[video_id]
@@ -207,7 +206,7 @@ class _Stream:
         status: Literal["ok", "failed"] = "ok" if error is None else "failed"
         outcome = Extraction(video_id, self.backbone.name, rows, rate, status, error)
         self.outcomes[video_id] = outcome
-        self.told(outcome)
+        self.report(outcome)
 
 
 _Item = Clip | DecodeError | None
@@ -216,7 +215,7 @@ _Item = Clip | DecodeError | None
 def _decoded(
     files: Sequence[tuple[VideoFile, Sequence[str]]], streams: dict[str, _Stream]
 ) -> Iterator[tuple[VideoFile, _Item]]:
-    """Clips of several videos at once, each video's in order; then None, or the error that ended it."""
+    """Clips of several videos in parallel, in order per video; after the last, None or the error that ended it."""
     queue: Queue[tuple[int, Clip | None]] = Queue(WAITING)
     stop = Event()
 

@@ -1,7 +1,4 @@
-"""Feature files as other people's programs read and write them: HowTo100M's ``.npy``, HERO's ``.npz`` and LMDB.
-
-Belongs here: names, types and shapes on disk. Where rows come from, and the lake, do not.
-"""
+"""Published formats of feature files: HowTo100M's ``.npy``, HERO's ``.npz`` and LMDB."""
 
 from __future__ import annotations
 
@@ -29,35 +26,35 @@ LMDB_START_BYTES = 1 << 30
 
 
 class LayoutError(ValueError):
-    """Feature rows or a feature file are not of the layout; the message names the file and what is wrong."""
+    """Feature rows or a feature file violate the layout; the message names the file and the problem."""
 
 
 def write_npy(path: Path, rows: NDArray[np.float16]) -> None:
-    """HowTo100M's file of one video and stream, ``<root of the stream>/<id>.npy``: float16 ``rows[T, dim]``.
+    """Write HowTo100M's file of one video and stream, ``<root of the stream>/<id>.npy``: float16 ``rows[T, dim]``.
 
-    The file appears whole or not at all; so do those of ``write_npz``.
+    The file is replaced atomically, as by ``write_npz``.
 
     Raises:
-        LayoutError: the rows are no float16, are not two-dimensional, or are not all finite.
+        LayoutError: the rows are not float16, not two-dimensional, or not all finite.
     """
     _write(path, lambda file: np.save(file, _checked(rows, path, (np.float16,)), allow_pickle=False))
 
 
 def read_npy(path: Path, dim: int | None = None) -> Rows:
-    """Rows of one video and stream, float16 or (where half precision was switched off) float32.
+    """Rows of one video and stream, float16, or float32 if they were written in full precision.
 
     Args:
         path: the file.
-        dim: length that a row must have.
+        dim: required dimension of a row.
 
     Raises:
-        LayoutError: the file is cut off or holds something else.
+        LayoutError: the file is truncated or has other content.
     """
     return _checked(_load(path, _from_npy, path), path, EITHER, dim)
 
 
 def write_npz(path: Path, rows: NDArray[np.float16]) -> None:
-    """HERO's file of one video and stream: float16 ``rows[T, dim]`` under the key ``features``.
+    """Write HERO's file of one video and stream: float16 ``rows[T, dim]`` under the key ``features``.
 
     Raises:
         LayoutError: as by ``write_npy``.
@@ -69,7 +66,7 @@ def read_npz(path: Path, dim: int | None = None) -> Rows:
     """Rows of one video and stream, float16 or float32.
 
     Raises:
-        LayoutError: the file is cut off, or has no rows under ``features``.
+        LayoutError: the file is truncated, or has no rows under ``features``.
     """
     return _checked(_load(path, _from_npz, path), path, EITHER, dim)
 
@@ -122,7 +119,7 @@ def lmdb_path(folder: Path, interval_s: Fraction) -> Path:
 
 
 def write_lmdb(folder: Path, videos: Iterable[tuple[str, Rows]], interval_s: Fraction) -> dict[str, int]:
-    """HERO's LMDB below ``folder``, and ``id2nframe.json`` beside it; what was there of both is replaced.
+    """Write HERO's LMDB and ``id2nframe.json`` into ``folder``; both replace older ones.
 
     A value is a compressed ``.npz`` with the key ``features``; HERO reads float16 and float32. The LMDB takes its
     name when it is whole.
@@ -164,7 +161,7 @@ def read_lmdb(path: Path, dim: int | None = None) -> Iterator[tuple[str, Rows]]:
 
     Args:
         path: folder of the LMDB itself.
-        dim: length that a row must have.
+        dim: required dimension of a row.
 
     Raises:
         LayoutError: there is no LMDB, or a value holds no rows; the message names the key.

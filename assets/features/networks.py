@@ -1,7 +1,4 @@
-"""From options to feature rows of a shard, by networks or from published files.
-
-Belongs here: loading networks, and which stream comes from where. Imports torch.
-"""
+"""Feature rows of a shard, made by networks or read from published files, as the options say. Imports torch."""
 
 from __future__ import annotations
 
@@ -19,10 +16,10 @@ from ml.vision.registry import load_backbone
 
 
 def load_networks(options: FeatureOptions) -> list[Backbone]:
-    """The networks with their weights; not those whose features are read from files.
+    """The networks with their weights, without those whose features are read from files.
 
     Raises:
-        WeightsError: a network's weights are missing; the message says where to get them.
+        WeightsError: the weights of a network are missing; the message says where to get them.
     """
     device = str(pick_device(options.device))
     runtime = Options(device=device, autocast=options.bfloat16, compile=options.compile)
@@ -41,10 +38,11 @@ def make_shard(
     """Fill the shard's arrays of all streams.
 
     Args:
-        files: videos that can be decoded; videos: all, of which published features may be there.
+        files: videos that can be decoded.
+        videos: ids of all videos, of which there may be published features.
 
     Returns:
-        The outcomes, and numbers in a row and the extractor's fingerprint by stream.
+        The outcomes; and by stream, the dimension of the rows and the fingerprint of the extractor.
     """
     backbones = load_networks(options)
     outcomes = _extract(options, files, backbones, store, shard, progress) if backbones else []

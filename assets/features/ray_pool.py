@@ -1,7 +1,6 @@
-"""The features of a shard by a pool of Ray actors, on this machine or on a Ray cluster.
+"""Extraction of a shard's features by a pool of Ray actors, on this machine or on a Ray cluster.
 
-Belongs here: who works on which video, and collecting what comes back. What is done to a video is ``extract``. An actor
-decodes and embeds; pictures never leave it. This process alone writes the arrays.
+An actor decodes and embeds videos (see ``extract``) and returns vectors. Only this process writes the arrays.
 """
 
 from __future__ import annotations
@@ -24,18 +23,18 @@ from assets.features.extract import BATCH, Extraction, Progress, VideoFile, extr
 from assets.features.store import FeatureArray, FeatureStore, Source, VideoRows
 from ml.vision.backbone import Backbone
 
-VIDEOS_A_TASK = 4
-"""Videos that an actor is given at once: what the loss of an actor costs."""
+VIDEOS_PER_TASK = 4
+"""Videos per task of an actor; the loss of an actor repeats at most as many."""
 CONNECTIONS = 3
-"""Times that a cluster is asked whose server for this client does not start."""
+"""Attempts to connect to a cluster whose server for this client does not start."""
 
 
 @dataclass(frozen=True)
 class _Work:
-    """A video, and the streams whose rows are there already, with their number."""
+    """A video, and the number of its stored rows by stream."""
 
     file: VideoFile
-    there: dict[str, int]
+    stored: dict[str, int]
 
 
 def extract_shard_by_ray(
@@ -48,34 +47,36 @@ def extract_shard_by_ray(
     actors: int = 2,
     gpus: float = 0,
 ) -> list[Extraction]:
-    """The same as ``extract_shard``, by several actors.
+    """Do the same as ``extract_shard`` with several actors.
 
-    Rows are saved as they come back. A lost actor is replaced, and its videos in flight are done again. After the loss
-    of this process the next call does only what is missing.
+    Rows are saved as actors return them. A lost actor is replaced, and its unfinished videos are repeated. If this
+    process is lost, the next call extracts only what is missing.
 
     Args:
-        load: makes the networks; called here, and in each actor, to which it is pickled.
-        actors: actors that work at the same time, with one CPU each; ``gpus``: GPUs, or a share of one, for each.
-        Everything else, the result, and errors: as ``extract_shard``.
+        load: loads the networks; called here and, pickled, in each actor.
+        actors: number of actors, each with one CPU.
+        gpus: GPUs per actor, or a fraction of one.
+
+    The other arguments, the result and the errors are those of ``extract_shard``.
     """
-    told = progress or (lambda outcome: None)
-    shelf = _Shelf(files, load(), store, shard)
-    outcomes = {(outcome.video_id, outcome.stream): outcome for outcome in shelf.there()}
+    report = progress or (lambda outcome: None)
+    state = _ShardState(files, load(), store, shard)
+    outcomes = {(outcome.video_id, outcome.stream): outcome for outcome in state.finished()}
     for outcome in outcomes.values():
-        told(outcome)
-    for made, rows in _results(shelf.missing(), load, shard, batch, actors, gpus):
+        report(outcome)
+    for made, rows in _results(state.missing(), load, shard, batch, actors, gpus):
         for stream, videos in rows.items():
-            shelf.arrays[stream].append(videos)
+            state.arrays[stream].append(videos)
         for outcome in made:
             if (outcome.video_id, outcome.stream) not in outcomes:
                 outcomes[outcome.video_id, outcome.stream] = outcome
-                told(outcome)
-    shelf.finish(outcomes.values())
+                report(outcome)
+    state.finish(outcomes.values())
     return [outcomes[key] for key in sorted(outcomes)]
 
 
-class _Shelf:
-    """The arrays of a shard, and what they lack."""
+class _ShardState:
+    """The arrays of a shard, and the videos that they lack."""
 
     def __init__(
         self, files: Sequence[VideoFile], backbones: Sequence[Backbone], store: FeatureStore, shard: str
@@ -96,7 +97,7 @@ class _Shelf:
     def _source(self, file: VideoFile, stream: str) -> Source:
         return Source(file.video_id, file.sha256, self.backbones[stream].fingerprint)
 
-    def there(self) -> Iterator[Extraction]:
+    def finished(self) -> Iterator[Extraction]:
         for file in self.files:
             for stream, rows in self.rows[file.video_id].items():
                 rate_hz = float(self.backbones[stream].sampling(file.video).row_rate)
@@ -104,7 +105,7 @@ class _Shelf:
 
     def missing(self) -> list[_Work]:
         work = (_Work(file, self.rows[file.video_id]) for file in self.files)
-        return [each for each in work if len(each.there) < len(self.backbones)]
+        return [each for each in work if len(each.stored) < len(self.backbones)]
 
     def finish(self, outcomes: Iterable[Extraction]) -> None:
         good = {(outcome.video_id, outcome.stream) for outcome in outcomes if outcome.status == "ok"}
@@ -124,7 +125,7 @@ def _results(
     actors: int,
     gpus: float,
 ) -> Iterator[_Result]:
-    """What the actors make of each task, in the order in which it is done."""
+    """The result of each task, in the order in which the actors finish."""
     if not work:
         return
     if not ray.is_initialized():
@@ -133,23 +134,23 @@ def _results(
     if not ray.util.client.ray.is_connected():
         yield from map(pickle.loads, _made(items, load, shard, batch, actors, gpus))
         return
-    # Ray Data does not work through Ray's client: what drives it runs in the cluster.
+    # Ray Data does not work through Ray's client, so its driver runs in the cluster.
     driver = ray.remote(num_cpus=0)(_Driver).remote(items, load, shard, batch, actors, gpus)
     while (result := ray.get(driver.next.remote())) is not None:  # type: ignore[attr-defined]
         yield pickle.loads(result)  # type: ignore[arg-type]
 
 
 def _connect() -> None:
-    """Take the cluster that RAY_ADDRESS names, or else this machine.
+    """Connect to the cluster that RAY_ADDRESS names, or start one on this machine.
 
-    A cluster that is reached by Ray's client starts a server for each client; if that fails to start, another is asked
-    for.
+    A cluster that is reached by Ray's client starts one server per client; if the server does not start, the connection
+    is tried again.
 
     Raises:
         ConnectionError: a cluster that is reached by Ray's client does not answer.
     """
     address = os.environ.get("RAY_ADDRESS")
-    here: dict[str, Any] = {} if address else {"include_dashboard": False}
+    local: dict[str, Any] = {} if address else {"include_dashboard": False}
     attempts = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(ConnectionAbortedError),
         stop=tenacity.stop_after_attempt(CONNECTIONS),
@@ -157,19 +158,19 @@ def _connect() -> None:
         reraise=True,
     )
     try:
-        attempts(ray.init, address, log_to_driver=False, logging_level=logging.WARNING, **here)
+        attempts(ray.init, address, log_to_driver=False, logging_level=logging.WARNING, **local)
     except ConnectionError as error:
         raise ConnectionError(f"RAY_ADDRESS={address}: no Ray cluster answers there ({error})") from error
 
 
 class _Driver:
-    """The results, one at a time, to who is not in the cluster."""
+    """Returns the results one at a time to a process outside the cluster."""
 
     def __init__(self, *work: Any) -> None:
         self.results = _made(*work)
 
     def next(self) -> bytes | None:
-        """The next one; None after the last."""
+        """The next result; None after the last."""
         return next(self.results, None)
 
 
@@ -182,10 +183,10 @@ def _made(
     gpus: float,
 ) -> Iterator[bytes]:
     ray.data.DataContext.get_current().enable_progress_bars = False
-    data = ray.data.from_items(items, override_num_blocks=-(-len(items) // VIDEOS_A_TASK)).map_batches(
+    data = ray.data.from_items(items, override_num_blocks=-(-len(items) // VIDEOS_PER_TASK)).map_batches(
         _Actor,
         fn_constructor_kwargs={"load": load, "shard": shard, "batch": batch},
-        batch_size=VIDEOS_A_TASK,
+        batch_size=VIDEOS_PER_TASK,
         compute=ray.data.ActorPoolStrategy(size=actors),
         num_cpus=1,
         num_gpus=gpus or None,
@@ -195,7 +196,7 @@ def _made(
 
 
 class _Actor:
-    """Holds the networks; takes a few videos at a time."""
+    """Holds the networks and extracts the features of a few videos per call."""
 
     def __init__(self, load: Callable[[], Sequence[Backbone]], shard: str, batch: int) -> None:
         self.backbones, self.shard, self.batch = load(), shard, batch
@@ -209,29 +210,29 @@ class _Actor:
 
 
 class _InMemory(FeatureStore):
-    """Takes the rows of an extraction instead of a disk."""
+    """Collects the rows of an extraction in memory."""
 
     def __init__(self, backbones: Sequence[Backbone], work: Sequence[_Work]) -> None:
-        self.arrays = {each.name: _Taken(each, work) for each in backbones}
+        self.arrays = {each.name: _CollectedArray(each, work) for each in backbones}
 
-    def array(self, stream: str, shard: str) -> _Taken:
+    def array(self, stream: str, shard: str) -> _CollectedArray:
         return self.arrays[stream]
 
 
-class _Taken(FeatureArray):
+class _CollectedArray(FeatureArray):
     def __init__(self, backbone: Backbone, work: Sequence[_Work]) -> None:
-        self.there = {
-            Source(each.file.video_id, each.file.sha256, backbone.fingerprint): each.there[backbone.name]
+        self.stored = {
+            Source(each.file.video_id, each.file.sha256, backbone.fingerprint): each.stored[backbone.name]
             for each in work
-            if backbone.name in each.there
+            if backbone.name in each.stored
         }
         self.rows_made: list[VideoRows] = []
 
     def finished(self) -> dict[Source, int]:
-        return self.there
+        return self.stored
 
     def append(self, videos: Sequence[VideoRows]) -> None:
         self.rows_made.extend(videos)
 
     def finish(self, wanted: Sequence[Source]) -> None:
-        """The order is that of the array on disk."""
+        """Nothing to do: the process that writes the arrays orders their rows."""

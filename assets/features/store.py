@@ -1,6 +1,6 @@
-"""Feature arrays as Lance data sets: one a stream and shard, one row a time step.
+"""Feature arrays as Lance data sets: one per stream and shard, with one row per time step.
 
-Belongs here: how rows lie on disk, are found again and are made whole. Lance must not be used across a fork.
+Lance must not be used across a fork.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 SCAN_ROWS = 4096
-"""Rows that are read at a time: 10 MB of 1,280 numbers."""
+"""Rows per batch of a scan: 10 MB at 1,280 numbers."""
 
 
 class Source(NamedTuple):
-    """What rows were made from: a video, the checksum of its file, and the fingerprint of the network."""
+    """The origin of rows: a video, the checksum of its file, and the fingerprint of the network."""
 
     video_id: str
     file_sha256: str
@@ -45,36 +45,36 @@ class FeatureStore:
         self.root = root
 
     def array(self, stream: str, shard: str) -> FeatureArray:
-        """The array of one stream and shard, which need not exist yet."""
+        """The array of one stream and shard, which may not exist yet."""
         return FeatureArray(self.root / stream / f"{shard}.lance")
 
 
 class FeatureArray:
-    """The rows of one stream and shard, video after video.
+    """The rows of one stream and shard, grouped by video.
 
-    Rows of a video are appended whole and in one transaction, so whatever is there after a kill is complete.
+    All rows of a video are appended in one transaction, so that a killed process leaves no incomplete video.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def append(self, videos: Sequence[VideoRows]) -> None:
-        """Add the rows of some videos: all of them, or none if interrupted."""
+        """Append the rows of videos: all of them, or none if interrupted."""
         if videos:
             mode = "append" if self._exists() else "create"
             self._write(map(_batch, videos), _schema(videos[0].vectors.shape[1]), mode)
 
     def finished(self) -> dict[Source, int]:
-        """What is there, with the number of rows of each."""
+        """The stored sources, with the number of rows of each."""
         return {source: rows for source, _, rows in self._runs()}
 
     def finish(self, wanted: Sequence[Source]) -> None:
-        """Make the rows exactly those of ``wanted``, in that order; nothing is written where they are already.
+        """Reduce the array to the rows of ``wanted``, in that order; writes nothing if it has exactly these.
 
-        So the content does not depend on where an extraction was interrupted, nor on what was wanted before.
+        The content therefore does not depend on interruptions or on earlier calls.
 
         Raises:
-            KeyError: a wanted one is not there.
+            KeyError: a wanted source is not stored.
         """
         runs = self._runs()
         if [source for source, _, _ in runs] == list(wanted):
@@ -93,9 +93,9 @@ class FeatureArray:
         self._write(batches, data.schema, "overwrite")
 
     def index(self) -> pl.DataFrame:
-        """One row a video in the order of the array: the columns of ``Source``, then first_row, rows, content_hash.
+        """One row per video in the order of the array: the columns of ``Source``, then first_row, rows, content_hash.
 
-        ``content_hash`` is the SHA-256 of times and vectors, read back from the rows themselves.
+        ``content_hash`` is the SHA-256 of times and vectors, computed from the stored rows.
         """
         columns = [*Source._fields, "first_row", "rows", "content_hash"]
         types = [pl.String] * 3 + [pl.Int64] * 2 + [pl.String]
@@ -103,12 +103,12 @@ class FeatureArray:
         return pl.DataFrame(records, schema=dict(zip(columns, types, strict=True)), orient="row")
 
     def rows(self, first_row: int, rows: int) -> tuple[NDArray[np.float64], NDArray[np.float16]]:
-        """``times[rows]`` and ``vectors[rows, dim]`` of neighbouring rows."""
+        """``times[rows]`` and ``vectors[rows, dim]`` of consecutive rows."""
         table = self._open().to_table(columns=["time_s", "vector"], offset=first_row, limit=rows)
         return table["time_s"].to_numpy(), _vectors(table["vector"])
 
     def read_video(self, video_id: str) -> tuple[NDArray[np.float64], NDArray[np.float16]]:
-        """``times[rows]`` and ``vectors[rows, dim]`` of a video; no rows if it is not there."""
+        """``times[rows]`` and ``vectors[rows, dim]`` of a video; no rows if it is not stored."""
         for source, first, rows in self._runs():
             if source.video_id == video_id:
                 return self.rows(first, rows)
@@ -123,11 +123,11 @@ class FeatureArray:
         return np.split(vectors, np.cumsum([rows for _, rows in spans])[:-1])
 
     def version(self) -> int | None:
-        """Version of the array, which each write raises; None before the first."""
+        """Version of the array, which every write increments; None before the first."""
         return self._open().version if self._exists() else None
 
     def _exists(self) -> bool:
-        # A first write that was killed leaves a folder without a version in it.
+        # A process killed in the first write leaves a folder without a version.
         return any(self.path.glob("_versions/*.manifest"))
 
     def _open(self) -> lance.LanceDataset:

@@ -28,7 +28,7 @@ from pathlib import Path
 
 from assets.features.extract import extract_shard
 from assets.features.store import FeatureStore
-from tests.assets.features.test_ray_pool import SECONDS, Load, content, looked_at, write_videos
+from tests.assets.features.test_ray_pool import SECONDS, Load, content, pictures_seen, write_videos
 from assets.features.ray_pool import extract_shard_by_ray
 
 root = Path(sys.argv[1])
@@ -36,12 +36,12 @@ root = Path(sys.argv[1])
 files = write_videos(root / "videos", 6)
 here, there = FeatureStore(root / "here"), FeatureStore(root / "there")
 alone, many = Load(root / "alone"), Load(root / "many")
-told = []
+reported = []
 expected = extract_shard(files, alone(), here, "shard-0000", batch=SECONDS)
-made = extract_shard_by_ray(files, many, there, "shard-0000", told.append, SECONDS, actors=2)
-assert made == expected and sorted(each.video_id for each in told) == [each.video_id for each in expected]
+made = extract_shard_by_ray(files, many, there, "shard-0000", reported.append, SECONDS, actors=2)
+assert made == expected and sorted(each.video_id for each in reported) == [each.video_id for each in expected]
 assert content(there.array("brightness", "shard-0000")) == content(here.array("brightness", "shard-0000"))
-assert looked_at(many.journal) == looked_at(alone.journal)
+assert pictures_seen(many.journal) == pictures_seen(alone.journal)
 print("the same")
 """
 

@@ -21,13 +21,13 @@ from assets.features.store import FeatureArray, FeatureStore
 from ml.vision.sampling import Sampling, SourceVideo
 
 ray = pytest.importorskip("ray")
-from assets.features.ray_pool import VIDEOS_A_TASK, extract_shard_by_ray  # noqa: E402
+from assets.features.ray_pool import VIDEOS_PER_TASK, extract_shard_by_ray  # noqa: E402
 
 SECONDS = 20
 
 
 class Brightness:
-    """Stands in for a network: mean brightness of each quarter of a picture; notes who looked at which video.
+    """A small network: mean brightness of each quarter of a picture; logs which process saw which video.
 
     The first process to see the video ``deadly`` is killed, as by a node that goes away.
     """
@@ -41,9 +41,9 @@ class Brightness:
         return Sampling(Fraction(1), short_side=32, centre_crop=None)
 
     def __call__(self, clips: NDArray[np.uint8]) -> NDArray[np.float32]:
-        # The colour of a picture tells the video.
+        # The colour of a picture identifies the video.
         seen = [round(int(clip.reshape(-1, 3)[0, 0]) / 10) for clip in clips]
-        first = self.deadly in seen and str(self.deadly) not in looked_at(self.journal)
+        first = self.deadly in seen and str(self.deadly) not in pictures_seen(self.journal)
         with self.journal.open("a") as journal:
             journal.writelines(f"{os.getpid()} {video}\n" for video in seen)
         if first:
@@ -51,8 +51,8 @@ class Brightness:
         return clips.reshape(len(clips), 4, -1).mean(2, dtype=np.float64).astype(np.float32)
 
 
-def looked_at(journal: Path) -> Counter[str]:
-    """Videos with the number of their pictures that were looked at."""
+def pictures_seen(journal: Path) -> Counter[str]:
+    """The number of pictures that networks saw, by video."""
     return Counter(line.split()[1] for line in journal.read_text().splitlines())
 
 
@@ -85,7 +85,7 @@ def write_videos(folder: Path, count: int) -> list[VideoFile]:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> list[VideoFile]:
-    return write_videos(tmp_path_factory.mktemp("videos"), 4 * VIDEOS_A_TASK)
+    return write_videos(tmp_path_factory.mktemp("videos"), 4 * VIDEOS_PER_TASK)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -112,7 +112,7 @@ def test_actors_make_what_one_process_makes_though_one_is_killed(files: list[Vid
 
     workers = {line.split()[0] for line in many.journal.read_text().splitlines()}
     assert len(workers) == 3, "two actors, and the one in place of the killed"
-    again = looked_at(many.journal) - looked_at(alone.journal)
+    again = pictures_seen(many.journal) - pictures_seen(alone.journal)
     assert "9" in again and again.keys() <= {"8", "9", "10", "11"}, "only the task in flight is done again"
 
 
@@ -122,5 +122,5 @@ def test_a_second_call_does_what_is_missing(files: list[VideoFile], tmp_path: Pa
     extract_shard(files[:3], load(), store, "shard-0000", batch=SECONDS)
     (tmp_path / "journal").write_text("")
     outcomes = extract_shard_by_ray(files[:6], load, store, "shard-0000", batch=SECONDS, actors=2)
-    assert set(looked_at(tmp_path / "journal")) == {"3", "4"}
+    assert set(pictures_seen(tmp_path / "journal")) == {"3", "4"}
     assert [outcome.status for outcome in outcomes] == ["ok"] * 5 + ["failed"]

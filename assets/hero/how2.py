@@ -1,7 +1,7 @@
-"""How2R and How2QA of the lake's own videos: what annotators are asked, and the release made of what they wrote.
+"""How2R and How2QA for the lake's own videos: the sheet for annotators, and the release made from the filled sheet.
 
-Belongs here: which files there are, and the table of records. Filters, matching and file formats are
-``ml.hero.construction``. The synthetic source brings synthetic annotators; for any other one people fill in the sheet.
+The synthetic source has synthetic annotators; for any other source, people fill in the sheet. See
+``ml.hero.construction`` for filters, matching and file formats.
 """
 
 from __future__ import annotations
@@ -41,24 +41,24 @@ LIMITS = Limits()
 
 
 def write_sheet(path: Path, hero_clips: pl.DataFrame, captions: pl.DataFrame) -> int:
-    """Write the table that annotators fill in: segments of 10 to 20 s of each clip. Returns how many."""
+    """Write the sheet that annotators fill in, with segments of 10 to 20 s of each clip; return their number."""
     columns = ("video_id", "start_s", "end_s", "caption")
     lines: dict[str, list[Line]] = {}
     for video_id, *line in captions.sort("video_id", "start_s").select(columns).iter_rows():
         lines.setdefault(video_id, []).append(Line(*line))
     kept = hero_clips.filter(pl.col("frames") > 0).sort("video_id", "start_s")
-    asked = [
+    tasks = [
         segment
         for video_id, start, end in kept.select("video_id", "start_s", "end_s").iter_rows()
         for segment in segments(video_id, (start, end), lines.get(video_id, []), LIMITS)
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_annotation_tasks(path, asked, lines)
-    return len(asked)
+    write_annotation_tasks(path, tasks, lines)
+    return len(tasks)
 
 
 def annotated(source: VideoSource, video_ids: Sequence[str], filled: Path) -> tuple[list[Description], list[Question]]:
-    """What annotators wrote: the filled sheet if there is one, else synthetic annotators' records, else nothing."""
+    """The annotations: of the filled sheet if it exists, else of the synthetic annotators, else none."""
     if filled.exists():
         return read_sheet(filled)
     if not isinstance(source, SyntheticSource):
@@ -72,10 +72,10 @@ def annotated(source: VideoSource, video_ids: Sequence[str], filled: Path) -> tu
 
 
 def read_sheet(path: Path) -> tuple[list[Description], list[Question]]:
-    """Queries and questions of a filled sheet; a row without one has none.
+    """Queries and questions of a filled sheet. A row may have either, both or none.
 
     Raises:
-        SourceError: a column is missing or a time is no number; file and line are named.
+        SourceError: a column is missing or a time is not a number; the message names file and line.
     """
     descriptions: list[Description] = []
     questions: list[Question] = []
@@ -102,10 +102,10 @@ def read_sheet(path: Path) -> tuple[list[Description], list[Question]]:
 def release(
     descriptions: Sequence[Description], questions: Sequence[Question], folder: Path, seed: int
 ) -> tuple[pl.DataFrame, dict[str, float]]:
-    """Judge, match and write the release files: rows of ``how2_records``, and what was measured.
+    """Filter the annotations, match wrong answers, write the release files: rows of ``how2_records``, and metrics.
 
-    Wrong answers are matched in each split by itself. ``text_only_before`` and ``text_only_after`` are the test
-    accuracy of a model that sees no video, with the annotators' wrong answers and the matched ones; chance is .25.
+    Wrong answers are matched within each split. ``text_only_before`` and ``text_only_after`` are the test accuracies of
+    a model without video, with the annotators' wrong answers and with the matched ones; chance is 0.25.
     """
     of_queries = judge_descriptions(descriptions, LIMITS)
     of_questions = judge_questions(questions, LIMITS)
@@ -136,7 +136,7 @@ def _by_split(records: Sequence[Record], splits: Mapping[str, Split]) -> dict[Sp
 
 
 def _splits(verdicts: Sequence[Verdict], seed: int) -> dict[str, Split]:
-    """The split of each video, of records that are left out too."""
+    """The split of each video, including the videos of records that are left out."""
     questions = [Question(0, "", (), None, str(record.video_id), None) for record, _ in verdicts]
     return {each.video_id: split for split, own in split_by_video(questions, seed).items() for each in own}
 

@@ -1,6 +1,6 @@
-"""HERO's vocabulary and pre-training on the lake's clips.
+"""HERO's vocabulary and pre-training on the lake's clips. Imports torch.
 
-Belongs here: from clips and options to model folders. The learning itself is ``ml.hero``. Imports torch.
+See ``ml.hero`` for the model and its training.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from ml.hero.tokenizer import published, trained
 
 WARM_UP_SHARE = 0.1
 VALIDATIONS = 8
-"""How often the held-out clips are looked at in a training."""
+"""Number of validations in a training."""
 SHARES_OF_SMALL: dict[TaskName, float] = {"mlm": 1, "mnce": 1, "fom": 1, "vsm": 3}
-"""Matching learns nothing before some hundred steps, and a small training has few."""
+"""Shares of the tasks in a small training; matching needs some hundred steps before it improves."""
 
 
 def write_tokenizer(
@@ -56,10 +56,11 @@ def pretraining_job(
     runtime: RuntimeOptions,
     provenance: Mapping[str, Any],
 ) -> Job:
-    """What ``ml.hero.pretraining`` is asked to do. Interrupted, it goes on from its last checkpoint.
+    """The pre-training job. An interrupted job continues from its last checkpoint.
 
     Args:
-        folder: where the model goes; tokenizer: model folder of the vocabulary.
+        folder: model folder to write.
+        tokenizer: model folder of the vocabulary.
     """
     return Job(
         output=folder,
@@ -82,7 +83,7 @@ def pretraining_job(
 
 
 def settings(options: HeroOptions) -> Settings:
-    """The schedule in force: negatives become hard after a fifth of it, as published; never for size small."""
+    """The training schedule; size paper uses hard negatives after a fifth of the steps, as published."""
     paper = options.preset == "paper"
     return Settings(
         PAPER.shares if paper else SHARES_OF_SMALL,

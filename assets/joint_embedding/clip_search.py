@@ -1,7 +1,4 @@
-"""From stored pairs and a trained model to the embeddings that texts are searched in, and back to a searcher.
-
-Belongs here: which clips are embedded and how well they are found. Imports torch.
-"""
+"""The search index over all clips: writing it with a trained model, and searching it by text. Imports torch."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from ml.joint_embedding.search import ClipSearch, embedded_clips, text_embedding
 from ml.joint_embedding.train import load_words
 
 QUERIES = 100
-"""Captions that the recall of an index is measured with."""
+"""Number of captions that measure the recall of an index."""
 
 
 def write_clip_index(
@@ -26,27 +23,28 @@ def write_clip_index(
     """Embed the clips of all usable videos and index them.
 
     Args:
-        manifest: rows of ``training_manifest``; model_root: folder of the model folders.
+        manifest: rows of ``training_manifest``.
+        model_root: folder of the model folders.
 
     Returns:
-        clips, indexed, and of an index recall_at_10: the share of the 10 clips nearest to a caption that it finds.
+        clips; indexed; and with an index, recall_at_10: the share of the 10 clips nearest to a caption that it finds.
     """
     model, words = load_joint_embedding(model_root / "joint_embedding"), load_words(model_root / "word_vectors")
     shards = sorted(set(manifest["shard"]))
     count = index.write(embedded_clips(model, pairs, shards), model.video.project.out_features)
-    told: dict[str, float | bool] = {"clips": count, "indexed": index.indexed}
+    metrics: dict[str, float | bool] = {"clips": count, "indexed": index.indexed}
     if index.indexed:
-        captions = pairs.open(shards[0]).take(_spread(pairs.open(shards[0]).count_rows()), columns=["caption"])
-        told["recall_at_10"] = index.recall(text_embeddings(model, words, captions["caption"].to_pylist()))
-    return told
+        captions = pairs.open(shards[0]).take(_evenly_spaced(pairs.open(shards[0]).count_rows()), columns=["caption"])
+        metrics["recall_at_10"] = index.recall(text_embeddings(model, words, captions["caption"].to_pylist()))
+    return metrics
 
 
 def clip_search(index: ClipIndex, model_root: Path) -> ClipSearch:
-    """What answers texts with clips, by the model that ``index`` was written with."""
+    """Search by text with the model that wrote ``index``."""
     return ClipSearch(
         index, load_joint_embedding(model_root / "joint_embedding"), load_words(model_root / "word_vectors")
     )
 
 
-def _spread(rows: int) -> list[int]:
+def _evenly_spaced(rows: int) -> list[int]:
     return np.unique(np.linspace(0, rows - 1, QUERIES).astype(int)).tolist()

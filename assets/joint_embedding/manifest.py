@@ -1,7 +1,7 @@
-"""What the joint embedding learns from: usable videos, their split, and the versions of their pairs.
+"""The training manifest of the joint embedding: videos that have pairs, their split, and the version of their pairs.
 
-Belongs here: one row a video. A model depends on this one table, so that it is trained again exactly when some video's
-pairs changed, however many shards there are.
+The model depends on this one table, so that it is trained again exactly when the pairs of a video change, however many
+shards there are.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from assets.splits import SplitOptions, splits_of_videos
 
 
 def manifest(pair_index: duckdb.DuckDBPyRelation, options: SplitOptions) -> pl.DataFrame:
-    """One row a video that has pairs (columns of ``training_manifest``)."""
+    """One row per video that has pairs (columns of ``training_manifest``)."""
     columns = "video_id, shard, first_row, pairs, content_hash AS pairs_version"
     rows = pair_index.filter("pairs > 0").project(columns).pl().sort("video_id")
     splits = splits_of_videos(rows["video_id"], options)

@@ -1,6 +1,6 @@
-"""Training the joint embedding on the lake, and its word vectors.
+"""Training the joint embedding and its word vectors on the lake. Imports torch.
 
-Belongs here: from manifest and pairs to model folders. The learning itself is ``ml.joint_embedding``. Imports torch.
+See ``ml.joint_embedding`` for the model and its training.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ def train_words(
     word_options: WordOptions,
     provenance: Mapping[str, Any],
 ) -> dict[str, float]:
-    """Write word vectors as a model folder: learned from the captions of all usable videos, or those of a file.
+    """Write word vectors as a model folder, trained on the captions of all usable videos or read from a file.
 
-    Of a file, the words that these captions hold are kept.
-    Of every split: like the published vectors, they know the language of the evaluation but see no video of it. With
-    the training videos alone, a small folder's other captions would have no known word.
+    Of a file, only the words of these captions are kept. Captions of all splits are used: as with the published
+    vectors, the vocabulary covers the evaluation, whose videos are not seen. With training videos alone, few captions
+    of a small collection's other splits would have known words.
     """
     clips = lake.read("clips").pl(lazy=True).select("video_id", "clip_index", "caption_clean")
     wanted = manifest.lazy().select("video_id")
@@ -71,10 +71,11 @@ def embedding_job(
     runtime: RuntimeOptions,
     provenance: Mapping[str, Any],
 ) -> Job:
-    """What ``ml.joint_embedding.train`` is asked to do. Interrupted, it goes on from its last checkpoint.
+    """The training job. An interrupted job continues from its last checkpoint.
 
     Args:
-        folder: where the model goes; word_vectors: model folder of the word vectors.
+        folder: model folder to write.
+        word_vectors: model folder of the word vectors.
     """
     config = {name: value for name, value in asdict(options).items() if name in Config.__dataclass_fields__}
     return Job(

@@ -1,7 +1,4 @@
-"""Pictures for the metadata of assets.
-
-Belongs here: drawing curves as Markdown that the Dagster UI shows. Numbers come from those who made them.
-"""
+"""Training curves as Markdown, for the metadata of assets."""
 
 from __future__ import annotations
 
@@ -11,11 +8,11 @@ from assets.pictures import markdown
 
 
 def curves(history: Sequence[dict[str, float]], panels: Sequence[tuple[str, Sequence[str]]], x: str = "epoch") -> str:
-    """Curves of a training, one panel beside the other, as a PNG inside Markdown.
+    """Curves of a training in adjacent panels, as a PNG inside Markdown.
 
     Args:
-        history: one record an epoch.
-        panels: title and the names of the records' numbers that it shows.
+        history: one record per epoch.
+        panels: title of each panel, and the names of the numbers that it shows.
     """
     from matplotlib.figure import Figure
 

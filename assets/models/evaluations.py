@@ -14,7 +14,7 @@ from assets.metadata import part_of
 def evaluation_rows(
     model: str, benchmark: str, split: str, by_method: Mapping[str, Mapping[str, float]], snapshot: int
 ) -> pl.DataFrame:
-    """One row a method and metric; the metric ``queries`` becomes the column of that name."""
+    """One row per method and metric; the metric ``queries`` becomes the column of that name."""
     now = datetime.now(UTC)
     return load_tables()["evaluations"].frame(
         (model, benchmark, split, method, metric, value, int(metrics["queries"]), snapshot, now)
@@ -25,5 +25,5 @@ def evaluation_rows(
 
 
 def evaluations_part(model: str) -> dict[str, str]:
-    """Asset metadata: the asset writes the rows of ``model`` in the table ``evaluations``."""
+    """Metadata of an asset that writes the rows of ``model`` in the table ``evaluations``."""
     return part_of("evaluations", model)

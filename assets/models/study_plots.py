@@ -1,4 +1,4 @@
-"""Pictures of the studies. Belongs here: drawing. Numbers come from those who made them."""
+"""Plots of ablations."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from collections.abc import Sequence
 import polars as pl
 from matplotlib.figure import Figure
 
-PANELS_A_ROW = 4
+PANELS_PER_ROW = 4
 
 
 def lines_figure(study: pl.DataFrame, x: str, values: Sequence[str], by: Sequence[str]) -> Figure:
-    """A panel for each of ``values`` against ``x``: a line for each combination of ``by`` that differs, seeds averaged,
-    with a bar from the lowest to the highest seed.
+    """One panel per column of ``values`` against ``x``, with one line per combination of differing columns ``by``.
+
+    Lines show the mean over seeds, error bars the lowest and the highest seed.
     """
     differing = [column for column in by if study[column].n_unique() > 1]
-    columns = min(len(values), PANELS_A_ROW)
+    columns = min(len(values), PANELS_PER_ROW)
     rows_of_panels = -(-len(values) // columns)
     figure = Figure(figsize=(4.6 * columns, 3.2 * rows_of_panels + 0.4), dpi=80, layout="constrained")
     by_line = list(differing or by[:1])
@@ -25,7 +26,7 @@ def lines_figure(study: pl.DataFrame, x: str, values: Sequence[str], by: Sequenc
         measured = study.filter(pl.col(value).is_not_null())
         for key, rows in measured.group_by(by_line, maintain_order=True):
             mean = rows.group_by(x).agg(pl.col(value).mean(), low=pl.col(value).min(), high=pl.col(value).max()).sort(x)
-            # A mean of equal numbers may lie a rounding beside them.
+            # The mean of equal numbers may differ from them by rounding.
             spread = [(mean[value] - mean["low"]).clip(0), (mean["high"] - mean[value]).clip(0)]
             label = ", ".join(map(str, key))
             axes.errorbar(mean[x], mean[value], spread, marker=".", capsize=2, color=colours[key], label=label)

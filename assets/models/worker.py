@@ -1,7 +1,4 @@
-"""A training in processes of its own, launched by an asset through Dagster Pipes.
-
-Belongs here: telling the run's log of the progress. What is trained is told by the job.
-"""
+"""The process of a distributed training, launched by an asset through Dagster Pipes; it logs progress in the run."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ JOBS: dict[str, type[JointEmbeddingJob] | type[HeroJob]] = {"joint_embedding": J
 def main() -> None:
     """``torchrun -m assets.models.worker --model NAME --job FILE``."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--model", choices=JOBS, required=True, help="what is trained")
+    parser.add_argument("--model", choices=JOBS, required=True, help="model to train")
     parser.add_argument("--job", type=Path, required=True, help="JSON file of the job")
     given = parser.parse_args()
     job = JOBS[given.model].read(given.job)

@@ -1,4 +1,4 @@
-"""Pictures of the statistics. Belongs here: drawing rows of ``dataset_statistics``. Counting is SQL."""
+"""Plots of the rows of ``dataset_statistics``."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 
 LONGEST_LINE = 48
 FEWEST_PLACES = 6
-"""So that one bar does not fill its panel."""
+"""Bars that a panel has room for at least, so that a single bar is not oversized."""
 
 Panel = tuple[str, str, str]
-"""Title, statistic and the measure of it that is shown."""
+"""Title, statistic and the measure of the statistic that is plotted."""
 
 VIDEO_PANELS: tuple[Panel, ...] = (
     ("clips by category", "categories", "clips"),
@@ -32,20 +32,20 @@ GRAPH_PANELS: tuple[Panel, ...] = (
 
 
 def bars(statistics: pl.DataFrame, panels: Sequence[Panel], columns: int = 2) -> Figure:
-    """One statistic a panel, an item a bar in the order of its query, with the number beside it.
+    """One panel per statistic, with one labelled bar per item, in the order of the query.
 
     Args:
         statistics: rows of ``dataset_statistics`` of one subject. A panel without rows says so.
     """
-    of = {panel: _rows(statistics, panel) for panel in panels}
+    rows_by_panel = {panel: _rows(statistics, panel) for panel in panels}
     lines = -(-len(panels) // columns)
-    most = max(1, *(len(rows) for rows in of.values()))
+    most = max(1, *(len(rows) for rows in rows_by_panel.values()))
     figure = Figure(figsize=(5.2 * min(columns, len(panels)), lines * (0.9 + 0.2 * most)), dpi=80, layout="constrained")
     places = figure.subplots(lines, min(columns, len(panels)), squeeze=False).ravel()
-    for axes, (panel, rows) in zip(places, of.items(), strict=False):
+    for axes, (panel, rows) in zip(places, rows_by_panel.items(), strict=False):
         axes.set_title(panel[0])
         if rows.is_empty():
-            axes.text(0.5, 0.5, "nothing to count", ha="center", transform=axes.transAxes)
+            axes.text(0.5, 0.5, "no data", ha="center", transform=axes.transAxes)
             axes.set_axis_off()
             continue
         labels = [fill(item, LONGEST_LINE) for item in rows["item"]]

@@ -1,7 +1,6 @@
-"""The quality probes of HowTo100M: a person looks at some clips and videos, and says what they show.
+"""The quality probes of HowTo100M: people label random clips and videos on review sheets.
 
-Belongs here: drawing them, the sheets that a person fills in, and from the labels to shares with their confidence
-intervals. Does not belong here: where frames come from.
+This module draws the items, writes sheets and contact sheets, and computes shares of labels with confidence intervals.
 """
 
 from __future__ import annotations
@@ -22,17 +21,17 @@ from assets.lake import Lake, load_tables
 from ml.files import whole_file
 
 Frames = Callable[[str, Sequence[float]], Sequence[NDArray[np.uint8] | None]]
-"""Of a video id and times in seconds, the frames [height, width, 3] on screen then; None where there is none."""
+"""Returns the frames ``[height, width, 3]`` of a video at times in seconds; None where there is no frame."""
 
 CONFIDENCE = 0.95
 _TILE = (144, 81)
 _TEXT_HEIGHT = 26
-_ITEMS_A_ROW, _ROWS_A_PAGE = 3, 34
+_ITEMS_PER_ROW, _ROWS_PER_PAGE = 3, 34
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What is drawn and asked: ``question`` is the column that a person fills with one of ``labels``."""
+    """The items of a probe and its question: people fill the column ``question`` with one of ``labels``."""
 
     name: str
     count: int
@@ -55,7 +54,7 @@ PAIRS = Probe(
         ORDER BY md5($seed || ':' || clips.video_id || ':' || clips.clip_index) LIMIT $count
     """,
 )
-"""Is at least one object or action of the caption visible in the clip? In the paper, of 51 % of 400."""
+"""Is at least one object or action of the caption visible in the clip? In the paper, for 51 % of 400 pairs."""
 
 VIDEOS = Probe(
     name="videos",
@@ -76,17 +75,17 @@ VIDEOS = Probe(
         ORDER BY md5($seed || ':' || drawn.video_id)
     """,
 )
-"""What kind of video is it? In the paper, of 100: 71 instructional, 12 vlogs, 7 product reviews or adverts."""
+"""What kind of video is it? In the paper, 71 of 100 are instructional, 12 vlogs, 7 product reviews or adverts."""
 
 
 class LabelError(ValueError):
-    """A sheet cannot be used; each line of the message names a line of the sheet and what is wrong with it."""
+    """A sheet cannot be used; each line of the message names a line of the sheet and its problem."""
 
 
 def draw(lake: Lake, probe: Probe, seed: int) -> pl.DataFrame:
-    """Items in the order of a hash of the seed and their id: the same ones every time, wherever their rows lie.
+    """Items in the order of a hash of the seed and their id, whatever the order of their rows.
 
-    Rows that come later take the place of few: each item that stays in the data keeps its place in the order.
+    Added rows displace few items, because the relative order of the others does not change.
 
     Returns:
         item, video_id, category_1, start_s, end_s, text.
@@ -95,13 +94,13 @@ def draw(lake: Lake, probe: Probe, seed: int) -> pl.DataFrame:
 
 
 def write_sheet(path: Path, probe: Probe, drawn: pl.DataFrame) -> int:
-    """Write the sheet to fill in, a row an item; labels that it has already stay, even of items not drawn any more.
+    """Write the sheet to fill in, with one row per item; existing labels are kept, even of items not drawn any more.
 
     Returns:
-        How many drawn items wait for a label.
+        The number of drawn items without a label.
 
     Raises:
-        LabelError: the sheet that is there cannot be used; it stays as it is.
+        LabelError: the existing sheet cannot be used; it is not changed.
     """
     labels = read_labels(path, probe)
     rows = [
@@ -118,10 +117,10 @@ def write_sheet(path: Path, probe: Probe, drawn: pl.DataFrame) -> int:
 
 
 def read_labels(path: Path, probe: Probe) -> dict[str, str]:
-    """The labels of a sheet by item; none where there is no sheet yet.
+    """The labels of a sheet by item; none if the sheet does not exist.
 
     Raises:
-        LabelError: naming each line whose label is none of the probe's.
+        LabelError: a label is not one of the probe's; the message names each such line.
     """
     labels = {}
     problems = []
@@ -137,12 +136,12 @@ def read_labels(path: Path, probe: Probe) -> dict[str, str]:
 
 
 def shares(path: Path, probe: Probe) -> pl.DataFrame:
-    """How often each label was given to the drawn items, with Wilson's interval (the columns of ``quality_probes``).
+    """Share of each label among the labelled items, with Wilson's interval (columns of ``quality_probes``).
 
     Raises:
         LabelError: the sheet cannot be used.
     """
-    # Half a second to import, which loading the definitions need not wait for.
+    # This import takes half a second, which would slow down loading the definitions.
     from scipy.stats import binomtest
 
     labels = read_labels(path, probe)
@@ -160,27 +159,27 @@ def shares(path: Path, probe: Probe) -> pl.DataFrame:
 
 
 def contact_sheets(folder: Path, probe: Probe, drawn: pl.DataFrame, frames: Frames) -> list[Path]:
-    """Pages of all drawn items as PNG, each with the number of its tile, some frames and its text.
+    """Write PNG pages of all drawn items, each with its tile number, some frames and its text.
 
-    The frames lie evenly in the item: at 1/6, 3/6 and 5/6 of it for three.
+    The frames are spaced evenly over the item: three are at 1/6, 3/6 and 5/6.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rows = list(drawn.iter_rows(named=True))
-    a_page = _ITEMS_A_ROW * _ROWS_A_PAGE
+    per_page = _ITEMS_PER_ROW * _ROWS_PER_PAGE
     paths = []
-    for first in range(0, len(rows), a_page):
-        path = folder / f"{probe.name}-{first // a_page + 1}.png"
-        _page(probe, rows[first : first + a_page], first + 1, frames).save(path)
+    for first in range(0, len(rows), per_page):
+        path = folder / f"{probe.name}-{first // per_page + 1}.png"
+        _page(probe, rows[first : first + per_page], first + 1, frames).save(path)
         paths.append(path)
     return paths
 
 
 def _page(probe: Probe, rows: list[dict[str, Any]], first_tile: int, frames: Frames) -> Image.Image:
     width, height = _TILE[0] * probe.frames + 6, _TILE[1] + _TEXT_HEIGHT
-    page = Image.new("RGB", (width * _ITEMS_A_ROW, height * -(-len(rows) // _ITEMS_A_ROW)), "white")
+    page = Image.new("RGB", (width * _ITEMS_PER_ROW, height * -(-len(rows) // _ITEMS_PER_ROW)), "white")
     pen = ImageDraw.Draw(page)
     for index, row in enumerate(rows):
-        left, top = index % _ITEMS_A_ROW * width, index // _ITEMS_A_ROW * height
+        left, top = index % _ITEMS_PER_ROW * width, index // _ITEMS_PER_ROW * height
         length = row["end_s"] - row["start_s"]
         times = [row["start_s"] + length * (2 * k + 1) / (2 * probe.frames) for k in range(probe.frames)]
         for k, frame in enumerate(frames(row["video_id"], times)):
@@ -193,7 +192,7 @@ def _page(probe: Probe, rows: list[dict[str, Any]], first_tile: int, frames: Fra
 
 
 def _fitted(frame: NDArray[np.uint8]) -> Image.Image:
-    """The frame in a tile, whole and in its own shape."""
+    """The complete frame, scaled into a tile without distortion."""
     image = Image.fromarray(frame)
     image.thumbnail(_TILE)
     tile = Image.new("RGB", _TILE, "black")
@@ -202,7 +201,7 @@ def _fitted(frame: NDArray[np.uint8]) -> Image.Image:
 
 
 def _rows(path: Path, probe: Probe) -> list[tuple[int, dict[str, str]]]:
-    """Each row with its line."""
+    """Each row with its line number."""
     if not path.exists():
         return []
     try:

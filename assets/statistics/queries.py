@@ -1,7 +1,4 @@
-"""Running the queries of ``sql/statistics`` over the lake.
-
-Belongs here: the way from any such query to rows of ``dataset_statistics``. The statistics themselves are SQL files.
-"""
+"""Results of the queries in ``sql/statistics`` on the lake, as rows of ``dataset_statistics``."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from sql import statement, statements
 
 
 def compute(lake: Lake, subject: str, statistic: str) -> pl.DataFrame:
-    """One query's result in long form: its first column names the item, each further column is a measure."""
+    """The result of one query in long form; its first column names the item, each other column is a measure."""
     result = lake.sql(statement(f"statistics/{subject}/{statistic}")).pl()
     item, *measures = result.columns
     return (
@@ -25,15 +22,15 @@ def compute(lake: Lake, subject: str, statistic: str) -> pl.DataFrame:
             *(pl.col(measure).cast(pl.Float64) for measure in measures),
         )
         .unpivot(measures, index=["subject", "statistic", "position", "item"], variable_name="measure")
-        .with_columns(_told_apart(pl.col("value")))
+        .with_columns(_round_to_reproducible(pl.col("value")))
     )
 
 
-def _told_apart(value: pl.Expr) -> pl.Expr:
-    """Whole numbers as they are, others to ten digits: beyond, it shows in which order threads added them up."""
+def _round_to_reproducible(value: pl.Expr) -> pl.Expr:
+    """Whole numbers unchanged, others to ten digits; further digits depend on the order in which threads add."""
     return pl.when(value == value.round()).then(value).otherwise(value.round_sig_figs(10)).alias("value")
 
 
 def compute_all(lake: Lake, subject: str) -> pl.DataFrame:
-    """Every statistic of a subject, in the files' order."""
+    """All statistics of a subject, in the order of their files."""
     return pl.concat([compute(lake, subject, name) for name in statements(f"statistics/{subject}")])

@@ -9,8 +9,8 @@ CREATE TABLE own_features_study (
     train_accuracy DOUBLE NOT NULL CHECK (train_accuracy BETWEEN 0 AND 1), -- accuracy on training products
     accuracy DOUBLE NOT NULL CHECK (accuracy BETWEEN 0 AND 1), -- accuracy on validation products
     macro_f1 DOUBLE NOT NULL CHECK (macro_f1 BETWEEN 0 AND 1), -- macro-F1 on validation products
-    mended BIGINT NOT NULL CHECK (mended >= 0), -- validation products right here, wrong without edges
-    broken BIGINT NOT NULL CHECK (broken >= 0), -- validation products wrong here, right without edges
+    fixed BIGINT NOT NULL CHECK (fixed >= 0), -- validation products right here, wrong without edges
+    regressed BIGINT NOT NULL CHECK (regressed >= 0), -- validation products wrong here, right without edges
     same_label_weight_right DOUBLE, -- edges to training products: mean over correctly predicted products
     same_label_weight_wrong DOUBLE, -- edges to training products: mean over wrongly predicted products
     PRIMARY KEY (features, model, seed)

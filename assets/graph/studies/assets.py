@@ -141,7 +141,7 @@ memory_study = _one_graph_study(
 )
 
 
-@dg.asset(code_version="1", kinds={"pytorch", "scikitlearn"}, pool="gpu")
+@dg.asset(code_version="2", kinds={"pytorch", "scikitlearn"}, pool="gpu")
 def own_features_study(
     context: dg.AssetExecutionContext,
     graph_nodes: pl.DataFrame,

@@ -101,8 +101,8 @@ def _against_reference(graph: GraphData, hits: np.ndarray, reference: np.ndarray
     own, theirs = hits[validation], reference[validation]
     around = same_label_weight(graph)[validation]
     return {
-        "mended": int((own & ~theirs).sum()),
-        "broken": int((theirs & ~own).sum()),
+        "fixed": int((own & ~theirs).sum()),
+        "regressed": int((theirs & ~own).sum()),
         "same_label_weight_right": _mean(around[own]),
         "same_label_weight_wrong": _mean(around[~own]),
     }

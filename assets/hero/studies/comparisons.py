@@ -1,8 +1,7 @@
-"""Comparing ways to pre-train and to build HERO, on the synthetic world. Imports torch.
+"""Ablations of HERO's pre-training and architecture on the synthetic world. Imports torch.
 
-Belongs here: which trainings are compared, on which videos, and what is told of each. How one trains is ``ml.hero``.
-Videos have the synthetic features of ``assets.sources.synthetic.frames``, so that hundreds of them cost no decoding:
-the table tells how the ways compare, not how good any is on real videos.
+The videos have the synthetic features of ``assets.sources.synthetic.frames``, so that hundreds of them need no
+decoding. The results compare the variants with each other and do not apply to real videos.
 """
 
 from __future__ import annotations
@@ -40,18 +39,18 @@ from ml.training import pick_device
 
 Subject = Literal["tasks", "architecture", "corpus"]
 Progress = Callable[[str], None]
-Way = tuple[type[Hero], tuple[TaskName, ...], tuple[str, ...]]
-Found = tuple[str, str, float, int]
-"""Benchmark, metric, value and number measured."""
+Variant = tuple[type[Hero], tuple[TaskName, ...], tuple[str, ...]]
+Score = tuple[str, str, float, int]
+"""Benchmark, metric, value and number of items."""
 
 TV_S, HOWTO_S = 1.5, 2.0
-"""Seconds between two frames of the benchmark's videos, and of the others (D.1)."""
+"""Seconds per frame of the benchmark's videos, and of the others, as in HERO's published features."""
 HELD_OUT = 8
-"""One in so many videos is held out."""
+"""One in this many videos is held out."""
 FEATURES = 64
 WORDS = 1024
 QUESTION_TEXT = 120
-"""Tokens of question and answer together (D.1)."""
+"""Most tokens of a question and an answer (``max_txt_len`` of HERO's configurations for TVQA)."""
 PUBLISHED: tuple[TaskName, ...] = ("mlm", "mnce", "fom", "vsm")
 TASK_SETS: dict[str, tuple[TaskName, ...]] = {
     "not pre-trained": (),
@@ -67,16 +66,16 @@ ARCHITECTURES: dict[str, type[Hero]] = {
     "F-TRM": FlatTransformer,
 }
 COST = {Hero: 1.0, HierarchicalTransformer: 1.0, FlatTransformer: 2.5}
-"""Processor's time of a step against that of HERO, about: which training is begun first."""
+"""Approximate CPU time of a step relative to HERO's; the slowest training starts first."""
 RECALLS = ("VCMR_0.5_R@1", "VCMR_0.7_R@1", "VCMR_0.5_R@10", "SVMR_0.5_R@1", "VR_R@1")
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is computed: videos of each corpus, steps of each pre-training task, steps of fine-tuning.
+    """The size of a comparison: videos per corpus, steps per pre-training task, steps of fine-tuning.
 
-    Each task has the same number of steps in every set, so that a set is not worse for sharing its time. Matching has
-    the most, for it learns nothing before some hundred of them; after one hundred of order, it is hardly told at all.
+    A task has the same number of steps in every set of tasks, so that larger sets are not at a disadvantage. Matching
+    has the most, because it does not improve before some hundred steps; frame order needs more than one hundred.
     """
 
     videos: int = 320
@@ -91,7 +90,7 @@ class Effort:
 
 @dataclass(frozen=True)
 class Trial:
-    """One model: its name in the table, its kind, what it is pre-trained by and on."""
+    """One model: its name in the table, its class, its pre-training tasks and corpora."""
 
     method: str
     kind: type[Hero]
@@ -99,8 +98,8 @@ class Trial:
     corpora: tuple[str, ...] = ("TV",)
 
     @property
-    def way(self) -> Way:
-        """All but the name, by which tables tell it."""
+    def variant(self) -> Variant:
+        """Everything but the name."""
         return self.kind, self.tasks, self.corpora
 
 
@@ -117,7 +116,7 @@ TRIALS: dict[Subject, list[Trial]] = {
 
 @dataclass(frozen=True)
 class Corpus:
-    """Videos in memory, as a source of pre-training."""
+    """Videos in memory, as the data of a pre-training."""
 
     videos: Sequence[Video]
     identity: str
@@ -131,7 +130,7 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Worlds:
-    """The benchmark's videos (TV-like), other ones (HowTo-like), and the vocabulary of both."""
+    """The benchmark's videos (TV-like), other videos (HowTo-like), and the vocabulary of both."""
 
     source: SyntheticSource
     tokenizer: HeroTokenizer
@@ -140,7 +139,7 @@ class Worlds:
 
     @staticmethod
     def make(videos: int, seed: int) -> Worlds:
-        """One narrated video a task, so that no two of a world show the same things being done."""
+        """One narrated video per task, so that no two videos of a world show the same steps."""
         benchmark, other = SyntheticSource(videos, 1, seed), SyntheticSource(videos, 1, seed + 1000)
         spoken = {source: _narrated(source) for source in (benchmark, other)}
         lines = [line.text for source, ids in spoken.items() for each in ids for line in subtitles(source, each)]
@@ -155,37 +154,37 @@ class Worlds:
             ]
             for source, interval_s in ((benchmark, TV_S), (other, HOWTO_S))
         )
-        learned = [video for number, video in enumerate(tv) if number % HELD_OUT]
-        return Worlds(benchmark, tokenizer, {"TV": learned, "HowTo": howto}, tv[::HELD_OUT])
+        training = [video for number, video in enumerate(tv) if number % HELD_OUT]
+        return Worlds(benchmark, tokenizer, {"TV": training, "HowTo": howto}, tv[::HELD_OUT])
 
     def corpus(self, names: Sequence[str]) -> Corpus:
-        """Videos of the named corpora, together."""
+        """The videos of several corpora."""
         return Corpus([video for name in names for video in self.training[name]], f"{self.source.world.seed} {names}")
 
 
 def compare(
     subjects: Sequence[Subject], seeds: Sequence[int], effort: Effort, device: str, progress: Progress
 ) -> pl.DataFrame:
-    """Train and judge each way of some subjects: rows of ``hero_studies``.
+    """Train and score each variant of some subjects: rows of ``hero_studies``.
 
-    A way that several subjects share is trained once. Without a GPU as many are trained at a time as there are cores,
-    in processes of one thread: models of this size gain nothing from more threads.
+    A variant that several subjects share is trained once. Without a GPU, one training per core runs at a time, each in
+    a process of one thread, because models of this size do not benefit from more.
     """
-    asked = [(subject, trial, seed) for subject in subjects for trial in TRIALS[subject] for seed in seeds]
-    jobs = {(trial.way, seed): trial for _, trial, seed in asked}
+    planned = [(subject, trial, seed) for subject in subjects for trial in TRIALS[subject] for seed in seeds]
+    jobs = {(trial.variant, seed): trial for _, trial, seed in planned}
     slowest_first = sorted(jobs.items(), key=lambda job: -_cost(job[1], effort))
-    found: dict[tuple[Way, int], list[Found]] = {}
+    found: dict[tuple[Variant, int], list[Score]] = {}
     with ProcessPoolExecutor(_processes(device), get_context("spawn"), initializer=_one_thread) as pool:
-        training = {pool.submit(_judged, trial, key[1], effort, device): key for key, trial in slowest_first}
+        training = {pool.submit(_scores, trial, key[1], effort, device): key for key, trial in slowest_first}
         for finished in as_completed(training):
             key = training[finished]
             found[key] = finished.result()
-            told = ", ".join(f"{benchmark} {metric} {value:.3f}" for benchmark, metric, value, _ in found[key])
-            progress(f"{jobs[key].method}, seed {key[1]}: {told}")
+            scores = ", ".join(f"{benchmark} {metric} {value:.3f}" for benchmark, metric, value, _ in found[key])
+            progress(f"{jobs[key].method}, seed {key[1]}: {scores}")
     rows = [
         (subject, trial.method, benchmark, metric, seed, *value)
-        for subject, trial, seed in asked
-        for benchmark, metric, *value in found[trial.way, seed]
+        for subject, trial, seed in planned
+        for benchmark, metric, *value in found[trial.variant, seed]
     ]
     return load_tables()["hero_studies"].frame(rows)
 
@@ -204,12 +203,12 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def _judged(trial: Trial, seed: int, effort: Effort, device: str) -> list[Found]:
-    return list(judge(trial, Worlds.make(effort.videos, seed), effort, Runtime(device=device), seed))
+def _scores(trial: Trial, seed: int, effort: Effort, device: str) -> list[Score]:
+    return list(score(trial, Worlds.make(effort.videos, seed), effort, Runtime(device=device), seed))
 
 
-def judge(trial: Trial, worlds: Worlds, effort: Effort, runtime: Runtime, seed: int) -> Iterator[Found]:
-    """Losses, then recalls before and after fine-tuning, and accuracy."""
+def score(trial: Trial, worlds: Worlds, effort: Effort, runtime: Runtime, seed: int) -> Iterator[Score]:
+    """Losses of the pre-training, recalls before and after fine-tuning, and accuracy of question answering."""
     model, history = _pretrained(trial, worlds, effort, runtime, seed)
     held_out = len(worlds.held_out)
     for task in trial.tasks:
@@ -265,9 +264,9 @@ def _examples(worlds: Worlds, annotate: Callable[..., list]) -> Examples:
 
 
 def _questions_of_moments(worlds: Worlds) -> Examples[Question]:
-    """Each question with the moment that it asks about as its video.
+    """Each question, with the moment that it refers to as its video.
 
-    Models of this size do not learn in minutes to find that moment as well, and all would answer by chance.
+    Models of this size do not learn to find that moment in minutes, and would answer by chance.
     """
     whole: Examples[Question] = _examples(worlds, tv_questions)
     moments: dict[str, Video] = {}
@@ -284,13 +283,13 @@ def _questions_of_moments(worlds: Worlds) -> Examples[Question]:
 
 
 def _fine_tuned(task: Task, steps: int, effort: Effort, runtime: Runtime, seed: int) -> dict[str, float]:
-    """Metrics after the last step: with so few steps there is nothing to choose from."""
+    """Metrics after the last step; so short a training has no earlier checkpoint to choose."""
     settings = FineTuning(effort.learning_rate, steps, steps // 10, effort.batch, validate_every=steps, seed=seed)
     return finetune(task, settings, runtime)[-1]
 
 
 def _order_accuracy(model: Hero, worlds: Worlds) -> tuple[float, int]:
-    """Share of shuffled frames of held-out videos whose place is told exactly, and how many there are."""
+    """Share of shuffled frames of held-out videos whose position is predicted exactly, and their number."""
     import numpy as np
     import torch
 

@@ -1,7 +1,6 @@
-"""HERO's downstream benchmarks: annotation files and videos, from a folder of published files or from the lake.
+"""HERO's downstream benchmarks, from a folder of published files or from the lake, and fine-tuning on them.
 
-Belongs here: which files and settings a benchmark has, and fine-tuning on it. What a task computes is told in
-``ml.hero.downstream``. Imports torch.
+See ``ml.hero.downstream`` for the tasks. Imports torch.
 """
 
 from __future__ import annotations
@@ -38,17 +37,20 @@ from ml.hero.tokenizer import load_tokenizer
 from ml.hero.video import Video
 
 SECONDS_OF_TV = 1.5
-"""Between two frames of the benchmarks' videos; MSR-VTT's have 2 s (D.1)."""
-_OF_TRAINING = ("epoch", "loss", "learning_rate", "seconds", "items_per_s")
+"""Seconds per frame of the benchmarks' published features; 2 s for MSR-VTT."""
+_TRAINING_FIELDS = ("epoch", "loss", "learning_rate", "seconds", "items_per_s")
 LEAST_BATCH = 4
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A data set: file names by split, their reader, the task, and what is published of its settings.
+    """A data set: file names by split, their reader, the task, and its published settings.
 
-    ``settings`` names the published fine-tuning. ``texts`` is the longest text in tokens, ``preceding`` the subtitles
-    before each one that are read with it. ``zero_shot``: pre-training taught all that the task needs.
+    Attributes:
+        settings: name of the published fine-tuning settings.
+        texts: most tokens of a text.
+        preceding: number of preceding subtitles that are read with each subtitle.
+        zero_shot: whether the pre-trained model can do the task without fine-tuning.
     """
 
     title: str
@@ -63,7 +65,7 @@ class Benchmark:
     zero_shot: bool = False
 
     def paths(self, folder: Path) -> tuple[Path, Path]:
-        """Files of the training and the validation split."""
+        """Files of the training and validation splits."""
         return folder / self.files.format("train"), folder / self.files.format("val")
 
     def exists(self, folder: Path) -> bool:
@@ -110,10 +112,12 @@ def evaluated(
     snapshot: int,
     progress: Callable[[Entry], None],
 ) -> tuple[pl.DataFrame, list[Entry]]:
-    """Fine-tune on a benchmark and measure: rows of ``evaluations``, none if its files are not there; the history.
+    """Fine-tune on a benchmark and evaluate: rows of ``evaluations``, and the training history.
+
+    Both are empty if the files of the benchmark do not exist.
 
     Args:
-        models: folder of the model folders of HERO and its vocabulary.
+        models: folder that holds the model folders of HERO and its vocabulary.
         scratch: an empty folder for annotations of the synthetic world.
     """
     folder = options.benchmarks or synthetic_annotations(source, tables, scratch)
@@ -140,13 +144,13 @@ def evaluated(
     )
     history = finetune(task, schedule(benchmark, options), how, progress)
     best = max(reversed(history), key=lambda entry: entry[task.measure])
-    methods["fine-tuned"] = {key: value for key, value in best.items() if key not in _OF_TRAINING}
-    told = {method: {**found, "queries": len(validation)} for method, found in methods.items()}
-    return evaluation_rows(model, f"{benchmark.title} ({origin})", "val", told, snapshot), history
+    methods["fine-tuned"] = {key: value for key, value in best.items() if key not in _TRAINING_FIELDS}
+    by_method = {method: {**metrics, "queries": len(validation)} for method, metrics in methods.items()}
+    return evaluation_rows(model, f"{benchmark.title} ({origin})", "val", by_method, snapshot), history
 
 
 def synthetic_annotations(source: VideoSource, tables: LakeTables, scratch: Path) -> Path | None:
-    """The folder of the synthetic world's annotation files for the lake's videos; None of another source."""
+    """Write the synthetic world's annotations of the lake's videos into ``scratch``; None for another source."""
     if not isinstance(source, SyntheticSource):
         return None
     from assets.sources.synthetic.annotations import write_annotations
@@ -156,7 +160,7 @@ def synthetic_annotations(source: VideoSource, tables: LakeTables, scratch: Path
 
 
 def schedule(benchmark: Benchmark, options: HeroOptions) -> Settings:
-    """The published fine-tuning for size paper; else as many steps as set, batches in proportion to the published."""
+    """The published schedule for size paper; otherwise the steps of the options, and a batch scaled as published."""
     published = PRESETS[benchmark.settings]
     if options.preset == "paper":
         return replace(published, seed=options.seed)

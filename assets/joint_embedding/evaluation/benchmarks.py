@@ -1,7 +1,7 @@
-"""The paper's benchmarks below a folder, measured in every mode that the files allow. Imports torch.
+"""Evaluation on the paper's benchmarks in a folder, in every mode that the files allow. Imports torch.
 
-Belongs here: which file is what, and from models and files to metrics by method. The formats and protocols are
-``ml.joint_embedding.benchmarks``, ``ml.joint_embedding.benchmark_evaluation`` and ``ml.crosstask``.
+See ``ml.joint_embedding.benchmarks`` for the file formats, ``ml.joint_embedding.benchmark_evaluation`` and
+``ml.crosstask`` for the protocols.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ ByMethod = dict[str, dict[str, float]]
 
 @dataclass(frozen=True)
 class Files:
-    """Where the files of the retrieval benchmarks are below a folder."""
+    """Paths of the retrieval benchmarks' files in a folder."""
 
     root: Path
 
@@ -104,7 +104,7 @@ class Files:
         return self.root / "lsmdc_test_features.pth"
 
     def test_sets(self) -> dict[str, Callable[[], EvaluationSet]]:
-        """How to read the test set of each benchmark that is there."""
+        """Readers of the test sets whose files exist, by benchmark."""
         found: dict[str, tuple[Path, Callable[[], EvaluationSet]]] = {
             "YouCook2": (self.youcook2_test, lambda: read_youcook2(self.youcook2_test, "validation")),
             "MSR-VTT 1k-A": (self.msrvtt_test, lambda: read_msrvtt_test(self.msrvtt_test, self.msrvtt_features)),
@@ -117,7 +117,7 @@ class Files:
         return {name: read for name, (path, read) in found.items() if path.exists()}
 
     def training_set(self, benchmark: str) -> EvaluationSet | None:
-        """What a benchmark is learned from; None if its files are not there."""
+        """The training set of a benchmark; None if its files do not exist."""
         if benchmark == "YouCook2" and self.youcook2_training.exists():
             return read_youcook2(self.youcook2_training, "train")
         if benchmark.startswith("MSR-VTT") and self.msrvtt_training.exists():
@@ -136,7 +136,7 @@ def retrieval_benchmarks(
     the folder ``tensorboard`` of ``runtime``.
 
     Raises:
-        FileNotFoundError: no benchmark is there.
+        FileNotFoundError: the folder holds no benchmark.
     """
     files, runtime = Files(root), runtime or Runtime()
     found: dict[str, ByMethod] = {}
@@ -154,7 +154,7 @@ def retrieval_benchmarks(
                 by_method = found.setdefault(f"{benchmark}, {direction.replace('_', ' ')}", {})
                 by_method[method], by_method["chance"] = _without_chance(metrics)
     if not found:
-        raise FileNotFoundError(f"{root}: no benchmark is there; it would be {files.youcook2_test.name} or the like")
+        raise FileNotFoundError(f"{root}: no benchmark file, such as {files.youcook2_test.name}")
     return found
 
 
@@ -166,10 +166,10 @@ def crosstask_benchmark(
     config: ComponentConfig | None = None,
     tensorboard: Path | None = None,
 ) -> tuple[ByMethod, dict[str, int]]:
-    """Step recalls by method, mean over the splits, and how many videos were left out, by reason.
+    """Step recalls by method, averaged over the splits, and the number of excluded videos by reason.
 
-    Methods are zero-shot, uniform and, with ``config``, weakly supervised, which is learned anew for each split. The
-    event file of a split's training is in ``tensorboard/split_<number>``.
+    Methods are zero-shot, uniform and, with ``config``, weakly supervised, which is trained once per split. The event
+    file of a split's training is in ``tensorboard/split_<number>``.
     """
     tested = list(dict.fromkeys(video for split in drawn for video in split.test))
     predicted = zero_shot(data, tested, model, words)
@@ -189,7 +189,7 @@ def crosstask_benchmark(
 
 
 def _without_chance(metrics: Mapping[str, float]) -> tuple[dict[str, float], dict[str, float]]:
-    """Metrics of the method, and those of guessing beside it."""
+    """The metrics of the method, and those of chance."""
     prefix = "chance_"
     guessed = {name.removeprefix(prefix): value for name, value in metrics.items() if name.startswith(prefix)}
     measured = {name: value for name, value in metrics.items() if not name.startswith(prefix)}

@@ -1,7 +1,6 @@
-"""The benchmarks of a lake: the folder that is set, or files made of the synthetic world. Imports torch.
+"""The benchmarks of a lake: those of the configured folder, or files made from the synthetic world. Imports torch.
 
-Belongs here: which files are measured and which videos are held out. How each is measured is
-``assets.joint_embedding.evaluation.benchmarks``.
+See ``assets.joint_embedding.evaluation.benchmarks`` for the evaluation.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from ml.joint_embedding.train import Config, load_words
 
 PART = "joint_embedding_benchmarks"
 CROSSTASK = "crosstask"
-"""Folder of CrossTask's files below that of the benchmarks."""
+"""Folder of CrossTask's files in the folder of the benchmarks."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +60,10 @@ def caption_lines(clips: duckdb.DuckDBPyRelation) -> pl.DataFrame:
 
 
 def benchmark_root(options: BenchmarkOptions, source: VideoSource, data: LakeData, scratch: Path) -> Path | None:
-    """Folder of the benchmarks' files: that of the options, or ``scratch`` filled from the synthetic world.
+    """Folder of the benchmarks' files: that of the options, or ``scratch``, filled from the synthetic world.
 
-    Features that are made of raw videos must be there (``assets.joint_embedding.evaluation.raw_videos``).
-
-    Videos of the test split make the test sets, all others the training sets. None if no folder is set and the videos
-    are real ones.
+    Features of raw videos must exist (``assets.joint_embedding.evaluation.raw_videos``). Synthetic test sets consist of
+    videos of the test split, training sets of all others. None if no folder is configured and the videos are real.
     """
     if options.files is not None:
         return options.files
@@ -84,10 +81,11 @@ def benchmark_root(options: BenchmarkOptions, source: VideoSource, data: LakeDat
 
 
 def of_their_task(source: SyntheticSource, videos: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
-    """The videos that show the task they were found for: a search also answers with those of other tasks.
+    """The videos that show the task whose search found them; a search also finds videos of other tasks.
 
     Args:
-        videos: video_id and task_id; steps: rows of ``synthetic_steps``.
+        videos: video_id and task_id.
+        steps: rows of ``synthetic_steps``.
     """
     wanted = pl.DataFrame(
         [
@@ -106,7 +104,7 @@ def of_their_task(source: SyntheticSource, videos: pl.DataFrame, steps: pl.DataF
 
 
 def crosstask_splits(options: BenchmarkOptions, data: CrossTask, manifest: pl.DataFrame) -> list[Split]:
-    """The published 20 random splits; of synthetic videos one, whose test videos no model has learned from."""
+    """The published 20 random splits; for synthetic videos one split, whose test videos are no training videos."""
     if options.root is not None:
         return [random_split(data.videos(), data.primary(), seed) for seed in range(SPLITS)]
     held_out, primary = set(_of_split(manifest, "test")), data.primary()
@@ -129,10 +127,10 @@ def benchmark_rows(
     device: str,
     snapshot: int,
 ) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Rows of ``evaluations`` of all benchmarks that are there, and CrossTask's videos that are left out, by reason.
+    """Rows of ``evaluations`` of all benchmarks whose files exist, and counts of excluded CrossTask videos, by reason.
 
     Args:
-        sizes: those of a model that learns from a benchmark alone, and how fast it and a fine-tuned one learn.
+        sizes: size of a model that is trained on a benchmark alone, and the learning rate of all trainings.
     """
     root = benchmark_root(options, source, data, scratch)
     found: dict[str, ByMethod] = {}
@@ -152,7 +150,7 @@ def benchmark_rows(
 def weakly_supervised_rows(
     options: BenchmarkOptions, source: VideoSource, data: LakeData, scratch: Path, model_root: Path, snapshot: int
 ) -> pl.DataFrame:
-    """Rows of ``evaluations`` of CrossTask's component model and, on the same splits, of the zero-shot embedding."""
+    """Rows of ``evaluations`` of CrossTask's component model and of the zero-shot embedding, on the same splits."""
     root = benchmark_root(options, source, data, scratch)
     crosstask = CrossTask((root or scratch) / CROSSTASK)
     found: dict[str, ByMethod] = {}
@@ -165,7 +163,7 @@ def weakly_supervised_rows(
 
 
 def fine_tuning(options: BenchmarkOptions, sizes: EmbeddingOptions) -> Config:
-    """The published schedule with the epochs and sizes in force."""
+    """The published schedule with the configured epochs and sizes."""
     return replace(
         FINE_TUNING,
         seed=sizes.seed,

@@ -1,8 +1,8 @@
-"""The benchmarks' files from their raw videos, by the networks in force. Imports torch.
+"""The benchmarks' feature files, made from raw videos by the configured networks. Imports torch.
 
-Belongs here: which videos the published annotations ask for, and from their features to files in the published formats.
-Below ``HOWTO_BENCHMARKS`` lies a folder ``videos``, in which files at any depth are named by their video, LSMDC's by
-their clip. YouCook2's clips are told by ``youcook_train.csv`` and ``youcook_val.csv``, others by the published lists.
+The folder ``HOWTO_BENCHMARKS`` holds a folder ``videos``, in which files at any depth are named after their video, or
+for LSMDC their clip. YouCook2's clips are listed in ``youcook_train.csv`` and ``youcook_val.csv``, all others in the
+published annotations.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ Row = tuple[object, ...]
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a benchmark that is listed and has no features: its clips, where they are, how they are written."""
+    """A part of a benchmark that has a list and no features: its clips, their places in videos, and its writer."""
 
     listed: EvaluationSet
     places: Sequence[ClipPlace]
@@ -65,10 +65,10 @@ class Part:
 
 
 def make_files(options: BenchmarkOptions, networks: FeatureOptions, progress: Progress) -> pl.DataFrame:
-    """Make the files that ``options.files`` names, in place of older ones; rows of ``benchmark_videos``.
+    """Write the folder ``options.files``, replacing an older one: rows of ``benchmark_videos``.
 
-    What has published features stays as it is. A clip without a vector is left out of its benchmark. Features of videos
-    that are there already are not made again.
+    Benchmarks with published features are kept unchanged. A clip without a vector is left out of its benchmark. Stored
+    features of videos are not made again.
     """
     table = load_tables()["benchmark_videos"]
     if options.root is None or options.files is None or not options.raw:
@@ -98,7 +98,7 @@ def make_files(options: BenchmarkOptions, networks: FeatureOptions, progress: Pr
 
 
 def _parts(given: Files, made: Files) -> list[Part]:
-    """Parts that are listed and have no features."""
+    """The parts that have a list and no features."""
 
     def whole(listed: EvaluationSet, write: Callable[[EvaluationSet], None]) -> Part:
         return Part(listed, [ClipPlace(video_id) for video_id in listed.ids], write)
@@ -143,7 +143,7 @@ def _parts(given: Files, made: Files) -> list[Part]:
 
 
 def _crosstask(root: Path, new: Path) -> CrossTask | None:
-    """A copy of CrossTask's lists, if it has no features."""
+    """A copy of CrossTask's lists; None if it has features or does not exist."""
     if not CrossTask(root / CROSSTASK).exists() or (root / CROSSTASK / FEATURES).exists():
         return None
     shutil.copytree(root / CROSSTASK, new / CROSSTASK)
@@ -157,9 +157,9 @@ def _videos(data: CrossTask | None) -> list[TaskVideo]:
 def _features(
     wanted: Sequence[str], options: BenchmarkOptions, networks: FeatureOptions, progress: Progress
 ) -> tuple[Outcomes, StreamsOf]:
-    """Make the features of some videos: what became of each, and how to read them."""
+    """Extract the features of some videos: the outcome of each, and a function that reads them."""
     assert options.root is not None
-    outcomes: Outcomes = dict.fromkeys(wanted, ("missing", f"no video of that name is in {VIDEOS}/"))
+    outcomes: Outcomes = dict.fromkeys(wanted, ("missing", f"no video of that name in {VIDEOS}/"))
     files = []
     for video_id, path in _paths(options.root / VIDEOS, set(wanted)).items():
         try:
@@ -199,8 +199,8 @@ def _rows(part: Part, left_out: Mapping[str, str], outcomes: Outcomes) -> Iterat
     reasons = {of_clip[clip]: reason for clip, reason in left_out.items()}
     for video_id, count in sorted(clips.items()):
         status, error = outcomes[video_id]
-        told = error or reasons.get(video_id)
-        yield part.listed.name, part.listed.split, video_id, count, lost[video_id], status, told
+        reason = error or reasons.get(video_id)
+        yield part.listed.name, part.listed.split, video_id, count, lost[video_id], status, reason
 
 
 def _write_crosstask(data: CrossTask, streams_of: StreamsOf, outcomes: Outcomes) -> Iterator[Row]:

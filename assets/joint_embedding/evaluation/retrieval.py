@@ -1,6 +1,6 @@
 """Text-to-video retrieval on the lake's own held-out videos. Imports torch.
 
-Belongs here: from a trained model and a split to metrics. The scorer is ``ml.metrics.retrieval``.
+See ``ml.metrics.retrieval`` for the metrics.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from ml.metrics.retrieval import chance
 from ml.training import pick_device
 
 MOST_PAIRS = 20_000
-"""Pairs that are ranked against each other at most, spread over the videos."""
+"""Most pairs that are ranked against each other, spread evenly over the videos."""
 
 
 class NothingToEvaluateError(Exception):
-    """The split holds no pair; the message says what to do."""
+    """The split has no pair; the message says what to do."""
 
 
 def held_out_retrieval(
     folder: Path, word_vectors: Path, pairs: PairStore, manifest: pl.DataFrame, split: str, device: str
 ) -> dict[str, dict[str, float]]:
-    """Metrics of the model in ``folder``, and of guessing beside it, by method.
+    """Metrics of the model in ``folder`` and of chance, by method.
 
     Raises:
         NothingToEvaluateError: no video of the split has a usable pair.

@@ -1,7 +1,6 @@
-"""The synthetic world's videos as the benchmarks' published files, so that each loader and protocol meets real files.
+"""Benchmark files in the published formats, made from the synthetic world's true steps and the lake's features.
 
-Belongs here: from the world's true steps and the lake's features to those files; all of them are named synthetic.
-Reading and measuring is the same as for the real ones. Imports torch.
+Readers and protocols are the same as for the published benchmarks. Imports torch.
 """
 
 from __future__ import annotations
@@ -28,19 +27,19 @@ from ml.joint_embedding.benchmarks import (
 from ml.text.tokens import clean, tokenize
 
 NAMED_SHARE = 0.5
-"""Share of a step's words that a caption line must hold to tell of it."""
+"""Share of a step's words that a caption line must contain to mention the step."""
 
 
 def step_clips(steps: pl.DataFrame, streams_of: StreamsOf, split: str) -> EvaluationSet:
-    """A clip for each step that a video shows, with two captions: the step of the task, and what is seen.
+    """One clip per step that a video shows, with two captions: the step of the task, and a description of the scene.
 
-    Videos without features, and steps in which no feature row lies, are left out.
+    Videos without features, and steps without a feature row, are left out.
 
     Args:
         steps: rows of ``synthetic_steps``.
 
     Raises:
-        ValueError: no step has features, or there are more networks than the files have room for.
+        ValueError: no step has features, or the files cannot hold so many streams.
     """
     shown = steps.sort("video_id", "start_s")
     ids = [f"{video_id}_{step}" for video_id, step in shown.select("video_id", "step_index").iter_rows()]
@@ -54,7 +53,7 @@ def step_clips(steps: pl.DataFrame, streams_of: StreamsOf, split: str) -> Evalua
 
 
 def write_benchmarks(root: Path, training: EvaluationSet, test: EvaluationSet) -> None:
-    """Write all retrieval benchmarks, made of the same synthetic clips; formats with one caption hold what is seen."""
+    """Write all retrieval benchmarks from the same synthetic clips; formats with one caption get the scene's."""
     files = Files(root)
     root.mkdir(parents=True, exist_ok=True)
     seen_training, seen_test = (_with_second_captions(each) for each in (training, test))
@@ -76,16 +75,16 @@ def write_crosstask(
     streams_of: StreamsOf,
     related_share: float = 0.3,
 ) -> CrossTask:
-    """Write CrossTask's files of synthetic videos: features one row a second, annotations, and what narration allows.
+    """Write CrossTask's files of synthetic videos: features per second, annotations, and constraints from narration.
 
-    The last tasks by id are the related ones, whose videos get no annotation. The first video of each task is for
-    validation if it has four or more. A caption line that holds half of a step's words allows the step while it is
-    spoken. Features are the clip vectors of each second, which is what the joint embedding takes.
+    The last tasks by id are the related ones, whose videos have no annotation. The first video of a task with at least
+    four is for validation. A caption line with half of a step's words allows the step while it is spoken. Features are
+    the clip vectors of each second, the input of the joint embedding.
 
     Args:
         videos: video_id and task_id of the videos to write.
-        steps, clips: their rows of ``synthetic_steps`` and ``clips``.
-        related_share: share of the tasks that are related ones.
+        steps, clips: the videos' rows of ``synthetic_steps`` and ``clips``.
+        related_share: share of the tasks that are related.
     """
     data = CrossTask(root)
     of_task: dict[str, list[str]] = {}
@@ -102,7 +101,7 @@ def write_crosstask(
         for video in own:
             streams = streams_of(video.video_id)
             if streams is None:
-                continue  # as videos that are gone, it is listed and has no file
+                continue  # it is listed without a file, as a deleted video is
             seconds = int(min(len(stream.features) / stream.rate_hz for stream in streams))
             features = second_vectors([stream.features for stream in streams], seconds)
             shown = steps.filter(pl.col("video_id") == video.video_id).sort("start_s")
@@ -114,7 +113,7 @@ def write_crosstask(
 
 
 def narrated(task: Task, lines: pl.DataFrame) -> list[Interval]:
-    """When some caption line tells of a step: it holds half of its words or more, stop words apart."""
+    """Intervals of the caption lines that contain at least half of a step's words, without stop words."""
     of_step = [set(tokenize(clean(step))) for step in task.steps]
     found = []
     for start_s, end_s, text in lines.select("start_s", "end_s", "caption_clean").iter_rows():

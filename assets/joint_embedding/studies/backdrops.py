@@ -1,8 +1,7 @@
-"""Synthetic videos with a backdrop: something of their task that is seen in every frame and named in most lines.
+"""Pairs and benchmarks of synthetic videos with a backdrop: an element of the task in every frame and most captions.
 
-Belongs here: such videos' pairs and benchmarks. Where a kitchen and a dish are seen and spoken of from first to last,
-videos can be told apart without their steps; the other synthetic videos have no such thing. Features are synthetic
-(``assets.sources.synthetic.frames``). Imports torch.
+A kitchen and a dish that appear throughout a real video identify it without its steps; other synthetic videos lack
+such an element. Features are synthetic (``assets.sources.synthetic.frames``). Imports torch.
 """
 
 from __future__ import annotations
@@ -30,25 +29,26 @@ from ml.joint_embedding.pairs import Stream, video_pairs
 from ml.text.tokens import clean
 from ml.text.word_vectors import train_word_vectors
 
-TASKS, VIDEOS_OF_A_TASK = 40, 6
-"""The first video of each task is for the test."""
+TASKS, VIDEOS_PER_TASK = 40, 6
+"""The first video of each task is a test video."""
 DIM, INTERVAL_S = 128, 1.0
 NAMED = 0.6
-"""Share of the lines that name the task."""
+"""Share of the lines that mention the task."""
 
 
 def backdrop_setting(
     strength: float, root: Path, word_dim: int, seed: int, device: str, progress: Callable[[str], None]
 ) -> tuple[Setting, list[Place]]:
-    """What trainings on videos with backdrops share, and the pairs that they learn from.
+    """The common setting of trainings on videos with backdrops, and their training pairs.
 
     Args:
-        strength: of the backdrop in the features, against 1 of each thing that a step shows; with 0 no line names one.
+        strength: weight of the backdrop in the features, relative to 1 for each object of a step; with 0, captions do
+            not mention it either.
         root: an empty folder for pairs and benchmarks.
     """
-    source = SyntheticSource(TASKS, VIDEOS_OF_A_TASK, seed)
-    ids = [f"synthetic-{number:05d}" for number in range(TASKS * VIDEOS_OF_A_TASK)]
-    held_out = ids[::VIDEOS_OF_A_TASK]
+    source = SyntheticSource(TASKS, VIDEOS_PER_TASK, seed)
+    ids = [f"synthetic-{number:05d}" for number in range(TASKS * VIDEOS_PER_TASK)]
+    held_out = ids[::VIDEOS_PER_TASK]
 
     @cache
     def streams_of(video_id: str) -> list[Stream]:
@@ -61,24 +61,24 @@ def backdrop_setting(
     words = train_word_vectors([text for _, _, texts in spoken.values() for text in texts], word_dim, seed)
 
     steps = steps_frame(source, held_out)
-    asked = step_clips(steps, streams_of, "test")
+    queries = step_clips(steps, streams_of, "test")
     if strength:
-        shown_in = [asked.ids[clip].rpartition("_")[0] for clip in asked.clip_of_caption]
-        texts = [_named(source, *each) for each in zip(shown_in, asked.captions, strict=True)]
-        asked = replace(asked, captions=texts)
-    tasks = {i: source.world.video(number * VIDEOS_OF_A_TASK).task.task_id for number, i in enumerate(held_out)}
+        shown_in = [queries.ids[clip].rpartition("_")[0] for clip in queries.clip_of_caption]
+        texts = [_named(source, *each) for each in zip(shown_in, queries.captions, strict=True)]
+        queries = replace(queries, captions=texts)
+    tasks = {i: source.world.video(number * VIDEOS_PER_TASK).task.task_id for number, i in enumerate(held_out)}
     videos = pl.DataFrame(list(tasks.items()), schema=["video_id", "task_id"], orient="row")
     clips = load_tables()["clips"].frame([])
     crosstask = write_crosstask(root / "crosstask", source, videos, steps, clips, streams_of, related_share=0)
     splits = [Split([], list(crosstask.videos()))]
-    benchmarks = Benchmarks({"synthetic steps": asked}, {}, crosstask, splits)
+    benchmarks = Benchmarks({"synthetic steps": queries}, {}, crosstask, splits)
     return Setting(store, (), words, benchmarks, device, progress), places
 
 
 def _spoken(
     source: SyntheticSource, video_id: str, named: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], list[str]]:
-    """Start and end in seconds and text of each line; some name the task."""
+    """Start and end in seconds and text of each line; some lines mention the task."""
     rng = draws(source.world.seed, "backdrop", video_id)
     lines = subtitles(source, video_id)
     texts = [_named(source, video_id, line.text) if named and rng.random() < NAMED else line.text for line in lines]
@@ -87,7 +87,7 @@ def _spoken(
 
 
 def _named(source: SyntheticSource, video_id: str, text: str) -> str:
-    """The text with what the task makes: "stir the plate to make a simple cake"."""
+    """The text with the product of the task: "stir the plate to make a simple cake"."""
     number = source.world.video_number(video_id)
     assert number is not None
     made, _, _ = source.world.video(number).task.title.partition(" with ")

@@ -1,8 +1,4 @@
-"""Comparing ways to train the joint embedding, on held-out data (HowTo100M section 5). Imports torch.
-
-Belongs here: which trainings are compared, and what is told of each. How one trains and how one measures is
-``ml.joint_embedding`` and ``assets.joint_embedding.evaluation``.
-"""
+"""Ablations of the joint embedding on held-out data (HowTo100M section 5). Imports torch."""
 
 from __future__ import annotations
 
@@ -27,9 +23,9 @@ from assets.joint_embedding.studies.trials import (
     Subject,
     Trial,
     compare,
+    format_scores,
     measured,
     study_frame,
-    told,
 )
 from assets.joint_embedding.training import load_joint_embedding
 from assets.models.study_plots import lines_figure
@@ -42,20 +38,20 @@ from ml.joint_embedding.train import Config, load_words, train
 
 SHARES_OF_LABELS = (0.1, 0.2, 0.5, 1.0)
 PUBLISHED_RANKS = (2, 3, 5, 10, 20, 40, 80)
-"""Search ranks up to which the paper's subsets go, besides all."""
+"""Highest search ranks of the paper's subsets, apart from the complete set."""
 BACKDROPS = (0.0, 4.0)
-"""Strengths of what is seen in every frame of a video, against 1 of each thing that a step shows."""
+"""Weights of the backdrop in the features, relative to 1 for each object of a step."""
 
 
 def schedule(options: EmbeddingOptions) -> Config:
-    """The schedule of the joint embedding in force."""
+    """The configured schedule of the joint embedding."""
     return Config(**{name: value for name, value in asdict(options).items() if name in Config.__dataclass_fields__})
 
 
 def negative_trials(
     training: Sequence[Place], config: Config, seeds: Sequence[int], method: str = "intra-video negatives"
 ) -> list[Trial]:
-    """Share of the loss that negatives of the same video have: none, and half and more of it (table 3)."""
+    """Loss shares of negatives of the same video (table 3)."""
     return [
         Trial(method, share, training, replace(config, seed=seed, intra_video_share=share))
         for share in (0.0, 0.25, 0.5, 0.75)
@@ -64,7 +60,7 @@ def negative_trials(
 
 
 def positive_trials(training: Sequence[Place], config: Config, seeds: Sequence[int]) -> list[Trial]:
-    """The best-scoring share of a video's pairs, and as many at random (tables 8 and 9)."""
+    """The best-scoring share of a video's pairs, and as many random pairs (tables 8 and 9)."""
     return [
         Trial(method, share, training, replace(config, seed=seed, **chosen))
         for share in (0.2, 0.5, 0.9, 1.0)
@@ -77,9 +73,9 @@ def positive_trials(training: Sequence[Place], config: Config, seeds: Sequence[i
 
 
 def scale_trials(manifest: pl.DataFrame, videos: pl.DataFrame, config: Config, seeds: Sequence[int]) -> list[Trial]:
-    """The best-ranked search results of each task: the first alone, the published subsets, all of them (figure 3).
+    """The best-ranked search results of each task: the first one, the published subsets, all (figure 3).
 
-    ``share`` is that of the training videos. The number of steps grows with it, as the epochs stay.
+    ``share`` is the share of the training videos. The number of steps grows with it; the number of epochs is fixed.
     """
     ranked = manifest.filter(pl.col("split") == "train").join(videos.select("video_id", "rank"), on="video_id")
     most = int(ranked["rank"].cast(pl.Int64).sort()[-1])
@@ -95,10 +91,10 @@ def scale_trials(manifest: pl.DataFrame, videos: pl.DataFrame, config: Config, s
 def negative_study(
     setting: Setting, training: Sequence[Place], config: Config, word_dim: int, seeds: Sequence[int], scratch: Path
 ) -> pl.DataFrame:
-    """Negatives of the same video, learned with on the lake's pairs and on videos with and without a backdrop.
+    """Negatives of the same video, on the lake's pairs and on synthetic videos with and without a backdrop.
 
     Args:
-        scratch: an empty folder for the latter.
+        scratch: an empty folder for the synthetic videos' pairs.
     """
     frames = [compare("negatives", setting, negative_trials(training, config, seeds))]
     for strength in BACKDROPS:
@@ -117,12 +113,12 @@ def alignment_study(
     seeds: Sequence[int],
     scratch: Path,
 ) -> pl.DataFrame:
-    """Training on captions where they are spoken, and where the trained embedding sees them.
+    """Training on captions at their spoken time, and at the window that the trained embedding matches best.
 
-    ``share`` is that of the aligned clips that are kept, those with the best scores.
+    ``share`` is the share of the aligned clips that are kept, those with the best scores.
 
     Args:
-        models: folder of the model folders; it aligns the captions.
+        models: folder of the model folders; the joint embedding in it aligns the captions.
         scratch: an empty folder for aligned pairs.
     """
     training = data.manifest.filter(pl.col("split") == "train")
@@ -157,7 +153,7 @@ def alignment_study(
 def label_study(
     setting: Setting, model: JointEmbedding, config: Config, seeds: Sequence[int], shares: Sequence[float]
 ) -> pl.DataFrame:
-    """Shares of a benchmark's training clips, learned from scratch and by the pre-trained embedding (figure 4)."""
+    """Training from scratch and fine-tuning on shares of each benchmark's training clips (figure 4)."""
     rows = []
     for name, training in setting.benchmarks.training.items():
         for share in shares:
@@ -165,23 +161,23 @@ def label_study(
                 order = np.random.default_rng(seed).permutation(len(training.ids))
                 some = training.part(np.sort(order[: max(2, round(share * len(order)))]))
                 for method, start in (("from scratch", None), ("pre-trained", model)):
-                    found = _learned(setting, start, some, name, replace(config, seed=seed))
+                    found = _trained_scores(setting, start, some, name, replace(config, seed=seed))
                     rows += [("labels", method, share, seed, *each) for each in found]
-                    setting.progress(told(f"{name}, {method}", share, seed, found))
+                    setting.progress(format_scores(f"{name}, {method}", share, seed, found))
     return study_frame(rows)
 
 
 def transfer_study(setting: Setting, model: JointEmbedding, config: Config, seeds: Sequence[int]) -> pl.DataFrame:
-    """The pre-trained embedding, fine-tuned on each benchmark's training set and measured on each one's test set."""
+    """Fine-tuning on each benchmark's training set, with evaluation on every benchmark's test set."""
     rows = []
     for source, training in setting.benchmarks.training.items():
         for seed in seeds:
             pairs, runtime = BenchmarkPairs(training, setting.words), Runtime(device=setting.device)
             sizes = sizes_of(model, replace(config, seed=seed))
             tuned, _ = train(pairs, None, setting.words, sizes, runtime, initial=model.state_dict())
-            found = list(setting.benchmarks.judge(tuned, setting.words, seed))
+            found = list(setting.benchmarks.score(tuned, setting.words, seed))
             rows += [("transfer", f"fine-tuned on {source}", 1.0, seed, *each) for each in found]
-            setting.progress(told(f"fine-tuned on {source}", 1.0, seed, found))
+            setting.progress(format_scores(f"fine-tuned on {source}", 1.0, seed, found))
     return study_frame(rows)
 
 
@@ -198,11 +194,12 @@ def run_study(
     scratch: Path,
     seeds: Sequence[int],
 ) -> pl.DataFrame:
-    """The study of a subject on what a lake holds: rows of ``joint_embedding_studies``.
+    """The ablation of a subject on the data of a lake: rows of ``joint_embedding_studies``.
 
     Args:
-        models: folder of the model folders; options: schedule of the trainings on pairs.
-        fine_tuned: schedule of those on a benchmark.
+        models: folder of the model folders.
+        options: schedule of the trainings on pairs.
+        fine_tuned: schedule of the trainings on a benchmark.
         scratch: an empty folder.
     """
     words, config = load_words(models / "word_vectors"), schedule(options)
@@ -225,7 +222,7 @@ def run_study(
 
 
 def study_figure(study: pl.DataFrame) -> Figure:
-    """R@1, R@10 and step recall by the number that is varied, a panel a benchmark and metric."""
+    """R@1, R@10 and step recall against the varied share, one panel per benchmark and metric."""
     shown = study.filter(pl.col("metric").is_in(["R@1", "R@10", "recall_per_video"]))
     shown = shown.with_columns(pl.format("{} {}", "benchmark", "metric").alias("measured"))
     panels = shown["measured"].unique(maintain_order=True).to_list()
@@ -245,7 +242,7 @@ def _aligned(data: LakeData, models: Path, training: pl.DataFrame, shard: str) -
     return rows
 
 
-def _learned(
+def _trained_scores(
     setting: Setting, start: JointEmbedding | None, training: EvaluationSet, target: str, config: Config
 ) -> list[tuple[str, str, float, int]]:
     test = setting.benchmarks.tests[target]

@@ -1,6 +1,6 @@
-"""One training of the joint embedding beside others: what it learns from, and how it is judged. Imports torch.
+"""Trainings and scores that the ablations of the joint embedding share. Imports torch.
 
-Belongs here: what all studies of the embedding share. Which trainings each compares is told in ``joint_embedding.py``.
+See ``comparisons`` for the trainings of each ablation.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ RECALLS = ("recall_pooled", "recall_per_video")
 
 @dataclass(frozen=True)
 class Benchmarks:
-    """What every training is measured on: test and training sets by benchmark, and CrossTask with its splits."""
+    """The benchmarks of every training: test and training sets by benchmark, and CrossTask with its splits."""
 
     tests: Mapping[str, EvaluationSet]
     training: Mapping[str, EvaluationSet]
@@ -43,7 +43,7 @@ class Benchmarks:
 
     @staticmethod
     def below(root: Path, options: BenchmarkOptions, manifest: pl.DataFrame) -> Benchmarks:
-        """Those below a folder (``assets.joint_embedding.evaluation.lake_benchmarks.benchmark_root``)."""
+        """The benchmarks in a folder (``assets.joint_embedding.evaluation.lake_benchmarks.benchmark_root``)."""
         files, crosstask = Files(root), CrossTask(root / CROSSTASK)
         tests = {name: read() for name, read in files.test_sets().items()}
         training = {name: found for name in tests if (found := files.training_set(name)) is not None}
@@ -51,19 +51,19 @@ class Benchmarks:
             return Benchmarks(tests, training, None, ())
         return Benchmarks(tests, training, crosstask, crosstask_splits(options, crosstask, manifest))
 
-    def judge(self, model: JointEmbedding, words: WordVectors, seed: int) -> Iterator[tuple[str, str, float, int]]:
-        """Benchmark, metric, value and queries of a model, zero-shot."""
+    def score(self, model: JointEmbedding, words: WordVectors, seed: int) -> Iterator[tuple[str, str, float, int]]:
+        """Benchmark, metric, value and number of queries of a model, zero-shot."""
         for name, test in self.tests.items():
             yield from measured(name, measure(model, test, words, "cpu", seed)["text_to_video"], RETRIEVAL)
         if self.crosstask is not None:
-            asked = list(dict.fromkeys(video for split in self.splits for video in split.test))
-            recalls = recall_over_splits(zero_shot(self.crosstask, asked, model, words), self.splits)
+            videos = list(dict.fromkeys(video for split in self.splits for video in split.test))
+            recalls = recall_over_splits(zero_shot(self.crosstask, videos, model, words), self.splits)
             yield from measured("CrossTask", recalls, RECALLS)
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One training from random parameters: its name, the number that is varied, the pairs and the schedule."""
+    """One training from random parameters: its name, the varied share, the pairs and the schedule."""
 
     method: str
     share: float
@@ -73,7 +73,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Setting:
-    """What the trainings of a study share: the stored pairs, validation videos, word vectors and benchmarks."""
+    """The common setting of an ablation: stored pairs, validation videos, word vectors and benchmarks."""
 
     store: PairStore
     validation: Sequence[Place]
@@ -86,32 +86,32 @@ class Setting:
 def compare(
     subject: Subject, setting: Setting, trials: Sequence[Trial], store: PairStore | None = None
 ) -> pl.DataFrame:
-    """Train and judge each: rows of ``joint_embedding_studies``.
+    """Train and score each trial: rows of ``joint_embedding_studies``.
 
     Args:
-        store: where the trials' pairs are, if not where those of the setting are.
+        store: store of the trials' pairs; by default that of the setting.
     """
     validation = StoredPairs(setting.store, setting.validation, setting.words)
     rows = []
     for trial in trials:
         pairs = StoredPairs(store or setting.store, trial.training, setting.words)
         model, _ = train(pairs, validation, setting.words, trial.config, Runtime(device=setting.device))
-        found = list(setting.benchmarks.judge(model, setting.words, trial.config.seed))
+        found = list(setting.benchmarks.score(model, setting.words, trial.config.seed))
         rows += [(subject, trial.method, trial.share, trial.config.seed, *each) for each in found]
-        setting.progress(told(trial.method, trial.share, trial.config.seed, found))
+        setting.progress(format_scores(trial.method, trial.share, trial.config.seed, found))
     return study_frame(rows)
 
 
 def measured(
     benchmark: str, metrics: Mapping[str, float], names: Sequence[str]
 ) -> Iterator[tuple[str, str, float, int]]:
-    """Benchmark, metric, value and queries of the named metrics."""
+    """Benchmark, metric, value and number of queries of the named metrics."""
     for name in names:
         yield benchmark, name, metrics[name], int(metrics["queries"])
 
 
-def told(method: str, share: float, seed: int, found: Sequence[tuple[str, str, float, int]]) -> str:
-    """A line for the log."""
+def format_scores(method: str, share: float, seed: int, found: Sequence[tuple[str, str, float, int]]) -> str:
+    """A log line with the scores of a trial."""
     values = ", ".join(f"{benchmark} {metric} {value:.3f}" for benchmark, metric, value, _ in found)
     return f"{method}, {share:.2f}, seed {seed}: {values}"
 

@@ -29,7 +29,7 @@ def rows(count: int, dim: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(count, dim)).astype(np.float16)
 
 
-def test_howto100m_has_one_npy_a_video_and_stream(tmp_path: Path) -> None:
+def test_howto100m_has_one_npy_per_video_and_stream(tmp_path: Path) -> None:
     features = rows(7, 2048)
     write_npy(tmp_path / "2d" / "-video_1.npy", features)
     write_npy(tmp_path / "2d" / "sub" / "video.2.mp4.npy", features)
@@ -40,7 +40,7 @@ def test_howto100m_has_one_npy_a_video_and_stream(tmp_path: Path) -> None:
     assert np.array_equal(read_npy(found["video.2"], dim=2048), features)
 
 
-def test_hero_has_one_npz_a_video_and_stream(tmp_path: Path) -> None:
+def test_hero_has_one_npz_per_video_and_stream(tmp_path: Path) -> None:
     features = rows(3, 2304)
     write_npz(tmp_path / "a.npz", features)
     assert np.array_equal(np.load(tmp_path / "a.npz")["features"], features)

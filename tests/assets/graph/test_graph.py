@@ -71,12 +71,12 @@ def test_pairs_by_hand() -> None:
     assert pairs(transactions, min_baskets=2)["product_a"].to_list() == ["bread"]
 
 
-def test_a_pair_in_every_basket_is_as_close_as_can_be() -> None:
+def test_a_pair_in_every_basket_has_the_highest_npmi() -> None:
     made = pairs(lines({"1": ["a", "b"], "2": ["a", "b"]}))
     assert made.select("lift", "npmi", "significance").row(0) == (1, 1, 0)
 
 
-def test_oversized_baskets_count_nowhere_and_what_makes_no_pair_is_counted() -> None:
+def test_oversized_baskets_are_excluded_and_counted() -> None:
     small = {"1": ["a", "b"], "2": ["a", "a"]}
     transactions = lines(small | {"3": ["a", "b", "c"]}, dropped={"4": ["d"]})
     assert pairs(transactions, max_basket_items=2).equals(pairs(lines(small)))
@@ -258,7 +258,7 @@ def test_features_do_not_depend_on_the_order_of_rows() -> None:
         assert made.equals(node_features(nodes, products, lines.sample(fraction=1, shuffle=True, seed=seed)))
 
 
-def test_a_feature_that_tells_the_label_by_itself_fails_its_check(lake: Lake) -> None:
+def test_a_feature_that_reveals_the_label_fails_its_check(lake: Lake) -> None:
     names = [f"p{index:03d}" for index in range(300)]
     departments = {name: ("DAIRY", "BAKERY", "DRUG")[index % 3] for index, name in enumerate(names)}
     plain = catalogue(departments)
@@ -270,10 +270,10 @@ def test_a_feature_that_tells_the_label_by_itself_fails_its_check(lake: Lake) ->
         found = single_feature_baselines(nodes, node_features(nodes, products, bought(names)), products, "department")
         lake.write("graph_feature_leakage", found)
         verdicts[name] = contract_violations(lake, load_tables()["graph_feature_leakage"], None)
-        told = {row["source"]: row for row in found.iter_rows(named=True)}
-        assert not told["product_type"]["used"] and told["product_type"]["accuracy"] == 1
-        assert told["product_type"]["mutual_information"] == pytest.approx(1)
-        assert told["brand"]["mutual_information"] == 0 and told["brand"]["accuracy"] < 0.5
+        sources = {row["source"]: row for row in found.iter_rows(named=True)}
+        assert not sources["product_type"]["used"] and sources["product_type"]["accuracy"] == 1
+        assert sources["product_type"]["mutual_information"] == pytest.approx(1)
+        assert sources["brand"]["mutual_information"] == 0 and sources["brand"]["accuracy"] < 0.5
     assert not verdicts["plain"]
     assert sum(verdicts["leaking"].values()) == 3  # size, unit and amount
 
@@ -293,7 +293,7 @@ def test_inductive_clusters_know_the_training_nodes_edges_alone() -> None:
     assert set(clusters[21:]) == {0, 1}  # dealt out in turn
 
 
-def test_nodes_without_edges_are_dealt_out_and_too_many_clusters_are_refused() -> None:
+def test_nodes_without_edges_get_clusters_in_turn_and_too_many_clusters_are_refused() -> None:
     lonely = sparse.csr_array(sparse.block_diag([ring(10), sparse.csr_array((6, 6))]))
     assert np.bincount(clusters_of(lonely, 2, 0)[10:]).tolist() == [3, 3]
     for clusters, graph in ((11, lonely), (1, sparse.csr_array((1, 1))), (1, sparse.csr_array((3, 3)))):
@@ -319,13 +319,13 @@ def labelled(labels: list[str | None], split: SplitOptions) -> pl.DataFrame:
         (["FUEL"] * 5 + ["DAIRY"] * 5, "10 labelled products of the graph: none is in the split (validation|test)"),
     ],
 )
-def test_labels_that_nothing_can_be_learned_from_are_refused(labels: list[str | None], said: str) -> None:
+def test_labels_that_cannot_be_learned_are_refused(labels: list[str | None], said: str) -> None:
     with pytest.raises(GraphError, match=said):
         require_labels(labelled(labels, SplitOptions(seed=0, held_out_share=0.01)), "department")
     require_labels(labelled(["FUEL", "DAIRY"] * 6, SplitOptions(seed=0, held_out_share=0.3)), "department")
 
 
-def test_the_statistics_count_what_makes_no_labelled_node(lake: Lake, tmp_path: Path) -> None:
+def test_the_statistics_count_products_without_a_labelled_node(lake: Lake, tmp_path: Path) -> None:
     names = [f"p{index}" for index in range(7)]  # p6 is sold but not among the products
     rows = [f"b{basket},{name},h,s,1,1,2024-01-01" for basket in range(2) for name in names]
     odd = ["b0,p0,h,s,1,1,2024-01-01", "alone,p1,h,s,1,1,2024-01-01", "b9,p0,h,s,-1,1,2024-01-01"]

@@ -64,7 +64,7 @@ def test_spectrum_as_rows(graph: GraphData) -> None:
     assert density["density"].sum() * widths == pytest.approx(1, abs=0.02)
 
 
-def test_clusters_beside_each_other(graph: GraphData) -> None:
+def test_metis_spectral_and_random_clusters_are_compared(graph: GraphData) -> None:
     rows = cluster_comparison(graph.adjacency, graph.clusters)
     cuts = values(rows, "normalised cut")
     assert cuts["METIS"] == pytest.approx(normalized_cut(graph.adjacency, graph.clusters))

@@ -81,8 +81,8 @@ def test_a_shard_is_written_and_a_video_without_features_has_its_reason(tmp_path
     )
     store = ClipStore(tmp_path / "clips")
     rows = write_shard(clips, FeatureReader(index, features, ["net"]), store, shard, OPTIONS)
-    told = rows.select("clip_id", "frames", "subtitles", "array_row", "reason").rows()
-    assert told == [("a.0", 30, 1, 0, None), ("a.1", 5, 1, 1, None), ("c.0", 0, 1, None, "no features by net")]
+    written = rows.select("clip_id", "frames", "subtitles", "array_row", "reason").rows()
+    assert written == [("a.0", 30, 1, 0, None), ("a.1", 5, 1, 1, None), ("c.0", 0, 1, None, "no features by net")]
     kept = rows.filter(pl.col("frames") > 0).with_columns(split=pl.lit("train"))
     stored = StoredClips(store, places(kept, "train"), lambda text: [5])
     assert [len(stored[number].features) for number in range(2)] == [30, 5]
@@ -158,11 +158,11 @@ HEADLINES = {
 @pytest.mark.parametrize("name", TASKS)
 def test_each_benchmark_is_fine_tuned_on_and_measured(pretrained: Pretrained, tmp_path: Path, name: str) -> None:
     world, benchmark = pretrained, BENCHMARKS[name]
-    told: list[dict[str, float]] = []
+    logged: list[dict[str, float]] = []
     rows, history = evaluated(
-        name, benchmark, world.tables, world.source, world.options, RUNTIME, world.models, tmp_path, 7, told.append
+        name, benchmark, world.tables, world.source, world.options, RUNTIME, world.models, tmp_path, 7, logged.append
     )
-    assert len(history) == len(told) == 2
+    assert len(history) == len(logged) == 2
     assert set(rows["model"]) == {f"hero_{name}"} and set(rows["benchmark"]) == {f"{TASKS[name]} (synthetic)"}
     measured = dict(rows.filter(pl.col("method") == "fine-tuned").select("metric", "value").rows())
     assert HEADLINES[name] in measured and measured["without_video"] == 0

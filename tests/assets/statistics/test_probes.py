@@ -95,7 +95,7 @@ def test_labels_become_shares_with_wilson_s_interval(filled: Lake, tmp_path: Pat
     assert yes["share_high"] == pytest.approx((centre + half) / (1 + z**2 / n))
 
 
-def test_labels_stay_when_the_sheet_is_written_anew(filled: Lake, tmp_path: Path) -> None:
+def test_labels_are_kept_when_the_sheet_is_written_again(filled: Lake, tmp_path: Path) -> None:
     sheet = tmp_path / "videos.csv"
     write_sheet(sheet, VIDEOS, draw(filled, VIDEOS, seed=0))
     label(sheet, "kind", ["vlog"] * 100)
@@ -123,16 +123,16 @@ def test_bad_labels_are_named_with_their_line(filled: Lake, tmp_path: Path) -> N
 
 def test_a_contact_sheet_shows_the_frames_of_each_item(filled: Lake, tmp_path: Path) -> None:
     drawn = draw(filled, VIDEOS, seed=0).head(4)
-    asked: dict[str, Sequence[float]] = {}
+    requested: dict[str, Sequence[float]] = {}
 
     def frames(video_id: str, times: Sequence[float]) -> list[np.ndarray | None]:
-        asked[video_id] = times
+        requested[video_id] = times
         red = np.zeros((90, 160, 3), np.uint8)
         red[..., 0] = 255
         return [None if video_id == drawn["video_id"][1] else red for _ in times]
 
     (path,) = contact_sheets(tmp_path, VIDEOS, drawn, frames)
-    assert set(asked) == set(drawn["video_id"]) and next(iter(asked.values())) == [5.0, 15.0, 25.0, 35.0]
+    assert set(requested) == set(drawn["video_id"]) and next(iter(requested.values())) == [5.0, 15.0, 25.0, 35.0]
     page = np.asarray(Image.open(path))
     assert (page == [255, 0, 0]).all(-1).mean() == pytest.approx(3 / 6 * 81 / 107, abs=0.03)
     assert tuple(page[40, page.shape[1] // 3 + 100]) == (211, 211, 211), "no frame is grey"

@@ -83,7 +83,7 @@ def test_the_overview(counted: Lake) -> None:
         "videos": 2,
         "clips": 5,
         "clip_hours": pytest.approx(40.5 / 3600),
-        "video_hours": 2.5,  # the file's own length where there is a file, else what the search told
+        "video_hours": 2.5,  # the file's own length where there is a file, else the search's
         "mean_video_minutes": 75,
         "clips_per_video": 2.5,
         "mean_clip_s": pytest.approx(8.1),
@@ -150,7 +150,7 @@ def test_words_and_sources(counted: Lake) -> None:
     assert numbers(counted, "caption_sources")["asr"] == {"videos": 2, "words": 100, "share_of_videos": 0.5}
 
 
-def test_this_lake_stands_beside_the_published_sets(counted: Lake) -> None:
+def test_this_lake_is_compared_with_the_published_sets(counted: Lake) -> None:
     made = numbers(counted, "data_sets")
     assert made["this lake"] == {"tasks": 2, "videos": 2, "clips": 5, "video_hours": 2.0}
     assert made["How2"] == {"tasks": None, "videos": 13_168, "clips": 185_000, "video_hours": 298}
@@ -171,10 +171,10 @@ def test_an_empty_lake_has_statistics_too(tmp_path: Path) -> None:
     assert made.filter(statistic="overview", measure="clips")["value"].to_list() == [0]
 
 
-def test_statistics_are_drawn_item_by_item() -> None:
+def test_statistics_are_plotted_item_by_item() -> None:
     rows = [("videos", "funnel", 0, "1 tasks: kept", "row_count", 7.0), ("videos", "funnel", 1, "x" * 60, "share", 0.5)]
     statistics = load_tables()["dataset_statistics"].frame(rows)
     (axes,) = plots.bars(statistics, plots.FUNNEL_PANEL).axes
     assert [patch.get_width() for patch in axes.patches] == [7] and axes.get_yticklabels()[0].get_text() == rows[0][3]
     nothing = plots.bars(statistics, plots.VIDEO_PANELS).axes
-    assert {text.get_text() for axes in nothing for text in axes.texts} == {"nothing to count"}
+    assert {text.get_text() for axes in nothing for text in axes.texts} == {"no data"}

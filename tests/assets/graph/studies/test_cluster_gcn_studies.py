@@ -57,7 +57,7 @@ def test_a_study_is_a_part_of_its_table(tmp_path: Path) -> None:
     assert not contract_violations(lake, load_tables()["cluster_gcn_studies"], "depth")
 
 
-def test_labels_of_test_nodes_choose_nothing() -> None:
+def test_labels_of_test_nodes_do_not_change_a_score() -> None:
     labels = np.where(GRAPH.splits == "test", 0, GRAPH.labels)
     trials = partition_trials(["planted"], CONFIG, seeds=(0,))[:1]
     first, second = (

@@ -62,7 +62,7 @@ EVERY_PAIR = Construction("baskets", 0, mutual=False, min_baskets=1)
 STRONGEST = Construction("significance", 8, mutual=True, min_baskets=2)
 
 
-def test_significant_edges_tell_departments_apart_and_all_pairs_do_less(
+def test_significant_edges_separate_departments_better_than_all_pairs(
     shop: tuple[pl.DataFrame, pl.DataFrame], lake: Lake
 ) -> None:
     rows = study(shop, EVERY_PAIR, STRONGEST)
@@ -79,7 +79,7 @@ def test_significant_edges_tell_departments_apart_and_all_pairs_do_less(
     assert len(constructions_figure(rows).axes) == 3
 
 
-def test_labels_of_test_products_choose_nothing(shop: tuple[pl.DataFrame, pl.DataFrame]) -> None:
+def test_labels_of_test_products_do_not_change_a_score(shop: tuple[pl.DataFrame, pl.DataFrame]) -> None:
     transactions, products = shop
     of_test = pl.col("product_id").map_elements(lambda product: split_of(product, SPLIT) == "test", pl.Boolean)
     renamed = pl.col("department").replace({"DAIRY": "BAKERY", "BAKERY": "DRUG", "DRUG": "DAIRY"})
@@ -87,7 +87,7 @@ def test_labels_of_test_products_choose_nothing(shop: tuple[pl.DataFrame, pl.Dat
     assert study((transactions, relabelled), STRONGEST).equals(study(shop, STRONGEST))
 
 
-def test_a_construction_that_cannot_be_judged_says_why(shop: tuple[pl.DataFrame, pl.DataFrame]) -> None:
+def test_a_construction_without_scores_has_a_reason(shop: tuple[pl.DataFrame, pl.DataFrame]) -> None:
     row = study(shop, replace(STRONGEST, min_baskets=500)).row(0, named=True)
     assert row["gcn_accuracy"] is None and "no pair of products becomes an edge" in row["reason"]
     transactions, products = shop

@@ -11,7 +11,7 @@ from ml.hero.pretraining.train import TASKS
 TINY = Effort(videos=24, steps=dict.fromkeys(TASKS, 2), retrieval_steps=2, question_steps=2, batch=4)
 
 
-def test_corpora_are_other_worlds_cut_otherwise_and_share_nothing_with_what_is_held_out() -> None:
+def test_corpora_share_no_video_with_the_held_out_videos() -> None:
     worlds = Worlds.make(24, seed=0)
     held_out = {video.video_id for video in worlds.held_out}
     assert held_out.isdisjoint(video.video_id for video in worlds.training["TV"])
@@ -19,7 +19,7 @@ def test_corpora_are_other_worlds_cut_otherwise_and_share_nothing_with_what_is_h
     assert {video.interval_s for video in worlds.corpus(("HowTo",)).videos} == {2.0}
 
 
-def test_each_way_has_its_rows_and_one_that_two_subjects_share_is_trained_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variant_that_two_subjects_share_is_trained_once(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[str] = []
     monkeypatch.setitem(TRIALS, "corpus", TRIALS["corpus"][:1])
     rows = compare(["architecture", "corpus"], [0], TINY, "cpu", shown.append)

@@ -96,7 +96,7 @@ def test_every_retrieval_benchmark_in_every_mode(tmp_path: Path, steps: pl.DataF
             assert by_method[method]["R@10"] > 1.5 * by_method["chance"]["R@10"]
             assert by_method[method]["R@10"] > by_method["zero-shot"]["R@10"]
     assert found["MSR-VTT full, text to video"]["chance"]["queries"] == 2 * len(test.ids)
-    with pytest.raises(FileNotFoundError, match="no benchmark is there"):
+    with pytest.raises(FileNotFoundError, match="no benchmark file"):
         retrieval_benchmarks(tmp_path / "nowhere", model, words)
 
 

@@ -71,9 +71,9 @@ def rows(options: BenchmarkOptions) -> pl.DataFrame:
     return make_files(options, NETWORKS, lambda outcome: None)
 
 
-def test_what_became_of_each_video_is_told(rows: pl.DataFrame, tmp_path: Path) -> None:
-    told = {tuple(row[:3]): row[3:6] for row in rows.iter_rows()}
-    assert told == {
+def test_the_outcome_of_each_video_is_recorded(rows: pl.DataFrame, tmp_path: Path) -> None:
+    outcomes = {tuple(row[:3]): row[3:6] for row in rows.iter_rows()}
+    assert outcomes == {
         ("YouCook2", "validation", "omelette"): (3, 1, "ok"),
         ("YouCook2", "validation", "gone"): (1, 1, "missing"),
         ("MSR-VTT", "test 1k-A", "video1"): (1, 0, "ok"),
@@ -102,7 +102,7 @@ def test_files_are_those_that_the_published_code_reads(options: BenchmarkOptions
     crosstask = CrossTask(options.files / "crosstask")
     omelette, gone = crosstask.videos()
     assert crosstask.features(omelette).shape == (7, 1280) and not crosstask.has_features(gone)
-    assert not (options.root / "crosstask" / "crosstask_features").exists(), "nothing is written beside the originals"
+    assert not (options.root / "crosstask" / "crosstask_features").exists(), "the originals are not changed"
 
 
 def test_a_video_that_comes_later_is_added(options: BenchmarkOptions, rows: pl.DataFrame) -> None:

@@ -60,14 +60,14 @@ def setting(tmp_path_factory: pytest.TempPathFactory, places: dict[str, Place]) 
     words = WordVectors(vocabulary, rng.standard_normal((len(vocabulary), 8)).astype(np.float32))
     store, times = PairStore(root / "pairs"), np.arange(4.0)
     vectors = rng.random((4, DIM)).astype(np.float16)
-    told = [" ".join(vocabulary[i : i + 3]) for i in range(4)]
-    written = store.write("0", [(i, VideoPairs(times, times + 1, told, vectors, 0, 0)) for i in IDS], DIM)
+    captions = [" ".join(vocabulary[i : i + 3]) for i in range(4)]
+    written = store.write("0", [(i, VideoPairs(times, times + 1, captions, vectors, 0, 0)) for i in IDS], DIM)
     places.update({place.video_id: place for place in written})
     benchmarks = Benchmarks.below(root / "benchmarks", BenchmarkOptions(root, 1), pl.DataFrame())
     return Setting(store, [places[IDS[0]]], words, benchmarks, "cpu", lambda _: None)
 
 
-def test_each_way_to_train_is_a_row_a_metric(setting: Setting, places: dict[str, Place], tmp_path: Path) -> None:
+def test_each_trial_has_one_row_per_metric(setting: Setting, places: dict[str, Place], tmp_path: Path) -> None:
     training = [places[i] for i in IDS[3:]]
     study = compare("negatives", setting, negative_trials(training, TINY, (0,))[::3])
     assert set(study["share"]) == {0.0, 0.75}
@@ -79,7 +79,7 @@ def test_each_way_to_train_is_a_row_a_metric(setting: Setting, places: dict[str,
     assert len(study_figure(study).axes) == 8
 
 
-def test_negatives_of_the_same_video_are_studied_with_and_without_a_backdrop(
+def test_negatives_of_the_same_video_are_compared_with_and_without_a_backdrop(
     setting: Setting, places: dict[str, Place], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backdrops, "TASKS", 3)
@@ -100,10 +100,10 @@ def test_a_backdrop_makes_clips_of_a_task_alike_and_is_named(tmp_path: Path, mon
             source.take(np.arange(*source.offsets[i : i + 2]))[0].astype(float) for i in (0, 1, len(source) - 1)
         )
         closer.append((one @ same.T).mean() - (one @ other.T).mean())
-        asked = made.benchmarks.tests["synthetic steps"]
-        named.append(" to " in asked.captions[0])
-        assert not {clip.rpartition("_")[0] for clip in asked.ids} & {place.video_id for place in pairs}
-    assert closer[0] < 0.2 and closer[1] > 0.5, "two videos of a task, beside two of different tasks"
+        queries = made.benchmarks.tests["synthetic steps"]
+        named.append(" to " in queries.captions[0])
+        assert not {clip.rpartition("_")[0] for clip in queries.ids} & {place.video_id for place in pairs}
+    assert closer[0] < 0.2 and closer[1] > 0.5, "two videos of one task are closer than two of different tasks"
     assert named == [False, True]
 
 
@@ -154,7 +154,7 @@ def test_labels_and_transfer_learn_from_the_benchmarks(setting: Setting) -> None
     assert len(study_figure(labels).axes) == 8
 
 
-def test_seeds_that_agree_are_drawn_though_their_mean_is_rounded() -> None:
+def test_equal_scores_of_seeds_can_be_plotted() -> None:
     value = 31 / 171
     assert pl.Series([value] * 3).mean() < value
     rows = [("positives", "at random", 1.0, seed, "LSMDC", "R@1", value, 171) for seed in range(3)]

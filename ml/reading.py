@@ -69,8 +69,8 @@ def parsed(place: str, parse: Callable[[Any], Record], value: Any) -> Record:
         raise ValueError(f"{place}: {str(error)[:200] or type(error).__name__}") from error
 
 
-def csv_rows(path: Path, columns: int | None = None) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a file of comma-separated values, each with the number of its first line.
+def csv_rows(path: Path, columns: int | None = None, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
+    """The rows of a file of delimited values, each with the number of its first line.
 
     Args:
         columns: fields of every row; None: any number.
@@ -87,7 +87,7 @@ def csv_rows(path: Path, columns: int | None = None) -> Iterator[tuple[int, list
             record.append(line + "\n")
             yield record[-1]
 
-    reader = csv.reader(lines())
+    reader = csv.reader(lines(), delimiter=delimiter)
     while True:
         first, record[:] = last + 1, []
         try:
@@ -96,18 +96,18 @@ def csv_rows(path: Path, columns: int | None = None) -> Iterator[tuple[int, list
             return
         except csv.Error as error:
             raise ValueError(f"{path}:{first}: {error}") from error
-        if _never_closes(record):
+        if _never_closes(record, delimiter):
             raise ValueError(f"{path}:{first}: a quotation mark is never closed")
         if columns is not None and len(row) != columns:
             raise ValueError(f"{path}:{first}: {len(row)} fields instead of {columns}")
         yield first, row
 
 
-def _never_closes(record: list[str]) -> bool:
+def _never_closes(record: list[str], delimiter: str) -> bool:
     if not "".join(record).count('"') % 2:
         return False
     try:
-        next(csv.reader(record, strict=True))
+        next(csv.reader(record, strict=True, delimiter=delimiter))
     except csv.Error as error:
         return "unexpected end" in str(error)
     return False

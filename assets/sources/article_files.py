@@ -1,14 +1,12 @@
 """How-to articles from a file: CSV, TSV, JSON Lines or Parquet with titles and categories, or a list of titles alone.
 
-Belongs here: the forms that such a file may have, and what is wrong with a row. Every row becomes an article or a
-problem. Does not belong here: which articles become tasks.
+Every row becomes an article or a problem.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,16 +16,19 @@ import polars as pl
 
 from assets.outcomes import Problem, SourceError
 from assets.sources.protocol import Article
+from assets.values import decoded_with_replacement, parse_json, shown, storable, text
 from ml.files import file_hash
 
 LONGEST_TITLE = 300
 _BETWEEN_CATEGORIES = re.compile(r"\s*[>|;]\s*")
 _HOW_TO = re.compile(r"^how\s+to\s+", re.IGNORECASE)
 _ROWS_AT_ONCE = 10_000
+_DELIMITERS = (",", ";", "\t", "|")
+_LINES_PER_RECORD = 100
 
 
 class _Row(NamedTuple):
-    """A row as it stands in the file: where, and its columns or why it has none."""
+    """A row of the file: its number, and its columns or why it has none."""
 
     number: int
     columns: dict[str, Any]
@@ -38,9 +39,9 @@ class ArticleFile:
     """Articles of one file; the suffix says its form.
 
     ``.csv``, ``.tsv``: a header with ``title`` and, where known, ``categories``, ``article_id``, ``url``. ``.jsonl``,
-    ``.ndjson``: an object with these keys, or a title as a string, a line. ``.parquet``: these columns. Anything else:
-    a title a line. Categories have the top level first, as a list or as text with ``>``, ``|`` or ``;`` between. An
-    article without an id gets a hash of its title for one.
+    ``.ndjson``: an object with these keys, or a title as a string, per line. ``.parquet``: these columns. Anything
+    else: a title per line. Categories have the top level first, as a list or as text with ``>``, ``|`` or ``;``
+    between. An article without an id gets a hash of its title.
 
     Raises:
         SourceError: there is no such file.
@@ -93,37 +94,37 @@ class ArticleFile:
             yield _Row(number, {"title": line.strip()})
 
     def _delimited(self) -> Iterator[_Row]:
-        with self.path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            reader = csv.reader(file, delimiter="\t" if self.path.suffix.lower() == ".tsv" else ",")
-            header = [name.strip().lower() for name in next(reader, [])]
-            self._must_name_titles(header)
-            while True:
-                try:
-                    fields = next(reader)
-                except StopIteration:
-                    return
-                except csv.Error as error:
-                    yield _Row(reader.line_num, {}, f"not readable: {error}")
-                    continue
-                if len(fields) == len(header):
-                    yield _Row(reader.line_num, dict(zip(header, fields, strict=True)))
-                elif fields:
-                    yield _Row(reader.line_num, {}, f"{len(fields)} fields instead of {len(header)}")
+        lines = list(self._lines())
+        delimiter, header = _header(lines[0][1] if lines else "", self.path.suffix.lower())
+        self._must_name_titles(header)
+        place = 1
+        while place < len(lines):
+            taken, fields = _record(lines, place, delimiter)
+            number, several = lines[place][0], taken > 1
+            row = dict(zip(header, fields, strict=False))
+            if several and (len(fields) != len(header) or "\n" in row["title"]):
+                # A quotation mark without its partner must cost its own line and not those after it.
+                yield _Row(number, {}, "a quotation mark without its partner")
+                taken = 1
+            elif len(fields) != len(header):
+                yield _Row(number, {}, f"{len(fields)} fields instead of {len(header)}")
+            else:
+                yield _Row(number, row)
+            place += taken
 
     def _json_lines(self) -> Iterator[_Row]:
         for number, line in self._lines():
             try:
-                read = json.loads(line)
-                json.dumps(read, ensure_ascii=False).encode()  # half a surrogate pair is JSON, but no text
-            except (ValueError, RecursionError) as error:
+                value = parse_json(line)
+            except ValueError as error:
                 yield _Row(number, {}, f"not JSON: {error}")
                 continue
-            if isinstance(read, str):
-                read = {"title": read}
-            if isinstance(read, dict):
-                yield _Row(number, read)
+            if isinstance(value, str):
+                value = {"title": value}
+            if isinstance(value, dict):
+                yield _Row(number, value)
             else:
-                yield _Row(number, {}, f"a JSON {type(read).__name__} instead of an object or a title")
+                yield _Row(number, {}, f"{shown(value)} instead of an object or a title")
 
     def _parquet(self) -> Iterator[_Row]:
         try:
@@ -137,8 +138,9 @@ class ArticleFile:
             raise SourceError(f"{self.path}: not a Parquet file ({error})") from error
 
     def _lines(self) -> Iterator[tuple[int, str]]:
-        with self.path.open(encoding="utf-8-sig", errors="replace") as file:
-            yield from ((number, line) for number, line in enumerate(file, start=1) if line.strip())
+        text, _ = decoded_with_replacement(self.path.read_bytes())
+        lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        yield from ((number, line) for number, line in enumerate(lines, start=1) if line.strip())
 
     def _must_name_titles(self, columns: list[str]) -> None:
         if "title" not in columns:
@@ -146,35 +148,62 @@ class ArticleFile:
             raise SourceError(f"{self.path}: no column title ({found}); name it so, or give a .txt with a title a line")
 
 
+def _header(line: str, suffix: str) -> tuple[str, list[str]]:
+    """The delimiter under which a line names titles (without one, that of the suffix), and its names in lower case."""
+    first = "\t" if suffix == ".tsv" else ","
+    split = {
+        each: [name.strip().lower() for name in next(csv.reader([line], delimiter=each), [])] for each in _DELIMITERS
+    }
+    delimiter = next((each for each in (first, *_DELIMITERS) if "title" in split[each]), first)
+    return delimiter, split[delimiter]
+
+
+def _record(lines: list[tuple[int, str]], place: int, delimiter: str) -> tuple[int, list[str]]:
+    """The number of lines of the record that begins at a place, by its quotation marks, and its fields."""
+    text = lines[place][1]
+    taken = 1
+    while text.count('"') % 2 and place + taken < len(lines) and taken < _LINES_PER_RECORD:
+        text += "\n" + lines[place + taken][1]
+        taken += 1
+    try:
+        return taken, next(csv.reader(text.splitlines(keepends=True), delimiter=delimiter), [])
+    except csv.Error:
+        return taken, []
+
+
 def _article(row: _Row) -> Article | str:
-    """The article that a row tells of, or why it tells of none."""
+    """The article that a row describes, or why it describes none."""
     if row.problem is not None:
         return row.problem
     title, categories = row.columns.get("title"), row.columns.get("categories")
     if title is not None and not isinstance(title, str):
-        return f"the title is no text: {title!r:.80}"
-    if not title or not title.strip():
+        return f"the title is no text: {shown(title)}"
+    if title and "\ufffd" in title:
+        return f"not in UTF-8: {storable(title[:80])}"
+    title = _HOW_TO.sub("", storable(title or "").replace("\ufffd", "").strip())
+    if not title:
         return "no title"
-    title = _HOW_TO.sub("", title.strip())
-    if "\ufffd" in title:
-        return f"not in UTF-8: {title[:80]}"
     if len(title) > LONGEST_TITLE:
         return f"the title is longer than {LONGEST_TITLE} characters: {title[:80]}..."
     named = _categories(categories)
     if named is None:
-        return f"the categories are neither a list of names nor text: {categories!r:.80}"
-    article_id, url = row.columns.get("article_id"), row.columns.get("url")
+        return f"the categories are neither a list of names nor text: {shown(categories)}"
     digest = hashlib.sha256(title.encode()).hexdigest()[:12]
-    return Article(
-        str(article_id).strip() if article_id not in (None, "") else f"file-{digest}", title, url or None, named
-    )
+    article_id = _article_id(row.columns.get("article_id")) or f"file-{digest}"
+    return Article(article_id, title, text(row.columns.get("url"))[0] or None, named)
+
+
+def _article_id(value: Any) -> str:
+    """An id as text, empty where there is none; a whole number that was written as a float is that number."""
+    whole = int(value) if isinstance(value, float) and value.is_integer() else value
+    return (text(whole)[0] or "").strip()
 
 
 def _categories(value: Any) -> tuple[str, ...] | None:
     """Category names, top level first; None if the value is of another kind."""
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
-            value = json.loads(value)
+            value = parse_json(value)
         except ValueError:
             return None
     if isinstance(value, str):
@@ -183,4 +212,4 @@ def _categories(value: Any) -> tuple[str, ...] | None:
         return ()
     if not isinstance(value, list | tuple) or not all(isinstance(name, str) for name in value):
         return None
-    return tuple(name.strip() for name in value if name.strip())
+    return tuple(storable(name).strip() for name in value if name.strip())

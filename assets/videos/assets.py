@@ -10,8 +10,9 @@ from assets.outcomes import stop_if_blocked
 from assets.progress import CountedProgress
 from assets.sharding import Sharding
 from assets.sources.protocol import VideoSource
-from assets.videos.duplicates import DuplicateOptions, EvaluationLists, caption_texts, leakage, near_duplicates
+from assets.videos.duplicates import DuplicateOptions, caption_texts, near_duplicates
 from assets.videos.filters import Limits, candidate_verdicts, video_verdicts
+from assets.videos.id_lists import EvaluationLists, leakage
 from assets.videos.metadata import fetch_metadata
 from assets.videos.search import search_tasks
 
@@ -24,7 +25,7 @@ from assets.videos.search import search_tasks
             kinds={"polars"},
         ),
         "task_searches": dg.AssetOut(
-            description="What came of searching videos for each kept task.",
+            description="The outcome of searching videos for each kept task.",
             code_version="1",
             kinds={"polars"},
         ),
@@ -38,7 +39,7 @@ def searches(
     source: dg.ResourceParam[VideoSource],
     limits: dg.ResourceParam[Limits],
 ) -> Iterator[dg.Output]:
-    """Search videos for the tasks of one top category; what was answered before is not asked again."""
+    """Search videos for the tasks of one top category; stored answers are not requested again."""
     of_category = tasks.filter(pl.col("category_1") == context.partition_key).collect()
     progress = CountedProgress(context.log.info, int(of_category["kept"].sum()), "tasks")
     results, outcomes = search_tasks(source, of_category, limits.top_results, progress.advance)
@@ -71,7 +72,7 @@ def video_metadata(
     source: dg.ResourceParam[VideoSource],
     sharding: dg.ResourceParam[Sharding],
 ) -> Iterator[dg.Output]:
-    """What search results lack of each kept candidate of one shard, as far as the source tells it."""
+    """Metadata that search results lack, of each kept candidate of one shard."""
     shard = context.partition_key
     kept = candidate_videos.filter("kept").select("video_id").collect()["video_id"]
     members = sharding.members(kept, shard)
@@ -84,7 +85,7 @@ def video_metadata(
 def video_duplicates(
     candidate_videos: pl.DataFrame, lake: dg.ResourceParam[Lake], duplicate_options: dg.ResourceParam[DuplicateOptions]
 ) -> pl.DataFrame:
-    """Candidates whose captions say what those of a better-ranked one say: re-uploads under another id."""
+    """Candidates whose captions repeat those of a better-ranked one: re-uploads under another id."""
     ranked = candidate_videos.filter("kept").select("video_id", "rank")
     return near_duplicates(ranked, caption_texts(lake), duplicate_options)
 

@@ -23,8 +23,9 @@ from assets.sources.options import RetailOptions, SourceOptions, WikiHowOptions
 from assets.sources.youtube.options import YouTubeOptions
 from assets.splits import SplitOptions
 from assets.tasks.verbs import TaskRules
-from assets.videos.duplicates import DuplicateOptions, EvaluationLists
+from assets.videos.duplicates import DuplicateOptions
 from assets.videos.filters import Limits
+from assets.videos.id_lists import EvaluationLists
 
 
 class SettingsError(ValueError):

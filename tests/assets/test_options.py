@@ -21,7 +21,7 @@ from assets.joint_embedding.options import PairOptions, WordOptions
 from assets.models.options import RuntimeOptions
 from assets.options import Options, SameResult, fingerprint
 from assets.sources.youtube.options import YouTubeOptions
-from assets.videos.duplicates import EvaluationLists
+from assets.videos.id_lists import EvaluationLists
 from ml.vision.presets import Weights
 
 

@@ -118,3 +118,33 @@ def test_no_row_is_lost(tmp_path: Path, rows: list) -> None:
     articles, problems = list(source.articles()), source.problems()
     assert len(articles) + len(problems) == len(rows)
     assert all(isinstance(problem, Problem) and problem.problem for problem in problems)
+
+
+def test_a_quotation_mark_without_its_partner_costs_its_own_line(tmp_path: Path) -> None:
+    path = tmp_path / "articles.csv"
+    path.write_text(
+        'title;categories\nBake;Food\n"Sew;Hobbies\nFold;Hobbies\n"Paint, twice";"Home"\nCut;"Food\nGlue;Home\n'
+    )
+    source = ArticleFile(path)
+    assert [article.title for article in source.articles()] == ["Bake", "Fold", "Paint, twice", "Glue"]
+    assert [each.name for each in source.problems()] == ["articles.csv:3", "articles.csv:6"]
+    assert {each.problem for each in source.problems()} == {"a quotation mark without its partner"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_the_encoding_is_detected(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "titles.txt"
+    path.write_bytes("Sauté Squash\r\nBake\r\n".encode(encoding))
+    assert [article.title for article in ArticleFile(path).articles()] == ["Sauté Squash", "Bake"]
+
+
+def test_half_an_emoji_costs_nothing_else_and_ids_are_whole_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "articles.jsonl"
+    path.write_text(
+        '{"title": "Bake \\ud83d", "article_id": 7.0, "url": ["x"], "categories": ["Food \\ud83d"]}\n"Sew"\n'
+    )
+    source = ArticleFile(path)
+    bake, sew = source.articles()
+    assert (bake.title, bake.article_id, bake.url, sew.title) == ("Bake", "7", None, "Sew")
+    repr(bake).encode()
+    assert source.problems() == []

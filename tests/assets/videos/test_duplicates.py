@@ -1,11 +1,9 @@
-"""Near-duplicate videos by what is said in them, and lists of evaluation videos."""
+"""Near-duplicate videos, found by their captions."""
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Collection, Iterator
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -15,11 +13,8 @@ from hypothesis import strategies as st
 from assets.lake import Lake, load_tables
 from assets.videos.duplicates import (
     DuplicateOptions,
-    IdListError,
     caption_texts,
-    leakage,
     near_duplicates,
-    read_id_list,
     shingles,
     similarity,
 )
@@ -100,56 +95,3 @@ def test_captions_come_from_the_lake_whole_and_in_order(lake: Lake) -> None:
     texts = caption_texts(lake)
     assert dict(texts(None)) == {"a": "a0 a1 a2", "b": "b0 b1 b2", "c": "c0 c1 c2"}
     assert dict(texts(["c"])) == {"c": "c0 c1 c2"}
-
-
-ID, OTHER = "fHPGFkZlSYE", "-Zl0_fBXyKY"
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("videos.csv", f"105222,{ID},https://www.youtube.com/watch?v={ID}\n105222,{OTHER},https://youtu.be/{OTHER}\n"),
-        ("youcook.csv", f"end,start,task,text,video_id\n9,1,113,add ingredients,{ID}\n9,1,113,stir,{OTHER}\n"),
-        ("val_list.txt", f"101/{ID}\n\n# the rest\n102/{OTHER}\n"),
-        ("files.txt", f"{ID}.mp4\n{OTHER}.webm\n"),
-        ("ids.json", json.dumps([ID, OTHER])),
-        (
-            "annotations.json",
-            json.dumps(
-                {
-                    "database": {
-                        ID: {"subset": "validation"},
-                        OTHER: {"subset": "testing"},
-                        "AAAAAAAAAAA": {"subset": "training"},
-                    }
-                }
-            ),
-        ),
-    ],
-)
-def test_the_benchmarks_own_files_are_read(tmp_path: Path, name: str, content: str) -> None:
-    (tmp_path / name).write_text(content)
-    assert read_id_list(tmp_path / name) == {ID, OTHER}
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "said"),
-    [
-        ("list.txt", f"{ID}\nsee the paper\n", "list.txt:2: no video id in 'see the paper'"),
-        ("list.csv", f"task,text\n1,{ID}\n", "list.csv:1: no video id"),
-        ("list.json", "{", "not JSON"),
-        ("list.json", "[1]", "neither an object"),
-        ("list.txt", "\n", "holds no video id"),
-    ],
-)
-def test_a_list_that_cannot_be_used_is_refused(tmp_path: Path, name: str, content: str, said: str) -> None:
-    (tmp_path / name).write_text(content)
-    with pytest.raises(IdListError, match=said):
-        read_id_list(tmp_path / name)
-
-
-def test_leakage_names_the_benchmark(tmp_path: Path) -> None:
-    for name, ids in (("crosstask", [ID]), ("youcook2", [ID, OTHER])):
-        (tmp_path / name).write_text("\n".join(ids))
-    made = leakage({"CrossTask": tmp_path / "crosstask", "YouCook2": tmp_path / "youcook2"})
-    assert dict(made.iter_rows()) == {ID: "CrossTask", OTHER: "YouCook2"}

@@ -1,12 +1,21 @@
 """The automation condition: when automation makes an asset again."""
 
+from __future__ import annotations
+
+import json
 from collections.abc import Iterable
 from functools import reduce
 from operator import and_
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import dagster as dg
 
-from orchestration.tags import REFRESHED
+from orchestration.staleness import Staleness
+from orchestration.tags import CODE
+
+_evaluations: WeakKeyDictionary[object, Staleness] = WeakKeyDictionary()
+"""The staleness of each evaluation: all assets of one evaluation see one state of the instance."""
 
 
 class Requested(dg.AutomationCondition[dg.AssetKey]):
@@ -24,27 +33,100 @@ class Requested(dg.AutomationCondition[dg.AssetKey]):
         return dg.AutomationResult(context, requested)
 
 
-def when_changed(upstream: Iterable[dg.AssetKey]) -> dg.AutomationCondition:
-    """Run what is missing, and what has other inputs or other code than it was made from.
+class OutOfDate(dg.AutomationCondition[dg.AssetKey]):
+    """The partitions that ``Staleness`` calls out of date, except those that were requested or tried in this state.
+
+    The cursor holds the states that were requested. If it is lost, the runs of the instance still show what was tried,
+    so that what failed or was stopped waits for another state, or for a person.
+    """
+
+    @property
+    def name(self) -> str:
+        return "out_of_date"
+
+    @property
+    def requires_cursor(self) -> bool:
+        return True
+
+    def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
+        staleness = _staleness_of(context)
+        requested = _requested_states(context)
+        states = {
+            partition: staleness.state(context.key, partition)
+            for partition in staleness.partitions(context.key)
+            if staleness.reason(context.key, partition)
+        }
+        wanted = {
+            partition
+            for partition, state in states.items()
+            if requested.get(_cursor_key(partition)) != state and not _was_tried(staleness, context.key, partition)
+        }
+        kept = {key: state for key, state in requested.items() if state in states.values()}
+        candidates = {_cursor_key(partition): state for partition, state in states.items()}
+        return dg.AutomationResult(
+            context,
+            _among(context, wanted),
+            cursor=json.dumps({"requested": kept, "candidates": candidates}),
+        )
+
+
+def when_out_of_date(upstream: Iterable[dg.AssetKey]) -> dg.AutomationCondition:
+    """Run what is missing, and what has other inputs or other code than it was made from (see ``Staleness``).
 
     A new version of the content counts; making the same content again does not. An asset waits while anything in
     ``upstream`` is in progress, so that it is made once and not once per input, and while a blocking check of an input
     has not passed. What failed or was stopped waits for a change, or for a person.
     """
     condition = dg.AutomationCondition
-    other_inputs = condition.any_deps_match(condition.data_version_changed()).with_label("an input has other content")
-    changed = (other_inputs | condition.code_version_changed()).with_label("other inputs or other code")
-    # A refresh brings all inputs up to date itself. Any other run may have read them before they changed, also if they
-    # changed right after it was requested.
-    refreshed = condition.any_new_update_has_run_tags(tag_keys={REFRESHED})
-    handled = ((condition.newly_requested() & ~changed) | refreshed).with_label("requested, or refreshed")
-    not_yet_requested = condition.missing().newly_true().since(condition.newly_requested())
-    missing = (condition.missing() & not_yet_requested).with_label("missing, not requested yet")
-    due = (missing | changed.since(handled).with_label("changed since requested")).with_label("missing or changed")
     in_progress = condition.in_progress() | Requested()
     waiting = [
         (~condition.asset_matches(key, in_progress)).with_label(f"{key.to_user_string()} is not in progress")
         for key in sorted(upstream)
     ]
     ready = ~condition.any_deps_missing() & condition.all_deps_blocking_checks_passed() & ~condition.in_progress()
-    return reduce(and_, waiting, due & ready).with_label("due, inputs done")
+    return reduce(and_, waiting, OutOfDate() & ready).with_label("out of date, inputs done")
+
+
+def _staleness_of(context: dg.AutomationContext[dg.AssetKey]) -> Staleness:
+    view = context.asset_graph_view
+    if view not in _evaluations:
+        _evaluations[view] = Staleness(view.asset_graph, view.instance)
+    return _evaluations[view]
+
+
+def _requested_states(context: dg.AutomationContext[dg.AssetKey]) -> dict[str, str]:
+    """The states that earlier evaluations requested, by partition."""
+    cursor = json.loads(context.cursor or '{"requested": {}, "candidates": {}}')
+    previous = context.get_previous_requested_subset(context.key)
+    partitions = previous.expensively_compute_asset_partitions() if previous else ()
+    names = {_cursor_key(each.partition_key) for each in partitions}
+    now = {name: state for name, state in cursor["candidates"].items() if name in names}
+    requested: dict[str, str] = cursor["requested"] | now
+    return requested
+
+
+def _was_tried(staleness: Staleness, key: dg.AssetKey, partition: str | None) -> bool:
+    """Whether a run has tried to make a partition since its inputs and its code changed last, and has ended."""
+    planned = staleness.instance.get_latest_planned_materialization_info(key, partition)
+    run = staleness.instance.get_run_by_id(planned.run_id) if planned else None
+    made = staleness.latest(key).get(partition)
+    if planned is None or run is None or not run.is_finished or (made is not None and made.run_id == run.run_id):
+        return False
+    code = run.tags.get(CODE)
+    return planned.storage_id > staleness.newest_input(key, partition) and code in (None, staleness.code)
+
+
+def _among(context: dg.AutomationContext[dg.AssetKey], partitions: set[str | None]) -> Any:
+    """The candidates that are among these partitions."""
+    if None in partitions:
+        return context.candidate_subset
+    names = {partition for partition in partitions if partition is not None}
+    return (
+        context.candidate_subset.compute_intersection_with_partition_keys(names)
+        if names
+        else context.get_empty_subset()
+    )
+
+
+def _cursor_key(partition: str | None) -> str:
+    return partition or ""

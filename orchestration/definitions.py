@@ -37,7 +37,7 @@ from orchestration.artifacts import contract_of
 from orchestration.checks import schema_check
 from orchestration.columns import column_metadata
 from orchestration.compute import executor
-from orchestration.conditions import when_changed
+from orchestration.conditions import when_out_of_date
 from orchestration.jobs import jobs
 from orchestration.partitions import partitions_by_column
 from orchestration.quality import quality_checks
@@ -46,6 +46,7 @@ from orchestration.schedules import schedules
 from orchestration.sensors import sensors
 from orchestration.settings import Settings, load_settings
 from orchestration.settings.catalogue import as_markdown
+from orchestration.staleness import code_hash
 
 STAGES = {
     assets.sources.assets: "collection",
@@ -158,8 +159,9 @@ def _with_automation(definitions: Sequence[dg.AssetsDefinition]) -> list[dg.Asse
         return frozenset(inputs[key]).union(*map(upstream, inputs[key]))
 
     def automated(spec: dg.AssetSpec) -> dg.AssetSpec:
-        on_request = spec.tags["stage"] == "studies"
-        return spec.replace_attributes(automation_condition=None if on_request else when_changed(upstream(spec.key)))
+        if spec.tags["stage"] == "studies":
+            return spec
+        return spec.replace_attributes(automation_condition=when_out_of_date(upstream(spec.key)))
 
     return [definition.map_asset_specs(automated) for definition in definitions]
 
@@ -184,7 +186,7 @@ def build_defs(settings: Settings, resources: Mapping[str, Any] | None = None) -
         asset_checks=[*(schema_check(spec) for spec in specs), *quality_checks()],
         jobs=jobs(lambda: build_defs(settings, resources)),
         schedules=schedules(),
-        sensors=sensors(settings),
+        sensors=sensors(settings, code_hash({spec.key: spec.code_version for spec in specs})),
         resources=in_force,
         executor=executor(settings, loaded),
     )

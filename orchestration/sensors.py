@@ -6,15 +6,21 @@ import httpx
 from assets.sources.protocol import VideoSource
 from assets.sources.retail import RetailSource
 from orchestration.settings import Settings
+from orchestration.tags import CODE
 
 NO_REASON = "no reason is recorded"
 
 
-def sensors(settings: Settings) -> list[dg.SensorDefinition]:
-    """The sensors that the settings allow."""
+def sensors(settings: Settings, code: str) -> list[dg.SensorDefinition]:
+    """The sensors that the settings allow.
+
+    Args:
+        code: hash of the code versions of all assets (``code_hash``).
+    """
     automation = dg.AutomationConditionSensorDefinition(
         "automation",
         target="*",
+        run_tags={CODE: code},
         use_user_code_server=True,  # which knows this project's own conditions
         description="While this is on, makes what is missing or has changed inputs, including fine-tunings of HERO"
         " (minutes each); studies run on request only.",

@@ -5,3 +5,6 @@ REFRESHED = ".dagster/howto/pid"
 
 GPU_POOL = "gpu"
 """Pool of the assets that run networks; their steps get the GPUs of a cluster."""
+
+CODE = "howto/code"
+"""Tag of runs of automation and of a refresh: a hash of the code versions of all assets when the run was requested."""

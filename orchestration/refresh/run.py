@@ -19,6 +19,7 @@ from orchestration.emptied import emptied_by
 from orchestration.refresh.display import Display, print_line
 from orchestration.refresh.lock import close_killed_runs, only_one, process_tags, remove_unfinished_files
 from orchestration.refresh.plan import Plan, Step
+from orchestration.tags import CODE
 
 _WITHIN_TAG = "howto/within"
 """The run of a job within which a refresh made another run."""
@@ -42,6 +43,7 @@ class Refresh:
         self.tags = process_tags() | ({_WITHIN_TAG: within} if within else {})
         self.instance = instance
         self.plan = Plan(defs, instance)
+        self.tags |= {CODE: self.plan.staleness.code}
         self.job = defs.resolve_implicit_global_asset_job_def()
         self.ran: list[Step] = []
         self.unchanged: list[Step] = []
@@ -139,6 +141,7 @@ class Refresh:
             self._log("FAILED", step, self.failed[step])
             return False
         self.ran.append(step)
+        self.plan.has_run(step)
         same = versions == [self.plan.recorded_version(key, step.partition) for key in step.keys]
         outcome = "same content as before" if same else self._rows(result)
         self.display.finish(step, seconds, changed=not same)

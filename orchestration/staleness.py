@@ -1,0 +1,161 @@
+"""The staleness rule: whether a partition of an asset differs from what its inputs and code would make, and why.
+
+The rule goes by state: by the code version and the input versions that Dagster recorded with the latest
+materialization, compared with those of today. It needs no memory of an earlier evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import dagster as dg
+
+from ml.files import content_hash
+
+_DATA_VERSION = "dagster/data_version"
+_CODE_VERSION = "dagster/code_version"
+_INPUT_POINTER = "dagster/input_event_pointer/"
+
+
+@dataclass(frozen=True)
+class Materialization:
+    """The latest materialization of a partition, as Dagster recorded it.
+
+    Attributes:
+        storage_id: position in the event log.
+        inputs: per input, the position of its latest event when the step began; empty for reported materializations.
+    """
+
+    storage_id: int
+    run_id: str
+    data_version: str | None
+    code_version: str | None
+    inputs: Mapping[str, int]
+
+    @classmethod
+    def read(cls, record: dg.EventLogRecord) -> Materialization:
+        """The materialization of an event."""
+        tags = (record.asset_materialization.tags if record.asset_materialization else None) or {}
+        # An input that had no event yet has the pointer NULL.
+        pointers = {
+            tag.removeprefix(_INPUT_POINTER): int(value) if value.isdigit() else 0
+            for tag, value in tags.items()
+            if tag.startswith(_INPUT_POINTER)
+        }
+        return cls(record.storage_id, record.run_id, tags.get(_DATA_VERSION), tags.get(_CODE_VERSION), pointers)
+
+
+def code_hash(versions: Mapping[dg.AssetKey, str | None]) -> str:
+    """A hash of the code versions of assets."""
+    return content_hash(sorted((key.to_user_string(), version) for key, version in versions.items()))
+
+
+class Staleness:
+    """The rule applied to one state of an instance. Each asset costs two queries, whatever its number of partitions."""
+
+    def __init__(self, graph: dg.AssetGraph, instance: dg.DagsterInstance) -> None:
+        self.graph, self.instance = graph, instance
+        self._latest: dict[dg.AssetKey, dict[str | None, Materialization]] = {}
+        self._versions: dict[tuple[dg.AssetKey, str | None, int], str | None] = {}
+
+    @cached_property
+    def code(self) -> str:
+        """A hash of the code versions of all assets, for the tag ``CODE`` of runs."""
+        return code_hash({key: self.graph.get(key).code_version for key in self.graph.get_all_asset_keys()})
+
+    def forget(self, keys: Iterable[dg.AssetKey]) -> None:
+        """Read these assets again when they are compared next."""
+        for key in keys:
+            self._latest.pop(key, None)
+
+    def read_again(self, key: dg.AssetKey, partition: str | None) -> None:
+        """Read one partition again, after a run has made it."""
+        records = self.instance.fetch_materializations(
+            dg.AssetRecordsFilter(key, [partition] if partition else None), limit=1
+        ).records
+        if records:
+            self.latest(key)[partition] = Materialization.read(records[0])
+
+    def latest(self, key: dg.AssetKey) -> dict[str | None, Materialization]:
+        """The latest materialization of each partition of an asset; of an asset without partitions, that of None."""
+        if key not in self._latest:
+            self._latest[key] = dict(self._read(key))
+        return self._latest[key]
+
+    def partitions(self, key: dg.AssetKey) -> list[str | None]:
+        """The partitions of an asset; None for an asset without partitions."""
+        definition = self.graph.get(key).partitions_def
+        return list(definition.get_partition_keys()) if definition else [None]
+
+    def reason(self, key: dg.AssetKey, partition: str | None) -> str | None:
+        """Why a partition has to be made again, or None if its inputs and its code are those that it was made from."""
+        made = self.latest(key).get(partition)
+        if made is None:
+            return "not made yet"
+        code = self.graph.get(key).code_version
+        if code is not None and made.code_version not in (None, code):
+            return "its code or options changed"
+        changed = sorted(
+            parent.to_user_string()
+            for parent in self.graph.get(key).parent_keys
+            if any(self._changed_since(parent, each, made) for each in self._input_partitions(key, partition, parent))
+        )
+        return f"new content of {', '.join(changed)}" if changed else None
+
+    def state(self, key: dg.AssetKey, partition: str | None) -> str:
+        """A hash of all that the rule compares: another state is another reason to make a partition again."""
+        made = self.latest(key).get(partition)
+        inputs = [
+            (parent.to_user_string(), each, found.data_version if (found := self.latest(parent).get(each)) else None)
+            for parent in sorted(self.graph.get(key).parent_keys)
+            for each in self._input_partitions(key, partition, parent)
+        ]
+        return content_hash((made.storage_id if made else None, self.graph.get(key).code_version, inputs))
+
+    def newest_input(self, key: dg.AssetKey, partition: str | None) -> int:
+        """The position of the newest event of an input in the event log; 0 without inputs."""
+        found = (
+            self.latest(parent).get(each)
+            for parent in self.graph.get(key).parent_keys
+            for each in self._input_partitions(key, partition, parent)
+        )
+        return max((each.storage_id for each in found if each), default=0)
+
+    def _input_partitions(self, key: dg.AssetKey, partition: str | None, parent: dg.AssetKey) -> list[str | None]:
+        """The partitions of an input that a partition is made from: the same one, or all."""
+        own, other = self.graph.get(key).partitions_def, self.graph.get(parent).partitions_def
+        return [partition] if own is not None and own == other else self.partitions(parent)
+
+    def _changed_since(self, parent: dg.AssetKey, partition: str | None, made: Materialization) -> bool:
+        """Whether a partition of an input has other content than when ``made`` was made."""
+        latest = self.latest(parent).get(partition)
+        pointer = made.inputs.get(parent.to_user_string(), made.storage_id)
+        if latest is None or latest.storage_id <= pointer:
+            return False
+        return self._version_at(parent, partition, pointer) != latest.data_version
+
+    def _version_at(self, key: dg.AssetKey, partition: str | None, storage_id: int) -> str | None:
+        """The content version of a partition at a position of the event log."""
+        place = (key, partition, storage_id)
+        if place not in self._versions:
+            records = self.instance.fetch_materializations(
+                dg.AssetRecordsFilter(key, [partition] if partition else None, before_storage_id=storage_id + 1),
+                limit=1,
+            ).records
+            self._versions[place] = Materialization.read(records[0]).data_version if records else None
+        return self._versions[place]
+
+    def _read(self, key: dg.AssetKey) -> Iterator[tuple[str | None, Materialization]]:
+        if self.graph.get(key).partitions_def is None:
+            for record in self.instance.fetch_materializations(key, limit=1).records:
+                yield None, Materialization.read(record)
+            return
+        latest = self.instance.get_latest_storage_id_by_partition(key, dg.DagsterEventType.ASSET_MATERIALIZATION)
+        if latest:
+            found = self.instance.fetch_materializations(
+                dg.AssetRecordsFilter(key, storage_ids=list(latest.values())), limit=len(latest)
+            )
+            for record in found.records:
+                yield record.partition_key, Materialization.read(record)

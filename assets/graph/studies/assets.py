@@ -26,10 +26,6 @@ AXES: dict[Subject, tuple[str, Sequence[str], Sequence[str]]] = {
 """The plot of each comparison of Cluster-GCNs: its x axis, one panel per value, and what distinguishes its lines."""
 
 
-def _part(subject: Subject) -> dict[str, str]:
-    return {"howto/table": "cluster_gcn_studies", "howto/part": subject}
-
-
 def _seeds(options: GraphOptions) -> range:
     return range(options.seed, options.seed + SEEDS_COMPARED)
 
@@ -114,7 +110,7 @@ def _one_graph_study(subject: Literal["depth", "memory"], code_version: str, des
         code_version=code_version,
         kinds={"pytorch", "metis"},
         pool="gpu",
-        metadata=_part(subject),
+        metadata=part_of("cluster_gcn_studies", subject),
     )
     def study(
         context: dg.AssetExecutionContext,

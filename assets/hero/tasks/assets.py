@@ -10,7 +10,7 @@ from assets.features.options import FeatureOptions
 from assets.features.reader import FeatureReader
 from assets.features.store import FeatureStore
 from assets.hero.options import TASKS, HeroOptions
-from assets.hero.videos import LakeTables
+from assets.hero.tasks.videos import LakeTables
 from assets.lake import Lake
 from assets.models.assets import log_progress
 from assets.models.curves import curves

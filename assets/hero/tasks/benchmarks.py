@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from assets.hero.options import TASKS, HeroOptions
-from assets.hero.videos import LakeTables, LakeVideos, PublishedVideos
+from assets.hero.tasks.videos import LakeTables, LakeVideos, PublishedVideos
 from assets.lake import load_tables
 from assets.models.evaluations import evaluation_rows
 from assets.models.folder import model_version

@@ -16,7 +16,7 @@ from assets.hero.how2 import annotated, release, write_sheet
 from assets.hero.options import TASKS, HeroClipOptions, HeroOptions
 from assets.hero.pretraining import pretraining_job
 from assets.hero.tasks.benchmarks import BENCHMARKS, evaluated
-from assets.hero.videos import LakeTables
+from assets.hero.tasks.videos import LakeTables
 from assets.lake import load_tables
 from assets.models.options import RuntimeOptions
 from assets.outcomes import SourceError

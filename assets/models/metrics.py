@@ -11,9 +11,11 @@ def format_metrics(metrics: Mapping[str, float]) -> str:
 
 
 def rounded(metrics: Mapping[str, float | None]) -> dict[str, float]:
-    """The known values, whole numbers as they are and others to four significant digits."""
+    """The known values: whole numbers as integers, others to four significant digits."""
     return {name: _rounded(value) for name, value in metrics.items() if value is not None}
 
 
 def _rounded(value: float) -> float:
-    return value if float(value).is_integer() else float(f"{value:.4g}")
+    if isinstance(value, bool):
+        return value
+    return int(value) if float(value).is_integer() else float(f"{value:.4g}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -58,8 +59,8 @@ def shard_hero_clips(
     counts = {"clips": len(kept), "frames": int(kept["frames"].sum()), "left_out": len(index) - len(kept)}
     version = hero_store.version_of(shard)
     assert version is not None
-    about = {"dimension": reader.dim, "dtype": "float16", "seconds_per_frame": hero_clip_options.interval_s}
-    metadata = {"dagster/partition_row_count": counts["clips"], **counts, **about}
+    metadata: dict[str, Any] = {"dagster/partition_row_count": counts["clips"], **counts}
+    metadata |= {"dimension": reader.dim, "dtype": "float16", "seconds_per_frame": hero_clip_options.interval_s}
     yield dg.Output(None, "hero_frames", data_version=dg.DataVersion(version), metadata=metadata)
     yield dg.Output(index, "hero_clips")
 

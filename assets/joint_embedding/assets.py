@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -59,7 +60,8 @@ def shard_pairs(
     counts = {name: int(index[name].sum()) for name in ("pairs", "without_features", "without_words")}
     version = pairs.version_of(shard)
     assert version is not None
-    metadata = {"dagster/partition_row_count": counts["pairs"], **counts, "dimension": reader.dim, "dtype": "float16"}
+    metadata: dict[str, Any] = {"dagster/partition_row_count": counts["pairs"], **counts}
+    metadata |= {"dimension": reader.dim, "dtype": "float16"}
     yield dg.Output(None, "clip_pairs", data_version=dg.DataVersion(version), metadata=metadata)
     yield dg.Output(index, "pair_index")
 

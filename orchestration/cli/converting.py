@@ -25,7 +25,10 @@ def convert() -> None:
 @click.argument("checkpoint", type=FILE)
 @click.argument("folder", type=FOLDER)
 def convert_joint_embedding(checkpoint: Path, folder: Path) -> None:
-    """Write the model folder FOLDER of CHECKPOINT, the released .pth file of HowTo100M's joint embedding."""
+    """Convert the released joint embedding of HowTo100M.
+
+    CHECKPOINT is its .pth file. FOLDER is the model folder to write.
+    """
     from ml.joint_embedding.checkpoint import convert_file
 
     try:
@@ -39,8 +42,9 @@ def convert_joint_embedding(checkpoint: Path, folder: Path) -> None:
 @click.argument("checkpoint", type=FILE)
 @click.argument("folder", type=FOLDER)
 def convert_hero(checkpoint: Path, folder: Path) -> None:
-    """Write the model folder FOLDER of CHECKPOINT, the weights of RoBERTa or of a released HERO.
+    """Convert RoBERTa's weights or a released HERO.
 
+    CHECKPOINT is a file of either. FOLDER is the model folder to write.
     HOWTO_HERO_INITIAL=FOLDER then starts the pre-training from it.
     """
     from ml.hero.checkpoint import convert_file
@@ -61,7 +65,9 @@ def convert_hero(checkpoint: Path, folder: Path) -> None:
 @click.option("--clusters", type=click.IntRange(1), help="Instead of the preset's.")
 @click.option("--seed", type=click.IntRange(0), help="Instead of the preset's.")
 def graph(folder: Path, preset: str | None, links: LinkEnds | None, split: str | None, **changes: Any) -> None:
-    """Read a published graph and print its size; with a preset, train a Cluster-GCN on it and score it.
+    """Read a published graph, and train a Cluster-GCN on it.
+
+    Its size is printed. With a preset, a model is trained and scored.
 
     FOLDER holds GraphSAGE's files (PPI, Reddit, Amazon2M) or OGB's raw layout (ogbn-products). No lake is needed.
     """

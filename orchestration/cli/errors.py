@@ -20,6 +20,7 @@ _CANNOT_START = {
     "orchestration.search.errors.NotReadyError",
     "assets.lake.store.LakeError",
     "assets.sources.howto100m_release.export.ExportError",
+    "assets.exports.writer.ExportError",
     "assets.features.layouts.LayoutError",
     "assets.graph.published.graphs.PublishedError",
     "assets.graph.edges.GraphError",
@@ -27,7 +28,6 @@ _CANNOT_START = {
     "assets.sources.retail.RetailError",
 }
 """Exceptions whose message says what is wrong and what to do. They are named, not imported, so that help is fast."""
-
 
 _STORES = {"_duckdb.IOException", "_duckdb.ConnectionException"}
 """A catalog or an object store cannot be reached. Other errors of DuckDB are bugs."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -18,15 +19,54 @@ if TYPE_CHECKING:
 FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
+snapshot_option = click.option("--snapshot", type=click.IntRange(0), help="Snapshot of the lake. Default: the newest.")
+
+
 @click.group()
 def export() -> None:
     """Write the data set or its features for other programs."""
 
 
+@export.command("hugging_face")
+@lake_option
+@click.argument("folder", type=FOLDER)
+@snapshot_option
+def export_hugging_face_files(folder: Path, snapshot: int | None) -> None:
+    """Write a Hugging Face data set repository.
+
+    FOLDER is empty, or holds what an interrupted export has written: Parquet files, a card, and Croissant metadata.
+    """
+    from assets.exports.hugging_face import export_hugging_face
+
+    _export(export_hugging_face, folder, snapshot)
+
+
+@export.command("webdataset")
+@lake_option
+@click.argument("folder", type=FOLDER)
+@snapshot_option
+def export_webdataset_files(folder: Path, snapshot: int | None) -> None:
+    """Write WebDataset shards: tar files with a sample per video.
+
+    FOLDER is empty, or holds what an interrupted export has written.
+    """
+    from assets.exports.webdataset import export_webdataset
+
+    _export(export_webdataset, folder, snapshot)
+
+
+def _export(write: Callable[..., object], folder: Path, snapshot: int | None) -> None:
+    from assets.exports.session import Division
+
+    settings = settings_in_force()
+    division = Division(settings.split, settings.sharding)
+    write(open_lake(settings), folder, division, snapshot, progress=click.echo)
+
+
 @export.command("release")
 @lake_option
 @click.argument("folder", type=FOLDER)
-@click.option("--snapshot", type=click.IntRange(0), help="Snapshot of the lake. Default: the newest.")
+@snapshot_option
 @click.option(
     "--lines",
     type=click.Choice(("clips", "captions")),
@@ -61,13 +101,32 @@ def export_feature_files(folder: Path, layout: Layout) -> None:
     index = open_lake(settings).read("feature_index").pl()
     resources = build_resources(settings)
     streams = resources["feature_options"].streams
-    count = export_features(index, resources["features"], streams, layout, folder)
+    try:
+        count = export_features(index, resources["features"], streams, layout, folder)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
     click.echo(f"{count:,} videos written to {folder}")
 
 
 @click.group("import")
 def import_files() -> None:
     """Read files that others published into the lake."""
+
+
+@import_files.command("tables")
+@lake_option
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def import_tables(folder: Path) -> None:
+    """Read an export of the form hugging_face or webdataset into a new lake.
+
+    The tables of tasks, videos and clips are written as they are in FOLDER, for queries and other exports.
+    """
+    from assets.exports.reader import import_export
+    from orchestration.resources import lake_of
+
+    settings = settings_in_force()
+    for table, rows in import_export(lake_of(settings), folder, settings.sharding).items():
+        click.echo(f"{rows:>12,}  {table}")
 
 
 @import_files.command("release")
@@ -79,7 +138,7 @@ def import_release(folder: Path) -> int:
     FOLDER holds HowTo100M_v1.csv, task_ids.csv and a caption file, and may hold videos/. "howto refresh" then makes
     the rest, with the settings that are printed.
     """
-    overrides = {"source": "howto100m_release", "release": str(folder)}
+    overrides = {"source": "howto100m_release", "release": str(folder.absolute())}
     settings = chosen_settings(overrides)
     _must_be_of_source(settings, overrides["source"])
     return _refreshed(settings, "group:sources or group:tasks or group:videos or group:captions", overrides)

@@ -25,7 +25,7 @@ _PROCESSES: Overrides = (
 MODELS: dict[str, tuple[str, str, Overrides]] = {
     "word_vectors": (
         "key:word_vectors",
-        "Word vectors, learned from the captions or read from a file.",
+        "Word vectors, learned from captions or from a file.",
         (
             ("dim", "word_dim", "Length of a word vector."),
             ("vectors", "word_vectors", "File of word vectors (word2vec or GloVe) to read instead."),

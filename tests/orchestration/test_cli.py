@@ -95,6 +95,8 @@ WRONG = [
     ),
     ("export release out", {}, r"lake: no lake is there"),
     ("export features out --layout csv", {}, r"howto export features: Invalid value for '--layout'"),
+    ("export hugging_face out --snapshot x", {}, r"howto export hugging_face: Invalid value for '--snapshot'"),
+    ("import tables empty --lake new", {}, r"empty/.*: not found; choose the folder of a finished export"),
     ("import release empty", {}, r".*empty/HowTo100M_v1.csv: missing"),
     ("import features nothing", {}, r"HOWTO_FEATURE_FILES=nothing: must be name=value"),
     ("convert hero text.txt model", {}, r"HERO: text.txt cannot be read as weights: it is not a file of tensors alone"),
@@ -198,7 +200,8 @@ def test_passwords_are_not_part_of_a_reason() -> None:
 def test_the_named_exceptions_exist() -> None:
     for name in _CANNOT_START:
         module, _, cls = name.rpartition(".")
-        assert issubclass(getattr(importlib.import_module(module), cls), Exception)
+        found = getattr(importlib.import_module(module), cls)
+        assert issubclass(found, Exception) and f"{found.__module__}.{found.__name__}" == name
 
 
 def test_a_bug_keeps_its_traceback() -> None:

@@ -81,7 +81,7 @@ class Video:
 
 @dataclass(frozen=True)
 class Request:
-    """One logged request: the video or query that it is about, and what else tells it from others."""
+    """One logged request: the video or query that it is about, and what else distinguishes it from others."""
 
     kind: Kind
     key: str
@@ -202,19 +202,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         address = urllib.parse.urlsplit(self.path)
-        asked = {name: values[0] for name, values in urllib.parse.parse_qs(address.query).items()}
+        query = {name: values[0] for name, values in urllib.parse.parse_qs(address.query).items()}
         youtube: YouTube = self.server.youtube
         if address.path == "/watch":
-            self._answer("watch", asked["v"], "", lambda: _recorded("youtube.html.static"))
+            self._answer("watch", query["v"], "", lambda: _recorded("youtube.html.static"))
         elif address.path == "/api/timedtext":
-            detail = " ".join(filter(None, (asked["lang"], asked.get("kind"), asked.get("tlang"), asked.get("fmt"))))
-            self._answer("timedtext", asked["v"], detail, lambda: _timed_text(youtube.video(asked["v"]), asked))
+            detail = " ".join(filter(None, (query["lang"], query.get("kind"), query.get("tlang"), query.get("fmt"))))
+            self._answer("timedtext", query["v"], detail, lambda: _timed_text(youtube.video(query["v"]), query))
         elif address.path == "/videoplayback":
-            self._answer("media", asked["id"], self.headers.get("Range") or "", lambda: tiny_mp4(48, asked["id"]))
+            self._answer("media", query["id"], self.headers.get("Range") or "", lambda: tiny_mp4(48, query["id"]))
         elif address.path.startswith("/youtube/v3/"):
             method = address.path.rsplit("/", 1)[1]
-            key = asked.get("q") or asked["id"]
-            self._answer("data_api", key, f"{method} {asked.get('pageToken', '')}", lambda: _data_api(youtube, asked))
+            key = query.get("q") or query["id"]
+            self._answer("data_api", key, f"{method} {query.get('pageToken', '')}", lambda: _data_api(youtube, query))
         else:
             raise AssertionError(f"nobody should ask for {self.path}")
 
@@ -362,9 +362,9 @@ def _player(video_id: str, video: Video) -> bytes:
 def _listed(video_id: str, track: Track) -> dict[str, Any]:
     asr = {"kind": "asr"} if track.recognised else {}
     experiment = {"exp": "xpe"} if track.authorised_only else {}
-    asked = {"v": video_id, **experiment, "lang": track.language, **asr, "signature": "00", "fmt": "srv3"}
+    query = {"v": video_id, **experiment, "lang": track.language, **asr, "signature": "00", "fmt": "srv3"}
     return {
-        "baseUrl": f"https://www.youtube.com/api/timedtext?{urllib.parse.urlencode(asked)}",
+        "baseUrl": f"https://www.youtube.com/api/timedtext?{urllib.parse.urlencode(query)}",
         "name": {"runs": [{"text": f"{track.language}{' (auto-generated)' if track.recognised else ''}"}]},
         "vssId": f"{'a' if track.recognised else ''}.{track.language}",
         "languageCode": track.language,
@@ -373,13 +373,13 @@ def _listed(video_id: str, track: Track) -> dict[str, Any]:
     }
 
 
-def _timed_text(video: Video, asked: dict[str, str]) -> bytes:
-    recognised = asked.get("kind") == "asr"
-    track = next(t for t in video.tracks if (t.language, t.recognised) == (asked["lang"], recognised))
+def _timed_text(video: Video, query: dict[str, str]) -> bytes:
+    recognised = query.get("kind") == "asr"
+    track = next(t for t in video.tracks if (t.language, t.recognised) == (query["lang"], recognised))
     lines = track.lines
-    if "tlang" in asked:
-        lines = tuple((start, duration, f"[{asked['tlang']}] {text}") for start, duration, text in lines)
-    if asked.get("fmt") == "json3":
+    if "tlang" in query:
+        lines = tuple((start, duration, f"[{query['tlang']}] {text}") for start, duration, text in lines)
+    if query.get("fmt") == "json3":
         return json.dumps(_json3(lines, recognised)).encode()
     cues = "".join(
         f'<text start="{start}" dur="{duration}">{html.escape(html.escape(text))}</text>'
@@ -444,12 +444,12 @@ def _result(video_id: str, video: Video) -> dict[str, Any]:
     }
 
 
-def _data_api(youtube: YouTube, asked: dict[str, str]) -> bytes:
-    if "q" not in asked:
-        items = [_details(video_id, youtube.video(video_id)) for video_id in asked["id"].split(",")]
+def _data_api(youtube: YouTube, query: dict[str, str]) -> bytes:
+    if "q" not in query:
+        items = [_details(video_id, youtube.video(video_id)) for video_id in query["id"].split(",")]
         return json.dumps({"kind": "youtube#videoListResponse", "items": items}).encode()
-    first, count = int(asked.get("pageToken") or 0), int(asked["maxResults"])
-    found = youtube.found(asked["q"])
+    first, count = int(query.get("pageToken") or 0), int(query["maxResults"])
+    found = youtube.found(query["q"])
     shown = [
         {
             "id": {"kind": "youtube#video", "videoId": video_id},

@@ -1,7 +1,7 @@
 """The video filters of HowTo100M section 3.1, each a verdict with its reason.
 
-Belongs here: pure functions from a frame to the same frame with ``kept`` and ``reason``. Unknown is not zero: a video
-whose views or length are unknown passes that limit.
+Pure functions from a frame to the same frame with ``kept`` and ``reason``. Unknown is not zero: a video whose views or
+length are unknown passes that limit.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def video_verdicts(
 ) -> pl.DataFrame:
     """Filters on captions, for the candidates that were kept (columns of ``videos``).
 
-    What search results did not tell of views and length is taken from the metadata, and judged by the same limits.
+    Views and length that search results lack are taken from the metadata, and compared with the same limits.
 
     Args:
         candidates: rows of ``candidate_videos``; fetches: of ``caption_fetches``; metadata: of ``video_metadata``;
@@ -90,7 +90,7 @@ def video_verdicts(
     """
     rows = candidates.filter("kept").drop("kept", "reason")
     outcome = fetches.select("video_id", "status", "word_count", "language", pl.col("source").alias("caption_source"))
-    told = metadata.select("video_id", pl.col("duration_s", "view_count").name.suffix("_told"))
+    known = metadata.select("video_id", pl.col("duration_s", "view_count").name.suffix("_known"))
     reason = (
         pl.when(pl.col("status").is_null())
         .then(pl.lit("captions not fetched yet"))
@@ -105,9 +105,9 @@ def video_verdicts(
     )
     return (
         rows.join(outcome, on="video_id", how="left")
-        .join(told, on="video_id", how="left")
+        .join(known, on="video_id", how="left")
         .join(duplicates.select("video_id", "duplicate_of"), on="video_id", how="left")
-        .with_columns(pl.coalesce(name, f"{name}_told").alias(name) for name in ("duration_s", "view_count"))
+        .with_columns(pl.coalesce(name, f"{name}_known").alias(name) for name in ("duration_s", "view_count"))
         .with_columns(reason=reason, word_count=pl.col("word_count").fill_null(0))
         .with_columns(kept=pl.col("reason").is_null())
         .select(*load_tables()["videos"].column_types)

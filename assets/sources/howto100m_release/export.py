@@ -36,7 +36,7 @@ class ExportError(Exception):
 
 
 def write_videos(videos: pl.DataFrame, path: Path) -> None:
-    """``HowTo100M_v1.csv``: one row a video, an unknown second category left empty."""
+    """``HowTo100M_v1.csv``: one row per video, an unknown second category left empty."""
     with whole_file(path) as new, _opened(new) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(VIDEO_COLUMNS)
@@ -82,7 +82,7 @@ def write_caption_zip(tracks: Iterable[Track], path: Path) -> int:
 
 
 def tracks_of(lines: pl.DataFrame) -> Iterator[Track]:
-    """The tracks of a frame of lines: video_id, start_s, end_s, text; those of one video stand together."""
+    """The tracks of a frame of lines: video_id, start_s, end_s, text; those of one video are consecutive."""
     first = 0
     columns = lines.select("start_s", "end_s", "text")
     for length, video_id in lines["video_id"].rle().struct.unnest().select("len", "value").iter_rows():

@@ -1,7 +1,7 @@
 """The synthetic world's videos annotated like HERO's data sets, in the layout of their published files.
 
-Belongs here: from the world's true steps to descriptions, questions, statements and captions, as synthetic annotators
-would write them. What is made of them is the same as for the real ones.
+Descriptions, questions, statements and captions are derived from the true steps of the world. They are processed like
+those of human annotators.
 """
 
 from __future__ import annotations
@@ -59,10 +59,10 @@ def write_annotations(source: SyntheticSource, video_ids: Sequence[str], folder:
         write_violin(folder / f"violin_{split}.jsonl", (each for v in videos for each in statements(source, v)))
         write_tvc(folder / f"tvc_{split}.jsonl", (each for v in videos for each in captioned_clips(source, v)))
     segments = [each for video_id in video_ids for each in segment_descriptions(source, video_id)]
-    asked = [each for video_id in video_ids for each in clip_questions(source, video_id)]
+    questions = [each for video_id in video_ids for each in clip_questions(source, video_id)]
     parts: tuple[dict[Split, list[Description]], dict[Split, list[Question]]] = (
         split_by_video(segments, seed),
-        split_by_video(asked, seed),
+        split_by_video(questions, seed),
     )
     write_release(folder, *parts)
 
@@ -77,7 +77,7 @@ def subtitles(source: SyntheticSource, video_id: str) -> list[Line]:
 
 
 def moment_descriptions(source: SyntheticSource, video_id: str) -> list[Description]:
-    """A description a step as in TVR: kind vt if the narrator tells of the step, v if it is only seen."""
+    """One description per step as in TVR: kind vt if the narrator mentions the step, v if it is only visible."""
     duration, number = _duration(source.world, video_id), _number(source.world, video_id)
     return [
         Description(
@@ -93,7 +93,7 @@ def moment_descriptions(source: SyntheticSource, video_id: str) -> list[Descript
 
 
 def agreed_descriptions(source: SyntheticSource, video_id: str) -> list[Description]:
-    """The same as in DiDeMo: four annotators tell the moment in units of five seconds, one in four a unit beside."""
+    """The same as in DiDeMo: four annotators give the moment in units of five seconds, one in four is off by a unit."""
     found = []
     for each in moment_descriptions(source, video_id):
         rng = draws(source.world.seed, "annotators", each.desc_id)

@@ -1,7 +1,7 @@
-"""Frame features of synthetic videos straight from their truth, without rendering a picture.
+"""Frame features of synthetic videos, computed from their ground truth without rendering a picture.
 
-Belongs here: what a network that sees well would make of a frame. It stands in for decoding and a network where studies
-need many videos in little time; its features are synthetic and say nothing of real networks.
+They replace decoding and a network in ablations that need many videos in little time. They say nothing about real
+networks.
 """
 
 from __future__ import annotations

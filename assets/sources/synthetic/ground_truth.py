@@ -1,7 +1,6 @@
 """What is true of the synthetic videos: steps in time, descriptions, and questions with their answers.
 
-Belongs here: the truth that evaluations compare with. Does not belong here: anything that a pipeline may
-learn from; captions come from the source alone.
+Evaluations compare with it. Nothing here may be used in training; captions come from the source only.
 """
 
 from __future__ import annotations

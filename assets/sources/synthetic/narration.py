@@ -1,8 +1,8 @@
 """What is said in a synthetic video, and the caption track that shows it.
 
-Belongs here: sentences, their timing, and the habits of speech recognition. Facts imitated: half of the lines
-of HowTo100M show what they say (400 pairs probed, arXiv 1906.03327), lines last 4 s, speech comes late, and a
-recognised line stays on screen until the second next one starts.
+Sentences, their timing and the habits of speech recognition imitate HowTo100M (arXiv 1906.03327): half of the lines
+show what they say (400 pairs probed), lines last 4 s, speech comes late, and a recognised line stays on screen until
+the second next one starts.
 """
 
 from __future__ import annotations

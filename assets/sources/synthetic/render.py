@@ -1,8 +1,7 @@
 """Draws a synthetic video and encodes it.
 
-Belongs here: colours, backgrounds, frames, and the file. Frames are made in the encoder's own YUV 4:2:0
-planes, one background crop and one pasted sprite each, so that drawing costs less than encoding. Everything
-is placed on even pixels because the chroma planes have half the resolution.
+Frames are drawn in the YUV 4:2:0 planes of the encoder, one background crop and one pasted sprite each, so that drawing
+costs less than encoding. Everything is placed on even pixels because the chroma planes have half the resolution.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ class Picture:
     red: Plane
 
     def paste(self, x: int, y: int, sprite: Sprite) -> None:
-        """Draw a sprite with its top left corner on an even pixel; what lies below the frame is left out."""
+        """Draw a sprite with its top left corner on an even pixel; the part below the frame is left out."""
         half_x, half_y = x // 2, y // 2
         for plane, left, top, colours, mask in (
             (self.luma, x, y, sprite.colours.luma, sprite.mask),
@@ -62,7 +61,7 @@ class Picture:
             np.copyto(room, colours[: len(room)], where=mask[: len(room)])
 
     def fill(self, x: int, y: int, width: int, height: int, yuv: Plane) -> None:
-        """Fill an even rectangle; what lies below the frame is left out."""
+        """Fill an even rectangle; the part below the frame is left out."""
         self.luma[y : y + height, x : x + width] = yuv[0]
         self.blue[y // 2 : (y + height) // 2, x // 2 : (x + width) // 2] = yuv[1]
         self.red[y // 2 : (y + height) // 2, x // 2 : (x + width) // 2] = yuv[2]
@@ -78,7 +77,7 @@ class Sprite:
 
 
 def file(world: World, video: Video, folder: Path) -> Path:
-    """``<id>.mp4`` in the folder, beside ``<id>.info.json``; a video that is there already is kept."""
+    """``<id>.mp4`` in the folder, with ``<id>.info.json``; a video that exists is kept."""
     target = folder / f"{video.video_id}.mp4"
     if target.exists():
         return target
@@ -215,7 +214,7 @@ def _encode(pictures: Iterator[Plane], path: Path) -> None:
 
 
 def _info(video: Video) -> dict[str, object]:
-    """What yt-dlp writes beside a video, as far as it exists here."""
+    """The fields of yt-dlp's info file that exist here."""
     return {
         "id": video.video_id,
         "title": video.title,

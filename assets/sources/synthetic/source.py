@@ -1,7 +1,4 @@
-"""The synthetic world as a video source.
-
-Belongs here: answering the protocol. Does not belong here: what the answers are made of.
-"""
+"""The synthetic world as a video source. See `world` for its content."""
 
 from __future__ import annotations
 

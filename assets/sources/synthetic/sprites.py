@@ -1,7 +1,6 @@
 """How the things, actions and hosts of the synthetic world look.
 
-Belongs here: silhouettes, textures and motions, as small maps of paint numbers. Does not belong here:
-colours, backgrounds, and the video file (``render.py``).
+Silhouettes, textures and motions are small maps of paint numbers. See `render` for colours and backgrounds.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ SKIN, SHIRT, HAIR, MOUTH = 1, 2, 3, 4
 
 FINE: Final = 256  # side of the map that every pose is sampled from
 SPRITE: Final = 128  # side of a pasted sprite in pixels
-RADIUS: Final = 60  # pixels per unit; every silhouette lies in the unit disc, so that it may turn
+RADIUS: Final = 60  # pixels per unit; every silhouette is within the unit disc, so that it may turn
 
 
 @dataclass(frozen=True)
@@ -142,7 +141,7 @@ def _cycle(seconds: float, pose: Callable[[float], Pose]) -> tuple[Pose, ...]:
 
 
 def _roll(phase: float) -> Pose:
-    # Turns with the distance, as a rolling thing does; faster than a true roll, to tell it from sawing.
+    # Turns with the distance, as a rolling thing does; faster than a true roll, so that it differs from sawing.
     distance = 46 * math.sin(phase)
     return Pose(dx=distance, dy=24, turn=distance / 20)
 
@@ -210,7 +209,7 @@ def posed(paint: Paint, pose: Pose) -> Paint:
     cos, sin = math.cos(pose.turn), math.sin(pose.turn)
     column = ((cos * x + sin * y) / pose.scale_x + 1) * (FINE / 2)
     row = ((cos * y - sin * x) / pose.scale_y + 1) * (FINE / 2)
-    # The outermost fine pixels are clear in every thing, so whatever lies outside may be clipped onto them.
+    # The outermost fine pixels are clear in every thing, so everything outside may be clipped onto them.
     return paint[row.clip(0, FINE - 1).astype(np.intp), column.clip(0, FINE - 1).astype(np.intp)]
 
 

@@ -1,7 +1,6 @@
 """The words of the synthetic world: categories, things that can be shown, and what can be done to them.
 
-Belongs here: word tables and their grammar. Does not belong here: which words a task or a video gets
-(``world.py``), or how a thing looks (``sprites.py``).
+See `world` for the choice of words per task and video, and `sprites` for the looks of a thing.
 """
 
 from __future__ import annotations

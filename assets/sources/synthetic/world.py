@@ -1,8 +1,7 @@
 """The generated how-to world: articles, tasks with ordered steps, and videos as sequences of scenes.
 
-Belongs here: what exists and when it is shown. Does not belong here: what is said about it
-(``narration.py``) or how it is drawn (``render.py``). Everything is computed on demand from its number, so a
-world of any size costs nothing until it is asked for.
+Everything is computed on demand from its number, so that a world of any size costs nothing until it is used.
+See `narration` for what is said and `render` for how it is drawn.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def test_the_synthetic_world_is_collected(tmp_path: Path) -> None:
         assert due(outcomes.lazy(), fetches["fetched_at"][0]).collect().is_empty()
 
 
-def test_a_folder_tells_what_its_info_files_say(tmp_path: Path) -> None:
+def test_a_folder_has_the_values_of_its_info_files(tmp_path: Path) -> None:
     info = {"title": "Fold", "duration": 12.5, "language": "en", "tags": ["paper"], "automatic_captions": {"en": []}}
     (tmp_path / "a.info.json").write_text(json.dumps(info))
     for name in ("a.mp4", "b.mp4"):

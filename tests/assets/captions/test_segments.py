@@ -54,7 +54,7 @@ def test_lines_of_the_same_start_are_one_line_with_equal_texts_once() -> None:
     ]
 
 
-def test_clips_are_numbered_cleaned_and_tell_their_track() -> None:
+def test_clips_are_numbered_cleaned_and_name_their_track() -> None:
     found = made(lines((2.0, 4.0, "Now you stir the red bowl"), (0.0, 2.0, ">> hello", [0.5, 0.7])))
     assert found.columns == list(load_tables()["clips"].column_types)
     assert found.select("clip_index", "start_s", "caption", "word_count", "word_starts_s").rows() == [

@@ -74,13 +74,13 @@ def test_tasks_videos_and_captions_are_answered(tmp_path: Path) -> None:
     assert source.problems() == []
 
 
-def test_video_files_lie_beside_the_lists(tmp_path: Path) -> None:
+def test_video_files_are_next_to_the_lists(tmp_path: Path) -> None:
     source = release(tmp_path)
     before = source.version()
     with pytest.raises(SourceError, match="the release itself holds no videos"):
         source.media("nVbIUDjzWY4", tmp_path)
     (tmp_path / "videos").mkdir()
-    (tmp_path / "videos" / "nVbIUDjzWY4.webm").write_bytes(b"not looked into here")
+    (tmp_path / "videos" / "nVbIUDjzWY4.webm").write_bytes(b"not read here")
     assert source.media("nVbIUDjzWY4", tmp_path).name == "nVbIUDjzWY4.webm"
     assert source.version() != before
 

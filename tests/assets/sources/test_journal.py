@@ -1,4 +1,4 @@
-"""What is remembered of a remote source, and when it is asked again."""
+"""Which answers of a remote source are stored, and when a request is repeated."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def failing() -> bytes:
     raise FetchError(Outcome("retry", error="broken"))
 
 
-def test_a_final_answer_is_never_asked_for_again(tmp_path: Path) -> None:
+def test_a_final_answer_is_never_requested_again(tmp_path: Path) -> None:
     answers = iter([b"first", b"second"])
     for _ in range(2):
         journal = Journal(tmp_path / "state" / "journal.sqlite", clock=lambda: START)
@@ -54,14 +54,14 @@ def test_a_refusal_pauses_one_site_until_it_is_over(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.sqlite", clock=lambda: now)
     journal.recall("captions", "a", refusing, "site")
     elsewhere = Journal(tmp_path / "journal.sqlite", clock=lambda: now)
-    record = elsewhere.recall("captions", "b", lambda: b"asked", "site")
+    record = elsewhere.recall("captions", "b", lambda: b"requested", "site")
     assert (record.status, record.error, record.attempts) == ("blocked", "not requested: too many", 0)
     assert record.next_try_at == START + timedelta(minutes=10)
-    assert elsewhere.recall("captions", "c", lambda: b"asked", "other site").status == "ok"
+    assert elsewhere.recall("captions", "c", lambda: b"requested", "other site").status == "ok"
     now = START + timedelta(minutes=10)
     assert journal.recall("captions", "a", refusing, "site").attempts == 2
     now += timedelta(minutes=10)
-    assert journal.recall("captions", "b", lambda: b"asked", "site").status == "ok"
+    assert journal.recall("captions", "b", lambda: b"requested", "site").status == "ok"
 
 
 def test_an_error_that_is_no_answer_leaves_nothing(tmp_path: Path) -> None:

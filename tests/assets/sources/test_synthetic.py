@@ -156,7 +156,7 @@ def test_recognised_speech_comes_late() -> None:
     assert share("manual", back=False) > 0.9
 
 
-def test_unknown_ids_are_told_apart_from_missing_captions(tmp_path: Path) -> None:
+def test_unknown_ids_differ_from_missing_captions(tmp_path: Path) -> None:
     silent = next(video for video in VIDEOS if video.speech == "none")
     assert SOURCE.captions(silent.video_id).status == "no_captions"
     for unknown in ("synthetic-00300", "synthetic-7", "../synthetic-00001"):

@@ -1,4 +1,4 @@
-"""The synthetic world's annotation files: every reader takes them, and they tell what the world shows."""
+"""The synthetic world's annotation files: every reader takes them, and they agree with the world."""
 
 import pytest
 

@@ -59,7 +59,7 @@ class MediaWiki(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.robots = (200, "User-agent: *\nDisallow: /Special:\n")
         self.faults: list[Any] = []
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.agents: set[str] = set()
         self.hold_at: int | None = None
         self.held = threading.Event()
@@ -113,8 +113,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/robots.txt":
             self.reply(wiki.robots[0], wiki.robots[1])
             return
-        wiki.asked.append(self.path)
-        if wiki.hold_at == len(wiki.asked):
+        wiki.requests.append(self.path)
+        if wiki.hold_at == len(wiki.requests):
             wiki.held.set()
             time.sleep(60)
         if wiki.faults:
@@ -168,21 +168,21 @@ def test_every_article_comes_with_the_line_of_its_categories(wiki: MediaWiki, tm
     assert articles[0] == Article("wikihow-11", "Bathe a Cat", f"{wiki.url}/Bathe-a-Cat", ("Pets and Animals", "Cats"))
     assert [problem.name for problem in wikihow.problems()] == ["Go Round"]
     assert wiki.agents == {"howto-lake (me@example.org)"}
-    assert any("clcontinue" in path for path in wiki.asked) and any("gapcontinue" in path for path in wiki.asked)
-    assert all("maxlag=5" in path for path in wiki.asked)
+    assert any("clcontinue" in path for path in wiki.requests) and any("gapcontinue" in path for path in wiki.requests)
+    assert all("maxlag=5" in path for path in wiki.requests)
 
 
-def test_no_question_is_asked_twice_until_the_crawl_is_out_of_date(wiki: MediaWiki, tmp_path: Path) -> None:
+def test_no_request_is_repeated_until_the_crawl_is_out_of_date(wiki: MediaWiki, tmp_path: Path) -> None:
     now = [datetime(2026, 1, 1, tzinfo=UTC)]
     wikihow = WikiHow(options(wiki), Journal(tmp_path / "journal.sqlite", clock=lambda: now[0]))
     version = wikihow.version()
     first = list(wikihow.articles())
     now[0] += timedelta(days=6)
     assert list(wikihow.articles()) == first and wikihow.version() == version
-    assert set(Counter(wiki.asked).values()) == {1}
+    assert set(Counter(wiki.requests).values()) == {1}
     now[0] += timedelta(days=2)
     assert wikihow.version() != version and list(wikihow.articles()) == first
-    assert set(Counter(wiki.asked).values()) == {2}
+    assert set(Counter(wiki.requests).values()) == {2}
 
 
 def lagging(handler: Handler) -> None:
@@ -207,10 +207,10 @@ def too_many(handler: Handler) -> None:
     [(503, "busy"), (200, "<html>"), (200, "[]"), (200, '{"query": '), lagging, resetting, too_many],
     ids=["503", "html", "a list", "half of it", "maxlag", "cut off", "429"],
 )
-def test_what_passes_is_asked_again(wiki: MediaWiki, tmp_path: Path, fault: Any) -> None:
+def test_a_passing_fault_is_retried(wiki: MediaWiki, tmp_path: Path, fault: Any) -> None:
     wiki.faults = [fault, fault]
     assert lines(source(wiki, tmp_path).articles()) == EXPECTED
-    assert Counter(wiki.asked).most_common(2)[0][1] == 3, "two bad answers, then the good one"
+    assert Counter(wiki.requests).most_common(2)[0][1] == 3, "two bad answers, then the good one"
 
 
 @pytest.fixture
@@ -240,7 +240,7 @@ def test_a_refusal_is_respected_by_the_next_run_too(wiki: MediaWiki, tmp_path: P
     for _ in range(2):
         with pytest.raises(SourceError, match="not before"):
             list(source(wiki, tmp_path).articles())
-    assert len(wiki.asked) == 1
+    assert len(wiki.requests) == 1
 
 
 def test_a_body_that_drips_is_not_waited_for(wiki: MediaWiki, tmp_path: Path) -> None:
@@ -270,7 +270,7 @@ def test_robots_txt_is_obeyed(wiki: MediaWiki, tmp_path: Path, robots: tuple[int
     wiki.robots = robots
     with pytest.raises(SourceError, match=said):
         list(source(wiki, tmp_path).articles())
-    assert wiki.asked == []
+    assert wiki.requests == []
 
 
 @pytest.mark.parametrize(
@@ -285,7 +285,7 @@ def test_requests_keep_the_slower_of_both_rates(wiki: MediaWiki, tmp_path: Path,
     wiki.robots = (200, "User-agent: *\nCrawl-delay: 60\n")
     assert lines(source(wiki, tmp_path).articles()) == EXPECTED
     waits = [0, *(seconds for seconds in sleeps if seconds > 0)]  # no sleep passes, so each wait contains those before
-    assert len(waits) >= len(wiki.asked)
+    assert len(waits) >= len(wiki.requests)
     assert all(50 < after - before <= 60 for before, after in pairwise(waits))
 
 
@@ -316,15 +316,15 @@ list(WikiHow(options, Journal(Path(sys.argv[2]))).articles())
 def test_a_killed_crawl_loses_only_the_question_in_flight(wiki: MediaWiki, tmp_path: Path) -> None:
     in_flight = Counter[str]()
     for answered in (0, 1, 3, 0, 2):
-        wiki.hold_at = len(wiki.asked) + answered + 1
+        wiki.hold_at = len(wiki.requests) + answered + 1
         wiki.held.clear()
         crawl = subprocess.Popen([sys.executable, "-c", CRAWL, wiki.url, str(tmp_path / "journal.sqlite")])
         assert wiki.held.wait(30)
         crawl.send_signal(signal.SIGKILL)
         crawl.wait()
-        in_flight[wiki.asked[-1]] += 1
+        in_flight[wiki.requests[-1]] += 1
     assert lines(source(wiki, tmp_path).articles()) == EXPECTED
-    assert {path: times - 1 for path, times in Counter(wiki.asked).items() if times > 1} == in_flight
+    assert {path: times - 1 for path, times in Counter(wiki.requests).items() if times > 1} == in_flight
 
 
 def test_the_shortest_way_to_a_top_category_wins_and_circles_end() -> None:

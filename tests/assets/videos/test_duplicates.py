@@ -29,7 +29,7 @@ def narration(seed: int, words: int = 300) -> list[str]:
 
 
 def changed(words: list[str], share: float, seed: int = 0) -> list[str]:
-    """The same speech heard anew: a share of the words is another one."""
+    """The same speech recognised again: a share of the words differs."""
     rng = random.Random(seed)
     return [f"misheard{rng.randrange(10**6)}" if rng.random() < share else word for word in words]
 
@@ -51,10 +51,10 @@ def test_the_best_ranked_stays_and_no_duplicate_points_to_a_duplicate() -> None:
         "other": narration(2),
         "original": speech,
         "case and commas": [f"{word.title()}," for word in speech],
-        "heard anew": changed(speech, 0.02),
-        "heard twice anew": changed(changed(speech, 0.02), 0.02, seed=1),
+        "recognised again": changed(speech, 0.02),
+        "recognised twice": changed(changed(speech, 0.02), 0.02, seed=1),
     }
-    assert found(said) == dict.fromkeys(["case and commas", "heard anew", "heard twice anew"], "original")
+    assert found(said) == dict.fromkeys(["case and commas", "recognised again", "recognised twice"], "original")
 
 
 def test_the_threshold_is_of_the_exact_sets() -> None:

@@ -52,12 +52,12 @@ def test_a_video_of_two_tasks_stays_at_its_best_rank() -> None:
 
 
 def test_videos_need_captions_and_words_and_a_text_of_their_own() -> None:
-    names = ["rich", "poor", "mute", "later", "told long", "copy"]
+    names = ["rich", "poor", "mute", "later", "known long", "copy"]
     found = results(*[(video_id, "t1", i + 1, 500, None) for i, video_id in enumerate(names)])
     candidates = candidate_verdicts(found, TASKS, NO_LIST, Limits())
     fetches = pl.DataFrame(
         {
-            "video_id": ["rich", "poor", "mute", "told long", "copy"],
+            "video_id": ["rich", "poor", "mute", "known long", "copy"],
             "status": ["ok", "ok", "no_captions", "ok", "ok"],
             "word_count": [100, 99, 0, 500, 500],
             "source": ["asr", "asr", None, "asr", "asr"],
@@ -65,7 +65,7 @@ def test_videos_need_captions_and_words_and_a_text_of_their_own() -> None:
         }
     )
     metadata = pl.DataFrame(
-        {"video_id": ["rich", "told long"], "duration_s": [60.0, 3000.0], "view_count": [None, None]},
+        {"video_id": ["rich", "known long"], "duration_s": [60.0, 3000.0], "view_count": [None, None]},
         schema_overrides={"view_count": pl.Int64},
     )
     duplicates = pl.DataFrame({"video_id": ["copy"], "duplicate_of": ["rich"], "similarity": [0.9]})
@@ -75,7 +75,7 @@ def test_videos_need_captions_and_words_and_a_text_of_their_own() -> None:
         "poor": "fewer than 100 words",
         "mute": "captions: no_captions",
         "later": "captions not fetched yet",
-        "told long": "longer than 2000 s",
+        "known long": "longer than 2000 s",
         "copy": "says what a better-ranked video says",
     }
     assert made.filter(pl.col("video_id") == "rich")["duration_s"].item() == 60
@@ -84,7 +84,7 @@ def test_videos_need_captions_and_words_and_a_text_of_their_own() -> None:
 SPLIT = SplitOptions(seed=0, held_out_share=0.2)
 
 
-def test_a_split_is_of_the_identifier_alone_and_has_the_asked_for_shares() -> None:
+def test_a_split_depends_on_the_identifier_only_and_has_the_requested_shares() -> None:
     splits = [split_of(f"video-{i}", SPLIT) for i in range(5000)]
     assert split_of("video-7", SPLIT) == splits[7]
     assert splits.count("test") / 5000 == pytest.approx(0.2, abs=0.02)

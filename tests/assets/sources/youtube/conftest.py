@@ -17,7 +17,7 @@ from tests.youtube_server import Served, YouTube, only_loopback, serving
 
 
 class Clock:
-    """A clock that stands until it is moved."""
+    """A clock that moves only when it is set."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)

@@ -105,7 +105,7 @@ def test_both_libraries_read_the_same_lines(source: MakeSource) -> None:
     assert lines[0][1] == (3.4, 7.6, "the corner of the paper")
 
 
-def test_the_second_library_is_asked_where_the_first_one_fails(source: MakeSource, youtube: YouTube) -> None:
+def test_the_second_library_is_used_where_the_first_one_fails(source: MakeSource, youtube: YouTube) -> None:
     youtube.fail("watch", "*", "503")
     track = source().captions("folding0001")
     assert (track.status, track.source, len(track.lines)) == ("ok", "asr", 3)
@@ -133,9 +133,9 @@ def test_a_refusal_of_all_requests_stops_the_run_and_keeps_what_is_there(
         stop_if_blocked(fetches)
     assert ADVICE in fetches["error"][1] and ADVICE in fetches["error"][4]
 
-    asked = len(youtube.log)
+    requests = len(youtube.log)
     fetch_files(source(), videos, "shard-0000", tmp_path)
-    assert len(youtube.log) == asked, "another run and another stage keep the pause, too"
+    assert len(youtube.log) == requests, "another run and another stage keep the pause, too"
 
     clock.move(hours=1)
     assert due(fetches.lazy(), clock.now).collect().height == 4
@@ -156,7 +156,7 @@ def test_another_way_out_does_not_wait(source: MakeSource, youtube: YouTube, tmp
     assert source(cookies=cookies).captions("folding0001").status == "ok"
 
 
-def test_what_failed_for_the_moment_is_asked_for_when_due(source: MakeSource, youtube: YouTube, clock: Clock) -> None:
+def test_a_temporary_failure_is_retried_when_due(source: MakeSource, youtube: YouTube, clock: Clock) -> None:
     youtube.fail("timedtext", "folding0001", "empty")
     waits = []
     for attempt in (1, 2, 3):
@@ -164,9 +164,9 @@ def test_what_failed_for_the_moment_is_asked_for_when_due(source: MakeSource, yo
         assert (track.status, track.attempts) == ("retry", attempt)
         assert track.next_try_at is not None
         waits.append((track.next_try_at - clock.now).total_seconds() / 3600)
-        asked = len(youtube.log)
+        requests = len(youtube.log)
         assert source().captions("folding0001") == track
-        assert len(youtube.log) == asked, "not due yet"
+        assert len(youtube.log) == requests, "not due yet"
         clock.now = track.next_try_at
     assert waits == [1, 2, 4]
     youtube.fail("timedtext", "folding0001", "empty", times=0)
@@ -180,9 +180,7 @@ def test_a_passing_fault_is_over_within_the_run(source: MakeSource, youtube: You
     assert youtube.counts() == {"player": 3}
 
 
-def test_an_old_search_is_asked_again_and_stays_if_that_fails(
-    source: MakeSource, youtube: YouTube, clock: Clock
-) -> None:
+def test_an_old_search_is_repeated_and_stays_if_that_fails(source: MakeSource, youtube: YouTube, clock: Clock) -> None:
     youtube.results["how to fold"] = ["folding0001"]
     before = source(search_max_age_days=7).search("how to fold", 20)
     youtube.results["how to fold"] = ["folding0002"]

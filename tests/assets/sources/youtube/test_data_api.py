@@ -1,4 +1,4 @@
-"""Searching by key, with Google's own client and the description of the API that lies in its package."""
+"""Searching by key, with Google's own client and the description of the API in its package."""
 
 from __future__ import annotations
 

@@ -24,9 +24,9 @@ def test_a_file_is_fetched_once_with_its_checksum(source: MakeSource, youtube: Y
     assert files["sha256"].to_list() == [hashlib.sha256(tiny_mp4(48, each)).hexdigest() for each in VIDEOS]
     assert files.select("uri", "width", "height", "duration_s").row(0) == ("youtube/folding0001.mp4", 64, 48, 2.0)
     assert youtube.counts("folding0001") == {"player": 1, "media": 1}
-    asked = len(youtube.log)
+    requests = len(youtube.log)
     assert fetch_files(source(), VIDEOS, "shard-0000", tmp_path).equals(files)
-    assert len(youtube.log) == asked
+    assert len(youtube.log) == requests
 
 
 @pytest.mark.parametrize(("height", "chosen"), [(360, 360), (480, 360), (1080, 720), (144, 360)])
@@ -88,7 +88,7 @@ def test_the_quota_is_kept_and_said(source: MakeSource, youtube: YouTube, tmp_pa
     assert files["status"].to_list() == ["ok", "ok", "retry", "retry", "retry"]
     assert files["error"][2] == f"the disk quota of {quota:,} bytes is reached; raise HOWTO_MEDIA_QUOTA_GB or make room"
     assert sum(path.stat().st_size for path in (tmp_path / "youtube").iterdir()) <= quota
-    assert not any(youtube.counts(video_id) for video_id in VIDEOS[3:]), "nothing is asked for in vain"
+    assert not any(youtube.counts(video_id) for video_id in VIDEOS[3:]), "no request is sent in vain"
 
     more = fetch_files(source(media_quota_gb=2 * quota / 1e9), VIDEOS, "shard-0000", tmp_path, workers=1)
     assert more["status"].to_list() == ["ok", "ok", "ok", "ok", "retry"], "the next run goes on at once"

@@ -15,7 +15,7 @@ from tests.youtube_server import YouTube
 
 
 class Time:
-    """Stands still but for sleeping."""
+    """A clock that moves only by sleeping."""
 
     def __init__(self) -> None:
         self.now = 100.0

@@ -100,7 +100,7 @@ def run_through(served: Served, folder: Path) -> None:
 
 
 def kill_again_and_again(served: Served, youtube: YouTube, folder: Path) -> set[tuple[str, str]]:
-    """Kill a collection, and see each time that nothing was asked for that was finished at the kill before."""
+    """Kill a collection, and check each time that nothing was requested that was finished at the kill before."""
     killer, done, seen = Killer(youtube), set[tuple[str, str]](), 0
     for _ in range(KILLS):
         assert killer.kill(start(served, folder)), "it ran when it was killed"
@@ -119,18 +119,18 @@ def test_a_collection_killed_twenty_times_ends_as_if_it_had_run_through(tmp_path
         done = kill_again_and_again(served, youtube, killed)
         seen = len(youtube.log)
         run_through(served, killed)
-        asked, resumed = len(youtube.log), tables(killed, at_any_time=False)
+        requests, resumed = len(youtube.log), tables(killed, at_any_time=False)
         run_through(served, killed)
         again = tables(killed, at_any_time=False)
 
     kinds = Counter(kind for kind, _ in done)
     assert kinds["search"] == 2 and kinds["timedtext"] > 3 and kinds["media"] > 0, f"killed in every stage: {kinds}"
     assert not done & {(request.kind, request.key) for request in youtube.log[seen:]}
-    assert asked - uninterrupted < KILLS * MOST_REQUESTS, "a kill costs what was under way"
+    assert requests - uninterrupted < KILLS * MOST_REQUESTS, "a kill costs what was under way"
     for name, frame in tables(through, at_any_time=True).items():
         assert frame.rows() == tables(killed, at_any_time=True)[name].rows(), name
     assert set(resumed["caption_fetches"]["status"]) == {"ok", "unavailable", "age_restricted", "disabled", "retry"}
     assert not list(killed.glob("media/**/*.part"))
 
-    assert len(youtube.log) == asked, "what ran through asks for nothing"
+    assert len(youtube.log) == requests, "a finished collection sends no request"
     assert all(again[name].equals(resumed[name]) for name in TABLES), "to the very moment of each fetch"

@@ -49,10 +49,15 @@ def left_out_lines(lake: Lake, tables: Collection[str]) -> list[str]:
             continue
         reasons = list(_reasons(rows))
         lines.append(f"{len(rows):,} {title}:")
-        lines += [f"  {reason}" for reason in reasons[:MOST_LINES]]
+        lines += [f"  {_printable(reason)}" for reason in reasons[:MOST_LINES]]
         if len(reasons) > MOST_LINES:
             lines.append(f"  ... and {len(reasons) - MOST_LINES:,} more lines; all rows: howto sql -c 'FROM {table}'")
     return lines
+
+
+def _printable(text: str) -> str:
+    """The text with control characters, which a file name may hold, as escapes."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def _reasons(rows: list[tuple[str, str]]) -> Iterator[str]:

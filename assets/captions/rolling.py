@@ -37,8 +37,8 @@ def rolls(boxes: Sequence[Box]) -> bool:
 
     A box scrolls if it takes over the lowest rows of the box before and adds rows below them; it settles if it takes
     over rows and adds none. Repeated lines of manual captions look like boxes that settle, so that at least one box
-    must scroll, and half of the cues that follow each other without a gap must scroll or settle. A cue too short to be
-    spoken that only repeats rows is enough by itself.
+    must scroll, and half of the cues that follow each other without a gap must scroll or settle. A cue that only
+    repeats rows is enough by itself if it is too short to be spoken, or if its rows have lost the times of their words.
     """
     following = scrolled = settled = 0
     for before, after in pairwise(boxes):
@@ -49,7 +49,7 @@ def rolls(boxes: Sequence[Box]) -> bool:
         if fresh:
             scrolled += taken > 0
         elif after.texts and set(after.texts) <= set(before.texts):
-            if after.end_s - after.start_s <= SHORTEST_SPOKEN_S:
+            if after.end_s - after.start_s <= SHORTEST_SPOKEN_S or _lost_word_times(before, after):
                 return True
             settled += 1
     return scrolled > 0 and scrolled + settled > 1 and 2 * (scrolled + settled) >= following
@@ -75,6 +75,12 @@ def unrolled(boxes: Sequence[Box]) -> list[Cue]:
         lines.extend(rows[taken:])
         last = box
     return lines
+
+
+def _lost_word_times(before: Box, after: Box) -> bool:
+    """True if rows that had word times are shown again without them: the line is no longer being spoken."""
+    timed = {row.text for row in before.rows if row.word_starts_s}
+    return any(row.text in timed and not row.word_starts_s for row in after.rows)
 
 
 def _taken_over(before: Sequence[str], after: Sequence[str]) -> tuple[int, int]:

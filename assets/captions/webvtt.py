@@ -17,17 +17,16 @@ from assets.values import decoded
 
 _TIME = r"(?:(\d{1,4}):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,9})|:(\d{3}))?(?!\d)"
 _CLOCK = re.compile(_TIME)
-_ARROW = r"\W{0,8}[>→⇒➔➜⟶][^\w\s]{0,8}|-{2,8}|[–—−]{1,8}"
-"""What is between the two times of a timing: ``-->``, and what people and programs write for it."""
-_TIMING = re.compile(rf"\s*{_TIME}\s*(?:{_ARROW})\s*{_TIME}(?:\s.*)?")
-_BARE_TIMING = re.compile(rf"\s*{_TIME}\s*[,;~|-]\s*{_TIME}\s*")
-"""A timing without an arrow, as in sbv; a row of this form within a text is none."""
+_TIMING = re.compile(rf"\s*{_TIME}(?P<between>\W{{1,12}}){_TIME}(?:\s.*)?")
+"""Two clock times with nothing but signs between them: ``-->``, and all that people and programs write for it."""
+_ARROW = re.compile(r"[^\s.,;:/|'\"-]|-{2}")
+"""A sign that makes an arrow, as a comma or a single hyphen do not."""
 _NOT_LETTERS = re.compile(r"[\W_]*")
 _TAG = re.compile(r"</?[^<>]*>|\{\\[^{}]*\}|\[br\]", re.IGNORECASE)
 _TIMESTAMP = re.compile(rf"<{_TIME}>")
 _NOT_CUES = re.compile(r"(?:WEBVTT|NOTE|STYLE|REGION|X-TIMESTAMP-MAP)\b|\[(?:INFORMATION|SUBTITLE)\]")
 _GROUPS = 5
-"""Groups of ``_TIME``."""
+"""Groups of ``_TIME``; a timing has those of its start, what is between, and those of its end."""
 
 
 @dataclass
@@ -57,7 +56,7 @@ def read_srt(data: bytes, name: str) -> Captions:
         CaptionError: not UTF-8, or without any timing line.
     """
     text = decoded_text(data, name)
-    if not any(_TIMING.fullmatch(row) or _BARE_TIMING.fullmatch(row) or "-->" in row for row in text.split("\n")):
+    if not any(_TIMING.fullmatch(row) or "-->" in row for row in text.split("\n")):
         example = "00:00:01,000 --> 00:00:02,500"
         raise CaptionError(f"{name}: no timing line ({example})" if text.strip() else f"{name}: empty file")
     return _read(text, name)
@@ -124,14 +123,14 @@ def _blocks(text: str, name: str) -> tuple[list[_Block], list[Problem]]:
 
 
 def _timing_rows(rows: list[str]) -> list[int]:
-    """Where the timings are: well-formed ones anywhere, broken ones and those without an arrow where one belongs."""
+    """Where the timings are: plain ones anywhere, those that are broken or may be times of day where one belongs."""
     return [
         index
         for index, row in enumerate(rows)
-        if _TIMING.fullmatch(row)
+        if _is_timing(row)
         or (
             index < 2
-            and (_is_timing(row) or "-->" in row or _is_clock_row(row))
+            and ("-->" in row or _TIMING.fullmatch(row) or _is_clock_row(row))
             and not (index and _is_timing(rows[0]))
         )
         or (row.lstrip()[:1].isdigit() and "->" in row and _CLOCK.search(row))
@@ -139,7 +138,13 @@ def _timing_rows(rows: list[str]) -> list[int]:
 
 
 def _is_timing(row: str) -> bool:
-    return bool(_TIMING.fullmatch(row) or _BARE_TIMING.fullmatch(row))
+    """True for two clock times with an arrow between, or with anything between if they are exact."""
+    found = _TIMING.fullmatch(row)
+    if found is None:
+        return False
+    start, end = found.groups()[:_GROUPS], found.groups()[-_GROUPS:]
+    exact = all(parts[0] or parts[3] or parts[4] for parts in (start, end))
+    return exact or _ARROW.search(found["between"]) is not None
 
 
 def _is_clock_row(row: str) -> bool:
@@ -166,10 +171,10 @@ def _paragraphs(text: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def _times(timing: str) -> tuple[float, float] | None:
-    match = _TIMING.fullmatch(timing) or _BARE_TIMING.fullmatch(timing)
+    match = _TIMING.fullmatch(timing)
     if match is None:
         return None
-    start, end = _seconds(match.groups()[:_GROUPS]), _seconds(match.groups()[_GROUPS:])
+    start, end = _seconds(match.groups()[:_GROUPS]), _seconds(match.groups()[-_GROUPS:])
     return None if start is None or end is None else (start, end)
 
 

@@ -29,6 +29,8 @@ _UNDER_WAY = re.compile(
 _PIECE = re.compile(r"(?P<stem>.+)\.(?:f(?:\d|hls|dash|https?)[\w=+-]*|temp)(?P<suffix>\.\w{1,5})", re.IGNORECASE)
 """What yt-dlp calls the streams that it has not merged yet: ``<name>.f136.mp4``, ``<name>.temp.mp4``."""
 _TITLE_AND_ID = re.compile(r"(?P<title>.+?)[ _-]*\[(?P<id>[^\[\]]+)\]")
+_TITLE_DASH_ID = re.compile(r"(?P<title>.*\s.*)-(?P<id>[A-Za-z0-9_-]{11})")
+"""The names that youtube-dl gave: only where the title has a blank, so that the whole name cannot be an id."""
 _NO_VIDEO = "no video file of that name"
 
 
@@ -57,13 +59,13 @@ class VideoFiles:
 
     @property
     def name_id(self) -> str:
-        """The id that the name gives: what is in brackets at its end, else all of it."""
+        """The id that the name gives: what is in brackets or behind a hyphen at its end, else all of it."""
         return _name_id(self.path.stem)
 
     @property
     def name_title(self) -> str:
         """The title that the name gives."""
-        named = _TITLE_AND_ID.fullmatch(self.path.stem)
+        named = _named(self.path.stem)
         return named["title"].replace("_", " ") if named else self.path.stem
 
 
@@ -140,8 +142,12 @@ def _no_regular_file(path: Path) -> str | None:
 
 
 def _name_id(stem: str) -> str:
-    named = _TITLE_AND_ID.fullmatch(stem)
+    named = _named(stem)
     return named["id"] if named else stem
+
+
+def _named(stem: str) -> re.Match[str] | None:
+    return _TITLE_AND_ID.fullmatch(stem) or _TITLE_DASH_ID.fullmatch(stem)
 
 
 def _unfinished_stem(name: str) -> str | None:

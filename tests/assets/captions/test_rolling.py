@@ -30,6 +30,24 @@ def test_each_line_of_a_rolling_box_is_read_once(lines: list[str], settling_ms: 
     assert [round(1000 * line.start_s) for line in read] == [1000 + i * (700 + settling_ms) for i in range(len(lines))]
 
 
+def test_a_line_that_loses_its_word_times_is_the_same_line() -> None:
+    cues = """WEBVTT
+
+00:01.000 --> 00:01.900
+fill<00:01.300><c> the</c><00:01.500><c> pot</c>
+
+00:01.900 --> 00:02.300
+fill the pot
+
+00:09.000 --> 00:09.900
+boil<00:09.300><c> it</c>
+"""
+    assert [(line.end_s, line.text) for line in read_captions(cues.encode(), "vtt").lines] == [
+        (2.3, "fill the pot"),
+        (9.9, "boil it"),
+    ]
+
+
 def test_a_box_without_cues_that_settle_it_is_known_too() -> None:
     shown = [
         "warm the milk",

@@ -29,6 +29,9 @@ def lines(text: str | bytes, format: str = "srt") -> list[tuple[float, float, st
         "00:01:05:500 --> 00:01:07:000",
         "0:01:05.500,0:01:07.000",
         "00:01:05,500 - 00:01:07,000",
+        "00:01:05,500 ➡ 00:01:07,000",
+        "00:01:05,500 / 00:01:07,000",
+        "1:05.5 ~> 1:07.0",
     ],
 )
 def test_timings_in_all_their_forms(timing: str) -> None:
@@ -39,7 +42,7 @@ def test_timings_in_all_their_forms(timing: str) -> None:
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        ("00:00:05,000 ... 00:00:06,000", "a row of clock times is no text"),
+        ("00:05, 00:06", "a row of clock times is no text"),
         ("00:00:05", "a row of clock times is no text"),
         ("00:00:0x --> 00:00:07,000", "not a timing"),
         ("3 00:00:05,000 -> 00:00:0", "not a timing"),
@@ -54,13 +57,13 @@ def test_clock_times_never_become_speech(row: str, problem: str) -> None:
 def test_a_broken_timing_is_named_with_its_text() -> None:
     text = (
         "1\n00:00:01,000 --> 00:00:02,000\nscore it\n\n"
-        "2\n00:00:05,000 | until 00:00:06\njoin it\n\n3\n00:00:07 ... 00:00:08\nfire it\n"
+        "2\n00:00:05,000 | until 00:00:06\njoin it\n\n3\n00:00:07 until 00:00:08\nfire it\n"
     )
     read = read_captions(text.encode(), "srt")
     assert [line.text for line in read.lines] == ["score it"]
     assert [found.problem for found in read.problems] == [
         "not a timing: 00:00:05,000 | until 00:00:06 / join it",
-        "not a timing: 00:00:07 ... 00:00:08 / fire it",
+        "not a timing: 00:00:07 until 00:00:08 / fire it",
     ]
 
 

@@ -183,6 +183,14 @@ def test_the_id_is_the_one_in_the_info_file_whatever_the_name(tmp_path: Path) ->
     assert read.captions("id-16").status == "ok" and read.problems() == []
 
 
+def test_the_names_that_youtube_dl_gave(tmp_path: Path) -> None:
+    video(tmp_path, "How to Weld - 5 tips-dQw4w9_gX-Q")
+    video(tmp_path, "weld-stainless")
+    read = source(tmp_path)
+    assert {article.title for article in read.articles()} == {"Weld - 5 tips", "weld-stainless"}
+    assert read.captions("dQw4w9_gX-Q").status == "ok"
+
+
 def test_files_of_one_video_may_be_named_by_title_or_by_id(tmp_path: Path) -> None:
     (tmp_path / "How to weld [aB3].mp4").write_bytes(b"x")
     (tmp_path / "aB3.info.json").write_text(

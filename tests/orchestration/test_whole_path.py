@@ -157,8 +157,8 @@ def test_a_changed_threshold_reaches_the_models(first: Refresh, world: Settings,
     assert not {"captions", "cluster_gcn", "co_purchases"} & names(refresh.ran)
     # What a refresh saw to is nothing for automation; fine-tunings are not part of what was refreshed.
     after = dg.evaluate_automation_conditions(refresh.defs, instance, cursor=before.cursor)
-    asked = {key for key in refresh.graph.get_all_asset_keys() if after.get_requested_partitions(key)}
-    assert {refresh.graph.get(key).group_name for key in asked} == {"hero_tasks"}
+    requested = {key for key in refresh.graph.get_all_asset_keys() if after.get_requested_partitions(key)}
+    assert {refresh.graph.get(key).group_name for key in requested} == {"hero_tasks"}
     back = Refresh(build_defs(world), instance)
     assert back.run()
 

@@ -130,6 +130,7 @@ def _options(settings: Settings, root: Path) -> dict[str, Options]:
         "benchmark_options": replace(settings.benchmarks, made=root / "benchmarks"),
         "hero_clip_options": settings.hero_clips,
         "hero_options": settings.hero,
+        "hero_task_options": settings.hero_tasks,
         "graph_options": settings.graph,
         "gcn_options": settings.gcn,
         "card_options": settings.card,

@@ -68,7 +68,6 @@ class HeroOptions(Options):
     steps: Annotated[int, Field(ge=2, description="steps of pre-training")] = 400
     batch: Annotated[int, Field(ge=2, description="clips per step of pre-training, over all processes")] = 16
     learning_rate: Annotated[float, Field(gt=0, description="highest step size of pre-training")] = 1e-3
-    fine_tuning_steps: Annotated[int, Field(ge=2, description="steps of the fine-tuning on each benchmark")] = 200
     chunk_videos: Annotated[
         int | None,
         Variable("hero_chunk"),
@@ -86,6 +85,20 @@ class HeroOptions(Options):
         ContentOf(_initial_version),
         Field(description="model folder to start from, made by howto convert hero; not set: random parameters"),
     ] = None
+
+
+@dataclass(frozen=True)
+class HeroTaskOptions(Options):
+    """The fine-tuning of HERO on its benchmarks, whose files are in the folder ``benchmarks``."""
+
+    group: ClassVar = "HERO"
+    prefix: ClassVar = "hero_"
+
+    steps: Annotated[
+        int,
+        Variable("hero_fine_tuning_steps"),
+        Field(ge=2, description="steps of the fine-tuning on each benchmark"),
+    ] = 200
     benchmarks: Annotated[
         ExistingFolder | None,
         Field(description="folder of the benchmarks' files; not set: generated ones, if the source is synthetic"),

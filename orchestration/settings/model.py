@@ -13,7 +13,7 @@ from assets.captions.speech_recognition import Recognition
 from assets.card.options import CardOptions
 from assets.features.options import FeatureOptions
 from assets.graph.options import ClusterGCNOptions, GraphOptions
-from assets.hero.options import HeroClipOptions, HeroOptions
+from assets.hero.options import HeroClipOptions, HeroOptions, HeroTaskOptions
 from assets.joint_embedding.evaluation.options import BenchmarkOptions
 from assets.joint_embedding.options import EmbeddingOptions, PairOptions, WordOptions
 from assets.models.options import RuntimeOptions
@@ -121,6 +121,7 @@ class Settings(Options):
     benchmarks: BenchmarkOptions = field(default_factory=BenchmarkOptions)
     hero_clips: HeroClipOptions = field(default_factory=HeroClipOptions)
     hero: HeroOptions = field(default_factory=HeroOptions)
+    hero_tasks: HeroTaskOptions = field(default_factory=HeroTaskOptions)
     graph: GraphOptions = field(default_factory=GraphOptions)
     gcn: ClusterGCNOptions = field(default_factory=ClusterGCNOptions)
     card: CardOptions = field(default_factory=CardOptions)

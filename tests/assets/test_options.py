@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 
 from assets.contents import Contents
 from assets.features.options import FeatureOptions
-from assets.hero.options import HeroOptions
+from assets.hero.options import HeroOptions, HeroTaskOptions
 from assets.joint_embedding.evaluation.options import BenchmarkOptions
 from assets.joint_embedding.options import PairOptions, WordOptions
 from assets.models.options import RuntimeOptions
@@ -58,7 +58,7 @@ def written(name: str) -> Callable[[Path, str], None]:
     [
         (lambda folder: HeroOptions(vocabulary=folder), vocabulary),
         (lambda folder: HeroOptions(initial=folder), lambda folder, text: model(folder, len(text))),
-        (lambda folder: HeroOptions(benchmarks=folder), written("tvr_val_release.jsonl")),
+        (lambda folder: HeroTaskOptions(benchmarks=folder), written("tvr_val_release.jsonl")),
         (lambda folder: BenchmarkOptions(root=folder), written("crosstask/tasks.txt")),
         (lambda folder: PairOptions(aligner=folder), aligner),
         (lambda folder: WordOptions(path=folder / "glove.txt"), written("glove.txt")),

@@ -188,9 +188,9 @@ def test_what_is_broken_goes_no_further_until_it_is_good(settled: tuple[Automati
     automation, _ = settled
     automation.materialize(CLIPS, "shard-0001", good=False)
     automation.materialize(CLIPS, "shard-0002")
-    asked = automation.evaluate()
+    requested = automation.evaluate()
     pairs = dg.AssetKey("clip_pairs")
-    assert (pairs, "shard-0002") in asked and (pairs, "shard-0001") not in asked
+    assert (pairs, "shard-0002") in requested and (pairs, "shard-0001") not in requested
     automation.materialize(CLIPS, "shard-0001", changed=False)
     assert (pairs, "shard-0001") in automation.evaluate()
     automation.settle()
@@ -236,7 +236,7 @@ def test_a_sensor_notices_new_transactions_once(tmp_path: Path) -> None:
     assert isinstance(sensor, dg.SensorDefinition)
     instance = dg.DagsterInstance.ephemeral()
 
-    def look(cursor: str | None) -> dg.SensorResult | dg.SkipReason:
+    def check(cursor: str | None) -> dg.SensorResult | dg.SkipReason:
         context = dg.build_sensor_context(
             instance, cursor, resources={"retail": build_defs(settings).resources["retail"]}
         )
@@ -244,11 +244,11 @@ def test_a_sensor_notices_new_transactions_once(tmp_path: Path) -> None:
         assert isinstance(result, dg.SensorResult | dg.SkipReason)
         return result
 
-    first = look(None)
+    first = check(None)
     assert isinstance(first, dg.SensorResult) and len(first.run_requests or ()) == 1
-    assert isinstance(look(first.cursor), dg.SkipReason)
+    assert isinstance(check(first.cursor), dg.SkipReason)
     write_transactions(tmp_path, products_each=5, baskets=31)
-    assert isinstance(look(first.cursor), dg.SensorResult)
+    assert isinstance(check(first.cursor), dg.SensorResult)
 
 
 def test_a_failed_run_is_posted(tmp_path: Path, webhook: tuple[str, list[dict[str, str]]]) -> None:

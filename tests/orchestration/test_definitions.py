@@ -12,9 +12,10 @@ from syrupy.assertion import SnapshotAssertion
 
 from assets.lake import load_tables
 from assets.metadata import PART, TABLE
+from assets.options import OptionField, Options, option_fields
 from orchestration.artifacts import contract_of
 from orchestration.definitions import build_defs
-from orchestration.settings import load_settings
+from orchestration.settings import Settings, load_settings
 from tests.world import write_transactions
 
 NO_LINEAGE = dg.TableColumnLineage({})
@@ -98,22 +99,77 @@ def test_sources_that_change_have_a_freshness_policy(tmp_path: Path) -> None:
     assert fresh == {"retail_source"}
 
 
-def test_an_option_makes_just_the_assets_that_use_it_out_of_date(tmp_path: Path) -> None:
-    def code_versions(**overrides: object) -> dict[str, str | None]:
-        graph = build_defs(load_settings(lake=tmp_path, **overrides)).resolve_asset_graph()
-        return {key.to_user_string(): graph.get(key).code_version for key in graph.get_all_asset_keys()}
+def fields_of(default: object) -> tuple[OptionField, ...]:
+    return option_fields(type(default)) if isinstance(default, Options) else ()
 
-    before, after = code_versions(), code_versions(min_words=50)
-    changed = {key for key in before if before[key] != after[key]}
-    assert changed == {"search_results", "task_searches", "candidate_videos", "videos"}
-    assert before == code_versions(device="cpu")
+
+def code_versions(**overrides: object) -> dict[str, str | None]:
+    graph = build_defs(load_settings(**overrides)).resolve_asset_graph()
+    return {key.to_user_string(): graph.get(key).code_version for key in graph.get_all_asset_keys()}
+
+
+FINE_TUNINGS = {
+    "hero_tvr",
+    "hero_how2r",
+    "hero_didemo",
+    "hero_msrvtt",
+    "hero_tvqa",
+    "hero_how2qa",
+    "hero_violin",
+    "hero_tvc",
+}
+
+
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
+    return code_versions(lake=tmp_path_factory.mktemp("lake"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "users"),
+    [
+        ({"min_words": 50}, {"search_results", "task_searches", "candidate_videos", "videos"}),
+        ({"duplicate_similarity": 0.8, "min_clip_s": 4}, {"video_duplicates", "clip_pairs", "pair_index"}),
+        ({"hero_fine_tuning_steps": 10, "card_samples": 3}, {*FINE_TUNINGS, "data_set_card"}),
+        ({"device": "cpu", "compile": True, "training_processes": 2, "proxy": "http://user:password@proxy"}, set()),
+    ],
+)
+def test_an_option_makes_just_the_assets_that_use_it_out_of_date(
+    unchanged: dict[str, str | None], tmp_path: Path, changes: dict[str, object], users: set[str]
+) -> None:
+    changed = code_versions(lake=tmp_path, **changes)
+    assert {key for key in unchanged if unchanged[key] != changed[key]} == users
+
+
+def test_a_lake_or_a_file_that_was_moved_makes_nothing_out_of_date(tmp_path: Path) -> None:
+    versions = []
+    for name in ("here", "there"):
+        folder = tmp_path / name
+        (folder / "benchmarks" / "crosstask").mkdir(parents=True)
+        (folder / "glove.txt").write_text("bread 1 0\n", encoding="utf-8")
+        (folder / "benchmarks" / "crosstask" / "tasks.txt").write_text("7\n", encoding="utf-8")
+        values = {"word_vectors": folder / "glove.txt", "benchmarks": folder / "benchmarks"}
+        versions.append(code_versions(lake=folder / "lake", **values))
+    assert versions[0] == versions[1]
+    (tmp_path / "there" / "benchmarks" / "crosstask" / "tasks.txt").write_text("8\n", encoding="utf-8")
+    changed = code_versions(lake=tmp_path / "there" / "lake", **values)
+    assert {"benchmark_videos", "benchmark_evaluation"} <= {key for key in changed if changed[key] != versions[0][key]}
+    assert changed["word_vectors"] == versions[0]["word_vectors"]
+
+
+def test_defaults_are_as_recorded(snapshot: SnapshotAssertion) -> None:
+    """A value at its default is not in a code version: where a default changes, change the code of its users too."""
+    fields = {(part.name, field.name): field for part in option_fields(Settings) for field in fields_of(part.default)}
+    assert {
+        ".".join(place): repr(field.default) for place, field in fields.items() if not field.same_result
+    } == snapshot
 
 
 def test_loading_takes_no_torch() -> None:
     code = """
 import sys
 from orchestration.definitions import build_defs
-from orchestration.settings import load_settings
+from orchestration.settings import Settings, load_settings
 from tests.world import write_transactions
 build_defs(load_settings())
 sys.exit("torch" in sys.modules)

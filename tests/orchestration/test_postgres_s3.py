@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -13,16 +14,18 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 import pytest
+from pydantic import SecretStr
 
 from assets.lake import Lake, LakeError, load_tables
 from orchestration.definitions import build_defs
 from orchestration.refresh import Refresh
 from orchestration.settings import Settings
+from orchestration.settings.model import StorageSettings
 from tests.services import Services
 from tests.world import small_settings
 
 PATH = "+key:clips or +key:graph_clusters"
-"""Both paths of the graph, up to where networks begin, whose files never lie in the object store."""
+"""Both paths of the graph, up to where networks begin, whose files are never in the object store."""
 
 
 def captions(shard: str, rows: int, first_s: float) -> pl.DataFrame:
@@ -98,7 +101,7 @@ def made(settings: Settings) -> dict[str, str | None]:
 def test_content_is_the_same_as_on_sqlite_and_disk(services: Services, tmp_path: Path) -> None:
     on_disk = small_settings(tmp_path, shards=1, categories=("Home and Garden",))
     lake = services.new_lake(on_disk.lake, "same")
-    on_s3 = on_disk.model_copy(update={"catalog": lake.catalog, "data_path": lake.data_path})
+    on_s3 = replace(on_disk, storage=StorageSettings(SecretStr(lake.catalog), lake.data_path))
     expected = made(on_disk)
     files_on_disk = set(on_disk.lake.glob("tables/**/*.parquet"))
     assert made(on_s3) == expected

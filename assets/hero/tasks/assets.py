@@ -9,7 +9,7 @@ import polars as pl
 from assets.features.options import FeatureOptions
 from assets.features.reader import FeatureReader
 from assets.features.store import FeatureStore
-from assets.hero.options import TASKS, HeroOptions
+from assets.hero.options import TASKS, HeroOptions, HeroTaskOptions
 from assets.hero.tasks.videos import LakeTables
 from assets.lake import Lake
 from assets.models.assets import log_progress
@@ -41,6 +41,7 @@ def _task(name: str, title: str) -> dg.AssetsDefinition:
         features: dg.ResourceParam[FeatureStore],
         feature_options: dg.ResourceParam[FeatureOptions],
         hero_options: dg.ResourceParam[HeroOptions],
+        hero_task_options: dg.ResourceParam[HeroTaskOptions],
         runtime_options: dg.ResourceParam[RuntimeOptions],
         model_root: dg.ResourceParam[Path],
     ) -> pl.DataFrame:
@@ -53,6 +54,7 @@ def _task(name: str, title: str) -> dg.AssetsDefinition:
                 LakeTables(clips, FeatureReader(feature_index, features, feature_options.streams)),
                 source,
                 hero_options,
+                hero_task_options,
                 runtime_options,
                 model_root,
                 Path(scratch),

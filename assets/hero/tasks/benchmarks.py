@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from assets.hero.options import TASKS, HeroOptions
+from assets.hero.options import TASKS, HeroOptions, HeroTaskOptions
 from assets.hero.tasks.videos import LakeTables, LakeVideos, PublishedVideos
 from assets.lake import load_tables
 from assets.models.evaluations import evaluation_rows
@@ -106,6 +106,7 @@ def evaluated(
     tables: LakeTables,
     source: VideoSource,
     options: HeroOptions,
+    task_options: HeroTaskOptions,
     runtime: RuntimeOptions,
     models: Path,
     scratch: Path,
@@ -120,11 +121,11 @@ def evaluated(
         models: folder that holds the model folders of HERO and its vocabulary.
         scratch: an empty folder for annotations of the synthetic world.
     """
-    folder = options.benchmarks or synthetic_annotations(source, tables, scratch)
-    model, origin = f"hero_{name}", "published files" if options.benchmarks else source.name
+    folder = task_options.benchmarks or synthetic_annotations(source, tables, scratch)
+    model, origin = f"hero_{name}", "published files" if task_options.benchmarks else source.name
     if folder is None or not benchmark.exists(folder):
         return load_tables()["evaluations"].frame(()), []
-    tokenizer, own = load_tokenizer(models / "hero_tokenizer"), options.benchmarks is not None
+    tokenizer, own = load_tokenizer(models / "hero_tokenizer"), task_options.benchmarks is not None
     videos: Mapping[str, Video] = (
         PublishedVideos(folder, benchmark.interval_s, tokenizer.encode)
         if own
@@ -142,7 +143,7 @@ def evaluated(
         checkpoints=checkpoints,
         tensorboard=tensorboard_folder(models / model),
     )
-    history = finetune(task, schedule(benchmark, options), how, progress)
+    history = finetune(task, schedule(benchmark, options, task_options.steps), how, progress)
     best = max(reversed(history), key=lambda entry: entry[task.measure])
     methods["fine-tuned"] = {key: value for key, value in best.items() if key not in _TRAINING_FIELDS}
     by_method = {method: {**metrics, "queries": len(validation)} for method, metrics in methods.items()}
@@ -159,16 +160,16 @@ def synthetic_annotations(source: VideoSource, tables: LakeTables, scratch: Path
     return scratch
 
 
-def schedule(benchmark: Benchmark, options: HeroOptions) -> Settings:
-    """The published schedule for size paper; otherwise the steps of the options, and a batch scaled as published."""
+def schedule(benchmark: Benchmark, options: HeroOptions, steps: int) -> Settings:
+    """The published schedule for size paper; otherwise ``steps``, and a batch scaled as published."""
     published = PRESETS[benchmark.settings]
     if options.preset == "paper":
         return replace(published, seed=options.seed)
     return Settings(
         learning_rate=options.learning_rate,
-        steps=options.fine_tuning_steps,
-        warm_up=options.fine_tuning_steps // 10,
+        steps=steps,
+        warm_up=steps // 10,
         batch=max(LEAST_BATCH, options.batch * published.batch // PRESETS["tvr"].batch),
-        validate_every=-(-options.fine_tuning_steps // 2),
+        validate_every=-(-steps // 2),
         seed=options.seed,
     )

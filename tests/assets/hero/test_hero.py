@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from assets.features.reader import FeatureReader, StreamRows
 from assets.features.store import FeatureStore, Source, VideoRows
 from assets.hero.clips import cut_video, places, pooled_frames, write_shard
 from assets.hero.how2 import annotated, release, write_sheet
-from assets.hero.options import TASKS, HeroClipOptions, HeroOptions
+from assets.hero.options import TASKS, HeroClipOptions, HeroOptions, HeroTaskOptions
 from assets.hero.pretraining import pretraining_job
 from assets.hero.tasks.benchmarks import BENCHMARKS, evaluated
 from assets.hero.tasks.videos import LakeTables
@@ -131,7 +131,7 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Pretrained:
     clips = pl.DataFrame(lines, schema=["video_id", "start_s", "end_s", "caption"], orient="row")
     store = ClipStore(root / "clips")
     cut = write_shard(clips, FeatureReader(index, features, ["net"]), store, shard, OPTIONS)
-    options = HeroOptions(0, "small", steps=4, batch=4, learning_rate=1e-3, fine_tuning_steps=3)
+    options = HeroOptions(0, "small", steps=4, batch=4, learning_rate=1e-3)
     models = root / "models"
     trained(clips["caption"].to_list(), 400).write(models / "hero_tokenizer", {})
     manifest_rows = cut.with_columns(
@@ -143,6 +143,7 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Pretrained:
 
 
 RUNTIME = RuntimeOptions("no", "cpu", False, 0)
+TASK_OPTIONS = HeroTaskOptions(steps=3)
 HEADLINES = {
     "tvr": "VCMR_0.7_R@1",
     "how2r": "VCMR_0.7_R@1",
@@ -160,7 +161,17 @@ def test_each_benchmark_is_fine_tuned_on_and_measured(pretrained: Pretrained, tm
     world, benchmark = pretrained, BENCHMARKS[name]
     logged: list[dict[str, float]] = []
     rows, history = evaluated(
-        name, benchmark, world.tables, world.source, world.options, RUNTIME, world.models, tmp_path, 7, logged.append
+        name,
+        benchmark,
+        world.tables,
+        world.source,
+        world.options,
+        TASK_OPTIONS,
+        RUNTIME,
+        world.models,
+        tmp_path,
+        7,
+        logged.append,
     )
     assert len(history) == len(logged) == 2
     assert set(rows["model"]) == {f"hero_{name}"} and set(rows["benchmark"]) == {f"{TASKS[name]} (synthetic)"}
@@ -176,10 +187,20 @@ def test_published_files_are_read_where_they_are_set(pretrained: Pretrained, tmp
     write_annotations(world.source, ids, tmp_path)
     (tmp_path / "synthetic_subtitles.jsonl").rename(tmp_path / "subtitles.jsonl")
     write_npz(tmp_path / "features", [(each, frame_features(world.source, each, 1.5, 16)) for each in ids])
-    options = replace(world.options, benchmarks=tmp_path)
+    published = HeroTaskOptions(steps=3, benchmarks=tmp_path)
     no_features = FeatureReader(load_tables()["feature_index"].frame([]), FeatureStore(tmp_path), ["net"])
     nothing = LakeTables(world.tables.clips.clear(), no_features)
-    arguments = (nothing, NoArticles(), options, RUNTIME, world.models, tmp_path / "scratch", 7, lambda entry: None)
+    arguments = (
+        nothing,
+        NoArticles(),
+        world.options,
+        published,
+        RUNTIME,
+        world.models,
+        tmp_path / "scratch",
+        7,
+        lambda entry: None,
+    )
     rows, _ = evaluated("tvr", BENCHMARKS["tvr"], *arguments)
     assert set(rows["benchmark"]) == {"TVR (published files)"}
     (tmp_path / "tvqa_val.jsonl").unlink()

@@ -159,16 +159,22 @@ def _header(line: str, suffix: str) -> tuple[str, list[str]]:
 
 
 def _record(lines: list[tuple[int, str]], place: int, delimiter: str) -> tuple[int, list[str]]:
-    """The number of lines of the record that begins at a place, by its quotation marks, and its fields."""
-    text = lines[place][1]
-    taken = 1
-    while text.count('"') % 2 and place + taken < len(lines) and taken < _LINES_PER_RECORD:
-        text += "\n" + lines[place + taken][1]
-        taken += 1
-    try:
-        return taken, next(csv.reader(text.splitlines(keepends=True), delimiter=delimiter), [])
-    except csv.Error:
-        return taken, []
+    """How many lines the record takes that begins at a place, and its fields; none if a quotation mark stays open."""
+    for strict in (True, False):
+        taken = 0
+
+        def following() -> Iterator[str]:
+            nonlocal taken
+            for taken, (_, line) in enumerate(lines[place : place + _LINES_PER_RECORD], 1):  # noqa: B007 - counted
+                yield f"{line}\n"
+
+        try:
+            fields = next(csv.reader(following(), delimiter=delimiter, strict=strict), [])
+            return taken, fields
+        except csv.Error as error:
+            if "unexpected end" in str(error):
+                return taken, []
+    return taken, []
 
 
 def _article(row: _Row) -> Article | str:

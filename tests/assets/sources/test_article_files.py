@@ -122,11 +122,18 @@ def test_no_row_is_lost(tmp_path: Path, rows: list) -> None:
 
 def test_a_quotation_mark_without_its_partner_costs_its_own_line(tmp_path: Path) -> None:
     path = tmp_path / "articles.csv"
-    path.write_text(
-        'title;categories\nBake;Food\n"Sew;Hobbies\nFold;Hobbies\n"Paint, twice";"Home"\nCut;"Food\nGlue;Home\n'
-    )
+    rows = [
+        "Bake;Food",
+        '"Sew;Hobbies',
+        "Fold;Hobbies",
+        '"Paint, twice";"Home"',
+        'Cut;"Food',
+        'Glue a 5" pipe;Home',
+        "Mix;",
+    ]
+    path.write_text("\n".join(["title;categories", *rows]))
     source = ArticleFile(path)
-    assert [article.title for article in source.articles()] == ["Bake", "Fold", "Paint, twice", "Glue"]
+    assert [article.title for article in source.articles()] == ["Bake", "Fold", "Paint, twice", 'Glue a 5" pipe', "Mix"]
     assert [each.name for each in source.problems()] == ["articles.csv:3", "articles.csv:6"]
     assert {each.problem for each in source.problems()} == {"a quotation mark without its partner"}
 

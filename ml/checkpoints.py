@@ -66,7 +66,7 @@ class Checkpoints:
         """Store the state after ``done`` steps, in place of an older one; every process must call it.
 
         Args:
-            tensors: what torch stores besides parameters and optimiser; record: what JSON stores.
+            tensors: content for torch, in addition to parameters and optimiser; record: content for JSON.
         """
         new, old = self.folder / ".new", self.folder / ".old"
         if accelerator.is_main_process:

@@ -124,8 +124,8 @@ def fit(learner: Learner, runtime: Runtime, progress: Callable[[Entry], None] | 
 
     Args:
         progress: called after each epoch with its entry (``epoch``, the averages over its steps, ``learning_rate``,
-            ``items_per_s``, ``seconds``, and the metrics of ``validate``), and within a long epoch with ``step``,
-            ``of`` and ``loss``.
+            ``items_per_s``, ``seconds``, and the metrics of ``validate``; ``of`` is the number of epochs), and within a
+            long epoch with ``step``, ``of`` and ``loss``.
 
     Returns:
         One entry per epoch.

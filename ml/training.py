@@ -1,7 +1,4 @@
-"""What the training of every model shares: seeds, devices and model folders.
-
-Belongs here: what no model is special about. Losses, batches and schedules lie beside their model.
-"""
+"""What the trainings of all models share: seeds, devices and model folders. See ``ml.harness`` for the loop."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ from ml.reading import json_document, parsed_lines
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A trained model: its parameters, how and from what it was trained, what it scores, and one entry an epoch."""
+    """A trained model: parameters, configuration, metrics, inputs, and one history entry per epoch."""
 
     state: dict[str, torch.Tensor]
     config: dict[str, Any]
@@ -51,7 +48,7 @@ def pick_device(name: str = "auto") -> torch.device:
     if name == "auto":
         return torch.device(available[-1])
     if name.split(":")[0] not in available:
-        raise ValueError(f"device {name!r}: not on this machine; here are {', '.join(available)}")
+        raise ValueError(f"device {name!r}: not on this machine; available are {', '.join(available)}")
     return torch.device(name)
 
 
@@ -63,9 +60,9 @@ def write_model_folder(
     history: Sequence[Mapping[str, Any]],
     inputs: Mapping[str, Any],
 ) -> None:
-    """Write a model beside ``path`` and rename it when whole, in place of an older one.
+    """Write a model folder, which replaces an older one at ``path`` when it is complete.
 
-    A model is at ``path`` before and after, whatever interrupts this; it is never a mixture of two.
+    After an interruption ``path`` has the old model or the new one, never a mixture.
     """
     with whole_folder(path) as new:
         save_file(
@@ -79,7 +76,7 @@ def write_model_folder(
 
 
 def read_model_folder(path: Path) -> ModelFolder:
-    """What ``write_model_folder`` wrote, tensors on the CPU.
+    """The model that ``write_model_folder`` wrote, with tensors on the CPU.
 
     Raises:
         FileNotFoundError: there is no model, or a file of it is missing.

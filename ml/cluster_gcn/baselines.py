@@ -1,4 +1,4 @@
-"""What a graph network must beat, of one label a node: guesses that see no edge. Not here: the network."""
+"""Baselines of node classification with one label per node, which do not use edges. See ``ml.cluster_gcn.train``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def majority(graph: GraphData) -> np.ndarray:
 
 
 def logistic_regression(graph: GraphData, inverse_penalty: float = 1.0) -> np.ndarray:
-    """``predicted[N]`` by multinomial logistic regression on the network's own standardised features.
+    """``predicted[N]`` by multinomial logistic regression on the standardised features of the network.
 
     Args:
         inverse_penalty: scikit-learn's C.
@@ -33,16 +33,16 @@ def logistic_regression(graph: GraphData, inverse_penalty: float = 1.0) -> np.nd
 
 
 def multilayer_perceptron(graph: GraphData, config: Config) -> np.ndarray:
-    """``predicted[N]`` by the same network on the same graph without its edges, trained in the same way.
+    """``predicted[N]`` by the same network on the graph without edges, trained in the same way.
 
     Without edges (D+I)⁻¹(A+I) is the identity: X' = σ(X W), in batches of random nodes.
     """
     nodes = len(graph.labels)
-    alone = replace(
+    without_edges = replace(
         graph,
         adjacency=sparse.csr_array(sparse.coo_array((nodes, nodes), dtype=np.float32)),
         clusters=random_partition(nodes, min(config.clusters, nodes), config.seed),
     )
     plain = replace(config, normalization="self_loops", diagonal_lambda=0.0, concat=False, neighbour_dropout=0.0)
-    model, _ = train(alone, plain)
-    return predict(model, alone, plain).argmax(axis=1)
+    model, _ = train(without_edges, plain)
+    return predict(model, without_edges, plain).argmax(axis=1)

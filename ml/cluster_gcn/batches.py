@@ -1,4 +1,4 @@
-"""Stochastic multiple partitions (Cluster-GCN section 3.2). Not here: how the clusters are found."""
+"""Stochastic multiple partitions (Cluster-GCN section 3.2). See ``ml.cluster_gcn.partition`` for the clusters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy import sparse
 
 @dataclass(frozen=True)
 class Batch:
-    """``nodes[n]`` of the whole graph, and ``adjacency[n, n]`` of the subgraph that they induce."""
+    """``nodes[n]`` of the whole graph, and ``adjacency[n, n]`` of their induced subgraph."""
 
     nodes: np.ndarray
     adjacency: sparse.csr_array
@@ -20,8 +20,8 @@ class Batch:
 class ClusterBatches:
     """Batches of ``per_batch`` clusters each; one iteration is a pass over the graph, drawn without replacement.
 
-    The edges between the clusters of a batch are kept; normalising what results is the network's part. Each further
-    pass draws other combinations; the same seed draws the same ones.
+    The edges between the clusters of a batch are kept; the network normalises the result. Each pass draws other
+    combinations; the same seed draws the same ones.
 
     Args:
         adjacency: ``[N, N]``; clusters: ``cluster[N]``, numbers that need not be contiguous.
@@ -32,7 +32,7 @@ class ClusterBatches:
 
     def __init__(self, adjacency: sparse.csr_array, clusters: np.ndarray, per_batch: int, seed: int = 0) -> None:
         if per_batch < 1:
-            raise ValueError(f"{per_batch} clusters a batch: must be at least 1")
+            raise ValueError(f"{per_batch} clusters per batch: must be at least 1")
         self.per_batch = per_batch
         order = np.argsort(clusters, kind="stable")
         self._starts = np.append(np.unique(clusters[order], return_index=True)[1], len(clusters)).astype(np.int32)
@@ -70,12 +70,12 @@ class ClusterBatches:
 class _Rows:
     """One cluster's rows of an adjacency whose nodes are in the order of the clusters.
 
-    A row's edges into one cluster then lie together. A batch looks at these runs, which are far fewer than the edges.
+    A row's edges into one cluster are then consecutive. A batch reads these runs, which are far fewer than the edges.
     """
 
     columns: np.ndarray
     weights: np.ndarray
-    """One number for all edges where they weigh the same, as in graphs without weights."""
+    """A single number if all edges have the same weight, as in graphs without weights."""
     run_cluster: np.ndarray
     run_ends: np.ndarray
     """Run i is ``columns[run_ends[i] : run_ends[i + 1]]``."""
@@ -98,7 +98,7 @@ class _Rows:
         return cls(ordered.indices, weights, clusters[runs], run_ends, row_ends)
 
     def within(self, chosen: np.ndarray, shift: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """What stays in a batch of ``chosen[clusters]``: entries a row, their columns in the batch, their weights.
+        """The edges within a batch of ``chosen[clusters]``: entries per row, their columns in the batch, their weights.
 
         Args:
             shift: ``[clusters]``, from the places of a cluster's nodes to their places in the batch.

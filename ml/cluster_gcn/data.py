@@ -1,4 +1,4 @@
-"""What a graph learner is given. Belongs here: the arrays of one attributed graph. Not here: any computation."""
+"""The arrays of one attributed graph, as input of a training, and their validation."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 from scipy import sparse
 
 UNLABELLED = -1
-"""Label of a node whose class is not known."""
+"""Label of a node whose class is unknown."""
 
 
 class GraphDataError(ValueError):
-    """A graph cannot be learned from; the message says what is wrong with which of its arrays."""
+    """A graph is not usable for training; the message names the array and its fault."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class GraphData:
 
     ``adjacency[N, N]`` is symmetric, without loops; ``features[N, F]`` are not yet standardised; ``labels[N]`` index
     ``classes``, or are ``[N, classes]`` of 0 and 1 where a node may be of several; ``splits[N]`` are train, validation,
-    test or anything else; ``clusters[N]`` number the batches' parts.
+    test or any other; ``clusters[N]`` are numbers of clusters.
     """
 
     adjacency: sparse.csr_array
@@ -33,12 +33,12 @@ class GraphData:
 
     @property
     def multi_label(self) -> bool:
-        """Whether a node may be of several classes."""
+        """Whether a node may have several classes."""
         return self.labels.ndim == 2
 
     @property
     def trained(self) -> np.ndarray:
-        """``mask[N]`` of the nodes whose labels are learned from."""
+        """``mask[N]`` of the nodes whose labels the training uses."""
         mask = np.zeros(len(self.labels), dtype=bool)
         mask[self.nodes("train")] = True
         return mask
@@ -49,7 +49,7 @@ class GraphData:
         return np.flatnonzero(members if self.multi_label else members & (self.labels != UNLABELLED))
 
     def not_learnable(self) -> list[str]:
-        """The classes that held-out nodes have and no training node has: nothing can predict them."""
+        """The classes of held-out nodes that no training node has, so that no model can predict them."""
         seen, held_out = (self._classes_of(splits) for splits in (("train",), ("validation", "test")))
         return [
             name for name, learnable, met in zip(self.classes, seen, held_out, strict=True) if met and not learnable
@@ -61,7 +61,7 @@ class GraphData:
 
 
 def check(graph: GraphData) -> None:
-    """Refuse a graph that cannot be learned from.
+    """Raise an error if a graph is not usable for training.
 
     Raises:
         GraphDataError: one node; arrays of differing lengths; NaN or infinite features; labels beyond the classes, or
@@ -77,10 +77,12 @@ def check(graph: GraphData) -> None:
         raise GraphDataError(
             f"labels of {nodes} nodes, but {', '.join(f'{n} of {length}' for n, length in odd.items())}"
         )
-    broken = ~np.isfinite(graph.features)
-    if broken.any():
-        node, feature = np.argwhere(broken)[0]
-        raise GraphDataError(f"{int(broken.sum())} features are NaN or infinite, first: node {node}, feature {feature}")
+    invalid = ~np.isfinite(graph.features)
+    if invalid.any():
+        node, feature = np.argwhere(invalid)[0]
+        raise GraphDataError(
+            f"{int(invalid.sum())} features are NaN or infinite, first: node {node}, feature {feature}"
+        )
     _check_labels(graph)
     _check_edges(graph.adjacency)
     if not len(graph.nodes("train")):

@@ -1,4 +1,4 @@
-"""Exact scores of a Cluster-GCN from all edges of a graph, in bounded memory. Not here: metrics."""
+"""Exact scores of a Cluster-GCN from all edges of a graph, in bounded memory. See ``ml.metrics.classification``."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from ml.cluster_gcn.propagation import Propagation
 def full_graph_scores(model: ClusterGCN, adjacency: sparse.csr_array, inputs: Tensor, block_rows: int) -> Tensor:
     """Scores ``[N, classes]`` without clusters and without sampling, layer by layer in blocks of rows.
 
-    No more than a layer's input and output and one block's edges are held at a time; a layer that narrows multiplies by
-    its weight first, P (X W) = (P X) W, and holds X W besides.
+    Memory holds a layer's input and output and the edges of one block. A layer with a smaller output multiplies by its
+    weight first, P (X W) = (P X) W, and also holds X W.
 
     Args:
         adjacency: ``[N, N]``, on the CPU; inputs: ``X[N, F]``, standardised, on the model's device.
-        block_rows: nodes whose edges are worked on at a time.
+        block_rows: nodes whose edges are processed at a time.
     """
     model.eval()
     propagation = model.propagation(adjacency)

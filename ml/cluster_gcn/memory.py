@@ -1,4 +1,4 @@
-"""How much memory a training takes. Belongs here: reading the counters. Not here: what is measured."""
+"""Counters of the memory that a training uses."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ Result = TypeVar("Result")
 
 
 def reset_peak(device: torch.device | str) -> None:
-    """Begin a new measurement; on the CPU the peak is that of the process's whole life."""
+    """Start a new measurement; on the CPU the peak is always that of the whole process."""
     if torch.device(device).type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
 
 
 def peak_mib(device: torch.device | str) -> float:
-    """Most memory taken so far, in MiB: of tensors on a CUDA device, otherwise the process's resident set."""
+    """Peak memory in MiB: of tensors on a CUDA device, otherwise the resident set of the process."""
     if torch.device(device).type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
     return resident_mib("VmHWM")
 
 
 def added_memory(work: Callable[[], Result], device: torch.device | str) -> tuple[Result, float]:
-    """What ``work`` returns, and how many MiB the peak during it lies above what was taken before.
+    """The result of ``work``, and by how many MiB its peak memory exceeds the memory in use before.
 
-    On the CPU that needs a process that has not yet taken more than it holds.
+    On the CPU this needs a process whose earlier peak is not above the memory that it still uses.
     """
     reset_peak(device)
     cuda = torch.device(device).type == "cuda"
@@ -41,12 +41,12 @@ def added_memory(work: Callable[[], Result], device: torch.device | str) -> tupl
 
 
 def resident_mib(counter: str = "VmRSS") -> float:
-    """Resident memory of this process in MiB: what it takes now (``VmRSS``) or its peak (``VmHWM``).
+    """Resident memory of this process in MiB: the current value (``VmRSS``) or the peak (``VmHWM``).
 
     Without Linux's counters it is the peak in both cases.
     """
     if _STATUS.exists():
-        # Unlike ru_maxrss, these do not begin with the memory of the process that started this one.
+        # Unlike ru_maxrss, these counters do not include the memory of the parent process.
         lines = dict(line.split(":", 1) for line in _STATUS.read_text(encoding="utf-8").splitlines())
         return int(lines[counter].split()[0]) / 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,4 +1,4 @@
-"""The Cluster-GCN network (arXiv 1905.07953, sections 3.3 and 4). No training code in it."""
+"""The Cluster-GCN network (arXiv 1905.07953, sections 3.3 and 4). See ``ml.cluster_gcn.train`` for its training."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ LAYER_NORM_EPS = 1e-9
 
 
 class Layer(nn.Module):
-    """X' = norm([P X ‖ X] W) = norm(P X W₁ + X W₂), or norm(P X W₁) without ``concat``; no bias, as in their code.
+    """X' = norm([P X ‖ X] W) = norm(P X W₁ + X W₂), or norm(P X W₁) without ``concat``; no bias, as published.
 
-    In training a node's whole P X is 0 with probability ``neighbour_dropout``, and larger otherwise: a network that
-    tells a training node by who its neighbours are then learns to tell it by itself too. Not of the paper.
+    In training a node's whole P X is 0 with probability ``neighbour_dropout``, and scaled up otherwise, so that the
+    network also learns to classify a node from its own features. This is not in the paper.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Layer(nn.Module):
 
     @property
     def weights(self) -> tuple[Tensor, Tensor]:
-        """``W₁[in_dim, out_dim]`` of what is around a node and ``W₂`` of itself, which is empty without ``concat``."""
+        """``W₁[in_dim, out_dim]`` for the neighbours, ``W₂`` for the node itself (empty without ``concat``)."""
         return self.weight[: self.in_dim], self.weight[self.in_dim :]
 
     def forward(self, propagated: Tensor, features: Tensor) -> Tensor:
@@ -54,8 +54,8 @@ class Layer(nn.Module):
 class ClusterGCN(nn.Module):
     """``layers`` graph convolutions, ReLU after each but the last; scores ``[n, classes]``.
 
-    With ``residual`` (eq 8), a layer whose width does not change adds its input: X' = σ(…) + X. The features are
-    standardised inside, so that a stored model needs nothing but its weights.
+    With ``residual`` (eq 8), a layer whose width does not change adds its input: X' = σ(…) + X. The network
+    standardises the features, so that a stored model consists of its weights only.
 
     Args:
         normalization, diagonal_lambda: the matrix P of an adjacency, see ``normalization.scales``.
@@ -93,7 +93,7 @@ class ClusterGCN(nn.Module):
         self.register_buffer("feature_scale", torch.ones(in_dim))
 
     def standardize_on(self, features: Tensor) -> None:
-        """Let these nodes' ``features[n, in_dim]`` have mean 0 and deviation 1; a constant feature becomes 0."""
+        """Standardise by these nodes: their ``features[n, in_dim]`` get mean 0 and deviation 1, or 0 if constant."""
         deviation = features.std(dim=0, correction=0)
         self.feature_mean.copy_(features.mean(dim=0))
         self.feature_scale.copy_(torch.where(deviation > 0, 1 / deviation, 0))
@@ -103,14 +103,14 @@ class ClusterGCN(nn.Module):
         return (features - self.feature_mean) * self.feature_scale
 
     def propagation(self, adjacency: sparse.csr_array) -> Propagation:
-        """P of a graph or a part of it, where the weights are: ``A[n, n]``, symmetric, without loops."""
+        """P of a graph or a part of it, on the device of the weights: ``A[n, n]``, symmetric, without loops."""
         return Propagation(adjacency, self.normalization, self.diagonal_lambda, self.feature_mean.device)
 
     def forward(self, propagation: Propagation, inputs: Tensor, propagated: Tensor | None = None) -> Tensor:
         """Scores ``[n, classes]``.
 
         Args:
-            inputs: ``X[n, in_dim]``, standardised; propagated: P X where it is known already (section 6.2).
+            inputs: ``X[n, in_dim]``, standardised; propagated: P X if it is already computed (section 6.2).
         """
         hidden = inputs
         for index, layer in enumerate(self.layers):
@@ -119,7 +119,7 @@ class ClusterGCN(nn.Module):
         return hidden
 
     def activated(self, index: int, output: Tensor, hidden: Tensor) -> Tensor:
-        """What follows a layer: σ, and its input ``hidden[n, in_dim]`` again where ``residual`` adds it."""
+        """The activation σ after a layer, plus the layer's input ``hidden[n, in_dim]`` with ``residual``."""
         if index == len(self.layers) - 1:
             return output
         output = torch.relu(output)

@@ -1,4 +1,4 @@
-"""Propagation matrices of Cluster-GCN (arXiv 1905.07953), from degrees. Not here: multiplying by them."""
+"""Propagation matrices of Cluster-GCN (arXiv 1905.07953), from degrees. See ``ml.cluster_gcn.propagation``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dividing the nodes into clusters (Cluster-GCN section 3.1). Not here: making batches of them."""
+"""Partition of the nodes into clusters (Cluster-GCN section 3.1). See ``ml.cluster_gcn.batches``."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import pymetis
 from scipy import sparse
 
 WEIGHT_STEPS = 1000
-"""METIS takes whole weights: the largest becomes this, so that weights of NPMI keep three digits."""
+"""METIS needs integer weights: the largest becomes this, so that NPMI weights keep three digits."""
 
 
 def partition(adjacency: sparse.csr_array, clusters: int, seed: int) -> np.ndarray:
     """Clusters of about equal size, with little edge weight between them, by METIS.
 
-    An edge below a 1000th of the largest weight counts as that much; where all weights are equal, edges are counted.
+    An edge below a 1000th of the largest weight gets that weight; with equal weights METIS counts edges.
 
     Args:
         adjacency: ``[N, N]``, symmetric, weights above 0; the graph need not be connected, and loops are ignored.
@@ -35,7 +35,7 @@ def partition(adjacency: sparse.csr_array, clusters: int, seed: int) -> np.ndarr
 
 
 def random_partition(nodes: int, clusters: int, seed: int) -> np.ndarray:
-    """Clusters of equal size regardless of edges: what METIS is compared with (table 2).
+    """Clusters of equal size regardless of edges, the baseline for METIS (table 2).
 
     Raises:
         ValueError: fewer than two nodes, or not between 1 and N clusters.
@@ -53,7 +53,7 @@ def _without_loops(adjacency: sparse.csr_array) -> sparse.csr_array:
 
 
 def _whole_weights(weights: np.ndarray, index: np.dtype) -> np.ndarray | None:
-    """``weights[edges]`` in whole steps from 1, or none where they are all alike."""
+    """``weights[edges]`` as integers from 1; None if all are equal."""
     if not len(weights) or weights.min() == weights.max():
         return None
     return np.maximum(np.rint(weights * (WEIGHT_STEPS / weights.max())), 1).astype(index)

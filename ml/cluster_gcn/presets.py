@@ -1,8 +1,8 @@
-"""The published settings of each data set (arXiv 1905.07953). Belongs here: numbers with their source. Not here: code.
+"""The published settings of each data set (arXiv 1905.07953), with their sources.
 
-Learning rate 0.01 and dropout 0.2 are section 4's; hidden units, partitions and clusters a batch those of its table of
-parameters. λ = 1, layer norm and 400 epochs are the defaults of the authors' code. Adam has no weight decay, and no
-class more weight. Training is inductive: test nodes and their edges come in at evaluation only.
+Learning rate 0.01 and dropout 0.2 are section 4's; hidden units, partitions and clusters per batch those of its table
+of parameters. λ = 1, layer norm and 400 epochs are the defaults of the authors' code. Adam has no weight decay, and all
+classes have the same weight. Training is inductive: test nodes and their edges are used in evaluation only.
 
 Two things differ from the authors' code, as they do in the paper: the first layer propagates by the same normalised
 matrix as the others, and Reddit has the paper's hidden units and learning rate, not those of the code's script.
@@ -43,4 +43,4 @@ PRESETS: dict[str, Config] = {
     # 4 layers have the best published score, 90.41.
     "amazon2m": replace(_PUBLISHED, hidden_dim=400, layers=4, clusters=15000, clusters_per_batch=10),
 }
-"""By data set; ``clusters`` is for who makes the partition."""
+"""By data set; ``clusters`` is the number of clusters of the partition, which the training does not make."""

@@ -1,7 +1,7 @@
-"""Neighbour sampling in the manner of GraphSAGE (arXiv 1706.02216): the training that clusters are compared with.
+"""Training by neighbour sampling as in GraphSAGE (arXiv 1706.02216), to compare with training by clusters.
 
-Each layer of a batch sees a few drawn neighbours of every node, so the nodes that a batch needs grow with each layer
-(Cluster-GCN section 3). Not here: the network, which is the same, and its evaluation.
+Each layer of a batch uses a few sampled neighbours of every node, so the number of nodes grows with each layer
+(Cluster-GCN section 3). The network and its evaluation are those of ``ml.cluster_gcn``.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ class Block:
 
 
 class NeighbourSampler:
-    """Draws ``fanout`` neighbours a node, with replacement and by edge weight.
+    """Samples ``fanout`` neighbours per node, with replacement and by edge weight.
 
     Args:
-        adjacency: ``[N, N]``, symmetric, without loops; model: whose P is estimated.
+        adjacency: ``[N, N]``, symmetric, without loops; model: the model whose P is estimated.
     """
 
     def __init__(self, adjacency: sparse.csr_array, model: ClusterGCN, fanout: int, seed: int) -> None:
         if fanout < 1:
-            raise ValueError(f"{fanout} neighbours a node: must be at least 1")
+            raise ValueError(f"{fanout} neighbours per node: must be at least 1")
         self.adjacency, self.fanout = adjacency, fanout
-        # An edge is drawn where a number falls between two of these sums of weights.
+        # A random number selects the edge between whose cumulative weights it is.
         self._sums = np.concatenate([[0.0], adjacency.data.cumsum(dtype=np.float64)])
         self._degrees = np.diff(self._sums[adjacency.indptr])
         self._scale, self._own = scales(self._degrees, model.normalization, model.diagonal_lambda)
         self._generator = np.random.default_rng(seed)
 
     def block(self, targets: np.ndarray) -> Block:
-        """A layer whose outputs are of ``targets[n]``, each a node once."""
+        """The layer that computes the outputs of ``targets[n]``, which are distinct nodes."""
         linked = np.flatnonzero(self._degrees[targets])
         nodes = targets[linked]
         draws = self._generator.random((len(nodes), self.fanout)) * self._degrees[nodes][:, None]
@@ -98,25 +98,25 @@ def train_by_sampling(
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
 ) -> tuple[ClusterGCN, list[dict[str, float]]]:
-    """As ``ml.cluster_gcn.train.train``, but a batch is ``nodes_per_batch`` training nodes and what they draw.
+    """As ``ml.cluster_gcn.train.train``, but a batch is ``nodes_per_batch`` training nodes and their samples.
 
     Raises:
-        GraphDataError: the graph cannot be learned from.
+        GraphDataError: the graph is not usable for training.
     """
     check(graph)
     model, inputs = prepared(graph, config, device)
-    seen = graph.nodes("train") if config.inductive else np.arange(len(graph.labels))
-    adjacency = graph.adjacency[seen][:, seen] if config.inductive else graph.adjacency
+    used = graph.nodes("train") if config.inductive else np.arange(len(graph.labels))
+    adjacency = graph.adjacency[used][:, used] if config.inductive else graph.adjacency
     sampler = NeighbourSampler(adjacency, model, fanout, config.seed)
-    features = inputs[seen] if config.inductive else inputs
-    trained = np.flatnonzero(graph.trained[seen])
+    features = inputs[used] if config.inductive else inputs
+    trained = np.flatnonzero(graph.trained[used])
     generator = np.random.default_rng(config.seed)
 
     def one_pass() -> Iterator[tuple[Tensor, np.ndarray]]:
         order = generator.permutation(trained)
         for start in range(0, len(order), nodes_per_batch):
             nodes = order[start : start + nodes_per_batch]
-            yield sampled_scores(model, sampler.blocks(nodes, config.layers), features), seen[nodes]
+            yield sampled_scores(model, sampler.blocks(nodes, config.layers), features), used[nodes]
 
     return model, fit(model, graph, config, one_pass, inputs, [progress] if progress else ())
 

@@ -1,4 +1,4 @@
-"""Training a Cluster-GCN, and its exact scores on the whole graph. Not here: files, and the network itself."""
+"""Training of a Cluster-GCN, and its exact scores on the whole graph. See ``ml.cluster_gcn.model``."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from ml.metrics.classification import accuracy, macro_f1, micro_f1
 
 Progress = Callable[[dict[str, float]], None]
 Pass = Callable[[], Iterator[tuple[Tensor, np.ndarray]]]
-"""One pass over the training data: scores ``[n, classes]`` of a batch, made when asked for, and their ``nodes[n]``."""
+"""One pass over the training data: for each batch its scores ``[n, classes]``, computed lazily, and ``nodes[n]``."""
 
 
 @dataclass(frozen=True)
 class Config:
-    """How a Cluster-GCN is built and trained.
+    """Architecture and training of a Cluster-GCN.
 
-    ``inductive`` keeps every node but the training ones out of training (as the paper does); otherwise all edges and
-    features are used, and only the labels of training nodes. ``class_weighting`` p weighs a class of n training nodes
-    by n^-p (one label a node). ``clusters`` is for who makes the partition; training takes the graph's. ``block_rows``
-    bounds the memory of evaluation. The defaults are what the validation products of the packaged retail data prefer;
-    λ = 1 as in the paper's experiments is for deeper networks.
+    With ``inductive`` the training uses training nodes only, as in the paper; otherwise it uses all edges and features,
+    and the labels of training nodes. ``class_weighting`` p weights a class of n training nodes by n^-p (one label per
+    node). ``clusters`` is for the code that makes the partition; the training uses the clusters of the graph.
+    ``block_rows`` limits the memory of evaluation. The defaults were selected on the validation products of the
+    packaged retail data; λ = 1, as in the paper's experiments, suits deeper networks.
     """
 
     hidden_dim: int = 128
@@ -64,11 +64,11 @@ def train(
     progress: Progress | None = None,
     tensorboard: Path | None = None,
 ) -> tuple[ClusterGCN, list[dict[str, float]]]:
-    """Fit on the training nodes, cluster by cluster; keep the first epoch that is best on the validation nodes.
+    """Train on the training nodes, cluster by cluster; keep the first epoch that is best on the validation nodes.
 
-    The first layer's P X is computed once on the whole training graph (section 6.2); later layers see the batch alone.
-    With one cluster, or all clusters a batch, this is full-batch training. The same seed, device and number of threads
-    give the same bits on a CPU.
+    The first layer's P X is computed once on the whole training graph (section 6.2); later layers use the batch only.
+    With one cluster, or all clusters in a batch, this is full-batch training. The same seed, device and number of
+    threads give the same bits on a CPU.
 
     Args:
         progress: called with each row of the history.
@@ -78,29 +78,29 @@ def train(
         The model in evaluation mode, and the rows of ``fit``.
 
     Raises:
-        GraphDataError: the graph cannot be learned from (``ml.cluster_gcn.data.check``).
+        GraphDataError: the graph is not usable for training (``ml.cluster_gcn.data.check``).
     """
     check(graph)
     model, inputs = prepared(graph, config, device)
-    seen = graph.nodes("train") if config.inductive else np.arange(len(graph.labels))
-    adjacency = graph.adjacency[seen][:, seen] if config.inductive else graph.adjacency
-    features = inputs[seen] if config.inductive else inputs
+    used = graph.nodes("train") if config.inductive else np.arange(len(graph.labels))
+    adjacency = graph.adjacency[used][:, used] if config.inductive else graph.adjacency
+    features = inputs[used] if config.inductive else inputs
     propagated = model.propagation(adjacency)(features)
-    batches = ClusterBatches(adjacency, graph.clusters[seen], config.clusters_per_batch, config.seed)
-    trained = graph.trained[seen]
+    batches = ClusterBatches(adjacency, graph.clusters[used], config.clusters_per_batch, config.seed)
+    trained = graph.trained[used]
 
     def one_pass() -> Iterator[tuple[Tensor, np.ndarray]]:
         for batch in batches:
             if trained[batch.nodes].any():
                 nodes = torch.from_numpy(batch.nodes).to(inputs.device)
-                yield model(model.propagation(batch.adjacency), features[nodes], propagated[nodes]), seen[batch.nodes]
+                yield model(model.propagation(batch.adjacency), features[nodes], propagated[nodes]), used[batch.nodes]
 
     with Curves(tensorboard) as curves:
         return model, fit(model, graph, config, one_pass, inputs, [curves.add, *([progress] if progress else [])])
 
 
 def prepared(graph: GraphData, config: Config, device: torch.device | str) -> tuple[ClusterGCN, Tensor]:
-    """The untrained network, which standardises by the training nodes, and its inputs ``X[N, F]`` on the device."""
+    """The untrained network, standardised by the training nodes, and its inputs ``X[N, F]`` on the device."""
     torch.manual_seed(config.seed)
     model = build(graph, config).to(device)
     features = torch.from_numpy(graph.features).to(device)
@@ -116,7 +116,7 @@ def fit(
     inputs: Tensor,
     progress: Sequence[Progress] = (),
 ) -> list[dict[str, float]]:
-    """Train ``model`` by Adam, whatever the batches are, and leave it at its best epoch, in evaluation mode.
+    """Train ``model`` by Adam on any batches; afterwards it has its best epoch and is in evaluation mode.
 
     Returns:
         One row per epoch: epoch, loss (mean over training nodes), metrics of the validation nodes from all edges of
@@ -158,10 +158,10 @@ def fit(
 
 
 def chosen_epoch(history: list[dict[str, float]]) -> dict[str, float]:
-    """The first row that is best on validation nodes: by the mean of its accuracy and macro-F1, so that neither the
-    largest class alone decides nor chance in the rare ones; where a node may be of several classes, by micro-F1.
+    """The first row that is best on validation nodes.
 
-    A graph without validation nodes, as some published ones are, gets its last epoch.
+    The criterion is the mean of accuracy and macro-F1, so that neither the largest class nor chance in rare classes
+    decides; if a node may have several classes, it is micro-F1. Without validation nodes the last epoch is chosen.
     """
     measured = [name for name in ("accuracy", "macro_f1", "micro_f1") if f"validation_{name}" in history[0]]
     return max(
@@ -170,7 +170,7 @@ def chosen_epoch(history: list[dict[str, float]]) -> dict[str, float]:
 
 
 def build(graph: GraphData, config: Config) -> ClusterGCN:
-    """The untrained network for a graph's features and classes."""
+    """The untrained network for the features and classes of a graph."""
     return ClusterGCN(
         graph.features.shape[1],
         config.hidden_dim,
@@ -189,7 +189,7 @@ def build(graph: GraphData, config: Config) -> ClusterGCN:
 def predict(model: ClusterGCN, graph: GraphData, config: Config, device: torch.device | str = "cpu") -> np.ndarray:
     """Scores ``[N, classes]`` from all edges of the whole graph: exact, no clusters and no sampling.
 
-    The largest counts, or where a node may be of several classes, all above 0.
+    The class with the largest score is predicted; if a node may have several classes, all with a score above 0.
     """
     inputs = model.inputs(torch.from_numpy(graph.features).to(device))
     return full_graph_scores(model, graph.adjacency, inputs, config.block_rows).cpu().numpy()
@@ -213,7 +213,7 @@ def _validation(model: ClusterGCN, graph: GraphData, inputs: Tensor, block_rows:
 
 
 def _loss(graph: GraphData, config: Config, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
-    """Mean cross entropy of ``scores[n, classes]``, of each class by itself where a node may be of several."""
+    """Mean cross entropy of ``scores[n, classes]``, binary per class if a node may have several classes."""
     if graph.multi_label:
         return lambda scores, labels: nn.functional.binary_cross_entropy_with_logits(scores, labels.to(scores.dtype))
     return nn.CrossEntropyLoss(_class_weights(graph, config.class_weighting).to(device))

@@ -1,7 +1,7 @@
 """The weakly supervised component model of CrossTask (arXiv 1903.08225, section 4, and its published code).
 
-Belongs here: classifiers of components that steps share, learned from narration alone. A step's score is the mean over
-its components, by default its words, so that "pour juice" helps to find "pour milk".
+Steps share classifiers of components, which are learned from narration only. A step's score is the mean over its
+components, by default its words, so that "pour juice" helps to find "pour milk".
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ class Config:
     sharing: Sharing = "words"
     dropout: float = 0.7
     narration_weight: float = 1e4
-    """λ: cost of a step outside the time that the narration allows."""
+    """λ: cost of a step outside the time window of the narration."""
     learning_rate: float = 1e-5
     random_epochs: int = 30
-    """Epochs with random assignments that the narration allows."""
+    """Epochs with random assignments within the time windows of the narration."""
     epochs: int = 30
-    """Epochs that assign and learn by turns."""
+    """Epochs that alternate between assignment and learning."""
 
 
 class ComponentModel(nn.Module):
@@ -46,7 +46,7 @@ class ComponentModel(nn.Module):
 
     Args:
         dim: numbers of a feature row.
-        tasks: whose steps are made of components.
+        tasks: the tasks whose steps are divided into components.
     """
 
     def __init__(self, dim: int, tasks: Mapping[str, Task], sharing: Sharing = "words", dropout: float = 0.7) -> None:
@@ -74,7 +74,7 @@ def assignment_loss(scores: Tensor, assigned: Tensor, outside: Tensor, narration
     """``Σ_k mean_t Y[t, k] (λ C[t, k] − log softmax_k(scores[t]))``, all arguments ``[seconds, steps]``.
 
     Args:
-        assigned: Y, 1 where a step is put; outside: C, 1 where the narration does not allow it.
+        assigned: Y, 1 where a step is placed; outside: C, 1 outside the time window of the narration.
     """
     return (assigned * (narration_weight * outside - scores.log_softmax(1))).mean(0).sum()
 
@@ -112,7 +112,7 @@ def train_components(
     progress: Callable[[dict[str, float]], None] | None = None,
     tensorboard: Path | None = None,
 ) -> ComponentModel:
-    """Learn from narration: first with random assignments that it allows, then with those that the model finds.
+    """Learn from narration: first with random assignments in its time windows, then with those of the model.
 
     Videos without features, or with fewer seconds than steps, are left out. The same inputs give the same model.
 
@@ -122,11 +122,11 @@ def train_components(
         tensorboard: folder of the event file (``ml.curves``); None writes none.
 
     Raises:
-        ValueError: no video can be learned from.
+        ValueError: no video is usable for training.
     """
     usable = [video for video in videos if _seconds(data, video) >= len(tasks[video.task_id].steps)]
     if not usable:
-        raise ValueError(f"none of {len(videos)} videos has features of a second a step: nothing to train on")
+        raise ValueError(f"none of {len(videos)} videos has features of one second per step: nothing to train on")
     torch.manual_seed(config.seed)
     generator = np.random.default_rng(config.seed)
     model = ComponentModel(data.features(usable[0]).shape[1], tasks, config.sharing, config.dropout).train()
@@ -173,10 +173,10 @@ def component_costs(model: ComponentModel, task: Task, rows: NDArray[np.floating
 def weakly_supervised(
     data: CrossTask, split: Split, config: Config, use_related: bool = True, tensorboard: Path | None = None
 ) -> Localisation:
-    """Learn from the training videos of a split and place the steps of its test videos.
+    """Train on the training videos of a split and localise the steps of its test videos.
 
     Args:
-        use_related: whether to learn from the tasks without annotation too.
+        use_related: whether to train on the tasks without annotation too.
         tensorboard: folder of the event file (``ml.curves``); None writes none.
     """
     primary = data.primary()
@@ -203,7 +203,7 @@ def _seconds(data: CrossTask, video: TaskVideo) -> int:
 
 
 def _tensors(data: CrossTask, tasks: Mapping[str, Task], video: TaskVideo) -> tuple[Tensor, Tensor]:
-    """Features ``[seconds, dim]``, and 1 where the narration does not allow a step, ``[seconds, steps]``."""
+    """Features ``[seconds, dim]``, and 1 outside the time window of each step ``[seconds, steps]``."""
     rows = torch.from_numpy(data.features(video)).float()
     allowed = step_mask(data.constraint(video), len(rows), len(tasks[video.task_id].steps))
     return rows, torch.from_numpy(~allowed).float()

@@ -1,6 +1,6 @@
-"""The cheapest place of each step of a task in a video (CrossTask, arXiv 1903.08225, and its published code).
+"""The cheapest frame of each step of a task in a video, by dynamic programming (CrossTask, arXiv 1903.08225).
 
-Belongs here: the dynamic programme. Where costs come from, and how good a result is, is not told here.
+See ``ml.crosstask.evaluation`` for the costs and ``ml.metrics.localization`` for the metrics.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 VIDEOS = 64
-"""Videos that are solved at a time; they are of similar length."""
+"""Videos that are solved at a time; they have similar lengths."""
 
 
 def align_steps(costs: Sequence[NDArray[np.floating]]) -> list[NDArray[np.int64]]:
-    """Place all steps once and in order, each in a frame of its own, at the least sum of costs; background is free.
+    """Assign each step to one frame, in order and to distinct frames, at the least total cost; background is free.
 
-    With ``M[t, k]`` the least sum of the first k steps in the first t frames it is
-    ``M[t, k] = min(M[t−1, k], M[t−1, k−1] + C[t, k])``. Of equal ones the former counts, by which frame t is
-    background; only in the last frame of the video it is the latter. So the published code chooses among equal sums.
+    With ``M[t, k]`` the least cost of the first k steps in the first t frames,
+    ``M[t, k] = min(M[t−1, k], M[t−1, k−1] + C[t, k])``. Of two equal values the former is used, so that frame t is
+    background, except in the last frame of the video. The published code resolves ties in the same way.
 
     Args:
         costs: ``C[frames, steps]`` of each video.
@@ -33,7 +33,9 @@ def align_steps(costs: Sequence[NDArray[np.floating]]) -> list[NDArray[np.int64]
     for video, cost in enumerate(costs):
         frames, steps = cost.shape
         if not 1 <= steps <= frames:
-            raise ValueError(f"video {video}: {steps} steps in {frames} frames; need a frame a step, and a step")
+            raise ValueError(
+                f"video {video}: {steps} steps in {frames} frames; need at least one step, and one frame per step"
+            )
         if not np.isfinite(cost).all():
             raise ValueError(f"video {video}: a cost is not a finite number")
     placed: list[NDArray[np.int64]] = [np.empty(0, np.int64)] * len(costs)
@@ -79,6 +81,6 @@ def _trace_back(
 
 
 def uniform_steps(frames: int, steps: int) -> NDArray[np.int64]:
-    """The middles of equal parts of the video: ``round(T / K · (k + ½))``, the baseline without any sight of it."""
+    """The middles of equal parts of the video: ``round(T / K · (k + ½))``, a baseline that does not use the video."""
     middles = np.rint(frames / steps * (np.arange(steps) + 0.5)).astype(np.int64)
     return np.minimum(middles, frames - 1)

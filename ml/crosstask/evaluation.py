@@ -1,6 +1,6 @@
 """Step localisation on CrossTask: zero-shot by the joint embedding, and the protocol of random splits.
 
-Belongs here: from features or predictions to recalls. The weakly supervised model is ``ml.crosstask.components``.
+See ``ml.crosstask.components`` for the weakly supervised model.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from ml.text.word_vectors import WordVectors, pad
 TRAINING_VIDEOS = 30
 SPLITS = 20
 STEP_WORDS = 30
-"""Words of a step's text that count."""
+"""Maximum number of words of a step's text."""
 
 Costs = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
 class Split:
-    """Which videos are learned from and which are tested."""
+    """Training videos and test videos."""
 
     training: list[TaskVideo]
     test: list[TaskVideo]
@@ -39,9 +39,9 @@ class Split:
 def random_split(
     videos: Iterable[TaskVideo], primary: Collection[str], seed: int, training_videos: int = TRAINING_VIDEOS
 ) -> Split:
-    """Of each primary task, ``training_videos`` random videos to learn from and the others for the test.
+    """Of each primary task, ``training_videos`` random videos for training and the others for the test.
 
-    Videos of all other tasks, and of primary tasks that have no more than that, are learned from.
+    Videos of all other tasks, and of primary tasks with no more videos than that, are for training.
     """
     generator = np.random.default_rng(seed)
     of_task: dict[str, list[TaskVideo]] = {}
@@ -60,10 +60,10 @@ def random_split(
 
 
 def second_vectors(streams: Sequence[NDArray[np.floating]], seconds: int) -> NDArray[np.float32]:
-    """Clip vectors of each second: rows of each stream max-pooled to ``seconds`` bins, L2-normalised, side by side.
+    """Clip vectors of each second: rows of each stream max-pooled to ``seconds`` bins, L2-normalised, concatenated.
 
     Args:
-        streams: ``[rows, dim]`` of one video by each network, at whatever rates.
+        streams: ``[rows, dim]`` of one video by each network, at any rates.
     """
     pooled = [
         functional.adaptive_max_pool1d(torch.from_numpy(np.ascontiguousarray(rows)).float().T, seconds).T
@@ -92,7 +92,7 @@ def similarity_costs(
 
 @dataclass(frozen=True)
 class Localisation:
-    """Predictions of a method: ``hits`` of each annotated video, and the reason for each video that has none."""
+    """Predictions of a method: ``hits`` of each annotated video, and for each other video the reason."""
 
     hits: dict[TaskVideo, StepHits]
     left_out: dict[TaskVideo, str]
@@ -105,7 +105,7 @@ def localise(
     costs: Callable[[Task, NDArray[np.floating]], Costs],
     block: int = 256,
 ) -> Localisation:
-    """Place the steps of each video by the dynamic programme, and compare with its annotation.
+    """Localise the steps of each video by dynamic programming, and compare with its annotation.
 
     Args:
         costs: from a task and the features ``[seconds, dim]`` of a video to ``C[seconds, steps]``.
@@ -113,7 +113,7 @@ def localise(
     """
     result = Localisation({}, {})
     for first in range(0, len(videos), block):
-        asked, truths, prices = [], [], []
+        placed, truths, prices = [], [], []
         for video in videos[first : first + block]:
             task, annotation = tasks[video.task_id], data.annotation(video)
             features = data.features(video) if data.has_features(video) else None
@@ -121,21 +121,21 @@ def localise(
             if features is None or annotation is None or reason:
                 result.left_out[video] = reason
                 continue
-            asked.append(video)
+            placed.append(video)
             truths.append(step_mask(annotation, len(features), len(task.steps)))
             prices.append(costs(task, features))
-        for video, truth, frames in zip(asked, truths, align_steps(prices), strict=True):
+        for video, truth, frames in zip(placed, truths, align_steps(prices), strict=True):
             result.hits[video] = step_hits(video.task_id, frames, truth)
     return result
 
 
 def zero_shot(data: CrossTask, videos: Sequence[TaskVideo], model: JointEmbedding, words: WordVectors) -> Localisation:
-    """Without any training: the features must be the clip vectors that the model takes, one a second."""
+    """Localisation without training; the features must be clip vectors of the model, one per second."""
     return localise(data, data.primary(), videos, lambda task, rows: similarity_costs(model, words, rows, task.steps))
 
 
 def uniform(data: CrossTask, videos: Sequence[TaskVideo]) -> Localisation:
-    """The baseline that spreads the steps evenly."""
+    """The baseline that distributes the steps evenly."""
 
     def costs(task: Task, rows: NDArray[np.floating]) -> Costs:
         prices = np.zeros((len(rows), len(task.steps)))
@@ -148,7 +148,7 @@ def uniform(data: CrossTask, videos: Sequence[TaskVideo]) -> Localisation:
 def recall_over_splits(found: Localisation, splits: Iterable[Split]) -> dict[str, float]:
     """Both recalls (``ml.metrics.localization``) on the test videos, mean over the splits, and their deviation.
 
-    For methods that learn nothing, whose predictions are the same in every split.
+    For methods without training, whose predictions are the same in every split.
     """
     return mean_of_splits(
         step_recall(found.hits[video] for video in split.test if video in found.hits) for split in splits

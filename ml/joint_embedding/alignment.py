@@ -1,7 +1,7 @@
-"""Where in the video a caption is seen: its best-matching window near the time at which it is spoken.
+"""Alignment of captions with video: the best-matching window near the time at which a caption is spoken.
 
-Belongs here: searching windows by the joint embedding, and clip-caption pairs of the windows that were found. Narration
-runs ahead of what it describes, or behind it; of random pairs of HowTo100M only 51 % show something of their caption.
+Narration is often earlier or later than what it describes: of random pairs of HowTo100M only 51 % show at least one
+object or action of their caption.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class Alignment:
     """Windows of the captions of a video, ``[aligned]`` each.
 
     ``caption``: number of the caption; ``start_s``, ``end_s``: its window; ``shift_s``: how much later than the caption
-    that is; ``score``: its cosine with the caption. ``without_rows`` and ``without_words`` count the captions that
-    have no window: no feature row lies in any, or no word is known.
+    the window is; ``score``: its cosine with the caption. ``without_rows`` and ``without_words`` count the captions
+    without a window, because no window has a feature row or no word is known.
     """
 
     caption: NDArray[np.int64]
@@ -49,15 +49,16 @@ def align_captions(
     min_time_s: float = 5.0,
     block: int = 1024,
 ) -> Alignment:
-    """The best window of each caption: as long as the caption, moved by whole feature rows of the slowest stream.
+    """The best window of each caption: as long as the caption, shifted by whole feature rows of the slowest stream.
 
-    A window that is moved stays within the video. Of equally good ones the least moved counts, of two such the earlier.
+    Shifted windows stay within the video. Of equally good windows the one with the least shift is used, then the
+    earlier.
 
     Args:
-        streams: the feature rows of the video; side by side they are what the model takes.
+        streams: the feature rows of the video; the model reads their concatenation.
         start_s, end_s: seconds of each caption.
-        radius_s: how far a window may move either way.
-        min_time_s: shorter captions are widened to this on both sides, but not to before the video.
+        radius_s: largest shift in either direction.
+        min_time_s: shorter captions are extended to this on both sides, but not to before the start of the video.
         block: windows that are embedded at a time.
     """
     duration_s = min(len(stream.features) / stream.rate_hz for stream in streams)
@@ -67,7 +68,7 @@ def align_captions(
     starts, ends = np.maximum(start_s - missing_s / 2, 0), end_s + missing_s / 2
     shifts = _shifts(radius_s, min(stream.rate_hz for stream in streams))
     window_start, window_end = (times[known, None] + shifts for times in (starts, ends))
-    # Windows in which the same rows lie have the same vector, those of other captions too.
+    # Windows with the same rows have the same vector, also across captions.
     distinct, first, of_window = _distinct_rows(streams, window_start.ravel(), window_end.ravel())
     holds_rows: NDArray[np.bool_] = np.all(distinct[:, 1::2] > distinct[:, 0::2], axis=1)
     usable = holds_rows[of_window].reshape(window_start.shape)
@@ -94,11 +95,11 @@ def align_captions(
 def aligned_pairs(
     alignment: Alignment, streams: Sequence[Stream], captions: Sequence[str], min_score: float = -1.0
 ) -> VideoPairs:
-    """Clip-caption pairs of the windows, in the order of time, to learn from (``ml.joint_embedding.pair_store``).
+    """Clip-caption pairs of the windows in order of time, for training (``ml.joint_embedding.pair_store``).
 
     Args:
-        captions: texts of the video, those that were aligned.
-        min_score: windows that match their caption less are left out.
+        captions: texts of the video, as given to ``align_captions``.
+        min_score: windows with a lower score are left out.
     """
     kept = np.flatnonzero(alignment.score >= min_score)
     kept = kept[np.argsort(alignment.start_s[kept], kind="stable")]
@@ -110,7 +111,7 @@ def aligned_pairs(
 
 
 def _shifts(radius_s: float, rate_hz: float) -> NDArray[np.float64]:
-    """All moves by whole rows, the least first: 0, −1, 1, −2, …"""
+    """All shifts by whole rows, the smallest first: 0, −1, 1, −2, …"""
     rows = np.arange(1, int(radius_s * rate_hz + 1e-9) + 1)
     return np.concatenate([[0], np.stack([-rows, rows], 1).ravel()]) / rate_hz
 
@@ -118,11 +119,11 @@ def _shifts(radius_s: float, rate_hz: float) -> NDArray[np.float64]:
 def _distinct_rows(
     streams: Sequence[Stream], start_s: NDArray[np.float64], end_s: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Which windows hold the same rows of all streams.
+    """The distinct windows, by the rows of all streams in them.
 
     Returns:
-        First row and row after the last by each stream, ``[distinct, 2 · streams]``; the first window that has them
-        ``[distinct]``; the place in the former of each window.
+        First row and row after the last of each stream, ``[distinct, 2 · streams]``; the first window with these rows
+        ``[distinct]``; for each window its number among the distinct ones.
     """
     ranges = [bound for stream in streams for bound in clip_rows(start_s, end_s, len(stream.features), stream.rate_hz)]
     distinct, first, inverse = np.unique(np.stack(ranges, 1), axis=0, return_index=True, return_inverse=True)

@@ -1,7 +1,4 @@
-"""Clips of the benchmarks from the feature rows of their videos, where no published vectors are at hand.
-
-Belongs here: from where a clip lies in its video to the vectors that the benchmarks' files hold.
-"""
+"""Vectors of the benchmarks' clips from the feature rows of their videos, if no published vectors are available."""
 
 from __future__ import annotations
 
@@ -24,13 +21,13 @@ def featured(
 ) -> tuple[EvaluationSet, dict[str, str]]:
     """The listed clips with the vectors of their feature rows.
 
-    The first network's vectors stand as 2d, the second one's as 3d; of a single network, 3d vectors have no numbers.
+    The first network gives the 2D vectors, the second one the 3D vectors; with one network the 3D vectors are empty.
 
     Args:
-        places: where each clip is.
+        places: the video and interval of each clip.
 
     Returns:
-        The clips that have vectors, and the reason of each that has none.
+        The clips with vectors, and the reason for each of the others.
 
     Raises:
         ValueError: there are more networks than the files have room for.

@@ -1,6 +1,6 @@
-"""Retrieval on a benchmark: zero-shot, learned from scratch, or pre-trained and fine-tuned (HowTo100M section 5.4).
+"""Retrieval on a benchmark: zero-shot, trained from scratch, or pre-trained and fine-tuned (HowTo100M section 5.4).
 
-Belongs here: the three protocols. How benchmarks lie in files is ``ml.joint_embedding.benchmarks``.
+See ``ml.joint_embedding.benchmarks`` for the files of the benchmarks.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ml.training import pick_device
 FINE_TUNING = Config(
     embedding_dim=6144, epochs=50, videos_per_batch=256, pairs_per_video=1, learning_rate=1e-4, lr_decay=1.0
 )
-"""The schedule of the published code, for fine-tuning and for learning from scratch."""
+"""The schedule of the published code, for fine-tuning and for training from scratch."""
 
 ByDirection = dict[str, dict[str, float]]
 
@@ -38,14 +38,14 @@ def evaluate_benchmark(
     """Metrics on ``test`` by direction (``measure``): zero-shot without ``training``, from scratch without ``model``.
 
     Args:
-        model: a pre-trained embedding, which is left as it is; its sizes go before those of ``config``.
-        training: what to learn from first.
+        model: a pre-trained embedding, which is not changed; its sizes override those of ``config``.
+        training: the training set.
         words: the word vectors that the model was trained with.
-        config: size and schedule of the learning. There is no validation: the last epoch counts.
+        config: sizes and schedule of the training. There is no validation: the last epoch is used.
         runtime: how to compute.
 
     Raises:
-        ValueError: neither a model nor a training set, or the model has other dimensions than the data.
+        ValueError: neither a model nor a training set, or the dimensions of the model and the data differ.
     """
     runtime = runtime or Runtime()
     if model is not None:
@@ -70,7 +70,7 @@ def measure(
 ) -> ByDirection:
     """Retrieval metrics with 95 % bootstrap intervals and chance, from text to video and from video to text.
 
-    All captions are queries; one without a known word is a vector of zeros to the model, as in the published code.
+    All captions are queries; a caption without a known word is a vector of zeros, as in the published code.
     ``captions_without_words`` counts those.
 
     Args:

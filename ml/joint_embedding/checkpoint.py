@@ -23,9 +23,9 @@ MODULES = {
     "GU_video.fc": "video.project",
     "GU_video.cg.fc": "video.gate",
 }
-"""Their linear layers and ours."""
+"""Released names of the linear layers, and ours."""
 UNUSED = ("GU_text.cg.batch_norm.", "GU_video.cg.batch_norm.")
-"""They were made with the network and never applied."""
+"""Parameters of the released network that it never applies."""
 
 
 def convert(released: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -80,7 +80,7 @@ def convert_file(source: Path, folder: Path) -> dict[str, Any]:
     try:
         released = torch.load(source, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise ValueError(f"{source}: not a file of tensors alone") from error
+        raise ValueError(f"{source}: holds other objects than tensors") from error
     if not isinstance(released, dict) or not all(isinstance(each, Tensor) for each in released.values()):
         raise ValueError(f"{source}: need tensors by name, as torch.save(model.state_dict(), ...) writes them")
     try:

@@ -1,7 +1,6 @@
-"""The embeddings of all clips on disk, searched exactly or by an index (IVF-PQ). Free of torch.
+"""The embeddings of all clips on disk, with exact search or an index (IVF-PQ), without torch.
 
-Belongs here: how embeddings lie on disk, their index, and what it misses. Where they come from, and how a text becomes
-a query, is ``ml.joint_embedding.search``. Lance must not be used across a fork.
+See ``ml.joint_embedding.search`` for embeddings and queries. Lance must not be used across a fork.
 """
 
 from __future__ import annotations
@@ -19,19 +18,18 @@ from numpy.typing import NDArray
 SCAN_ROWS = 4096
 """Rows that are read at a time; the version of the embeddings depends on it."""
 NUMBERS_OF_CODE = 8
-"""Numbers of an embedding that one byte of its code stands for."""
+"""Numbers of an embedding per byte of its code."""
 
 SAMPLE_RATE = 32
-"""Embeddings a centroid that the index is learned from: an eighth of Lance's default, at which learning, not writing,
-takes most of the time."""
+"""Embeddings per centroid for training the index: an eighth of Lance's default, which would take most of the time."""
 
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """When an index is made, and how thoroughly it is searched.
+    """When an index is created, and how much of it a search reads.
 
-    Below ``exact_below`` clips every query is compared with all of them. Above, it is compared with the codes of the
-    ``probes`` partitions nearest to it, and the best ``candidates`` by them with their embeddings.
+    Below ``exact_below`` clips a query is compared with all of them. Otherwise it is compared with the codes of the
+    ``probes`` nearest partitions, and then with the embeddings of the best ``candidates``.
     """
 
     exact_below: int = 50_000
@@ -50,7 +48,7 @@ class ClipEmbeddings:
 
 
 class ClipIndex:
-    """The embeddings below a folder, in half precision; what is read of them does not grow with their number."""
+    """The embeddings in a folder, in half precision; memory does not grow with their number."""
 
     def __init__(self, path: Path, options: SearchOptions | None = None) -> None:
         self.path, self.options = path, options or SearchOptions()
@@ -58,9 +56,9 @@ class ClipIndex:
         self._pinned = False
 
     def write(self, clips: Iterable[ClipEmbeddings], dim: int) -> int:
-        """Write the embeddings in place of older ones, and their index if they are many enough.
+        """Write the embeddings in place of older ones, and an index if there are enough of them.
 
-        Interrupted before the end, the older ones stay; interrupted before the index is whole, all searches are exact.
+        After an interruption the older ones stay. Until the index is complete, all searches are exact.
 
         Returns:
             Number of clips.
@@ -91,14 +89,14 @@ class ClipIndex:
         return rows
 
     def pinned(self) -> ClipIndex:
-        """The embeddings that are there now, to be read on even when others are written in their place."""
+        """The current embeddings, which stay readable even when others replace them."""
         same = ClipIndex(self.path, self.options)
         same._dataset()
         same._pinned = True
         return same
 
     def exists(self) -> bool:
-        """Whether embeddings are there."""
+        """Whether there are embeddings."""
         return any(self.path.glob("_versions/*.manifest"))
 
     @property
@@ -110,7 +108,7 @@ class ClipIndex:
         return int(self._dataset().count_rows())
 
     def version(self) -> str | None:
-        """Content version, read back from the rows; None if there are none."""
+        """Content version, computed from the stored rows; None if there are none."""
         if not self.exists():
             return None
         digest = hashlib.sha256()
@@ -130,10 +128,10 @@ class ClipIndex:
         """The clips with the largest dot product with ``query[dim]``, best first, with it as ``score``.
 
         Args:
-            exact: compare with all clips even if there is an index.
+            exact: compare with all clips, also if there is an index.
 
         Raises:
-            FileNotFoundError: no embeddings are there.
+            FileNotFoundError: there are no embeddings.
             ValueError: the query has another length than the embeddings.
         """
         dataset = self._dataset()
@@ -163,7 +161,7 @@ class ClipIndex:
             return self._opened[1]
         if not self.exists():
             raise FileNotFoundError(f"{self.path}: no embeddings are there; materialise clip_search_index")
-        # Opened once for each version: what an opened one has read of the index stays in memory.
+        # Opened once per version: the parts of the index that it has read stay in memory.
         versions = sorted(manifest.name for manifest in self.path.glob("_versions/*.manifest"))
         if self._opened is None or self._opened[0] != versions:
             self._opened = versions, lance.dataset(str(self.path))

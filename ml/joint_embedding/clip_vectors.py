@@ -1,7 +1,4 @@
-"""One vector a clip from the feature rows of its video (HowTo100M section 4.1).
-
-Belongs here: which rows a clip covers and how they become one vector, for all clips of a shard at once.
-"""
+"""One vector per clip from the feature rows of its video (HowTo100M section 4.1), for all clips of a shard at once."""
 
 from __future__ import annotations
 
@@ -10,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 BLOCK = 64
-"""Clips at a time: what is made of so many of 2,048 numbers stays in a processor's cache, and in memory that it has."""
+"""Clips at a time: with 2,048 numbers each, this many fit into a processor's cache."""
 
 
 def clip_rows(
@@ -19,7 +16,7 @@ def clip_rows(
     """First row and row after the last of each clip ``[s, e]``: rows ``int(s·r) … int(e·r)`` inclusive.
 
     Args:
-        start_s, end_s: seconds, one a clip.
+        start_s, end_s: seconds, one per clip.
         rows: number of rows of the clip's video.
         rate_hz: rows per second.
 
@@ -42,18 +39,18 @@ def clip_vectors(
     """Temporal maximum over the rows of each clip, L2-normalised, for one stream.
 
     Args:
-        features: ``[all rows, dim]`` of one video, or of many, one after the other.
-        start_s, end_s: seconds, one a clip.
+        features: ``[all rows, dim]`` of one video, or of several in a row.
+        start_s, end_s: seconds, one per clip.
         rate_hz: rows per second.
         first_row: where the clip's video starts in ``features``.
         rows: number of rows of the clip's video; None for all.
 
     Returns:
-        ``vectors[clips, dim]``, and ``empty[clips]``: clips that have no rows, whose vector is zero.
+        ``vectors[clips, dim]``, and ``empty[clips]``: clips without rows, whose vector is zero.
     """
     first, stop = clip_rows(start_s, end_s, len(features) if rows is None else rows, rate_hz)
     first, length = first + first_row, np.maximum(stop - first, 0)
-    # NumPy's memory comes in large pages; the small ones of torch take longer to be handed out than to be filled.
+    # NumPy allocates large pages; allocating the small pages of torch would take longer than filling them.
     vectors = np.zeros((len(length), features.shape[1]), np.float32)
     into, feature_rows = torch.from_numpy(vectors), torch.from_numpy(np.ascontiguousarray(features))
     maxima, rows_of_step = (feature_rows.new_empty(BLOCK, features.shape[1]) for _ in range(2))
@@ -71,7 +68,7 @@ def _maximum(
 ) -> None:
     """Write the maximum over ``rows[first : first + length]`` of each clip into ``maximum[clips, dim]``, longest first.
 
-    Rows stay in their own precision, in which a maximum is exact.
+    Rows keep their precision, in which a maximum is exact.
     """
     torch.index_select(rows, 0, first, out=maximum)
     for row in range(1, int(length[0])):

@@ -11,14 +11,14 @@ def max_margin_ranking_loss(
 ) -> torch.Tensor:
     """``L = 1/n² Σ_ij m_ij ([δ + x_ij − x_ii]₊ + [δ + x_ij − x_jj]₊)``, diagonal included.
 
-    Pairs of one video are hard negatives. They weigh ``m = B h`` and pairs of different videos
-    ``m = B (1 − h) / (B − 1)``, so that the former hold the share h of the total weight. As in the published code
-    the diagonal is part of the sum, a constant without gradient. With one pair a video there are no such negatives,
-    with one video no others; then ``m = 1``.
+    Pairs of one video are hard negatives. Their weight is ``m = B h``, that of pairs of different videos
+    ``m = B (1 − h) / (B − 1)``, so that hard negatives have the share h of the total weight. As in the published code
+    the sum includes the diagonal, a constant without gradient. With one pair per video there are no hard negatives,
+    with one video there are only hard negatives; then ``m = 1``.
 
     Args:
         scores: ``x[text, video]``, clip i belonging to caption i.
-        video_of_pair: number of the video of each pair ``[n]``, equally many pairs of each.
+        video_of_pair: number of the video of each pair ``[n]``; all videos have equally many pairs.
         margin: δ.
         intra_video_share: h.
     """
@@ -33,7 +33,7 @@ def ranking_loss_of_rows(
     margin: float,
     intra_video_share: float,
 ) -> torch.Tensor:
-    """What some captions contribute to the loss; the parts of all captions add up to it.
+    """The part of some captions in the loss; the parts of all captions add up to the loss.
 
     Args:
         scores: ``x[rows, n]`` of the captions ``first … first + rows`` with all clips.
@@ -57,7 +57,7 @@ def mil_nce_loss(scores: torch.Tensor) -> torch.Tensor:
 
     Args:
         scores: ``x[clip, owner, candidate]``: each clip with each candidate caption of each clip; dot products.
-            The captions of clip i are its bag of positives; as published they stand in both sums below.
+            The captions of clip i are its bag of positives; as published, both sums in the denominator include them.
     """
     positives = scores.diagonal().T.logsumexp(1)  # diagonal() puts the shared index last: [candidate, clip]
     rows, columns = scores.logsumexp((1, 2)), scores.logsumexp((0, 2))

@@ -10,7 +10,7 @@ from torch.nn import functional
 class GatedEmbedding(nn.Module):
     """``y = W1 x + b1``, ``z = y ∘ σ(W2 y + b2)``, ``f(x) = z / ‖z‖``: ``[n, in] -> [n, out]``.
 
-    Without ``unit_length`` it is z, as MIL-NCE wants it.
+    Without ``unit_length`` it is z, as in MIL-NCE.
     """
 
     def __init__(self, in_dim: int, out_dim: int, unit_length: bool = True) -> None:
@@ -28,7 +28,7 @@ class GatedEmbedding(nn.Module):
 class SentenceEncoder(nn.Module):
     """Maximum over the words of ``ReLU(W w + b)``: ``words[n, words, word_dim] -> [n, sentence_dim]``.
 
-    Slots without a word are zero vectors. As in the published model they take part in the maximum as ReLU(b);
+    Slots without a word are zero vectors. As in the published model they contribute ReLU(b) to the maximum;
     ``mask_padding`` leaves them out, which changes the scores of published weights.
     """
 
@@ -40,7 +40,7 @@ class SentenceEncoder(nn.Module):
     def forward(self, words: torch.Tensor) -> torch.Tensor:
         hidden = functional.relu(self.word(words))  # [n, words, sentence_dim]
         if self.mask_padding:
-            # Hidden values are at least 0, so a slot of zeros never wins against a word.
+            # Hidden values are at least 0, so zeros never exceed those of a word.
             hidden = hidden * words.any(-1, keepdim=True)
         return hidden.amax(1)
 
@@ -65,7 +65,7 @@ class JointEmbedding(nn.Module):
         video_dim: numbers of a clip vector.
         word_dim: numbers of a word vector.
         embedding_dim: numbers of an embedding.
-        sentence_dim: width of the word layer; None for that of the embedding.
+        sentence_dim: width of the word layer; None for ``embedding_dim``.
         mask_padding: see ``SentenceEncoder``.
         unit_length: see ``GatedEmbedding``.
     """

@@ -1,7 +1,6 @@
-"""Clip–caption pairs on disk as Lance arrays: one a shard of videos, a row a pair.
+"""Clip–caption pairs on disk as Lance arrays: one array per shard of videos, one row per pair.
 
-Belongs here: how pairs lie on disk and are read by number. Memory does not grow with their number, but for the few that
-have no known word. Lance must not be used across a fork.
+Memory grows only with the number of pairs without a known word, which are few. Lance must not be used across a fork.
 """
 
 from __future__ import annotations
@@ -81,8 +80,8 @@ class StoredPairs:
 
     Args:
         store: where the arrays are.
-        places: the videos; pairs without a known word are dropped, and so are videos left without a pair.
-        words: vectors whose rows the ids are.
+        places: the videos; pairs without a known word are dropped, and so are videos without another pair.
+        words: the word vectors; ids are their rows.
 
     ``without_words`` counts the dropped pairs.
     """
@@ -99,7 +98,7 @@ class StoredPairs:
         self._stored = np.cumsum([0, *(place.pairs for place in ordered)])
         unknown = self._without_known_words()
         self.without_words = len(unknown)
-        # The k-th pair that is left stands after as many dropped ones as lie before it.
+        # The stored position of the k-th remaining pair is k plus the number of dropped pairs before it.
         self._shift = unknown - np.arange(len(unknown))
         dropped = np.searchsorted(unknown, self._stored)
         self.offsets = np.unique(self._stored - dropped)
@@ -123,7 +122,7 @@ class StoredPairs:
         return vectors, ids
 
     def _without_known_words(self) -> NDArray[np.int64]:
-        """Numbers of the stored pairs of which no word is known, ascending."""
+        """Numbers of the stored pairs without a known word, ascending."""
         found = []
         for shard, array in enumerate(self._arrays):
             videos = np.flatnonzero(self._shard_of_video == shard)

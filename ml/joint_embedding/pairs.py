@@ -1,7 +1,6 @@
-"""Clip–caption pairs that the joint embedding learns from (HowTo100M section 4; its published training code).
+"""Clip–caption pairs for training the joint embedding (HowTo100M section 4; its published training code).
 
-Belongs here: growing short captions, which pairs can be learned from, and reading pairs by number. Where features and
-captions come from, and how pairs lie on disk, is not told here.
+See ``ml.joint_embedding.pair_store`` for pairs on disk.
 """
 
 from __future__ import annotations
@@ -32,8 +31,8 @@ class VideoPairs:
     """The pairs of one video, in the order of time.
 
     ``start_s``, ``end_s`` ``[pairs]`` seconds; ``captions``: words joined by blanks; ``vectors[pairs, dim]`` float16,
-    the streams side by side. ``without_rows`` and ``without_words`` count the lines that were left out: those whose
-    clip no feature row lies in, and those without a word. The published code trains on both with vectors of zeros.
+    the streams concatenated. ``without_rows`` and ``without_words`` count the lines that were left out: those without
+    a feature row in their clip, and those without a word. The published code trains on both with vectors of zeros.
     """
 
     start_s: NDArray[np.float64]
@@ -52,13 +51,13 @@ def video_pairs(
     min_time_s: float = 5.0,
     min_words: int = 0,
 ) -> VideoPairs:
-    """The pairs of a video: each caption line grown to ``min_time_s`` seconds and ``min_words`` words by neighbours.
+    """The pairs of a video: caption lines, extended by neighbours to ``min_time_s`` seconds and ``min_words`` words.
 
     Args:
         streams: the feature rows.
         start_s, end_s: seconds of each line, in the order of time.
         captions: text of each line.
-        min_time_s, min_words: sizes below which a line is grown.
+        min_time_s, min_words: sizes below which a line is extended.
     """
     counts = [len(tokenize(caption)) for caption in captions]
     grown = [grow(line, start_s, end_s, counts, min_time_s, min_words) for line in range(len(counts))]
@@ -87,10 +86,11 @@ def grow(
     min_time_s: float,
     min_words: int,
 ) -> list[int]:
-    """Lines that a caption is made of, in the order in which their words are joined.
+    """The lines of a caption, in the order in which their words are joined.
 
-    While it is too short in time or words, the neighbour is added that makes the shorter span, the previous one if
-    both are equal; with ``min_time_s = 0`` the one that makes fewer words. At an end of the video there is only one.
+    While the caption is too short in time or words, the neighbour is added that gives the shorter span, the previous
+    one if both are equal; with ``min_time_s = 0`` the one that gives fewer words. At the ends of the video there is
+    only one.
     """
     lines, first, last = [line], line, line
     while sum(counts[each] for each in lines) < min_words or end_s[last] - start_s[first] < min_time_s:
@@ -109,10 +109,10 @@ def grow(
 
 
 class PairSource(Protocol):
-    """Pairs by number, those of a video together and in the order of time.
+    """Pairs by number; those of a video are consecutive and in order of time.
 
-    ``offsets[videos + 1]``: number of the first pair of each video; no video is without one. ``dim``: numbers of a clip
-    vector. ``identity`` changes with the content.
+    ``offsets[videos + 1]``: number of the first pair of each video; every video has at least one. ``dim``: numbers of a
+    clip vector. ``identity`` changes with the content.
     """
 
     offsets: NDArray[np.int64]
@@ -129,7 +129,7 @@ class PairSource(Protocol):
 
 
 class InMemoryPairs:
-    """Pairs that are all in memory; those without a known word, and videos left without a pair, are dropped."""
+    """Pairs in memory; pairs without a known word are dropped, and so are videos without another pair."""
 
     def __init__(self, videos: Sequence[tuple[NDArray[np.floating], Sequence[str]]], words: WordVectors) -> None:
         ids = [pad(words.ids(captions)) for _, captions in videos]
@@ -155,10 +155,10 @@ def nearest_captions(
 ) -> NDArray[np.int64]:
     """The pair itself and its neighbours in time, ``[n, candidates]``: the bag of positives of MIL-NCE.
 
-    Near an end of the video the window is moved inwards; a video of fewer pairs repeats its last one.
+    Near an end of the video the window is shifted inwards; a video with fewer pairs repeats its last one.
 
     Args:
-        pairs: numbers of pairs; first, stop: first pair of each one's video and the pair after its last.
+        pairs: numbers of pairs; first, stop: the first pair of each pair's video, and the one after its last.
     """
     start = np.clip(pairs - (candidates - 1) // 2, first, np.maximum(stop - candidates, first))
     return np.minimum(start[:, None] + np.arange(candidates), stop[:, None] - 1)

@@ -1,8 +1,4 @@
-"""Text in, clips out, by the joint embedding.
-
-Belongs here: from clips and texts to embeddings, and from a text to the clips that fit it best. How embeddings lie on
-disk and are searched is ``ml.joint_embedding.clip_index``.
-"""
+"""Search for clips by text with the joint embedding. See ``ml.joint_embedding.clip_index`` for stored embeddings."""
 
 from __future__ import annotations
 
@@ -30,18 +26,18 @@ class Found:
 
 
 class ClipSearch:
-    """What answers a text with clips.
+    """Finds the clips that match a text.
 
     Args:
-        index: embeddings of the clips, by ``model``.
-        model, words: the embedding and the words that it reads.
+        index: embeddings of the clips, computed by ``model``.
+        model, words: the embedding and its word vectors.
     """
 
     def __init__(self, index: ClipIndex, model: JointEmbedding, words: WordVectors) -> None:
         self.index, self.model, self.words = index, model, words
 
     def search(self, text: str, limit: int = 10, exact: bool = False) -> list[Found]:
-        """The best clips for a text, best first; none if no word of it is known."""
+        """The best clips for a text, best first; empty if none of its words is known."""
         queries = text_embeddings(self.model, self.words, [text])
         if not len(queries):
             return []
@@ -50,10 +46,10 @@ class ClipSearch:
 
 
 def embedded_clips(model: JointEmbedding, store: PairStore, shards: Sequence[str]) -> Iterator[ClipEmbeddings]:
-    """All stored clips by the model, a block at a time.
+    """Embeddings of all stored clips, one block at a time.
 
     Raises:
-        ValueError: the clip vectors of a shard have other dimensions than the model.
+        ValueError: the clip vectors of a shard do not have the dimensions of the model.
     """
     wanted = model.eval().video.project.in_features
     for shard in shards:

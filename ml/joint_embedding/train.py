@@ -1,7 +1,6 @@
-"""Training of the joint text–video embedding (HowTo100M section 4.4).
+"""Training of the joint text–video embedding (HowTo100M section 4.4): the step and the schedule.
 
-Belongs here: what a step of it computes, and the schedule. The loop is ``ml.harness``; the model, the losses and the
-pairs each have a file beside this one.
+See ``ml.harness`` for the loop and ``ml.joint_embedding.job`` for trainings as files.
 """
 
 from __future__ import annotations
@@ -33,11 +32,11 @@ History = list[dict[str, float]]
 
 @dataclass(frozen=True)
 class Config:
-    """Size and schedule. Growth of captions belongs to the making of pairs.
+    """Sizes and schedule.
 
-    ``objective`` max_margin is the paper's; mil_nce takes the ``candidates`` nearest captions of a clip as a bag of
-    positives. ``chunk_pairs`` bounds the pairs that are in the network at once: larger batches are computed in parts
-    with the same result.
+    ``objective`` max_margin is the paper's; mil_nce uses the ``candidates`` nearest captions of a clip as a bag of
+    positives. ``chunk_pairs`` limits the pairs in the network at once: larger batches are computed in parts, with the
+    same result.
     """
 
     seed: int = 0
@@ -55,19 +54,19 @@ class Config:
     margin: float = 0.1
     intra_video_share: float = 0.5
     positive_share: float = 1.0
-    """Share of a video's pairs in a batch, those that score best, that are learned from (table 8; max_margin only)."""
+    """Share of a video's pairs in a batch, the best-scoring ones, that the loss uses (table 8; max_margin only)."""
     validation_pairs: int = 4000
-    """Most pairs that are ranked after each epoch."""
+    """Maximum number of pairs that are ranked after each epoch."""
     chunk_pairs: int | None = None
 
 
 Batch = tuple[Tensor, Tensor, Tensor, int]
 """Clips ``[n, video_dim]`` and word ids ``[n · candidates, words]`` of a process, the video of each pair of the whole
-batch, and how many of those come before the process's own."""
+batch, and the number of pairs before those of this process."""
 
 
 class _Encoders(nn.Module):
-    """Both sides at once: clips ``[n, video_dim]`` and word ids ``[m, words]`` to their embeddings."""
+    """Both encoders in one call: clips ``[n, video_dim]`` and word ids ``[m, words]`` to their embeddings."""
 
     table: Tensor
 
@@ -122,10 +121,10 @@ class EmbeddingLearner:
         return self.config.lr_decay ** (step // self.steps_per_epoch)
 
     def batch(self, step: int, process: int, processes: int) -> Batch:
-        """This process's clips and captions, and where they stand in the whole batch."""
+        """This process's clips and captions, and their position in the whole batch."""
         epoch, index = divmod(step, self.steps_per_epoch)
         order = np.random.default_rng((self.seed, 0, epoch)).permutation(len(self.pairs))
-        # Batches of nearly equal size: no video is dropped, and none is left alone in a last batch.
+        # Batches of nearly equal size: no video is dropped, and the last batch is not a small remainder.
         videos = np.array_split(order, self.steps_per_epoch)[index]
         first, counts = self.pairs.offsets[videos], self.pairs.offsets[videos + 1] - self.pairs.offsets[videos]
         draws = np.random.default_rng((self.seed, 1, step)).random((len(videos), self.config.pairs_per_video))
@@ -141,10 +140,10 @@ class EmbeddingLearner:
         return torch.from_numpy(clips).float(), torch.from_numpy(ids), torch.from_numpy(video_of_pair), first_pair
 
     def step(self, network: nn.Module, batch: Batch, accelerator: Accelerator) -> dict[str, Tensor]:
-        """Embeddings of all processes meet in the loss; each process computes the part of its own captions.
+        """The loss uses the embeddings of all processes; each process computes the part of its own captions.
 
         With ``chunk_pairs`` the embeddings are computed twice: first without a graph, for the loss and its gradient at
-        the embeddings; then part by part with a graph, through which that gradient goes back.
+        the embeddings; then part by part with a graph, to propagate that gradient.
         """
         clips, ids, video_of_pair, first_pair = batch
         bag = len(ids) // max(len(clips), 1)
@@ -173,19 +172,19 @@ class EmbeddingLearner:
         return {"loss": accelerator.reduce(part.detach(), "sum")}
 
     def _part(self, video: Tensor, text: Tensor, video_of_pair: Tensor, first_pair: int) -> Tensor:
-        """What this process's rows contribute to the loss of the whole batch."""
-        everyone_video, everyone_text = gather(video), gather(text)
+        """This process's part of the loss of the whole batch."""
+        all_videos, all_texts = gather(video), gather(text)
         if self.config.objective == "mil_nce":
-            scores = (everyone_video @ everyone_text.T).float()
-            return mil_nce_loss(scores.unflatten(1, (len(everyone_video), -1))) * len(video) / len(everyone_video)
-        own = (everyone_text * everyone_video).sum(1)
+            scores = (all_videos @ all_texts.T).float()
+            return mil_nce_loss(scores.unflatten(1, (len(all_videos), -1))) * len(video) / len(all_videos)
+        own = (all_texts * all_videos).sum(1)
         if self.config.positive_share < 1:
             kept = best_of_videos(own.detach(), video_of_pair, self.config.positive_share)
             mine = kept[(kept >= first_pair) & (kept < first_pair + len(text))] - first_pair
             first_pair = int((kept < first_pair).sum())
-            text, everyone_video = text[mine], everyone_video[kept]
+            text, all_videos = text[mine], all_videos[kept]
             own, video_of_pair = own[kept], video_of_pair[kept]
-        scores = (text @ everyone_video.T).float()
+        scores = (text @ all_videos.T).float()
         return ranking_loss_of_rows(
             scores, own, first_pair, video_of_pair, self.config.margin, self.config.intra_video_share
         )
@@ -201,10 +200,10 @@ class EmbeddingLearner:
 
 
 def best_of_videos(own: Tensor, video_of_pair: Tensor, share: float) -> Tensor:
-    """Numbers, ascending, of the pairs that score best in their video: that share of each one's pairs, at least one.
+    """Numbers, ascending, of the best-scoring pairs of each video: that share of its pairs, at least one.
 
     Args:
-        own: ``x_ii[n]`` of the pairs; video_of_pair: number of the video of each, equally many pairs of each.
+        own: ``x_ii[n]`` of the pairs; video_of_pair: the video of each; all videos have equally many pairs.
     """
     by_score = own.argsort(descending=True, stable=True)
     by_video = by_score[video_of_pair[by_score].argsort(stable=True)].view(len(video_of_pair.unique()), -1)
@@ -220,23 +219,23 @@ def train(
     progress: Callable[[Entry], None] | None = None,
     initial: Mapping[str, Tensor] | None = None,
 ) -> tuple[JointEmbedding, History]:
-    """Learn the embedding with Adam; the same inputs give the same model on a CPU.
+    """Train the embedding with Adam; the same inputs give the same model on a CPU.
 
     Args:
-        pairs: what to learn from.
-        validation: pairs that are ranked after each epoch; None for no measuring.
-        words: the frozen word vectors whose rows the pairs' word ids are.
-        config: size and schedule.
-        runtime: how to compute.
-        progress: told of each epoch.
-        initial: parameters to start from, of a model of the same sizes; random ones if None.
+        pairs: the training pairs.
+        validation: pairs that are ranked after each epoch; None for no validation.
+        words: the frozen word vectors; the word ids of the pairs are their rows.
+        config: sizes and schedule.
+        runtime: device, precision, checkpoints and curves.
+        progress: called with the entry of each epoch.
+        initial: initial parameters, of a model of the same sizes; None for random ones.
 
     Returns:
-        The model after the epoch that scored the best validation R@10 (the last one without validation), and one
-        entry an epoch: epoch, loss, learning_rate, seconds, items_per_s (pairs), and the validation metrics.
+        The model after the epoch with the best validation R@10 (the last one without validation), and one entry per
+        epoch: epoch, loss, learning_rate, seconds, items_per_s (pairs), and the validation metrics.
 
     Raises:
-        ValueError: there is no pair to learn from.
+        ValueError: there is no pair.
     """
     if not len(pairs):
         raise ValueError("no video has a clip with both features and known words: nothing to train on")
@@ -260,7 +259,7 @@ def evaluate(
         clips: clip vectors ``[pairs, video_dim]``.
         ids: word ids ``[pairs, max_words]``.
         table: word vectors below a row of zeros ``[1 + words, word_dim]``, on the model's device.
-        block: pairs that are embedded at a time.
+        block: number of pairs that are embedded at a time.
     """
     model.eval()
     device = table.device

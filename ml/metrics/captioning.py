@@ -1,8 +1,7 @@
-"""Captions against references: BLEU-4, METEOR, ROUGE-L and CIDEr-D, computed here without Java.
+"""Metrics of captions against references: BLEU-4, METEOR, ROUGE-L and CIDEr-D, without Java.
 
-Belongs here: splitting into words as caption scorers do, and the four formulas over lists of words. BLEU, ROUGE-L and
-CIDEr-D are the forms that COCO's caption scorer computes. METEOR is that of 2005 with exact and stemmed words; COCO's
-runs METEOR 1.5, which also knows synonyms and paraphrases and whose numbers must not be put beside these.
+BLEU, ROUGE-L and CIDEr-D are those of COCO's caption scorer. METEOR is the version of 2005 with exact and stemmed
+words. COCO's scorer runs METEOR 1.5, which also matches synonyms and paraphrases; its values are not comparable.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ ORDER = 4
 ROUGE_BETA = 1.2
 CIDER_SIGMA = 6.0
 BEAM = 40
-"""Partial alignments of METEOR that are followed at a time."""
+"""Partial alignments of METEOR that the beam search keeps."""
 
 _TOKEN = re.compile(
     r"""\w+?(?=n't\b)|n't\b              # don't -> do n't
@@ -38,17 +37,17 @@ _DROPPED = frozenset("'`\"()[]{}.?!,:;-\N{HORIZONTAL ELLIPSIS}\N{EN DASH}\N{EM D
 
 
 def words(caption: str) -> list[str]:
-    """Lower-case words without punctuation, contractions split as in the Penn Treebank."""
+    """Lower-case words without punctuation, with contractions split as in the Penn Treebank."""
     plain = caption.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").lower()
     return [token for token in _TOKEN.findall(plain) if token not in _DROPPED]
 
 
 def captioning_metrics(captions: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
-    """BLEU-4, METEOR and ROUGE-L of 1, CIDEr-D of 10, and how many captions there are.
+    """BLEU-4, METEOR and ROUGE-L (at most 1), CIDEr-D (at most 10), and the number of captions.
 
     Args:
-        captions: one a clip.
-        references: what people wrote of each clip, one text or more.
+        captions: one per clip.
+        references: reference captions of each clip, at least one.
 
     Raises:
         ValueError: there is no caption, or a clip has no reference.
@@ -56,7 +55,9 @@ def captioning_metrics(captions: Sequence[str], references: Sequence[Sequence[st
     if not captions:
         raise ValueError("no caption: a score needs at least one")
     if len(captions) != len(references):
-        raise ValueError(f"{len(captions)} captions and references of {len(references)} clips: one caption a clip")
+        raise ValueError(
+            f"{len(captions)} captions and references of {len(references)} clips: need one caption per clip"
+        )
     for clip, texts in enumerate(references):
         if not texts:
             raise ValueError(f"clip {clip} has no reference; leave it out of the evaluation")
@@ -75,7 +76,7 @@ def captioning_metrics(captions: Sequence[str], references: Sequence[Sequence[st
 def bleu(captions: Sequence[Words], references: Sequence[Sequence[Words]]) -> float:
     """BLEU-4 of a corpus (Papineni 2002): clipped precisions' geometric mean times the brevity penalty.
 
-    A reference's length is that nearest to the caption's, of two equally near ones the shorter.
+    The reference length is the one nearest to the caption's, of two equally near ones the shorter.
     """
     matched, made = np.zeros(ORDER), np.zeros(ORDER)
     length = reference_length = 0
@@ -109,8 +110,8 @@ def rouge_l(caption: Words, references: Sequence[Words]) -> float:
 def meteor(caption: Words, references: Sequence[Words]) -> float:
     """METEOR of the best reference (Banerjee and Lavie 2005): ``10PR/(R+9P) * (1 - (chunks/matches)^3 / 2)``.
 
-    Words are paired first if they are the same, then if their Porter stems are; of all pairings of the most words
-    that with the fewest crossings counts.
+    Words are matched if they are equal, then if their Porter stems are equal. Of all alignments with the most matches
+    the one with the fewest crossings is used.
     """
     return max((_meteor(caption, text) for text in references), default=0.0)
 
@@ -118,7 +119,7 @@ def meteor(caption: Words, references: Sequence[Words]) -> float:
 def cider_d(captions: Sequence[Words], references: Sequence[Sequence[Words]]) -> list[float]:
     """CIDEr-D of each caption (Vedantam 2015, section 5): clipped tf-idf cosines, mean over n = 1..4, times 10.
 
-    How rare an n-gram is, is counted over the clips' references; with one clip every score is 0.
+    Document frequencies of n-grams are counted over the clips' references; with one clip every score is 0.
     """
     clips_with: Ngrams = Counter()
     for texts in references:
@@ -148,7 +149,7 @@ def _ngrams(text: Words, n: int) -> Ngrams:
 
 
 def _clipped_cosine(caption: dict[tuple[str, ...], float], reference: dict[tuple[str, ...], float]) -> float:
-    """``min(c, r) . r / (|c| |r|)``: repeating a word that the reference has once does not pay."""
+    """``min(c, r) · r / (|c| |r|)``: repeating a word of the reference does not increase it."""
     product = sum(min(caption[ngram], reference[ngram]) * reference[ngram] for ngram in caption.keys() & reference)
     norms = math.hypot(*caption.values()) * math.hypot(*reference.values())
     return product / norms if norms else 0.0
@@ -164,7 +165,7 @@ def _common_subsequence(one: Words, other: Words) -> int:
 
 
 class _Alignment(NamedTuple):
-    """Pairs of places in caption and reference so far, how often they cross, and how many words stayed unpaired."""
+    """Matched positions in caption and reference, the number of crossings, and the number of unmatched words."""
 
     skipped: int
     crossings: int
@@ -187,7 +188,7 @@ def _meteor(caption: Words, reference: Words) -> float:
 def _aligned(
     caption: Words, reference: Words, form: Callable[[str], str], pairs: tuple[tuple[int, int], ...]
 ) -> tuple[tuple[int, int], ...]:
-    """The pairs so far, and those of the other words whose forms are the same; found by a beam search."""
+    """``pairs`` with further pairs of words whose forms are equal, found by a beam search."""
     mine, theirs = [form(word) for word in caption], [form(word) for word in reference]
     taken = {place for place, _ in pairs}
     beam = [_Alignment(0, 0, pairs)]
@@ -209,6 +210,6 @@ def _aligned(
 
 
 def _chunks(pairs: Sequence[tuple[int, int]]) -> int:
-    """Runs of pairs that follow each other in both texts."""
+    """Number of runs of pairs that are consecutive in both texts."""
     ordered = sorted(pairs)
     return len(ordered) - sum(b == (a[0] + 1, a[1] + 1) for a, b in pairwise(ordered))

@@ -1,7 +1,4 @@
-"""How many steps of a task are found in a video (CrossTask section 5; HowTo100M section 5.1).
-
-Belongs here: comparing frames with annotations. Not here: making predictions.
-"""
+"""Recall of the steps of a task in videos (CrossTask section 5; HowTo100M section 5.1)."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class StepHits:
-    """Of the steps that a video of a task shows, ``present``, how many were ``found``."""
+    """Number of steps that a video of a task shows, ``present``, and of those that were ``found``."""
 
     task: str
     found: int
@@ -23,7 +20,7 @@ class StepHits:
 
 
 def step_hits(task: str, predicted: NDArray[np.int64], truth: NDArray[np.bool_]) -> StepHits:
-    """A step is found if its predicted frame lies in some annotated interval of it.
+    """A step is found if its predicted frame is in one of its annotated intervals.
 
     Args:
         predicted: ``frame[steps]``.
@@ -34,10 +31,10 @@ def step_hits(task: str, predicted: NDArray[np.int64], truth: NDArray[np.bool_])
 
 
 def recall_of_tasks(hits: Iterable[StepHits]) -> dict[str, dict[str, float]]:
-    """Both recalls of each task, and how many videos they are of; videos without an annotated step do not count.
+    """Both recalls of each task, and its number of videos; videos without an annotated step are not counted.
 
-    ``recall_pooled`` is found over present steps of all videos of the task, as CrossTask's code reports it;
-    ``recall_per_video`` the mean over its videos, as its later evaluators do.
+    ``recall_pooled`` is the sum of found steps over that of present steps, as in CrossTask's code;
+    ``recall_per_video`` is the mean over the videos, as in later evaluations.
     """
     of_task: dict[str, list[StepHits]] = defaultdict(list)
     for each in hits:
@@ -54,7 +51,7 @@ def recall_of_tasks(hits: Iterable[StepHits]) -> dict[str, dict[str, float]]:
 
 
 def step_recall(hits: Iterable[StepHits]) -> dict[str, float]:
-    """Means over the tasks of both recalls, and ``queries``: how many videos were looked at.
+    """Means over the tasks of both recalls, and ``queries``, the number of videos.
 
     Raises:
         ValueError: no video has an annotated step.

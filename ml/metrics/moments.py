@@ -1,8 +1,7 @@
-"""Moments in videos: search among all videos, suppression of overlaps, and what is reported of them (TVR, section 4).
+"""Moments in videos: ranking by a model's probabilities, suppression of overlaps, and hit rates (TVR, section 4).
 
-Belongs here: from a model's probabilities to ranked moments, and from ranked moments to hit rates. Three tasks share
-the form: VCMR finds a moment among all videos, SVMR inside the right one, VR the video alone. Shares are of 1 and of
-all queries: one without an answer is a miss.
+VCMR finds a moment among all videos, SVMR within the right video, VR only the video. Rates are shares of 1 over all
+queries: a query without an answer is a miss.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ TASKS: tuple[Task, ...] = ("VCMR", "SVMR", "VR")
 RECALLS = (1, 5, 10, 100)
 IOU_THRESHOLDS = (0.5, 0.7)
 ANNOTATORS_OF_DIDEMO = 4
-"""With so many annotations of a description, two must agree with an answer (DiDeMo's rule)."""
+"""From this number of annotations, an answer must agree with two of them (DiDeMo's rule)."""
 
 Floats = NDArray[np.floating]
 
 
 class Moment(NamedTuple):
-    """A moment found: seconds of a video, given by its number."""
+    """A found moment, in seconds; ``video`` is the number of the video."""
 
     video: int
     start_s: float
@@ -38,7 +37,7 @@ class Moment(NamedTuple):
 
 @dataclass(frozen=True)
 class Truth:
-    """Where a description happens: ``intervals`` in seconds, one an annotator; ``kind`` is TVR's v, t or vt."""
+    """The moments of a description: ``intervals`` in seconds, one per annotator; ``kind`` is TVR's v, t or vt."""
 
     video: int
     intervals: tuple[tuple[float, float], ...]
@@ -47,10 +46,10 @@ class Truth:
 
 @dataclass(frozen=True)
 class Search:
-    """How moments are searched; the defaults are those of TVR.
+    """Parameters of the search for moments; the defaults are those of TVR.
 
     A moment from frame ``first`` to ``last`` is allowed if ``shortest <= last - first < longest``. ``max_overlap`` is
-    the IoU above which the worse of two moments of a video goes; None keeps all.
+    the IoU above which the worse of two moments of a video is removed; None keeps all.
     """
 
     interval_s: float = 1.5
@@ -70,7 +69,7 @@ class Search:
 
 
 def best(scores: Floats, count: int) -> NDArray[np.int64]:
-    """Places of the ``count`` greatest scores, the greatest first; of equals the first. Without sorting the rest.
+    """Positions of the ``count`` greatest scores, the greatest first, of equals the first, without sorting the rest.
 
     Scores that are not finite are left out.
     """
@@ -91,16 +90,16 @@ def moments_of_videos(
         starts: probability that the moment begins at a frame, ``[videos, frames]``; 0 in the padding.
         ends: probability that its last frame is this one, ``[videos, frames]``.
         videos: number of each row's video.
-        scores: how well each row's video fits, ``[videos]``.
+        scores: score of each row's video, ``[videos]``.
 
     Returns:
-        At most ``search.keep``, best first; moments of probability 0 are none.
+        At most ``search.keep`` moments, best first, without those of probability 0.
     """
     frames = starts.shape[1]
     lengths = np.arange(search.shortest, min(search.longest, frames))
     if not len(lengths):
         return []
-    # Only the allowed band of (first, last) is made: [videos, first, length] instead of [videos, frames, frames].
+    # Only the allowed band of (first, last) is computed: [videos, first, length] instead of [videos, frames, frames].
     padded = np.pad(np.asarray(ends, np.float64), ((0, 0), (0, int(lengths[-1]))))
     band = np.lib.stride_tricks.sliding_window_view(padded, int(lengths[-1]) + 1, axis=1)[:, :frames, lengths]
     weights = np.asarray(starts, np.float64) * np.exp(search.alpha * np.asarray(scores, np.float64))[:, None]
@@ -116,12 +115,12 @@ def moments_of_videos(
 
 
 def nearest_videos(scores: Floats, search: Search) -> NDArray[np.int64]:
-    """Numbers of the videos that are searched for moments: those with the best ``scores[videos]``."""
+    """Numbers of the videos to search for moments: those with the best ``scores[videos]``."""
     return best(scores, search.videos)
 
 
 def suppress(moments: Sequence[Moment], max_overlap: float | None) -> list[Moment]:
-    """Without those that overlap a better one of the same video by more than an IoU of ``max_overlap``."""
+    """The moments without those that overlap a better one of the same video by an IoU above ``max_overlap``."""
     if max_overlap is None:
         return list(moments)
     kept: list[Moment] = []
@@ -142,7 +141,7 @@ def iou(one: tuple[float, float], other: tuple[float, float]) -> float:
 
 
 def right(moment: Moment, truth: Truth, threshold: float) -> bool:
-    """Whether a moment is in the right video and overlaps enough: two annotations of DiDeMo's four, else one."""
+    """Whether a moment is in the right video and overlaps enough annotations: two of DiDeMo's four, else one."""
     needed = 2 if len(truth.intervals) >= ANNOTATORS_OF_DIDEMO else 1
     enough = sum(iou(moment[1:3], interval) >= threshold for interval in truth.intervals)
     return moment.video == truth.video and enough >= needed
@@ -153,14 +152,14 @@ def moment_metrics(
     truths: Mapping[int, Truth],
     thresholds: Sequence[float] = IOU_THRESHOLDS,
 ) -> dict[str, float]:
-    """Hit rates over all descriptions of ``truths``, in the order in which each answer's moments stand.
+    """Hit rates over all descriptions of ``truths``, by the order of each answer's moments.
 
     Args:
         found: per task the moments found for each description's id, best first.
         truths: by description's id.
 
     Returns:
-        ``VCMR_<iou>_R@<k>`` and ``SVMR_<iou>_R@<k>``, ``VR_R@<k>``, and the same with ``_<kind>`` behind for every
+        ``VCMR_<iou>_R@<k>`` and ``SVMR_<iou>_R@<k>``, ``VR_R@<k>``, and the same with the suffix ``_<kind>`` for every
         kind of description, for the tasks in ``found``; ``queries``.
 
     Raises:
@@ -193,7 +192,7 @@ def _same_descriptions(task: str, answers: Mapping[int, Any], truths: Mapping[in
 
 
 def _first_hit(moments: Sequence[Moment], truth: Truth, threshold: float | None) -> float:
-    """Place from 0 of the first right moment, or of the right video if there is no threshold; infinity if none is."""
+    """Position from 0 of the first right moment, or of the right video without a threshold; else infinity."""
     for place, moment in enumerate(moments):
         if moment.video == truth.video if threshold is None else right(moment, truth, threshold):
             return place
@@ -206,7 +205,7 @@ def write_predictions(
     descriptions: Mapping[int, str],
     found: Mapping[Task, Mapping[int, Sequence[Moment]]],
 ) -> None:
-    """Write the JSON that TVR's scorer reads; each moment is ``[video, start, end, score]``."""
+    """Write JSON for TVR's scorer; each moment is ``[video, start, end, score]``."""
     document: dict[str, Any] = {"video2idx": dict(video_numbers)}
     for task, answers in found.items():
         _same_descriptions(task, answers, {desc_id: Truth(0, ()) for desc_id in descriptions})
@@ -221,7 +220,7 @@ def read_predictions(path: Path) -> tuple[dict[str, int], dict[Task, dict[int, l
     """The videos' numbers and the moments of each task and description in such a file.
 
     Raises:
-        ValueError: the file has another form; it says which part.
+        ValueError: the file has another form; the message names the part.
     """
     document = json.loads(path.read_text(encoding="utf-8"))
     if "video2idx" not in document:
@@ -240,6 +239,6 @@ def read_predictions(path: Path) -> tuple[dict[str, int], dict[Task, dict[int, l
 
 
 def _moment(values: Sequence[float]) -> Moment:
-    """VR's rows may carry other times; the score may be left out."""
+    """A moment from a row of the file; rows of VR may have other times, and the score is optional."""
     video, start_s, end_s, *score = values
     return Moment(int(video), float(start_s), float(end_s), float(score[0]) if score else 0.0)

@@ -1,8 +1,8 @@
-"""Retrieval between texts and videos: ranks and what is reported of them (HowTo100M section 5.1).
+"""Retrieval between texts and videos: ranks and metrics from embeddings, scores or ranks (HowTo100M section 5.1).
 
-Belongs here: metrics over embeddings, scores or ranks. Ties are shared: a query whose own item ties with others gets
-the mean of the places that the tied ones occupy, and counts for R@k by the share of the orders that have it within the
-first k. So a scorer that cannot tell items apart scores chance, not perfection.
+Ties are shared: a query whose own item ties with others gets the mean of the tied ranks, and counts for R@k by the
+share of the orders in which its item is among the first k. A scorer that gives equal scores to all items therefore
+scores at chance level.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 RECALLS = (1, 5, 10)
 TEXT_TO_VIDEO, VIDEO_TO_TEXT = "text_to_video", "video_to_text"
 BOOTSTRAP_CELLS = 4_000_000
-"""Numbers that a block of bootstrap samples holds."""
+"""Numbers in a block of bootstrap samples."""
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """Place of each query's best own item: ``better[queries]`` foreign items score higher, ``ties[queries]`` the same.
+    """Rank of each query's best own item: ``better[queries]`` other items score higher, ``ties[queries]`` equally.
 
     ``own[queries]`` counts the own items with that best score: 1 unless a video has several captions.
     """
@@ -32,14 +32,14 @@ class Ranks:
 
     @property
     def expected(self) -> NDArray[np.float64]:
-        """Rank from 1 of the first own item, the mean over all orders of the tied ones."""
+        """Rank from 1 of the first own item, mean over all orders of the tied items."""
         return 1 + self.better + self.ties / (self.own + 1)
 
     def hits(self, k: int) -> NDArray[np.float64]:
-        """Probability of each query that an own item is among the first k, over all orders of the tied ones."""
+        """Probability of each query that an own item is among the first k, over all orders of the tied items."""
         missed = np.ones(len(self.better))
         for place in range(k):
-            # The next of the places that the tied ones share goes to a foreign item, as all before did.
+            # The next tied rank goes to another item, like all tied ranks before it.
             foreign = np.clip(self.ties - place, 0, None)
             missed = np.where(place < k - self.better, missed * foreign / (foreign + self.own), missed)
         return 1 - missed
@@ -59,8 +59,8 @@ def ranks_both_ways(
 ) -> dict[str, Ranks]:
     """Ranks of each text's own video, and of the best caption of each video that has one, by the dot product.
 
-    Products are summed in float64 and then rounded to float32: equal embeddings have equal scores, in whatever block
-    they are. Embeddings may be memory-mapped; a block of scores is in memory at once.
+    Products are summed in float64 and then rounded to float32, so that equal embeddings have equal scores in every
+    block. Embeddings may be memory-mapped; a block of scores is in memory at once.
 
     Args:
         text: embeddings ``[texts, dim]``.
@@ -69,9 +69,9 @@ def ranks_both_ways(
         block: texts and videos that are compared at a time.
 
     Returns:
-        Ranks by direction. From video to text the other captions of the video are no competitors.
+        Ranks by direction. From video to text the other captions of the video are not counted as competitors.
     """
-    if "mps" in (text.device.type, video.device.type):  # it has no float64
+    if "mps" in (text.device.type, video.device.type):  # MPS has no float64
         text, video = text.cpu(), video.cpu()
     own = torch.arange(len(text), device=text.device) if own is None else own.to(text.device)
     mine = torch.cat(
@@ -94,17 +94,19 @@ def ranks_both_ways(
             of_video[:, columns] += _better_and_equal(scores, best[None, columns], 0)
     captions = torch.bincount(own, minlength=len(video))
     alike = torch.bincount(own, mine == best[own], minlength=len(video)).long()
-    asked = captions > 0
+    captioned = captions > 0
     return {
         TEXT_TO_VIDEO: _ranks(of_text, torch.ones_like(own), mine.isnan(), len(video) - torch.ones_like(own)),
-        VIDEO_TO_TEXT: _ranks(of_video[:, asked], alike[asked], best[asked].isnan(), (len(text) - captions)[asked]),
+        VIDEO_TO_TEXT: _ranks(
+            of_video[:, captioned], alike[captioned], best[captioned].isnan(), (len(text) - captions)[captioned]
+        ),
     }
 
 
 def ranks_of_scores(scores: torch.Tensor, own: torch.Tensor | None = None) -> Ranks:
     """Ranks from ``scores[text, video]``; ``own`` as for ``ranks_both_ways``.
 
-    A score that is not a number makes the query rank last.
+    A query with a score that is NaN ranks last.
     """
     own = torch.arange(len(scores), device=scores.device) if own is None else own
     mine = scores.gather(1, own[:, None])
@@ -160,11 +162,11 @@ def bootstrap_intervals(found: Ranks, seed: int, samples: int = 1000, level: flo
 
 
 def chance(candidates: int, queries: int | None = None, own: NDArray[np.int64] | None = None) -> dict[str, float]:
-    """What guessing among ``candidates`` scores, in the form of ``retrieval_metrics``.
+    """Expected metrics of random guesses among ``candidates``, in the form of ``retrieval_metrics``.
 
     Args:
-        queries: how many there are; None for one a candidate.
-        own: how many of the candidates are right, ``[queries]``; None for one each.
+        queries: number of queries; None for one per candidate.
+        own: number of right candidates, ``[queries]``; None for one each.
     """
     queries = candidates if queries is None else queries
     own = np.ones(queries, np.int64) if own is None else own
@@ -172,14 +174,14 @@ def chance(candidates: int, queries: int | None = None, own: NDArray[np.int64] |
 
 
 def _better_and_equal(scores: torch.Tensor, mine: torch.Tensor, axis: int) -> torch.Tensor:
-    """Along an axis, how many scores are above ``mine`` and how many are equal: ``[2, queries]``."""
-    # Not "scores > mine": a NaN is never greater, and a model that diverged would look perfect.
+    """Numbers of scores above ``mine`` and equal to it along an axis: ``[2, queries]``."""
+    # Not "scores > mine": a NaN is never greater, so a diverged model would get perfect ranks.
     return torch.stack([(~(scores <= mine)).sum(axis), (scores == mine).sum(axis)])
 
 
-def _ranks(counts: torch.Tensor, own: torch.Tensor, broken: torch.Tensor, foreign: torch.Tensor) -> Ranks:
-    """From ``counts[2, queries]``, in which own items are among the equal ones; those that are NaN rank last."""
-    better = torch.where(broken, foreign, counts[0])
-    ties = torch.where(broken, 0, counts[1] - own)
-    own = torch.where(broken, 1, own)
+def _ranks(counts: torch.Tensor, own: torch.Tensor, invalid: torch.Tensor, foreign: torch.Tensor) -> Ranks:
+    """Ranks from ``counts[2, queries]``, where the equal items include own ones; queries with NaN rank last."""
+    better = torch.where(invalid, foreign, counts[0])
+    ties = torch.where(invalid, 0, counts[1] - own)
+    own = torch.where(invalid, 1, own)
     return Ranks(better.cpu().numpy(), ties.cpu().numpy(), own.cpu().numpy())

@@ -1,6 +1,6 @@
 """Filtering by Chebyshev polynomials of the Laplacian: order · |E| operations, no eigenvectors.
 
-Belongs here: coefficients, their error, and the recurrence on torch sparse CSR. Not here: the kernels themselves.
+See ``ml.spectral.filters`` for the kernels.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from ml.spectral.filters import Kernel
 from ml.spectral.laplacian import Laplacian, checked_signal
 
 QUADRATURE = 8
-"""Quadrature points for each coefficient, so that what is above the order hardly aliases into it."""
+"""Quadrature points per coefficient, so that higher orders hardly alias into the coefficients."""
 
 GRID = 10_000
-"""Frequencies at which the error of an approximation is looked for."""
+"""Number of frequencies at which the error of an approximation is evaluated."""
 
 
 def jackson_damping(order: int) -> np.ndarray:
-    """Factors ``[order + 1]`` that keep a truncated series of a step from ringing (Weiße et al. 2006, equation 71)."""
+    """Factors ``[order + 1]`` that prevent ringing of a truncated series of a step (Weiße et al. 2006, equation 71)."""
     n, N = np.arange(order + 1), order + 1
     angle = np.pi / (N + 1)
     return ((N - n + 1) * np.cos(angle * n) + np.sin(angle * n) / np.tan(angle)) / (N + 1)
@@ -35,7 +35,7 @@ def chebyshev_coefficients(kernel: Kernel, order: int, lambda_max: float, jackso
     """``c[order + 1]`` of g(λ) ≈ Σ_k c_k T_k(2λ/λ_max − 1).
 
     Args:
-        jackson: damp them. Smooth kernels get less exact; kernels with a step lose their overshoot.
+        jackson: damp the coefficients. Smooth kernels become less exact; kernels with a step lose their overshoot.
 
     Raises:
         ValueError: a negative order, or a kernel that is not finite on (0, λ_max).
@@ -53,12 +53,12 @@ def chebyshev_coefficients(kernel: Kernel, order: int, lambda_max: float, jackso
 
 
 def chebyshev_values(coefficients: np.ndarray, lambda_max: float, frequencies: np.ndarray) -> np.ndarray:
-    """The polynomial p(λ) that the coefficients stand for, at ``frequencies[P]``."""
+    """The polynomial p(λ) with these coefficients, at ``frequencies[P]``."""
     return chebyshev.chebval(2 * np.asarray(frequencies) / lambda_max - 1, coefficients)
 
 
 def chebyshev_error(kernel: Kernel, order: int, lambda_max: float, jackson: bool = False) -> float:
-    """max |g − p| over [0, λ_max], on a fine grid; what filtering adds to a signal is at most this times its norm."""
+    """max |g − p| over [0, λ_max], on a fine grid; the error of filtering is at most this times the signal's norm."""
     frequencies = np.linspace(0, lambda_max, GRID)
     coefficients = chebyshev_coefficients(kernel, order, lambda_max, jackson)
     return float(np.max(np.abs(kernel(frequencies) - chebyshev_values(coefficients, lambda_max, frequencies))))
@@ -76,7 +76,7 @@ def filter_signal(
     """g(L)x by a polynomial of the given order, in the shape of the signal ``[N]`` or ``[N, S]``.
 
     Args:
-        dtype: float32 costs half of float64, and errs by about 1e-6 of the signal.
+        dtype: float32 takes half the time of float64, with an error of about 1e-6 of the signal.
 
     Raises:
         ValueError: a signal of another graph or with numbers that are not finite, or a kernel that is not finite.
@@ -93,7 +93,7 @@ def analyze(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
 ) -> np.ndarray:
-    """``[F, N]`` or ``[F, N, S]``: the signal through each of F filters, for the price of one recurrence.
+    """``[F, N]`` or ``[F, N, S]``: the signal through each of F filters, at the cost of one recurrence.
 
     Arguments and errors as in ``filter_signal``.
     """
@@ -120,7 +120,7 @@ def synthesize(
 ) -> np.ndarray:
     """Σ_f g_f(L) y_f of ``responses[F, N]`` or ``[F, N, S]``, the adjoint of ``analyze``.
 
-    With a tight frame of bound A, ``synthesize(analyze(x)) / A`` is x, but for the error of the polynomials.
+    With a tight frame of bound A, ``synthesize(analyze(x)) / A`` is x, except for the error of the polynomials.
     """
     if len(responses) != len(kernels):
         raise ValueError(f"{len(responses)} responses and {len(kernels)} filters: must be equally many")
@@ -140,7 +140,8 @@ def spectrogram(
 ) -> np.ndarray:
     """Energy of a signal ``[N]`` at each node and in each band, ``[N, F]``: (g_f(L)x)_i².
 
-    In ``random_walk`` times d_i. With a tight frame of bound A it sums to A‖x‖² in the norm of the Laplacian.
+    With ``random_walk`` it is multiplied by d_i. With a tight frame of bound A it sums to A‖x‖² in the norm of the
+    Laplacian.
     """
     return np.square(analyze(laplacian, kernels, signal, order, dtype=dtype)).T * laplacian.weights[:, None]
 
@@ -148,14 +149,14 @@ def spectrogram(
 class Recurrence:
     """Chebyshev polynomials of a symmetric matrix ``L[N, N]``, applied to signals.
 
-    The interval [low, high] of frequencies is what they map to [−1, 1]; below it, they grow fast.
+    The frequencies in [low, high] are mapped to [−1, 1]; below that interval the polynomials grow fast.
     """
 
     def __init__(self, matrix: sparse.csr_array, dtype: torch.dtype, device: torch.device | str = "cpu") -> None:
         self.matrix = csr_tensor(matrix, dtype, device)
 
     def polynomials(self, start: Tensor, order: int, low: float, high: float) -> Iterator[Tensor]:
-        """T_0 x … T_order x for x = ``start[N, S]``. Each is overwritten by the next but one."""
+        """T_0 x … T_order x for x = ``start[N, S]``. Each is overwritten two steps later."""
         scale, shift = 2 / (high - low), (high + low) / (high - low)
         previous = start.clone()
         yield previous

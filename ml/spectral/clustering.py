@@ -1,4 +1,4 @@
-"""Clusters from the first modes of a graph, and the measure of any clusters. Not here: METIS."""
+"""Spectral clusters from the first modes of a graph, and the normalised cut of any clusters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ml.spectral.laplacian import checked_adjacency
 from ml.spectral.modes import matrix_modes
 
 MODE_TOLERANCE = 1e-4
-"""k-means does not see smaller errors of the modes."""
+"""Smaller errors of the modes do not change the result of k-means."""
 
 KMEANS_STARTS = 4
 
@@ -19,18 +19,18 @@ def spectral_clusters(adjacency: sparse.csr_array, clusters: int, seed: int) -> 
     """Clusters with a small normalised cut: k-means on the rows of the leading modes of D_τ^-½ A D_τ^-½, scaled to 1.
 
     D_τ = D + τI with the mean degree as τ (Qin and Rohe 2013). Without τ, the first modes of a graph such as that of
-    co-purchases are its small components and dangling ends, and say nothing of the rest. Isolated nodes, which have no
-    mode, form no cluster of their own but go where k-means puts the origin.
+    co-purchases describe only its small components and dangling ends. Isolated nodes, which have no mode, do not form
+    a cluster of their own; k-means assigns them to the cluster of the origin.
 
     Args:
         adjacency: ``[N, N]``, symmetric, weights not negative.
 
     Returns:
-        ``cluster[N]``, int64 from 0. Nothing makes them equally large.
+        ``cluster[N]``, int64 from 0. Their sizes are not balanced.
 
     Raises:
         ValueError: not between 1 and N clusters, or an adjacency that ``laplacian`` refuses.
-        ConvergenceError: the modes were not found.
+        ConvergenceError: the solver did not converge.
     """
     weights = checked_adjacency(adjacency)
     nodes = weights.shape[0]
@@ -38,7 +38,7 @@ def spectral_clusters(adjacency: sparse.csr_array, clusters: int, seed: int) -> 
         raise ValueError(f"{clusters} clusters of {nodes} nodes: must be between 1 and {nodes}")
     degrees = np.asarray(weights.sum(axis=1))
     if not degrees.any():
-        raise ValueError(f"the graph of {nodes} nodes has no edges, so that nothing tells its nodes apart")
+        raise ValueError(f"the graph of {nodes} nodes has no edges, so its nodes cannot be clustered")
     scale = sparse.diags_array(1 / np.sqrt(degrees + degrees.mean()))
     damped = sparse.csr_array(sparse.eye_array(nodes) - scale @ weights @ scale)
     _, modes = matrix_modes(damped, np.empty((nodes, 0)), clusters, 2.0, MODE_TOLERANCE, seed)
@@ -50,7 +50,7 @@ def spectral_clusters(adjacency: sparse.csr_array, clusters: int, seed: int) -> 
 def normalized_cut(adjacency: sparse.csr_array, clusters: np.ndarray) -> float:
     """Σ over the clusters of the weight that leaves a cluster, divided by the sum of its nodes' degrees.
 
-    Between 0 and the number of clusters; clusters without edges count 0.
+    It is between 0 and the number of clusters; clusters without edges contribute 0.
 
     Args:
         clusters: ``cluster[N]``, numbers from 0.

@@ -1,4 +1,4 @@
-"""How the frequencies of a large graph are distributed, by the kernel polynomial method. Not here: modes."""
+"""Density of the frequencies of a large graph, by the kernel polynomial method. See ``ml.spectral.modes``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ml.spectral.chebyshev import Recurrence, jackson_damping
 from ml.spectral.laplacian import Laplacian
 
 PROBES_AT_ONCE = 32
-"""Bounds the memory to a few arrays of this many signals."""
+"""Limits the memory to a few arrays of this number of signals."""
 
 
 @dataclass(frozen=True)
@@ -19,14 +19,14 @@ class SpectralDensity:
     """The share of eigenvalues per unit of frequency, by R random probes z (Weiße et al. 2006, sections II.B to II.D).
 
     ``moments[R, order + 1]`` are zᵀT_k(2L/λ_max − 1)z / N, whose mean estimates tr T_k / N. A single eigenvalue appears
-    as a bell of width π λ_max / (2 order) or less. The standard errors are those of the probes alone.
+    as a bell of width π λ_max / (2 order) or less. The standard errors are those of the probes only.
     """
 
     moments: np.ndarray
     lambda_max: float
 
     def at(self, frequencies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Density ``[P]`` and its standard error at ``frequencies[P]``, which lie inside (0, λ_max); never negative."""
+        """Density ``[P]`` and its standard error at ``frequencies[P]``, which must be in (0, λ_max); never negative."""
         angles = self._angles(frequencies)
         series = 2 * np.cos(np.outer(self._degrees, angles))
         series[0] = 1
@@ -62,7 +62,7 @@ def spectral_density(
     """The density of the spectrum, from order/2 products of L with each of ``probes`` signals of random signs.
 
     Raises:
-        ValueError: an order below 1, or fewer than two probes, which would leave the error unknown.
+        ValueError: an order below 1, or fewer than two probes, from which no error can be estimated.
     """
     if order < 1 or probes < 2:
         raise ValueError(f"order {order}, {probes} probes: must be at least 1 and 2")
@@ -78,7 +78,7 @@ def spectral_density(
 
 
 def _moments(recurrence: Recurrence, probes: torch.Tensor, order: int, lambda_max: float) -> np.ndarray:
-    """``moments[R, order + 1]``: T_2k = 2T_k² − 1 and T_2k−1 = 2T_k T_k−1 − T_1 give two moments a product."""
+    """``moments[R, order + 1]``: T_2k = 2T_k² − 1 and T_2k−1 = 2T_k T_k−1 − T_1 give two moments per product."""
     nodes, columns = probes.shape
     moments = np.ones((columns, order + 2))
     previous = probes

@@ -1,7 +1,7 @@
-"""Kernels g(λ) of graph filters, alone and in banks. Not here: applying them to signals.
+"""Kernels g(λ) of graph filters, single and in banks. See ``ml.spectral.chebyshev`` for filtering.
 
 A kernel maps frequencies of any shape to responses of the same shape. Scales are in units of 1/λ, so that a kernel
-means the same on any interval; the banks divide [0, ``lambda_max``] among their filters.
+has the same meaning on any interval; the banks divide [0, ``lambda_max``] among their filters.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The graph Fourier transform: modes of a Laplacian, all of a small graph or the first k of a large one.
 
-Not here: the iterative solvers (``modes.py``), and filters that need no modes (``chebyshev.py``).
+See ``ml.spectral.modes`` for the iterative solvers, ``ml.spectral.chebyshev`` for filters that need no modes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ class FourierBasis:
     """Modes u_k of L in ascending order of their frequencies λ_k; Lu_k = λ_k u_k.
 
     ``frequencies[K]``; ``modes[N, K]``, orthonormal in ⟨x, y⟩ = Σ w_i x_i y_i with the ``weights[N]`` of the Laplacian,
-    each with its largest entry positive; ``residuals[K]`` ‖Lu − λu‖ in that norm: an eigenvalue lies within it.
+    each with its largest entry positive; ``residuals[K]`` ‖Lu − λu‖ in that norm: an eigenvalue is within that
+    distance.
     """
 
     frequencies: np.ndarray
@@ -33,8 +34,8 @@ def fourier_basis(laplacian: Laplacian, k: int | None = None, tolerance: float =
     """The first ``k`` modes, or all of them.
 
     Graphs of up to ``modes.DENSE_NODES`` nodes, and full bases, are solved densely. Otherwise each connected component
-    is solved iteratively; the modes of frequency 0 are known without solving. What residuals cannot tell is whether a
-    frequency was skipped; blocks that are larger than k make it unlikely.
+    is solved iteratively; the modes of frequency 0 are known without solving. Residuals do not show whether a
+    frequency was skipped; blocks that are larger than k make that unlikely.
 
     Args:
         tolerance: largest residual, relative to the k-th frequency.
@@ -46,7 +47,7 @@ def fourier_basis(laplacian: Laplacian, k: int | None = None, tolerance: float =
     nodes = laplacian.nodes
     if k is None and nodes > MAX_EXACT_NODES:
         raise ValueError(
-            f"a full basis of {nodes} nodes takes {8 * nodes**2 / 1e9:.1f} GB: ask for the first k modes, "
+            f"a full basis of {nodes} nodes takes {8 * nodes**2 / 1e9:.1f} GB: request the first k modes, "
             "or filter with Chebyshev polynomials"
         )
     if k is not None and not 1 <= k <= nodes:
@@ -71,7 +72,7 @@ def gft(basis: FourierBasis, signal: np.ndarray) -> np.ndarray:
 
 
 def inverse_gft(basis: FourierBasis, coefficients: np.ndarray) -> np.ndarray:
-    """x = Σ_k x̂_k u_k of ``[K]`` or ``[K, S]``; with fewer modes than nodes, what those modes hold of x."""
+    """x = Σ_k x̂_k u_k of ``[K]`` or ``[K, S]``; with fewer modes than nodes, the projection of x on those modes."""
     array = np.asarray(coefficients)
     if len(array) != len(basis.frequencies):
         raise ValueError(f"coefficients of shape {array.shape}: the basis has {len(basis.frequencies)} modes")

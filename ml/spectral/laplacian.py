@@ -1,12 +1,12 @@
-"""Laplacians of an undirected graph, and how smooth a signal is on it. Not here: spectra and filters.
+"""Laplacians of an undirected graph, and the smoothness of a signal on it. See ``ml.spectral.fourier``.
 
 Rules, the same for every normalisation:
 
-- **Disconnected graphs** are as good as others: the eigenvalue 0 has one mode for each connected component.
+- **Disconnected graphs** are valid: the eigenvalue 0 has one mode per connected component.
 - **An isolated node** is a component of its own: its row of L is 0, also where a formula would divide by its degree.
-- **A self-loop** counts once in its node's degree. It therefore cancels in D − A, and makes the walk of the normalised
-  Laplacians stay where it is (a node with nothing but a loop is an isolated node).
-- **Directed graphs**, negative and non-finite weights are refused: no Laplacian here has a meaning for them.
+- **A self-loop** counts once in its node's degree. It therefore cancels in D − A, and lets the walk of the normalised
+  Laplacians stay at the node (a node whose only edge is a loop is an isolated node).
+- **Directed graphs**, negative and non-finite weights are errors: these Laplacians are not defined for them.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from scipy import sparse
 LaplacianNormalization = Literal["combinatorial", "symmetric", "random_walk"]
 
 ASYMMETRY = 1e-6
-"""Difference of A from Aᵀ, relative to the largest weight, that still counts as rounding."""
+"""Largest difference between A and Aᵀ, relative to the largest weight, that counts as rounding."""
 
 BOUND_STEPS = 20
-"""Power steps that sharpen the bound of the combinatorial spectrum."""
+"""Power steps that tighten the bound of the combinatorial spectrum."""
 
 
 @dataclass(frozen=True)
 class Laplacian:
-    """A Laplacian of N nodes, as a symmetric matrix and the similarity that leads to it.
+    """A Laplacian of N nodes, as a symmetric matrix and the similarity transform to it.
 
     L_rw = D^-½ L_sym D^½ is not symmetric, but has the spectrum of ``symmetric[N, N]`` (float64); its modes are
     orthonormal in ⟨x, y⟩ = Σ d_i x_i y_i. For the other two, L is ``symmetric`` itself. ``degrees[N]`` are those of A.
@@ -65,8 +65,8 @@ class Laplacian:
 
         2 for the normalised ones (reached by bipartite graphs). The combinatorial spectrum stays below the spectral
         radius of Q = |L|, which by Collatz and Wielandt is at most max_i (Qx)_i / x_i for every x > 0. The bound
-        begins with the largest doubled degree (x = 1), and steps x ← Qx never raise it. It is close where
-        a hub or a bipartite part leads the spectrum. A graph without edges, where L = 0, gets 1.
+        starts with the largest doubled degree (x = 1), and steps x ← Qx never raise it. It is close if
+        a hub or a bipartite part has the largest eigenvalue. A graph without edges, where L = 0, gets 1.
         """
         if self.normalization != "combinatorial":
             return 2.0

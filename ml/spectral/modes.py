@@ -1,4 +1,4 @@
-"""The first modes of a large Laplacian. Belongs here: solvers, and checks of what they return. Not here: uses."""
+"""Solvers for the first modes of a large Laplacian, with checks of their results. See ``ml.spectral.fourier``."""
 
 from __future__ import annotations
 
@@ -18,45 +18,45 @@ DENSE_NODES = 1_500
 """Components up to this size are solved densely, within a second."""
 
 MAX_EXACT_NODES = 10_000
-"""Largest graph that is ever solved densely: N² float64 are 0.8 GB there, and the solution takes minutes."""
+"""Largest graph that is solved densely: its N² float64 numbers take 0.8 GB, and the solution takes minutes."""
 
 MAX_PRODUCTS = 20_000
-"""Products of the matrix and a block before subspace iteration gives up."""
+"""Maximum number of products of the matrix and a block in subspace iteration."""
 
 AMPLIFICATION = 1e10
 MIN_DEGREE, MAX_DEGREE = 10, 300
-"""A filter amplifies the lowest frequency so much against those above the block: more would drown the others."""
+"""Amplification of the lowest frequency relative to those above the block; more would lose the others to rounding."""
 
 STRETCHED = 20
-"""A spectrum that reaches beyond this many mean degrees, as hubs make it, is left to LOBPCG with its preconditioner."""
+"""Spectra beyond this number of mean degrees, as of graphs with hubs, are solved by preconditioned LOBPCG."""
 
 GUARD_MODES = 5
-"""LOBPCG's block beyond the modes asked for: its last ones converge late."""
+"""Extra modes in LOBPCG's block, because the last ones converge late."""
 
 LOBPCG_ROUNDS = 20
 LOBPCG_ITERATIONS = 25
-"""Iterations of a round; between two rounds the residuals are looked at."""
+"""Iterations per round; the residuals are checked between rounds."""
 
 SMOOTHING_STEPS = 6
 SMOOTHED_FROM = 0.1
-"""The preconditioner comes close to the inverse on normalised frequencies between this and 2."""
+"""The preconditioner approximates the inverse on normalised frequencies between this and 2."""
 
 Modes = tuple[np.ndarray, np.ndarray]
 """Eigenvalues ``[k]``, ascending, and orthonormal eigenvectors ``[n, k]``."""
 
 
 class ConvergenceError(RuntimeError):
-    """A solver stopped with residuals above the tolerance; the message says how far it came."""
+    """A solver stopped with residuals above the tolerance; the message names the residual."""
 
 
 def first_modes(laplacian: Laplacian, k: int, tolerance: float, seed: int) -> Modes:
     """The first k modes of ``laplacian.symmetric``.
 
-    The spectrum of a graph is that of its components together, each of which has 0 once, with a known eigenvector. So
-    no solver meets 0 many times over, which it would find hard.
+    The spectrum of a graph is the union of those of its components, each of which has the eigenvalue 0 once, with a
+    known eigenvector. The solvers therefore never get a multiple eigenvalue 0, with which they would converge slowly.
 
     Raises:
-        ValueError: so many modes of a graph so large that neither a dense nor an iterative solver takes it.
+        ValueError: the graph is too large for the dense solver, and k too large for the iterative ones.
         ConvergenceError: a residual above ``tolerance`` times the last eigenvalue.
     """
     if laplacian.nodes <= DENSE_NODES:
@@ -93,7 +93,7 @@ def matrix_modes(matrix: sparse.csr_array, known: np.ndarray, k: int, top: float
         values, vectors = _dense(matrix, known.shape[1] + k)
         return values[known.shape[1] :], vectors[:, known.shape[1] :]
     if many:
-        raise ValueError(f"{k} modes of a component of {nodes} nodes: ask for less than a fifth of them")
+        raise ValueError(f"{k} modes of a component of {nodes} nodes: request less than a fifth of them")
     generator = np.random.default_rng(seed)
     if top > STRETCHED * matrix.diagonal().mean():
         return _lobpcg(matrix, known, k, tolerance, generator)
@@ -111,7 +111,7 @@ def _filtered_subspace(
     """Subspace iteration with Chebyshev filters (Zhou, Saad, Tiago, Chelikowsky 2006).
 
     Each pass applies the polynomial that is small between the block's largest frequency and the top of the spectrum,
-    and grows below; then Rayleigh and Ritz. Blocks meet frequencies of any multiplicity, and make products cheap.
+    and grows below; then Rayleigh and Ritz. Blocks find frequencies of any multiplicity, and make products cheap.
     """
     recurrence = Recurrence(matrix, torch.float64)
     block = torch.from_numpy(generator.normal(size=(len(known), k + max(GUARD_MODES, k // 4))))
@@ -120,7 +120,7 @@ def _filtered_subspace(
     worst, limit, products = np.inf, 0.0, 0
     while products < MAX_PRODUCTS:
         if len(values):
-            # Of the known modes, all at 0, rounding leaves traces that must not grow beyond the others.
+            # Rounding leaves parts of the known modes, all at 0, which must not grow beyond the others.
             degree = _degree(0.0 if known.size else float(values[0]), float(values[-1]), top)
             *_, block = recurrence.polynomials(block, degree, float(values[-1]), top)
             products += degree
@@ -133,7 +133,7 @@ def _filtered_subspace(
             return values[:k].numpy(), block[:, :k].numpy()
     raise ConvergenceError(
         f"subspace iteration reached a residual of {worst:.1e}, not {limit:.1e}, in {products} products: "
-        "raise the tolerance, or ask for fewer modes"
+        "raise the tolerance, or request fewer modes"
     )
 
 
@@ -146,13 +146,13 @@ def _degree(lowest: float, low: float, top: float) -> int:
 def _lobpcg(
     matrix: sparse.csr_array, known: np.ndarray, k: int, tolerance: float, generator: np.random.Generator
 ) -> Modes:
-    """LOBPCG beside the known modes; the preconditioner makes the hubs, which stretch the spectrum, harmless."""
+    """LOBPCG orthogonal to the known modes; the preconditioner compensates the large eigenvalues of hubs."""
     vectors = generator.normal(size=(len(known), k + GUARD_MODES))
     multiply, precondition = _product(matrix), _preconditioner(matrix)
     locked = 0.0
     for _ in range(LOBPCG_ROUNDS):
         with warnings.catch_warnings():
-            # Whether it came far enough is what the residuals below decide.
+            # The residuals below decide whether it converged.
             warnings.filterwarnings("ignore", message="Exited", category=UserWarning)
             values, block = lobpcg(
                 multiply,
@@ -170,14 +170,14 @@ def _lobpcg(
         locked = limit / 3
     raise ConvergenceError(
         f"LOBPCG reached a residual of {worst:.1e}, not {limit:.1e}, in "
-        f"{LOBPCG_ROUNDS * LOBPCG_ITERATIONS} iterations: raise the tolerance, or take a normalised Laplacian"
+        f"{LOBPCG_ROUNDS * LOBPCG_ITERATIONS} iterations: raise the tolerance, or use a normalised Laplacian"
     )
 
 
 def _residual(
     matrix: sparse.csr_array, values: np.ndarray, vectors: np.ndarray, tolerance: float
 ) -> tuple[float, float]:
-    """The largest ‖Lu − λu‖, and what it may be: the tolerance of the last eigenvalue, or rounding if that is more."""
+    """The largest ‖Lu − λu‖, and its limit: the tolerance of the last eigenvalue, or rounding if that is larger."""
     worst = np.linalg.norm(matrix @ vectors - vectors * values, axis=0).max()
     rounding = 100 * np.finfo(np.float64).eps * matrix.diagonal().max()
     return float(worst), float(max(tolerance * values[-1], rounding))

@@ -1,6 +1,6 @@
 """From captions to words: tokens and stop words (HowTo100M sections 3.2 and 4.1).
 
-The list ``stop_words.txt`` is plain text that a person may edit.
+The list ``stop_words.txt`` is plain text and editable.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ def published_tokens(text: str) -> list[str]:
 
 @cache
 def stop_words() -> frozenset[str]:
-    """English words that name nothing visible, in lower case."""
+    """English words that do not name anything visible, in lower case."""
     text = files(__package__).joinpath("stop_words.txt").read_text(encoding="utf-8")
     return frozenset(line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#"))
 
 
 def clean(text: str) -> str:
-    """The text without stop words, its other words joined by blanks; empty if it has no other."""
+    """The text without stop words, its other words joined by blanks; empty if there are none."""
     return " ".join(word for word in tokenize(text) if word.lower() not in stop_words())

@@ -1,7 +1,4 @@
-"""What a network that turns pictures into vectors must offer.
-
-Belongs here: the protocol. Each network has a file of its own, and ``registry`` knows them all.
-"""
+"""The protocol of networks that turn pictures into vectors. See ``ml.vision.registry`` for the networks."""
 
 from __future__ import annotations
 
@@ -14,16 +11,16 @@ from ml.vision.sampling import Sampling, SourceVideo
 
 
 class Backbone(Protocol):
-    """A frozen network and how its pictures are to be prepared."""
+    """A frozen network, and the preparation of its pictures."""
 
     name: str
     dim: int
     """Numbers in a vector."""
     fingerprint: str
-    """Hash of the weights and of the preprocessing: vectors with the same one are comparable."""
+    """Hash of the weights and of the preprocessing: vectors with equal fingerprints are comparable."""
 
     def sampling(self, video: SourceVideo) -> Sampling:
-        """Which pictures of a video this network wants; few networks let it depend on the video."""
+        """The pictures of a video that the network needs; for most networks it is the same for all videos."""
         ...
 
     def __call__(self, clips: NDArray[np.uint8]) -> NDArray[np.float32]:

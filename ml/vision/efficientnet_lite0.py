@@ -1,6 +1,6 @@
 """EfficientNet-Lite0 with ImageNet weights (arXiv 1905.11946; the Lite variant of its authors).
 
-The weights come inside a Python package, so that features can be made where no model hub is in reach.
+The weights are part of a Python package, so that features can be made without access to a model hub.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class _PooledMaps(nn.Module):
 
 
 def _join_padding(module: nn.Module) -> None:
-    """Fewer passes: equal padding on both sides becomes the convolution's own, activations overwrite their input."""
+    """Fewer passes over memory: symmetric padding moves into the convolution, activations overwrite their input."""
     for child in module.children():
         if isinstance(child, nn.ReLU6):
             child.inplace = True

@@ -1,6 +1,6 @@
-"""Image encoders of today, from open_clip and timm, which the extra ``vision`` installs.
+"""Image encoders of open_clip and timm, which the extra ``vision`` installs.
 
-Belongs here: their geometry and colours, as each library tells them. Weights come from a file, never from a hub.
+Geometry and colours are those of each library. Weights are read from a file, never from a hub.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ml.vision.weights import load_parameters, read_weights
 
 
 class _ImageEncoder(FrozenNetwork):
-    """An encoder of one picture a second, whose middle square it sees; its vectors have unit length."""
+    """An encoder of the middle square of one picture per second; its vectors have unit length."""
 
     def __init__(
         self,
@@ -51,14 +51,14 @@ class _ImageEncoder(FrozenNetwork):
         )
 
     def sampling(self, video: SourceVideo) -> Sampling:
-        """One picture a second, whatever the video."""
+        """One picture per second, for all videos."""
         return self._sampling
 
 
 class OpenClip(_ImageEncoder):
-    """The image tower of ``open_clip-<architecture>``: vectors in the space that pictures share with text.
+    """The image tower of ``open_clip-<architecture>``: vectors in the joint space of pictures and text.
 
-    The shorter side is scaled to the model's size, whatever way of resizing the model was trained with.
+    The shorter side is scaled to the model's size, regardless of the resizing that the model was trained with.
     """
 
     def __init__(self, spec: BackboneSpec, options: Options, weights: Weights | None = None) -> None:
@@ -83,7 +83,7 @@ class OpenClip(_ImageEncoder):
 
 
 class Timm(_ImageEncoder):
-    """The encoder ``timm-<architecture>`` without its classifier, on pictures cut as the model was tested."""
+    """The encoder ``timm-<architecture>`` without its classifier, on pictures cropped as in the model's evaluation."""
 
     def __init__(self, spec: BackboneSpec, options: Options, weights: Weights | None = None) -> None:
         library = _library("timm")
@@ -108,7 +108,7 @@ class Timm(_ImageEncoder):
 
 
 class _ImageTower(nn.Module):
-    """The pooled vector, without the vectors of places that some towers give beside it."""
+    """The pooled vector, without the vectors of patches that some towers also return."""
 
     def __init__(self, tower: nn.Module) -> None:
         super().__init__()
@@ -127,7 +127,7 @@ def _library(name: str) -> ModuleType:
 
 
 def _architecture(backbone: str, known: Sequence[str], before_dot: bool = False) -> str:
-    """What follows the library in the name of a backbone; timm puts the training run after a dot."""
+    """The part of a backbone's name after the library; timm appends the training run after a dot."""
     library, _, architecture = backbone.partition("-")
     if (architecture.partition(".")[0] if before_dot else architecture) not in known:
         raise ValueError(
@@ -139,5 +139,5 @@ def _architecture(backbone: str, known: Sequence[str], before_dot: bool = False)
 def _square(backbone: str, size: int | Sequence[int]) -> int:
     height, width = (size, size) if isinstance(size, int) else size
     if height != width:
-        raise ValueError(f"backbone {backbone!r}: takes pictures of {height} x {width}; only squares are cut")
+        raise ValueError(f"backbone {backbone!r}: takes pictures of {height} x {width}; only squares are supported")
     return height

@@ -1,6 +1,6 @@
-"""What may be asked for: networks by name, presets of streams, where weights are, how networks run.
+"""Options of feature extraction: networks by name, presets of streams, files of weights, how networks run.
 
-Belongs here: plain values, without torch, so that definitions that name them load fast.
+This module does not import torch, so that definitions that use it load fast.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from fractions import Fraction
 
 @dataclass(frozen=True)
 class BackboneSpec:
-    """A stream of features: the network that makes it, and what that network leaves open.
+    """A stream of features: its network, and the options of that network.
 
-    ``clip_s`` is the seconds of video that a row stands for (None where the network fixes them). ``consistent`` turns
-    on the departures from the published extraction that make rows comparable across files.
+    ``clip_s`` is the seconds of video per row (None if the network fixes them). ``consistent`` enables the deviations
+    from the published extraction that make rows comparable across files.
     """
 
     name: str
@@ -27,7 +27,7 @@ class BackboneSpec:
 class Weights:
     """A file of parameters: its path or http(s) address, and its SHA-256 or at least the first 8 digits of it.
 
-    An address needs the SHA-256; a path may do without.
+    For an address the SHA-256 is required, for a path it is optional.
     """
 
     source: str
@@ -38,8 +38,8 @@ class Weights:
 class Options:
     """How networks run.
 
-    ``autocast`` computes in bfloat16; None means: on CUDA, and nowhere else. ``channels_last`` is the order of numbers
-    in memory, ``compile`` runs the network through ``torch.compile``.
+    ``autocast`` computes in bfloat16; None enables it on CUDA only. ``channels_last`` is the memory layout, ``compile``
+    runs the network through ``torch.compile``.
     """
 
     device: str = "cpu"
@@ -54,7 +54,7 @@ class Options:
 
 
 def hero(clip_s: Fraction, consistent: bool = False) -> tuple[BackboneSpec, BackboneSpec]:
-    """HERO's two streams, ResNet-152 and SlowFast, a row each ``clip_s`` seconds (3/2 or 2 in the paper)."""
+    """HERO's two streams, ResNet-152 and SlowFast, one row per ``clip_s`` seconds (3/2 or 2 in the paper)."""
     suffix = f"{float(clip_s):g}s" + ("_consistent" if consistent else "")
     return (
         BackboneSpec(f"resnet152_{suffix}", "resnet152", clip_s, consistent),
@@ -78,7 +78,7 @@ PRESETS: dict[str, tuple[BackboneSpec, ...]] = {
 BACKBONES: dict[str, BackboneSpec] = {
     spec.name: spec for spec in (*(spec for preset in PRESETS.values() for spec in preset), BackboneSpec("s3d", "s3d"))
 }
-"""Every network by the name of its stream, beside the image encoders of ``IMAGE_LIBRARIES``."""
+"""Every network by the name of its stream, except the image encoders of ``IMAGE_LIBRARIES``."""
 
 IMAGE_LIBRARIES = ("open_clip", "timm")
 """Libraries whose image encoders are named ``<library>-<architecture>``, such as ``open_clip-ViT-B-32``."""
@@ -88,7 +88,7 @@ def find_backbone(name: str) -> BackboneSpec:
     """The network of that name.
 
     Raises:
-        ValueError: no network has that name; the message lists those that are known.
+        ValueError: no network has that name; the message lists the known names.
     """
     if name in BACKBONES:
         return BACKBONES[name]

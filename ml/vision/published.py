@@ -57,7 +57,7 @@ class PublishedNetwork(FrozenNetwork):
         return network
 
     def recipe(self) -> object:
-        """What vectors depend on besides weights and normalisation; part of the fingerprint."""
+        """What vectors depend on in addition to weights and normalisation; part of the fingerprint."""
         return self.fixed_sampling
 
     def sampling(self, video: SourceVideo) -> Sampling:

@@ -1,4 +1,4 @@
-"""From the name of a network to the network. Belongs here: which file knows which; torch is imported on loading."""
+"""Networks by name. The module of a network, and torch, is imported when the network is loaded."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def load_backbone(
 
     Args:
         backbone: a name or one of a preset's.
-        options: device and precision; the processor and full precision unless told.
-        weights: file of the parameters, instead of what the network brings or fetches itself.
+        options: device and precision; by default the CPU in full precision.
+        weights: file of the parameters; None for those that the network includes or downloads.
 
     Raises:
-        ValueError: no network has that name; the message lists those that are known.
-        WeightsError: the weights are missing, are not those of the SHA-256, or belong to another network.
-        ImportError: the network is in a library that is not installed; the message names the extra.
+        ValueError: no network has that name; the message lists the known names.
+        WeightsError: the weights are missing, have another SHA-256, or belong to another network.
+        ImportError: the library of the network is not installed; the message names the extra.
     """
     spec = find_backbone(backbone) if isinstance(backbone, str) else backbone
     module, _, network = NETWORKS[spec.network].partition(":")

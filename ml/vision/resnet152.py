@@ -13,15 +13,15 @@ from ml.vision.runtime import Normalisation
 from ml.vision.sampling import Sampling, SourceVideo
 
 SHORT_S = 0.1
-"""HERO samples a video faster that does not last so much longer than a row."""
+"""HERO uses a higher rate for videos that are shorter than ``clip_s`` plus this."""
 
 
 class ResNet152(PublishedNetwork):
-    """Average over the whole grid of the last convolution, whatever its size; 2,048 numbers of unit length a picture.
+    """Average over the whole grid of the last convolution, whatever its size; 2,048 numbers of unit length per picture.
 
-    The shorter side is 224 and nothing is cut off. HowTo100M (``clip_s`` is None) takes a picture a second; HERO one
-    each ``clip_s`` seconds, but 2 / max(int(duration), 1) a second of a video shorter than ``clip_s`` + 0.1 s. Where
-    streams are ``consistent`` the rate does not depend on the video, and row i shows the moment ``i * clip_s``.
+    The shorter side is 224 and nothing is cropped. HowTo100M (``clip_s`` is None) uses one picture per second; HERO one
+    per ``clip_s`` seconds, but 2 / max(int(duration), 1) per second for videos shorter than ``clip_s`` + 0.1 s. In
+    ``consistent`` streams the rate does not depend on the video, and row i shows the time ``i * clip_s``.
     """
 
     published = Weights(ResNet152_Weights.IMAGENET1K_V1.url, "394f9c45")
@@ -44,7 +44,10 @@ class ResNet152(PublishedNetwork):
 
 
 def picture_sampling(clip_s: Fraction | None, consistent: bool, video: SourceVideo) -> Sampling:
-    """A picture a second where ``clip_s`` is None, else one each ``clip_s`` seconds, by HERO's rule or always."""
+    """One picture per second if ``clip_s`` is None, else one per ``clip_s`` seconds.
+
+    HERO's exception for short videos applies unless ``consistent``.
+    """
     rate = Fraction(1) if clip_s is None else 1 / clip_s
     if consistent:
         return Sampling(rate, short_side=224, centre_crop=None, rule="at")

@@ -17,9 +17,9 @@ from ml.vision.sampling import Sampling
 
 
 class ResNeXt101(PublishedNetwork):
-    """Average over space and time of the last convolution: 2,048 numbers of unit length, 1.5 rows a second.
+    """Average over space and time of the last convolution: 2,048 numbers of unit length, 1.5 rows per second.
 
-    A clip is 16 frames at 24 a second; the last one is filled up with black before normalisation.
+    A clip is 16 frames at 24 per second; the last one is padded with black before normalisation.
     """
 
     published = Weights("https://www.rocq.inria.fr/cluster-willow/amiech/howto100m/models/resnext101.pth")
@@ -63,7 +63,7 @@ class ResNeXt3D(nn.Module):
 
 
 class _Block(nn.Module):
-    """1x1x1, grouped 3x3x3, 1x1x1 convolutions beside a shortcut, which is a convolution where shapes change."""
+    """1x1x1, grouped 3x3x3, 1x1x1 convolutions with a shortcut, which is a convolution if the shape changes."""
 
     def __init__(self, inputs: int, outputs: int, stride: int, groups: int) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
 """How frozen networks run: device, precision, memory layout, normalisation of pictures, batches of clips.
 
-Belongs here: what all networks share between uint8 pictures and float32 vectors. Layers stand in the network's file.
+See ``ml.vision.published`` for networks with published weights.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ml.files import content_hash
 from ml.vision.presets import Options
 
 VERSION = 1
-"""Raised when vectors change though weights and recipe do not; part of every fingerprint."""
+"""Increased when vectors change although weights and recipe do not; part of every fingerprint."""
 
 Colour = tuple[float, float, float]
 
@@ -33,16 +33,16 @@ class Normalisation(NamedTuple):
 
 
 class FrozenNetwork:
-    """A module with trained weights that turns clips into vectors; the part of a backbone that all networks share.
+    """A module with trained weights that turns clips into vectors; the base of all networks.
 
     Args:
-        name: that of the stream.
+        name: name of the stream.
         dim: numbers in a vector.
         module: ``[n, 3, height, width]`` if ``pictures``, else ``[n, 3, time, height, width]``, to ``[n, dim]``.
         normalisation: of the pictures.
         pictures: whether a clip is one picture.
         unit_length: whether vectors are divided by their Euclidean length.
-        weights_sha256: of the file of weights.
+        weights_sha256: SHA-256 of the file of weights.
         recipe: everything else that vectors depend on (sampling, options of the network); its ``repr`` is recorded.
         options: device and precision.
     """
@@ -85,8 +85,8 @@ class FrozenNetwork:
         return vectors.cpu().numpy()
 
     def normalised(self, clips: NDArray[np.uint8]) -> Tensor:
-        """What the module is given: ``[n, 3, height, width]``, or ``[n, 3, time, height, width]``, float32."""
-        # A permuted view of [..., height, width, 3] already lies in memory as channels-last.
+        """Input of the module: ``[n, 3, height, width]``, or ``[n, 3, time, height, width]``, float32."""
+        # A permuted view of [..., height, width, 3] is already channels-last in memory.
         inputs = torch.from_numpy(clips).to(self.device).permute(0, 4, 1, 2, 3)
         if self.pictures:
             inputs = inputs.squeeze(2)
@@ -96,10 +96,10 @@ class FrozenNetwork:
 
 
 def fold_batch_norms(module: nn.Module) -> None:
-    """The same function in fewer passes over memory: trained batch normalisations go into the convolutions before them.
+    """Merge trained batch normalisations into the convolutions before them, for fewer passes over memory.
 
-    The two must stand one after the other in their parent, in the order in which they run. With channels-last memory
-    this doubles the speed of ResNet-152 on a processor, and triples it in bfloat16.
+    The two must be consecutive in their parent, in the order in which they run. With channels-last memory
+    this doubles the speed of ResNet-152 on a CPU, and triples it in bfloat16.
     """
     for (name, child), (next_name, following) in pairwise(list(module.named_children())):
         if isinstance(child, nn.Conv2d | nn.Conv3d) and isinstance(following, nn.BatchNorm2d | nn.BatchNorm3d):

@@ -1,6 +1,6 @@
 """S3D-G trained on HowTo100M by MIL-NCE (arXiv 1912.06430; the network: arXiv 1712.04851).
 
-Parameter names are those of the published ``s3d_howto100m.pth``, whose first convolution sees 2x2x2 neighbours as
+Parameter names are those of the published ``s3d_howto100m.pth``, whose first convolution has 2x2x2 neighbours as
 channels. Its text tower and its projection to the joint space are not read.
 """
 
@@ -34,7 +34,7 @@ MIXED = {
 class S3D(PublishedNetwork):
     """Average over space and time of the last mixed block (``mixed_5c``): 1,024 numbers.
 
-    A clip is 16 frames at 5 a second, 3.2 s, as MIL-NCE trains; the last one is filled up with black.
+    A clip is 16 frames at 5 per second, 3.2 s, as in the training of MIL-NCE; the last one is padded with black.
     """
 
     published = Weights("https://www.rocq.inria.fr/cluster-willow/amiech/howto100m/s3d_howto100m.pth")
@@ -52,7 +52,7 @@ class GatedS3D(nn.Module):
     """``clips[n, 3, time, height, width]``, each length even, to ``vectors[n, 1024 // thinner]``.
 
     Args:
-        thinner: divides the channels of all layers.
+        thinner: divisor of the channels of all layers.
     """
 
     def __init__(self, thinner: int = 1) -> None:
@@ -70,7 +70,7 @@ class GatedS3D(nn.Module):
         self.dim = channels
 
     def forward(self, clips: Tensor) -> Tensor:
-        # An even kernel padded on both sides gives one value too many at each start.
+        # An even kernel with padding on both sides gives one extra value at each start.
         maps = self.conv1(_neighbours_as_channels(clips))[:, :, 1:, 1:, 1:]
         maps = self.conv_2c(self.conv_2b(_pool(maps, 1, 3)))
         maps = _pool(self.gating(maps), 1, 3)
@@ -84,16 +84,16 @@ class GatedS3D(nn.Module):
 
 
 def _neighbours_as_channels(clips: Tensor) -> Tensor:
-    """``[n, c, t, h, w]`` to ``[n, 8 c, t / 2, h / 2, w / 2]``; the place in the 2x2x2 cube varies slowest."""
+    """``[n, c, t, h, w]`` to ``[n, 8 c, t / 2, h / 2, w / 2]``; the position in the 2x2x2 cube varies slowest."""
     n, c, t, h, w = clips.shape
     cubes = clips.reshape(n, c, t // 2, 2, h // 2, 2, w // 2, 2)
     return cubes.permute(0, 3, 5, 7, 1, 2, 4, 6).reshape(n, 8 * c, t // 2, h // 2, w // 2)
 
 
 def _pool(maps: Tensor, frames: int, side: int) -> Tensor:
-    """Maximum over windows that are moved by two (by one over time, if they hold one frame), as TensorFlow pads.
+    """Maximum over windows with stride two (one over time for windows of one frame), padded as in TensorFlow.
 
-    What padding is needed stands at the far ends; zeros do not matter, as no value is negative.
+    Padding is at the far ends only; zeros do not change the maximum, because no value is negative.
     """
     stride = (1 if frames == 1 else 2, 2, 2)
     behind = side - 2
@@ -144,7 +144,7 @@ class _Gate(nn.Module):
 
 
 class _Mixed(nn.Module):
-    """Four branches side by side, each gated: 1x1x1; two separable ones; the maximum of 3x3x3, then 1x1x1."""
+    """Four parallel branches, each gated: 1x1x1; two separable ones; the maximum of 3x3x3, then 1x1x1."""
 
     def __init__(self, inputs: int, widths: list[int]) -> None:
         super().__init__()

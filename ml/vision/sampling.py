@@ -1,4 +1,4 @@
-"""Which pictures of a video a network sees. Belongs here: the geometry alone, without torch and without decoding."""
+"""Which pictures of a video a network gets: rates, clips and crops, without torch and decoding."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Padding = Literal["repeat", "zero"]
 
 @dataclass(frozen=True)
 class SourceVideo:
-    """What may be known of a video before it is decoded: mean frames per second, and seconds."""
+    """Properties of a video before it is decoded: mean frames per second, and seconds."""
 
     frame_rate: float
     duration_s: float
@@ -20,12 +20,12 @@ class SourceVideo:
 
 @dataclass(frozen=True)
 class Sampling:
-    """A video resampled at ``frame_rate`` and cut into clips of ``clip_frames``: each clip gives one feature row.
+    """A video resampled at ``frame_rate`` and divided into clips of ``clip_frames``: each clip gives one feature row.
 
     Picture i of the resampled video is the last frame with ``pts < (i + 0.5) / frame_rate`` by the rule ``middle``
-    (which is what ffmpeg's ``fps`` filter shows), or with ``pts <= i / frame_rate`` by the rule ``at``. Clip r holds
-    the pictures ``r * clip_frames + offset`` for each of ``offsets`` (all of them where it is None). The last clip is
-    filled up by its last picture or by black ones. Scaling sets the shorter side, then cuts a square from the middle.
+    (as in ffmpeg's ``fps`` filter), or with ``pts <= i / frame_rate`` by the rule ``at``. Clip r has
+    the pictures ``r * clip_frames + offset`` for each of ``offsets`` (all of them if it is None). The last clip is
+    padded by its last picture or by black ones. Scaling sets the shorter side; then the middle square is cropped.
     """
 
     frame_rate: Fraction
@@ -42,7 +42,7 @@ class Sampling:
         if self.centre_crop is not None and self.centre_crop > self.short_side:
             raise ValueError(f"{self}: centre_crop must be at most short_side")
         if self.offsets is not None and not all(0 <= offset < self.clip_frames for offset in self.offsets):
-            raise ValueError(f"{self}: offsets must lie within a clip")
+            raise ValueError(f"{self}: offsets must be within a clip")
 
     @property
     def row_rate(self) -> Fraction:
@@ -51,5 +51,5 @@ class Sampling:
 
     @property
     def pictures(self) -> tuple[int, ...]:
-        """Offsets of the pictures that a row is made of, within its clip."""
+        """Offsets, within its clip, of the pictures of a row."""
         return self.offsets if self.offsets is not None else tuple(range(self.clip_frames))

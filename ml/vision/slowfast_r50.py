@@ -22,17 +22,17 @@ FRAME_RATE = 30
 FAST_FRAMES = 32
 SAMPLING_RATE = 2
 SLOW_OF_FAST = (0, 4, 8, 13, 17, 22, 26, 31)
-"""Frames of the fast pathway that the slow one sees: 8 spread evenly over 32, truncated."""
+"""Frames of the fast pathway that the slow one gets: 8 evenly spaced ones of 32, truncated."""
 FAST_PER_SLOW = 4
 TRAINING_ONLY = ("lr", "model_iter")
-"""Blobs of Caffe2 that are no parameters, beside those whose names end with ``_momentum``."""
+"""Blobs of Caffe2 that are not parameters; neither are those whose names end with ``_momentum``."""
 
 
 class SlowFastR50(PublishedNetwork):
     """Averages over space and time of the last convolutions: 2,048 numbers of the slow pathway, then 256 of the fast.
 
-    A row stands for ``clip_s`` seconds at 30 frames a second. HERO's 32 frames of a clip depend on the frame rate of
-    the file (``fast_offsets``); where streams are ``consistent`` they are spread evenly over the clip instead.
+    A row covers ``clip_s`` seconds at 30 frames per second. HERO's 32 frames of a clip depend on the frame rate of the
+    file (``fast_offsets``); in ``consistent`` streams they are evenly spaced over the clip.
     """
 
     published = Weights("https://dl.fbaipublicfiles.com/pyslowfast/model_zoo/kinetics400/SLOWFAST_8x8_R50.pkl")
@@ -61,13 +61,13 @@ class SlowFastR50(PublishedNetwork):
 
 
 def clip_sampling(clip_s: Fraction, consistent: bool, video: SourceVideo) -> Sampling:
-    """32 frames of each clip of ``clip_s`` seconds, by HERO's rule or spread evenly.
+    """32 frames of each clip of ``clip_s`` seconds, by HERO's rule or evenly spaced.
 
     Raises:
-        ValueError: ``clip_s`` is no whole number of frames.
+        ValueError: ``clip_s`` is not a whole number of frames.
     """
     if (clip_s * FRAME_RATE).denominator != 1:
-        raise ValueError(f"clip_s={clip_s}: no whole number of frames at {FRAME_RATE} a second")
+        raise ValueError(f"clip_s={clip_s}: not a whole number of frames at {FRAME_RATE} per second")
     clip_frames = int(clip_s * FRAME_RATE)
     return Sampling(
         Fraction(FRAME_RATE),
@@ -82,15 +82,15 @@ def clip_sampling(clip_s: Fraction, consistent: bool, video: SourceVideo) -> Sam
 def fast_offsets(clip_frames: int, frame_rate: float) -> tuple[int, ...]:
     """HERO's 32 frames of a clip: ``linspace(0, 64 F / 30 - 1, 32)``, cut to the clip's last frame and truncated.
 
-    F is the file's mean frame rate rounded down, although its frames were resampled to 30 a second before.
+    F is the mean frame rate of the file, rounded down, although its frames were resampled to 30 per second before.
     """
     last = FAST_FRAMES * SAMPLING_RATE * int(frame_rate) / FRAME_RATE - 1
-    # Single precision like the published extraction: it decides which side of a whole number a position falls on.
+    # Single precision as in the published extraction: it determines how positions near whole numbers are truncated.
     return tuple(torch.linspace(0, last, FAST_FRAMES).clamp(0, clip_frames - 1).long().tolist())
 
 
 def even_offsets(clip_frames: int) -> tuple[int, ...]:
-    """32 frames spread evenly from the first of a clip to its last."""
+    """32 evenly spaced frames from the first of a clip to its last."""
     return tuple(frame * (clip_frames - 1) // (FAST_FRAMES - 1) for frame in range(FAST_FRAMES))
 
 
@@ -111,7 +111,7 @@ class SlowFast(nn.Module):
         slow, fast = width, fast_width
         for stage, depth in enumerate(depths, start=2):
             stride, middle = 1 if stage == 2 else 2, 1 << (stage - 2)
-            # What arrives from the fast pathway has twice its channels.
+            # The lateral connection doubles the channels of the fast pathway.
             blocks = _blocks(0, slow + 2 * fast, width * middle, depth, stride, frames=1 if stage < 4 else 3)
             blocks |= _blocks(1, fast, fast_width * middle, depth, stride, frames=3)
             slow, fast = 4 * width * middle, 4 * fast_width * middle
@@ -145,7 +145,7 @@ class _Stem(nn.Module):
 
 
 class _Lateral(nn.Module):
-    """From the fast pathway to the slow one: a convolution over 7 frames, every fourth of them."""
+    """From the fast pathway to the slow one: a convolution over 7 frames with stride 4."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -179,7 +179,7 @@ class _Bottleneck(nn.Module):
 
 
 class _Residual(nn.Module):
-    """``branch1`` is the shortcut, where it changes the shape; ``branch2`` is what is added to it."""
+    """``branch1`` is the shortcut, if the shape changes; ``branch2`` is added to it."""
 
     def __init__(self, inputs: int, middle: int, stride: int, frames: int) -> None:
         super().__init__()
@@ -206,7 +206,7 @@ def _blocks(pathway: int, inputs: int, middle: int, depth: int, stride: int, fra
 
 
 def with_own_names(network: SlowFast, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Parameters under PySlowFast's names; those that have Caffe2's are renamed, others keep what they have."""
+    """Parameters under PySlowFast's names; those with Caffe2's names are renamed."""
     if "conv1_w" not in state:
         return dict(state)
     names = (name for name in network.state_dict() if not name.endswith("num_batches_tracked"))
@@ -237,6 +237,6 @@ def caffe2_name(name: str, depths: tuple[int, int, int, int] = (3, 4, 6, 3)) -> 
         return ("t_" if stem[1] == "1" else "") + ("conv1_w" if suffix == "w" else f"res_conv1_{suffix}")
     block = re.fullmatch(r"s(\d)\.pathway(\d)_res(\d+)\.(branch1|branch2\.[abc])(?:_bn)?", place)
     if block is None:
-        raise ValueError(f"{name}: no parameter of SlowFast")
+        raise ValueError(f"{name}: not a parameter of SlowFast")
     stage_name, pathway, index, branch = block.groups()
     return ("t_" if pathway == "1" else "") + f"res{stage_name}_{index}_{branch.replace('.', '')}_{suffix}"

@@ -1,6 +1,6 @@
-"""Files of trained parameters: found or fetched, proven by their SHA-256, read without running code, matched by name.
+"""Files of trained parameters: located or downloaded, verified by SHA-256, read without running code, matched by name.
 
-Belongs here: what all networks share. Which names a network has, and where its file is published, stands in its file.
+See ``ml.vision.published`` for the networks that use them.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ TIMEOUT_S = 60.0
 CHUNK = 1 << 20
 NAMES_SHOWN = 5
 _WRAPPERS = ("state_dict", "model_state", "blobs")
-"""Keys under which training programs put the parameters: Kinetics and MIL-NCE trainers, PySlowFast, Caffe2."""
+"""Keys of the parameters in files of training programs: Kinetics and MIL-NCE trainers, PySlowFast, Caffe2."""
 
 
 class WeightsError(ValueError):
-    """The weights of a network cannot be used; the message names the network, the reason and the remedy."""
+    """The weights of a network are not usable; the message names the network, the reason and what to do."""
 
 
 def read_weights(network: str, weights: Weights | None, published: Weights) -> tuple[dict[str, Tensor], str]:
@@ -39,11 +39,11 @@ def read_weights(network: str, weights: Weights | None, published: Weights) -> t
 
     Args:
         network: its name, for messages.
-        weights: the file to take; None takes the published one, if its SHA-256 is known.
+        weights: the file to use; None for the published one, if its SHA-256 is known.
         published: where the file is published.
 
     Raises:
-        WeightsError: there is no such file, it cannot be fetched or read, or it has another SHA-256.
+        WeightsError: the file is missing, cannot be downloaded or read, or has another SHA-256.
     """
     if weights is None and published.sha256 is None:
         raise WeightsError(
@@ -65,16 +65,16 @@ def _reason(error: Exception) -> str:
 
 
 def load_parameters(network: str, module: nn.Module, state: Mapping[str, Tensor], unused: Sequence[str] = ()) -> None:
-    """Give a module its parameters, by name; it is then frozen and in evaluation mode.
+    """Load a module's parameters by name; afterwards it is frozen and in evaluation mode.
 
     Args:
         network: its name, for messages.
         module: network whose every parameter and running statistic must be in ``state``.
-        state: parameters by name. A prefix ``module.`` on every name, which parallel training leaves, is dropped.
-        unused: beginnings of names that the file may hold and the module does not need, such as a classifier's.
+        state: parameters by name. A prefix ``module.`` of every name, as from parallel training, is dropped.
+        unused: prefixes of names in the file that the module does not need, such as a classifier's.
 
     Raises:
-        WeightsError: names are missing or unexpected, or shapes differ; the message tells which.
+        WeightsError: names are missing or unexpected, or shapes differ; the message names them.
     """
     if state and all(name.startswith("module.") for name in state):
         state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
@@ -95,7 +95,7 @@ def load_parameters(network: str, module: nn.Module, state: Mapping[str, Tensor]
 
 
 def _is_counter(name: str) -> bool:
-    """Batch counters of batch normalisation play no part once trained, and old checkpoints have none."""
+    """Whether it is a batch counter of batch normalisation, which evaluation does not use and old checkpoints lack."""
     return name.endswith("num_batches_tracked")
 
 
@@ -105,7 +105,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _proven(network: str, weights: Weights, published: Weights) -> tuple[Path, str]:
-    """The file, which has the SHA-256 that is expected, and that SHA-256 in full."""
+    """The file, verified by the expected SHA-256, and its full SHA-256."""
     expected = None if weights.sha256 is None else weights.sha256.lower()
     if expected is not None and not re.fullmatch("[0-9a-f]{8,64}", expected):
         raise WeightsError(f"{network}: {weights.sha256!r} is not a SHA-256 nor its first 8 or more digits")
@@ -129,7 +129,7 @@ def _proven(network: str, weights: Weights, published: Weights) -> tuple[Path, s
 
 
 def _fetched(network: str, address: str, expected: str) -> Path:
-    """The file in torch's cache, downloaded under another name first, so that what is there is whole."""
+    """The file in torch's cache, downloaded to another name first, so that files in the cache are complete."""
     name = Path(address.split("?")[0])
     marked = name.name if expected[:8] in name.name else f"{name.stem}-{expected[:8]}{name.suffix}"
     path = Path(torch.hub.get_dir()) / "checkpoints" / marked
@@ -153,7 +153,7 @@ def _fetched(network: str, address: str, expected: str) -> Path:
 
 
 def _parameters(path: Path) -> dict[str, Tensor]:
-    """Tensors by name, whatever the training program wrapped them in."""
+    """Tensors by name, without the wrappers of training programs."""
     if path.suffix == ".safetensors":
         return dict(load_file(path))
     if path.suffix == ".pkl":
@@ -165,21 +165,21 @@ def _parameters(path: Path) -> dict[str, Tensor]:
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
             content = content[wrapper]
     if not isinstance(content, dict):
-        raise ValueError(f"it holds a {type(content).__name__} and no parameters by name")
+        raise ValueError(f"it holds a {type(content).__name__} instead of parameters by name")
     arrays = (np.ndarray, np.generic)
     tensors = {key: torch.as_tensor(each) if isinstance(each, arrays) else each for key, each in content.items()}
     others = [str(name) for name, each in tensors.items() if not isinstance(each, Tensor)]
     if others:
-        raise ValueError(f"these are no arrays: {_some(others)}")
+        raise ValueError(f"these are not arrays: {_some(others)}")
     return tensors
 
 
 _ARRAY_MAKERS = {"_reconstruct": np.empty(0).__reduce__()[0], "scalar": np.float32(0).__reduce__()[0]}
-"""What numpy's pickles call to make arrays and single numbers; its module moved between numpy 1 and 2."""
+"""Functions that numpy's pickles call to create arrays and scalars; their module changed between numpy 1 and 2."""
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Reads pickles of numpy arrays, as Caffe2 wrote them, and refuses everything else that a pickle may hold."""
+    """Reads pickles of numpy arrays, as Caffe2 wrote them, and raises an error for any other content."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("numpy", "ndarray"):
@@ -194,7 +194,7 @@ class _ArrayUnpickler(pickle.Unpickler):
 
 
 def _bytes(text: str, encoding: str) -> bytes:
-    """Bytes as they lie in pickles that Python 3 writes for Python 2."""
+    """Bytes as Python 3 pickles them for Python 2."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"bytes in {encoding} are not allowed in a file of arrays")
     return text.encode("latin1")

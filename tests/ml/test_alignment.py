@@ -43,7 +43,7 @@ def test_late_captions_find_what_they_name() -> None:
     assert (near.score < 0.9).all() and (abs(near.shift_s) <= 3).all()
 
 
-def test_the_best_window_is_the_best_of_all_tried_one_by_one() -> None:
+def test_the_best_window_equals_an_exhaustive_search() -> None:
     torch.manual_seed(0)
     rng, model = np.random.default_rng(1), JointEmbedding(7, 8, 5)
     streams = [Stream(rng.random((40, 3)).astype(np.float16), 1.0), Stream(rng.random((61, 4)).astype(np.float16), 1.5)]
@@ -67,7 +67,7 @@ def test_the_best_window_is_the_best_of_all_tried_one_by_one() -> None:
         assert found.start_s[number] == pytest.approx(first + found.shift_s[number])
 
 
-def test_of_equal_windows_the_least_moved_counts() -> None:
+def test_of_equal_windows_the_least_shifted_is_used() -> None:
     rows = np.ones((30, 8), np.float32)
     found = align_captions(
         reading_model(), WORDS, [Stream(rows, 1.0)], np.array([12.0]), np.array([18.0]), ["word1"], 8
@@ -75,7 +75,7 @@ def test_of_equal_windows_the_least_moved_counts() -> None:
     assert found.shift_s.tolist() == [0]
 
 
-def test_what_cannot_be_aligned_is_counted() -> None:
+def test_captions_without_a_window_are_counted() -> None:
     rows = np.ones((30, 8), np.float32)
     start = np.array([3.0, 9.0, 90.0])
     captions = ["nothing known", "word1", "word2"]

@@ -1,4 +1,4 @@
-"""Benchmark files written and read back, and the protocols on clips whose captions tell what they show."""
+"""Benchmark files, written and read, and the protocols on clips whose captions describe them."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def same(a: EvaluationSet, b: EvaluationSet) -> bool:
     )
 
 
-def test_every_format_gives_back_what_was_written(tmp_path: Path) -> None:
+def test_every_format_is_read_as_written(tmp_path: Path) -> None:
     one, many = clips(7), clips(7, captions_each=3)
     table, features, sentences = tmp_path / "rows.csv", tmp_path / "features.pth", tmp_path / "data.json"
     write_youcook2(one, tmp_path / "val.pkl")
@@ -127,7 +127,7 @@ def test_bad_files_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         read_youcook2(harmful, "val")
 
 
-def test_one_caption_of_each_clip_is_learned_from_and_unknown_words_are_counted() -> None:
+def test_training_uses_one_caption_per_clip_and_counts_unknown_words() -> None:
     data = clips(4, captions_each=2)
     data.captions[2], data.captions[4], data.captions[5] = "unknown", "", "nothing"
     pairs = BenchmarkPairs(data, words())

@@ -104,7 +104,7 @@ def test_loss_and_gradient_equal_the_plain_formula(videos: int, pairs: int, shar
     assert np.allclose(x.grad.numpy(), gradient, atol=1e-12)
 
 
-def test_intra_video_pairs_hold_their_share_of_the_weight() -> None:
+def test_intra_video_pairs_have_their_share_of_the_weight() -> None:
     # With scores of 0 every term is the margin, so the loss is the sum of the weights.
     videos, pairs, margin = 32, 64, 0.1
     video_of_pair = torch.arange(videos).repeat_interleave(pairs)
@@ -114,7 +114,7 @@ def test_intra_video_pairs_hold_their_share_of_the_weight() -> None:
     assert loss.item() == pytest.approx(2 * margin * (intra + 0.5), rel=1e-5)
 
 
-def test_short_captions_grow_by_the_neighbour_that_makes_the_shorter_span() -> None:
+def test_short_captions_are_extended_by_the_neighbour_with_the_shorter_span() -> None:
     start, end = np.array([0.0, 2, 4, 9, 10]), np.array([2.0, 4, 6, 10, 11])
     counts = [1, 1, 1, 1, 1]
     assert grow(2, start, end, counts, 5.0, 0) == [2, 1, 0]  # 4 s back against 6 s ahead, then 6 s against 8 s
@@ -126,7 +126,7 @@ def test_short_captions_grow_by_the_neighbour_that_makes_the_shorter_span() -> N
     assert grow(2, start, end, [1, 3, 1, 2, 1], 0.0, 3) == [2, 3]  # without a time, fewer words
 
 
-def test_pairs_that_teach_nothing_are_left_out_and_counted() -> None:
+def test_pairs_without_features_or_words_are_left_out_and_counted() -> None:
     features = np.eye(4, dtype=np.float16)
     start = np.array([0.0, 1, 2, 7])
     captions = ["whisk", "…", "pour batter", "serve"]
@@ -188,12 +188,13 @@ SMALL = Config(embedding_dim=32, epochs=8, videos_per_batch=8, pairs_per_video=8
 
 
 @pytest.mark.parametrize("objective", ["max_margin", "mil_nce"])
-def test_it_learns_and_repeats_itself(objective: Literal["max_margin", "mil_nce"]) -> None:
+def test_training_improves_retrieval_and_is_reproducible(objective: Literal["max_margin", "mil_nce"]) -> None:
     learning, held_out, words = toy_world()
     config = replace(SMALL, objective=objective, candidates=1)
-    seen: list[dict[str, float]] = []
-    model, history = train(learning, held_out, words, config, CPU, seen.append)
-    assert history == seen and [entry["epoch"] for entry in history] == list(range(1, 9))
+    reported: list[dict[str, float]] = []
+    model, history = train(learning, held_out, words, config, CPU, reported.append)
+    assert [{**entry, "of": 8} for entry in history] == reported
+    assert [entry["epoch"] for entry in history] == list(range(1, 9))
     assert history[-1]["loss"] < history[0]["loss"]
     metrics = evaluate(model, *spread_pairs(held_out, 100), torch.from_numpy(words.padded))
     assert metrics["queries"] == 24
@@ -237,7 +238,7 @@ def job_of_the_toy_world(tmp_path: Path, config: Config) -> Job:
     )
 
 
-def test_of_equal_epochs_the_last_is_kept_and_told(tmp_path: Path) -> None:
+def test_of_equal_epochs_the_last_is_kept_and_recorded(tmp_path: Path) -> None:
     job_of_the_toy_world(tmp_path, replace(SMALL, epochs=3, learning_rate=1e-12)).run()
     made = read_model_folder(tmp_path / "model")
     assert len({entry["validation_R@10"] for entry in made.history}) == 1
@@ -276,10 +277,10 @@ def videos(source: InMemoryPairs) -> list[VideoPairs]:
 
 
 class KilledError(Exception):
-    """Stands in for a kill between two steps."""
+    """Simulates a kill between two steps."""
 
 
-def test_an_interrupted_training_goes_on_exactly(tmp_path: Path) -> None:
+def test_an_interrupted_training_resumes_exactly(tmp_path: Path) -> None:
     learning, held_out, words = toy_world()
     whole, history = train(learning, held_out, words, SMALL, CPU)
     runtime = replace(CPU, checkpoints=tmp_path / "checkpoints", checkpoint_every_s=0)
@@ -313,7 +314,7 @@ def test_an_interrupted_training_goes_on_exactly(tmp_path: Path) -> None:
     assert not runtime.checkpoints.exists() if runtime.checkpoints else False
 
 
-def test_words_multiplied_once_give_the_same_scores_and_gradients() -> None:
+def test_distinct_words_give_the_same_scores_and_gradients() -> None:
     torch.manual_seed(0)
     table = torch.randn(9, 3, dtype=torch.float64)
     table[0] = 0
@@ -348,7 +349,7 @@ def test_the_bag_of_positives_stays_in_the_video() -> None:
     assert bags.tolist() == [[10, 11, 12, 13], [10, 11, 12, 13], [11, 12, 13, 14], [20, 21, 21, 21]]
 
 
-def test_nothing_to_learn_from_is_said() -> None:
+def test_no_pair_is_an_error() -> None:
     words = WordVectors([], np.empty((0, 3), np.float32))
     with pytest.raises(ValueError, match="nothing to train on"):
         train(InMemoryPairs([], words), None, words, Config(), CPU)

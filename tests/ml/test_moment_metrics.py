@@ -38,7 +38,7 @@ def every_moment(starts, ends, scores, search):
 @given(
     st.integers(0, 2**31), st.integers(1, 4), st.integers(1, 12), st.integers(0, 4), st.integers(1, 9), st.booleans()
 )
-def test_the_search_finds_what_trying_every_pair_finds(seed, videos, frames, shortest, more, coarse):
+def test_the_search_equals_an_exhaustive_search(seed, videos, frames, shortest, more, coarse):
     rng = np.random.default_rng(seed)
     starts, ends = rng.random((2, videos, frames))
     if coarse:  # many equal scores, and some of probability 0
@@ -51,7 +51,7 @@ def test_the_search_finds_what_trying_every_pair_finds(seed, videos, frames, sho
     np.testing.assert_allclose([m.score for m in found], [m[3] for m in expected])
 
 
-def test_a_moment_ends_behind_its_last_frame_and_the_upper_length_is_strict():
+def test_a_moment_ends_after_its_last_frame_and_the_upper_length_is_exclusive():
     starts, ends = np.array([[0.0, 1.0, 0.0, 0.0, 0.0]]), np.array([[0.1, 0.1, 0.1, 0.2, 0.5]])
     found = moments_of_videos(starts, ends, [7], np.zeros(1), Search(interval_s=1.5, shortest=1, longest=3))
     assert found == [Moment(7, 1.5, 6.0, 0.2), Moment(7, 1.5, 4.5, 0.1)]  # last = 4 would be a length of 3
@@ -75,7 +75,7 @@ def test_iou_is_symmetric_and_one_only_for_the_same(one, other):
     assert iou(one, one) == (1 if one[1] > one[0] else 0)
 
 
-def test_iou_counts_the_gap_between_intervals_as_nothing_shared():
+def test_iou_of_disjoint_intervals_is_zero():
     assert iou((0, 4), (2, 8)) == 2 / 8
     assert iou((0, 1), (3, 4)) == 0
 
@@ -118,7 +118,7 @@ def test_answers_must_be_those_of_the_descriptions():
         moment_metrics({"VCMR": {1: [], 2: []}}, truths)
 
 
-def test_predictions_come_back_from_their_file(tmp_path):
+def test_predictions_are_read_as_written(tmp_path):
     path = tmp_path / "predictions.json"
     found = {"VCMR": {11: [Moment(4, 1.5, 6.0, 0.25)], 12: []}, "VR": {11: [Moment(4, 0.0, 0.0, 1.0)], 12: []}}
     write_predictions(path, {"a": 4}, {11: "they eat", 12: "they leave"}, found)

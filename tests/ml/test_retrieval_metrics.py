@@ -67,7 +67,7 @@ def test_blocks_do_not_matter_and_captions_may_share_a_video() -> None:
         assert np.array_equal(parts.better, whole.better) and np.array_equal(parts.ties, whole.ties)
 
 
-def test_a_model_that_diverged_ranks_last() -> None:
+def test_a_diverged_model_ranks_last() -> None:
     scores = torch.full((4, 4), float("nan"))
     assert retrieval_metrics(scores) == {
         "R@1": 0, "R@5": 1, "R@10": 1, "median_rank": 4, "mean_rank": 4, "queries": 4,
@@ -109,13 +109,13 @@ def test_both_directions_equal_the_mean_over_all_orders(data: st.DataObject) -> 
             for each in sorted(set(own))
         ],
     }
-    for direction, asked in queries.items():
-        expected = [recalls_by_listing(*query) for query in asked]
+    for direction, listed in queries.items():
+        expected = [recalls_by_listing(*query) for query in listed]
         assert [found[direction].recall(k) for k in (1, 2)] == pytest.approx(np.mean([e[0] for e in expected], 0))
         assert found[direction].expected == pytest.approx([e[1] for e in expected])
 
 
-def test_equal_embeddings_tie_wherever_they_stand() -> None:
+def test_equal_embeddings_tie_in_any_block() -> None:
     torch.manual_seed(0)
     few = torch.nn.functional.normalize(torch.randn(3, 300), dim=1)
     video = few.repeat(101, 1)
@@ -133,7 +133,7 @@ def test_several_captions_of_a_video_raise_chance() -> None:
     assert metrics["R@1"] == pytest.approx(3 / 30)
 
 
-def test_a_broken_caption_ranks_its_video_last_both_ways() -> None:
+def test_a_caption_with_nan_ranks_last_in_both_directions() -> None:
     text = torch.eye(3)
     text[1, 0] = float("nan")
     found = ranks_both_ways(text, torch.eye(3))
@@ -141,7 +141,7 @@ def test_a_broken_caption_ranks_its_video_last_both_ways() -> None:
     assert found[VIDEO_TO_TEXT].better.tolist() == [1, 2, 1]  # a NaN is taken to be better than anything
 
 
-def test_bootstrap_intervals_hold_the_truth_as_often_as_they_say() -> None:
+def test_bootstrap_intervals_have_their_nominal_coverage() -> None:
     generator = np.random.default_rng(0)
     truth, covered = 0.3, []
     for seed in range(100):

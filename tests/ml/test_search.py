@@ -1,4 +1,4 @@
-"""Clips are found by text: exactly, and by an index whose misses are told."""
+"""Search for clips by text: exact, and by an index whose recall is measured."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_without_an_index_the_search_is_exact(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_above_a_size_an_index_is_made_and_its_recall_is_told(tmp_path: Path) -> None:
+def test_above_a_size_an_index_is_created_and_its_recall_measured(tmp_path: Path) -> None:
     written = clips(3000, 16)
     index = ClipIndex(tmp_path / "clips.lance", SearchOptions(exact_below=1000, probes=10, candidates=100))
     index.write([written], 16)
@@ -52,7 +52,7 @@ def test_above_a_size_an_index_is_made_and_its_recall_is_told(tmp_path: Path) ->
     assert blind.recall(queries, 100) < index.recall(queries, 5)
 
 
-def test_the_version_is_that_of_the_content(tmp_path: Path) -> None:
+def test_the_version_depends_on_the_content(tmp_path: Path) -> None:
     index = ClipIndex(tmp_path / "clips.lance")
     assert index.version() is None
     index.write([clips(20, 8)], 8)
@@ -63,7 +63,7 @@ def test_the_version_is_that_of_the_content(tmp_path: Path) -> None:
     assert index.version() == first
 
 
-def test_a_pinned_index_stays_as_it_is(tmp_path: Path) -> None:
+def test_a_pinned_index_does_not_change(tmp_path: Path) -> None:
     index = ClipIndex(tmp_path / "clips.lance")
     index.write([clips(20, 8)], 8)
     pinned = index.pinned()
@@ -90,7 +90,7 @@ def test_a_text_finds_the_clip_that_the_model_puts_nearest(tmp_path: Path) -> No
     assert search.search("unheard") == []
 
 
-def test_what_cannot_be_searched_is_refused(tmp_path: Path) -> None:
+def test_invalid_searches_are_errors(tmp_path: Path) -> None:
     index = ClipIndex(tmp_path / "clips.lance")
     with pytest.raises(FileNotFoundError, match="materialise clip_search_index"):
         index.nearest(np.zeros(8), 1)

@@ -18,7 +18,7 @@ def test_tokens_keep_case_and_apostrophes() -> None:
     assert tokenize("Don’t cut the TOP-end, it's 2 cm.") == ["Don't", "cut", "the", "TOP", "end", "it's", "2", "cm"]
 
 
-def test_clean_keeps_what_can_be_seen() -> None:
+def test_clean_drops_stop_words() -> None:
     assert clean("So now we're going to cut THE apple, okay?") == "cut apple"
     assert clean("and then, um, so") == ""
     assert not {"cut", "make", "not", "up", "down", "left"} & stop_words()
@@ -48,7 +48,7 @@ def test_all_but_the_top_vectors_are_no_longer_parallel() -> None:
     assert np.allclose(np.linalg.norm(apart, axis=1), 1)
 
 
-def test_training_repeats_itself() -> None:
+def test_training_is_reproducible() -> None:
     first, second = (train_word_vectors(SENTENCES, 8, seed=3) for _ in range(2))
     assert (first.vectors.dtype, first.dim, sorted(first.words)[:2]) == (np.float32, 8, ["a", "apple"])
     assert np.array_equal(first.vectors, second.vectors)

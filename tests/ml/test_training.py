@@ -16,7 +16,7 @@ def write(path: Path, value: float) -> None:
     write_model_folder(path, state, {"dim": 3}, {"R@1": value}, [{"epoch": 1}, {"epoch": 2}], {"snapshot": 7})
 
 
-def test_a_model_comes_back_as_written(tmp_path: Path) -> None:
+def test_a_model_is_read_as_written(tmp_path: Path) -> None:
     path = tmp_path / "models" / "joint_embedding"
     with pytest.raises(FileNotFoundError, match="train it first"):
         read_model_folder(path)
@@ -61,7 +61,7 @@ def test_a_seed_starts_all_generators() -> None:
 def test_devices() -> None:
     assert pick_device("auto").type in ("cpu", "cuda", "mps")
     assert pick_device("cpu") == torch.device("cpu")
-    with pytest.raises(ValueError, match="device 'tpu': not on this machine; here are cpu"):
+    with pytest.raises(ValueError, match="device 'tpu': not on this machine; available are cpu"):
         pick_device("tpu")
 
 

@@ -108,7 +108,7 @@ def test_presets_name_networks_and_their_streams() -> None:
     assert {spec.network for spec in BACKBONES.values()} <= set(NETWORKS)
 
 
-def test_names_are_known_without_torch() -> None:
+def test_names_do_not_import_torch() -> None:
     """Definitions name networks; loading them must not load torch."""
     code = "import sys, ml.vision.registry; assert not {'torch', 'torchvision'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,7 +1,7 @@
-"""Published networks against second renderings of them, written from their layouts in plain functions and float64.
+"""Published networks against second implementations in plain functions and float64.
 
-The second renderings read the same files of (random) weights. Where the full size is slow, networks of the same class
-with fewer channels and blocks stand for it, and the full one is held against the published names and numbers.
+Both read the same files of random weights. If the full size is slow, a network of the same class with fewer channels
+and blocks is compared, and the full one is checked for the published names and sizes.
 """
 
 from __future__ import annotations
@@ -341,7 +341,7 @@ def test_no_two_parameters_of_slowfast_share_a_caffe2_name() -> None:
 
 
 def test_heros_frames_depend_on_the_frame_rate_of_the_file() -> None:
-    """Of a clip of 45 frames the last is taken 10 times at 30 frames a second, 4 times at 24."""
+    """Of a clip of 45 frames the last one is used 10 times at 30 frames per second, 4 times at 24."""
     by_hand = [min(i * 63 // 31, 44) for i in range(32)]
     assert list(fast_offsets(45, 30.0)) == by_hand and by_hand.count(44) == 10
     assert fast_offsets(45, 24.0).count(44) == 4
@@ -351,7 +351,7 @@ def test_heros_frames_depend_on_the_frame_rate_of_the_file() -> None:
     assert SLOW_OF_FAST == tuple(i * 31 // 7 for i in range(8)) == (0, 4, 8, 13, 17, 22, 26, 31)
 
 
-def test_consistent_frames_are_spread_evenly() -> None:
+def test_consistent_frames_are_evenly_spaced() -> None:
     for frames in (45, 60):
         offsets = even_offsets(frames)
         assert (len(offsets), offsets[0], offsets[-1]) == (32, 0, frames - 1)
@@ -372,7 +372,7 @@ def test_pictures_of_the_published_presets() -> None:
         assert (slowfast.short_side, slowfast.centre_crop, slowfast.padding) == (224, 224, "repeat")
         for sampling in (picture_sampling, clip_sampling):
             assert sampling(clip_s, True, film) == sampling(clip_s, True, phone)
-    with pytest.raises(ValueError, match=r"clip_s=1/7: no whole number of frames at 30 a second"):
+    with pytest.raises(ValueError, match=r"clip_s=1/7: not a whole number of frames at 30 per second"):
         clip_sampling(Fraction(1, 7), False, film)
 
 
@@ -380,7 +380,7 @@ def test_pictures_of_the_published_presets() -> None:
     ("clip_s", "duration_s", "rate"),
     [("3/2", 1.59, "2"), ("3/2", 1.61, "2/3"), ("3/2", 0.2, "2"), ("2", 2.05, "1"), ("2", 1.9, "2"), ("2", 2.2, "1/2")],
 )
-def test_hero_samples_very_short_videos_faster(clip_s: str, duration_s: float, rate: str) -> None:
+def test_hero_samples_very_short_videos_at_a_higher_rate(clip_s: str, duration_s: float, rate: str) -> None:
     video, length = SourceVideo(30, duration_s), Fraction(clip_s)
     assert picture_sampling(length, False, video).frame_rate == Fraction(rate)
     assert picture_sampling(length, True, video).frame_rate == 1 / length
@@ -419,7 +419,7 @@ def test_timm(tmp_path: Path) -> None:
     assert (sampling.short_side, sampling.centre_crop) == (int(160 / model.pretrained_cfg["crop_pct"]), 160)
 
 
-def test_image_encoders_say_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_of_image_encoders_name_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("timm")
     with pytest.raises(ValueError, match="backbone 'timm-nothing': timm has no 'nothing'"):
         load_backbone("timm-nothing")

@@ -121,26 +121,26 @@ def test_a_failed_download_leaves_nothing(server: Server, file: Path, tmp_path: 
         (Weights("net.pth", "nonsense"), "'nonsense' is not a SHA-256"),
     ],
 )
-def test_missing_weights_say_where_to_get_them(weights: Weights | None, reason: str) -> None:
+def test_errors_of_missing_weights_name_their_source(weights: Weights | None, reason: str) -> None:
     with pytest.raises(WeightsError, match=f"^net: {reason}"):
         read_weights("net", weights, PUBLISHED)
 
 
-def test_no_network_is_ever_left_untrained() -> None:
+def test_no_network_runs_without_weights() -> None:
     """Networks whose file has no known SHA-256 name the address; none starts with random numbers."""
     for name in ("resnext101_3d", "slowfast_r50_1.5s", "s3d"):
         with pytest.raises(WeightsError, match=f"^{name}: no weights given; published at https://.*SHA-256"):
             load_backbone(name)
 
 
-def test_another_sha256_is_refused(file: Path) -> None:
+def test_another_sha256_is_an_error(file: Path) -> None:
     with pytest.raises(
         WeightsError, match=rf"net: .*net.pth has SHA-256 {sha256(file)}, expected 1234567890; remove it"
     ):
         read_weights("net", Weights(str(file), "1234567890"), PUBLISHED)
 
 
-def test_what_training_programs_wrap_is_found(tmp_path: Path, state: dict[str, Tensor]) -> None:
+def test_parameters_are_found_in_wrappers_of_training_programs(tmp_path: Path, state: dict[str, Tensor]) -> None:
     """The Kinetics trainer, PySlowFast, safetensors, and Caffe2's pickles of arrays."""
     prefixed = {f"module.{name}": tensor for name, tensor in state.items()}
     torch.save({"epoch": 3, "arch": "net", "state_dict": prefixed}, tmp_path / "kinetics.pth")
@@ -168,7 +168,7 @@ class Touch:
 
 
 @pytest.mark.parametrize("suffix", ["pth", "pkl", "safetensors"])
-def test_files_that_run_code_or_are_broken_are_refused(tmp_path: Path, suffix: str) -> None:
+def test_files_that_run_code_or_are_damaged_are_errors(tmp_path: Path, suffix: str) -> None:
     file = tmp_path / f"net.{suffix}"
     code = pickle.dumps({"blobs": {"w": Touch(tmp_path / "touched")}}, protocol=2)
     for content in (code, b"not weights", b"", pickle.dumps([1, 2], protocol=2)):
@@ -180,7 +180,7 @@ def test_files_that_run_code_or_are_broken_are_refused(tmp_path: Path, suffix: s
     assert (tmp_path / "touched").exists()
 
 
-def test_weights_of_another_network_are_refused_by_name(state: dict[str, Tensor]) -> None:
+def test_weights_of_another_network_are_an_error(state: dict[str, Tensor]) -> None:
     wrong = {**state, "0.weight": torch.zeros(4, 3, 2, 2), "fc.weight": torch.zeros(1), "text.bias": torch.zeros(1)}
     del wrong["1.running_var"]
     del wrong["1.num_batches_tracked"]

@@ -18,7 +18,7 @@ def random_graph(nodes: int, seed: int, density: float = 0.3, weighted: bool = F
 
 
 def planted_communities(nodes: int = 300, classes: int = 3, seed: int = 0, multi_label: bool = False) -> GraphData:
-    """Edges mostly within a class, and features that say almost nothing of it.
+    """Edges mostly within a class, and features with almost no information about it.
 
     With ``multi_label`` every node is also of the class after its own, and every second one of none.
     """

@@ -15,7 +15,7 @@ from tests.ml.cluster_gcn.graphs import planted_communities, random_graph
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 30), st.integers(0, 100), st.integers(1, 9), st.integers(1, 12), st.floats(0, 0.6), st.booleans())
-def test_batches_hold_every_node_once_and_the_edges_among_them(
+def test_batches_have_every_node_once_and_the_edges_within_the_batch(
     nodes: int, seed: int, clusters: int, per_batch: int, density: float, weighted: bool
 ) -> None:
     adjacency = random_graph(nodes, seed, density, weighted=weighted)
@@ -42,8 +42,8 @@ def test_each_pass_draws_other_clusters_and_a_seed_the_same() -> None:
     assert first != second and [first, second] == passes(0) != passes(1)
 
 
-def test_no_clusters_a_batch_is_refused() -> None:
-    with pytest.raises(ValueError, match="0 clusters a batch: must be at least 1"):
+def test_batches_without_clusters_are_an_error() -> None:
+    with pytest.raises(ValueError, match="0 clusters per batch: must be at least 1"):
         ClusterBatches(random_graph(4, 0), np.zeros(4, np.int64), per_batch=0)
 
 
@@ -66,7 +66,7 @@ def test_heavy_edges_are_kept_together() -> None:
         assert parts[heavy] == parts[heavy + 1] != parts[heavy + 2 & 3] == parts[heavy + 3 & 3]
 
 
-def test_loops_do_not_count() -> None:
+def test_partitions_ignore_loops() -> None:
     adjacency = random_graph(30, 0)
     looped = sparse.csr_array(adjacency + sparse.eye_array(30, dtype=np.float32, format="csr"))
     np.testing.assert_array_equal(partition(looped, 4, 0), partition(adjacency, 4, 0))

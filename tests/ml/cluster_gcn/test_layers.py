@@ -123,7 +123,7 @@ def test_a_batch_of_all_clusters_has_the_full_gradient() -> None:
     torch.testing.assert_close([parameter.grad for parameter in model.parameters()], full, rtol=1e-3, atol=1e-5)
 
 
-def test_a_node_sees_all_of_its_neighbours_or_none() -> None:
+def test_neighbour_dropout_keeps_all_neighbours_of_a_node_or_none() -> None:
     torch.manual_seed(0)
     layer = Layer(4, 3, dropout=0.0, layer_norm=False, concat=True, neighbour_dropout=0.75)
     around, own = torch.randn(4000, 4), torch.randn(4000, 4)
@@ -136,7 +136,7 @@ def test_a_node_sees_all_of_its_neighbours_or_none() -> None:
 
 @pytest.mark.parametrize("p", [0.0, 0.2, 0.5, 1.0])
 @pytest.mark.parametrize("shape", [(401, 503), (3,), (0, 4)])
-def test_dropout_drops_the_share_asked_for_and_keeps_the_mean(p: float, shape: tuple[int, ...]) -> None:
+def test_dropout_zeroes_the_given_share_and_keeps_the_mean(p: float, shape: tuple[int, ...]) -> None:
     dropout, ones = Dropout(p), torch.ones(shape, requires_grad=True)
     torch.manual_seed(0)
     made = dropout(ones)

@@ -1,4 +1,4 @@
-"""Training on graphs whose answer is known, and what is refused."""
+"""Training on graphs with known communities, and errors for unusable graphs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_planted_communities_are_learned_from_the_edges(inductive: bool) -> None
     assert all(row["peak_memory_mib"] > 0 for row in history)
 
 
-def test_several_labels_a_node_are_learned() -> None:
+def test_several_labels_per_node_are_learned() -> None:
     graph = planted_communities(multi_label=True)
     config = replace(CONFIG, epochs=25)
     model, history = train(graph, config)
@@ -64,7 +64,7 @@ def test_neighbour_sampling_learns_the_same() -> None:
     assert history[-1]["loss"] < history[0]["loss"]
 
 
-def test_the_same_seed_gives_the_same_bits_and_tells_progress() -> None:
+def test_the_same_seed_gives_the_same_bits_and_progress() -> None:
     graph = planted_communities()
     rows: list[dict[str, float]] = []
     first, history = train(graph, CONFIG, progress=rows.append)
@@ -77,7 +77,7 @@ def test_the_same_seed_gives_the_same_bits_and_tells_progress() -> None:
 
 
 @pytest.mark.parametrize("multi_label", [True, False])
-def test_held_out_labels_are_never_seen(multi_label: bool) -> None:
+def test_training_does_not_use_held_out_labels(multi_label: bool) -> None:
     graph = planted_communities(multi_label=multi_label)
     labels = graph.labels.copy()
     labels[graph.splits == "test"] = 0 if multi_label else UNLABELLED
@@ -86,7 +86,7 @@ def test_held_out_labels_are_never_seen(multi_label: bool) -> None:
     np.testing.assert_array_equal(predict(with_labels, graph, CONFIG), predict(without, graph, CONFIG))
 
 
-def test_held_out_nodes_are_never_seen_in_inductive_training() -> None:
+def test_inductive_training_does_not_use_held_out_nodes() -> None:
     graph = planted_communities()
     config = replace(CONFIG, inductive=True)
     held_out = graph.splits == "test"
@@ -100,7 +100,7 @@ def test_held_out_nodes_are_never_seen_in_inductive_training() -> None:
     assert all(torch.equal(models[0][name], models[1][name]) for name in models[0])
 
 
-def test_without_validation_nodes_the_last_epoch_counts() -> None:
+def test_without_validation_nodes_the_last_epoch_is_chosen() -> None:
     graph = planted_communities(60)
     no_validation = replace(graph, splits=np.where(graph.splits == "validation", "train", graph.splits))
     _, history = train(no_validation, CONFIG)
@@ -123,7 +123,7 @@ SMALL = planted_communities(30)
 
 
 @pytest.mark.parametrize(
-    ("graph", "told"),
+    ("graph", "message"),
     [
         (replace(SMALL, splits=np.full(30, "test")), "no labelled node in the split train: the graph has 30 nodes"),
         (with_features(SMALL, np.nan), "1 features are NaN or infinite, first: node 7, feature 3"),
@@ -141,13 +141,13 @@ SMALL = planted_communities(30)
         (with_edge(SMALL, 1, 1, 4, 4), "1 nodes have a loop"),
     ],
 )
-def test_a_graph_that_cannot_be_learned_from_is_refused(graph: GraphData, told: str) -> None:
+def test_an_unusable_graph_is_an_error(graph: GraphData, message: str) -> None:
     for learn in (train, train_by_sampling):
-        with pytest.raises(GraphDataError, match=told):
+        with pytest.raises(GraphDataError, match=message):
             learn(graph, CONFIG)
 
 
-def test_a_graph_of_one_node_is_refused() -> None:
+def test_a_graph_of_one_node_is_an_error() -> None:
     one = GraphData(
         sparse.csr_array([[0.0]]), np.ones((1, 2)), np.array([0]), np.array(["train"]), np.array([0]), ("a",)
     )

@@ -27,7 +27,7 @@ TASKS = {
 
 
 @pytest.mark.parametrize(("sharing", "components"), [("words", 6), ("task_words", 9), ("steps", 4), ("none", 5)])
-def test_components_are_shared_as_far_as_wanted(sharing: str, components: int) -> None:
+def test_components_are_shared_as_configured(sharing: str, components: int) -> None:
     model = ComponentModel(4, TASKS, sharing).eval()  # type: ignore[arg-type]
     assert len(model.components) == components
     rows = torch.randn(5, 4)
@@ -92,7 +92,7 @@ def test_the_same_inputs_give_the_same_model(tmp_path: Path) -> None:
     assert len(losses) == 4 and all(np.isfinite(losses))
 
 
-def test_nothing_to_learn_from_is_an_error(tmp_path: Path) -> None:
+def test_no_usable_video_is_an_error(tmp_path: Path) -> None:
     data, _ = kitchen(tmp_path, videos=1)
     with pytest.raises(ValueError, match="none of 1 videos"):
         train_components(data, TASKS, [TaskVideo("1", "gone", "")], Config())

@@ -68,13 +68,13 @@ def test_ties_and_ends() -> None:
     assert align_steps([]) == []
 
 
-def test_what_cannot_be_placed_is_refused() -> None:
+def test_costs_without_a_valid_assignment_are_an_error() -> None:
     with pytest.raises(ValueError, match="video 1: 3 steps in 2 frames"):
         align_steps([np.zeros((3, 3)), np.zeros((2, 3))])
     with pytest.raises(ValueError, match="not a finite number"):
         align_steps([np.array([[np.nan]])])
 
 
-def test_uniform_steps_stand_in_the_middles_of_equal_parts() -> None:
+def test_uniform_steps_are_the_middles_of_equal_parts() -> None:
     assert uniform_steps(100, 4).tolist() == [12, 38, 62, 88]
     assert uniform_steps(1, 1).tolist() == [0]

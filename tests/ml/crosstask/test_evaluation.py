@@ -44,7 +44,7 @@ def write(root: Path, videos: int = 5) -> CrossTask:
     return data
 
 
-def test_files_give_back_what_was_written(tmp_path: Path) -> None:
+def test_files_are_read_as_written(tmp_path: Path) -> None:
     data = write(tmp_path)
     assert data.primary() == {"1": Task("1", "Drink", "u", STEPS)} and list(data.related()) == ["2"]
     text = (tmp_path / "crosstask_release" / "tasks_primary.txt").read_text()
@@ -93,7 +93,7 @@ def test_recalls_pooled_and_per_video_over_tasks() -> None:
         step_recall([StepHits("a", 0, 0)])
 
 
-def test_costs_that_tell_find_every_step_and_the_rest_is_given_a_reason(tmp_path: Path) -> None:
+def test_exact_costs_find_every_step_and_other_videos_have_a_reason(tmp_path: Path) -> None:
     data = write(tmp_path)
     videos = [video for video in data.videos() if video.task_id == "1"]
 
@@ -111,7 +111,7 @@ def test_costs_that_tell_find_every_step_and_the_rest_is_given_a_reason(tmp_path
     assert [video.video_id for video in found.hits] == ["v4"]
 
 
-def test_splits_learn_from_thirty_videos_of_each_annotated_task() -> None:
+def test_splits_train_on_thirty_videos_of_each_annotated_task() -> None:
     videos = [
         TaskVideo(task, f"{task}{n}", "") for task, count in (("a", 50), ("b", 30), ("r", 40)) for n in range(count)
     ]

@@ -1,4 +1,4 @@
-"""The graphs here are small: a second thread would cost more than it brings."""
+"""One thread: the graphs are so small that a second thread only adds overhead."""
 
 from __future__ import annotations
 

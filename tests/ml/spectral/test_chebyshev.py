@@ -1,4 +1,4 @@
-"""Filtering without modes beside filtering with all of them."""
+"""Filtering by polynomials compared with filtering by all modes."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_damping_keeps_a_step_from_ringing() -> None:
 
 @pytest.mark.parametrize("normalization", ["combinatorial", "symmetric", "random_walk"])
 @pytest.mark.parametrize(("bank", "bound"), [(itersine, 1.0), (meyer, 1.0)])
-def test_a_tight_frame_gives_the_signal_and_its_energy_back(
+def test_a_tight_frame_restores_the_signal_and_its_energy(
     bank: type, bound: float, normalization: LaplacianNormalization
 ) -> None:
     made = laplacian(random_graph(30, 5, density=0.1), normalization)

@@ -21,7 +21,7 @@ def test_normalised_cut_by_hand() -> None:
         normalized_cut(adjacency, np.zeros(3, int))
 
 
-def test_nodes_without_edges_cost_nothing() -> None:
+def test_nodes_without_edges_do_not_change_the_cut() -> None:
     adjacency = sparse.csr_array(sparse.block_diag([complete(3), sparse.csr_array((2, 2))]))
     assert normalized_cut(adjacency, np.array([0, 0, 0, 1, 2])) == 0
 
@@ -35,7 +35,7 @@ def test_planted_communities_are_found_and_cut_little(nodes: int) -> None:
     np.testing.assert_array_equal(found, spectral_clusters(adjacency, 4, seed=0))
 
 
-def test_small_components_and_loose_ends_do_not_take_the_clusters() -> None:
+def test_small_components_and_dangling_ends_do_not_become_clusters() -> None:
     core, part = communities(900, 3, 1, inside=16, between=2)
     adjacency = sparse.lil_array(sparse.block_diag([core, *[complete(3)] * 10, path(12), sparse.csr_array((5, 5))]))
     adjacency[0, 930] = adjacency[930, 0] = 1

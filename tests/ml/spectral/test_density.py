@@ -1,4 +1,4 @@
-"""The estimated density of a spectrum beside the eigenvalues themselves."""
+"""The estimated density of a spectrum compared with the eigenvalues."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_density_agrees_with_the_histogram() -> None:
     assert 0 < errors.max() < 0.005
 
 
-def test_the_seed_decides_and_more_probes_err_less() -> None:
+def test_the_density_depends_on_the_seed_and_more_probes_reduce_the_error() -> None:
     made = laplacian(random_graph(300, 2))
     first, again = (spectral_density(made, order=20, probes=5, seed=3).moments for _ in range(2))
     np.testing.assert_array_equal(first, again)

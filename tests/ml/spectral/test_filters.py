@@ -37,7 +37,7 @@ def test_bounds_of_the_tight_frames(bank: Bank, bound: float, filters: int, lamb
     assert frame_bounds(bank(lambda_max, filters), grid) == pytest.approx((bound, bound), abs=1e-12)
 
 
-def test_wavelets_that_are_no_tight_frame_still_see_every_frequency() -> None:
+def test_wavelets_that_are_not_tight_still_cover_every_frequency() -> None:
     lower, upper = frame_bounds(mexican_hat(2.0), np.linspace(0, 2, 1000))
     assert 0 < lower < upper
     assert [kernel(np.array(0.0)) for kernel in mexican_hat(2.0)[1:]] == [0] * 5
@@ -79,7 +79,7 @@ def pygsp() -> Any:
     [("Meyer", meyer), ("Itersine", itersine), ("HalfCosine", half_cosine), ("MexicanHat", mexican_hat)],
 )
 @pytest.mark.parametrize("kind", ["combinatorial", "normalized"])
-def test_pygsp_filters_alike(pygsp: Any, name: str, bank: Bank, kind: str) -> None:
+def test_filters_equal_pygsp(pygsp: Any, name: str, bank: Bank, kind: str) -> None:
     adjacency = random_graph(60, 4, density=0.1)
     graph = pygsp.graphs.Graph(adjacency.toarray(), lap_type=kind)
     graph.compute_fourier_basis()
@@ -94,7 +94,7 @@ def test_pygsp_filters_alike(pygsp: Any, name: str, bank: Bank, kind: str) -> No
     np.testing.assert_allclose(exact, np.moveaxis(theirs.filter(signals, method="exact"), 2, 0), atol=1e-7)
 
 
-def test_pygsp_diffuses_heat_alike(pygsp: Any) -> None:
+def test_heat_diffusion_equals_pygsp(pygsp: Any) -> None:
     adjacency = random_graph(200, 4, density=0.05)
     graph = pygsp.graphs.Graph(adjacency.toarray(), lap_type="normalized")
     graph.estimate_lmax()

@@ -16,7 +16,7 @@ normalizations = st.sampled_from(["combinatorial", "symmetric", "random_walk"])
 
 @settings(max_examples=60, deadline=None)
 @given(graphs, normalizations)
-def test_transform_and_inverse_lose_nothing(adjacency: sparse.csr_array, normalization: LaplacianNormalization) -> None:
+def test_the_inverse_restores_the_signal(adjacency: sparse.csr_array, normalization: LaplacianNormalization) -> None:
     made = laplacian(adjacency, normalization)
     basis = fourier_basis(made)
     signals = np.random.default_rng(0).normal(size=(made.nodes, 3))
@@ -81,14 +81,14 @@ def with_hubs(nodes: int) -> sparse.csr_array:
     return sparse.csr_array(cycle(nodes) * 0.1 + spokes + spokes.T)
 
 
-def test_hubs_that_stretch_the_spectrum_do_not_spoil_the_first_modes() -> None:
+def test_hubs_do_not_prevent_convergence_of_the_first_modes() -> None:
     made = laplacian(with_hubs(1_800), "combinatorial")
     assert made.lambda_max > modes.STRETCHED * made.degrees.mean()
     basis = fourier_basis(made, k=8)
     np.testing.assert_allclose(basis.frequencies, np.linalg.eigvalsh(made.symmetric.toarray())[:8], atol=1e-8)
 
 
-def test_modes_of_all_components_come_together() -> None:
+def test_modes_of_all_components_are_merged() -> None:
     large, _ = communities(1_600, 4, 0, inside=8, between=1)
     adjacency = sparse.csr_array(sparse.block_diag([path(3), large, sparse.csr_array((2, 2)), complete(4)]))
     made = laplacian(adjacency)
@@ -105,7 +105,7 @@ def test_the_same_seed_gives_the_same_modes() -> None:
 
 
 @pytest.mark.parametrize("normalization", ["symmetric", "combinatorial"])
-def test_a_solver_that_stops_short_says_so(
+def test_a_solver_that_does_not_converge_is_an_error(
     normalization: LaplacianNormalization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(modes, "MAX_PRODUCTS", 10)
@@ -115,11 +115,11 @@ def test_a_solver_that_stops_short_says_so(
 
 
 def test_impossible_requests_are_named() -> None:
-    with pytest.raises(ValueError, match=r"full basis of 20000 nodes takes 3.2 GB: ask for the first k modes"):
+    with pytest.raises(ValueError, match=r"full basis of 20000 nodes takes 3.2 GB: request the first k modes"):
         fourier_basis(laplacian(path(20_000)))
     with pytest.raises(ValueError, match="6 modes of 5 nodes: must be between 1 and 5"):
         fourier_basis(laplacian(path(5)), k=6)
-    with pytest.raises(ValueError, match="5000 modes of a component of 20000 nodes: ask for less than a fifth"):
+    with pytest.raises(ValueError, match="5000 modes of a component of 20000 nodes: request less than a fifth"):
         fourier_basis(laplacian(path(20_000)), k=5_001)
     basis = fourier_basis(laplacian(path(5)), k=2)
     with pytest.raises(ValueError, match=r"shape \(4,\): the basis has 5 nodes"):

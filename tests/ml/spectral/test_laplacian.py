@@ -52,7 +52,7 @@ def test_no_eigenvalue_is_outside_its_bounds_and_0_counts_the_components(
     assert np.sum(spectrum < 1e-9) == sparse.csgraph.connected_components(adjacency, directed=False)[0]
 
 
-def test_the_bound_is_close_where_a_hub_leads_the_spectrum() -> None:
+def test_the_bound_is_close_for_graphs_with_a_hub() -> None:
     for adjacency, largest in ((star(50), 50.0), (path(2), 2.0)):
         assert laplacian(adjacency, "combinatorial").lambda_max == pytest.approx(largest, rel=1e-3)
     assert laplacian(sparse.csr_array((3, 3)), "combinatorial").lambda_max == 1.0
@@ -65,14 +65,14 @@ def test_a_loop_cancels_in_the_combinatorial_laplacian_and_slows_the_walk_of_the
 
 
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
-def test_a_node_alone_has_frequency_0(normalization: LaplacianNormalization) -> None:
+def test_an_isolated_node_has_frequency_0(normalization: LaplacianNormalization) -> None:
     adjacency = sparse.csr_array(np.array([[0.0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 5]]))
     made = laplacian(adjacency, normalization)
     assert not made.matrix.toarray()[2:].any() and made.weights.min() > 0
     assert smoothness(made, np.array([0.0, 0, 7, 8])) == 0
 
 
-def test_what_no_laplacian_has_a_meaning_for_is_refused() -> None:
+def test_invalid_graphs_are_errors() -> None:
     refused = {
         r"not symmetric.*\(A \+ A.T\) / 2": [[0.0, 1], [0, 0]],
         "negative weights": [[0.0, -1], [-1, 0]],
@@ -86,7 +86,7 @@ def test_what_no_laplacian_has_a_meaning_for_is_refused() -> None:
         laplacian(path(3), "normalised")  # type: ignore[arg-type]
 
 
-def test_parallel_entries_add_up_and_the_adjacency_is_left_alone() -> None:
+def test_parallel_entries_add_up_and_the_adjacency_is_not_changed() -> None:
     doubled = sparse.csr_array((np.ones(4), np.array([1, 1, 0, 0]), np.array([0, 2, 4])), shape=(2, 2))
     assert laplacian(doubled, "combinatorial").matrix.toarray().tolist() == [[2, -2], [-2, 2]]
     assert doubled.nnz == 4

@@ -38,7 +38,8 @@ def tables() -> str:
         " table: its columns with their types and units, its key and its rules. After each write, a blocking check"
         " compares the stored table with the contract.",
         "",
-        "A partitioned table is written one partition at a time. The partition is the first column of its key.",
+        "A partitioned table is written one partition at a time. The partition is the first column of its key. The last"
+        " column of each table below has the columns of other tables that a value is derived from.",
         "",
     ]
     for contract in contracts.values():
@@ -51,10 +52,11 @@ def _table(contract: Table) -> Iterator[str]:
     yield f"Key: {', '.join(f'`{name}`' for name in contract.primary_key)}."
     if contract.partition_column:
         yield f"Partitioned by `{contract.partition_column}`."
-    yield from ("", "| column | type | null | description |", "|---|---|---|---|")
+    yield from ("", "| column | type | null | description | from |", "|---|---|---|---|---|")
     for column in contract.columns:
         null = "yes" if column.nullable else "no"
-        yield f"| `{column.name}` | `{column.type}` | {null} | {_cell(column.description)} |"
+        origins = ", ".join(f"`{table}.{name}`" for table, name in column.derived_from)
+        yield f"| `{column.name}` | `{column.type}` | {null} | {_cell(column.description)} | {origins} |"
     yield ""
     if contract.checks:
         yield "Rules:"

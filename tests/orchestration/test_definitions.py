@@ -12,10 +12,10 @@ from syrupy.assertion import SnapshotAssertion
 
 from assets.lake import load_tables
 from assets.metadata import PART, TABLE
-from assets.options import OptionField, Options, option_fields
+from assets.options import Options, option_fields
 from orchestration.artifacts import contract_of
 from orchestration.definitions import build_defs
-from orchestration.settings import Settings, load_settings
+from orchestration.settings import load_settings
 from tests.world import write_transactions
 
 NO_LINEAGE = dg.TableColumnLineage({})
@@ -99,10 +99,6 @@ def test_sources_that_change_have_a_freshness_policy(tmp_path: Path) -> None:
     assert fresh == {"retail_source"}
 
 
-def fields_of(default: object) -> tuple[OptionField, ...]:
-    return option_fields(type(default)) if isinstance(default, Options) else ()
-
-
 def code_versions(**overrides: object) -> dict[str, str | None]:
     graph = build_defs(load_settings(**overrides)).resolve_asset_graph()
     return {key.to_user_string(): graph.get(key).code_version for key in graph.get_all_asset_keys()}
@@ -157,19 +153,23 @@ def test_a_lake_or_a_file_that_was_moved_makes_nothing_out_of_date(tmp_path: Pat
     assert changed["word_vectors"] == versions[0]["word_vectors"]
 
 
-def test_defaults_are_as_recorded(snapshot: SnapshotAssertion) -> None:
+def test_defaults_are_as_recorded(defs: dg.Definitions, snapshot: SnapshotAssertion) -> None:
     """A value at its default is not in a code version: where a default changes, change the code of its users too."""
-    fields = {(part.name, field.name): field for part in option_fields(Settings) for field in fields_of(part.default)}
-    assert {
-        ".".join(place): repr(field.default) for place, field in fields.items() if not field.same_result
-    } == snapshot
+    options = {name: each for name, each in (defs.resources or {}).items() if isinstance(each, Options)}
+    defaults = {
+        f"{name}.{field.name}": repr(field.default)
+        for name, each in options.items()
+        for field in option_fields(type(each))
+        if not field.same_result
+    }
+    assert defaults == snapshot
 
 
 def test_loading_takes_no_torch() -> None:
     code = """
 import sys
 from orchestration.definitions import build_defs
-from orchestration.settings import Settings, load_settings
+from orchestration.settings import load_settings
 from tests.world import write_transactions
 build_defs(load_settings())
 sys.exit("torch" in sys.modules)

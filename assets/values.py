@@ -211,12 +211,17 @@ def _encoding(data: bytes) -> tuple[str, bytes]:
 
 
 def parse_json(content: str | bytes) -> Any:
-    """The value of a JSON document.
+    """The value of a JSON document. Integers of thousands of digits, which Python refuses, become infinite.
 
     Raises:
         ValueError: not JSON, nested too deeply, or not in its encoding; the message says where.
     """
+    text = content if isinstance(content, str) else decoded(content)
     try:
-        return json.loads(content if isinstance(content, str) else decoded(content))
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except ValueError:
+        return json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < 1000 else math.inf)
     except RecursionError:
         raise ValueError("nested too deeply") from None

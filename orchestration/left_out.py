@@ -9,6 +9,8 @@ from assets.lake import Lake
 
 MOST_LINES = 25
 """Lines for each part; a query shows all rows."""
+MOST_ROWS = 100_000
+"""Rows that are read for each part."""
 MOST_NAMES = 5
 """Names that are listed for one reason; of more, one stands for all."""
 
@@ -44,11 +46,11 @@ def left_out_lines(lake: Lake, tables: Collection[str]) -> list[str]:
     for table, title, query in _PARTS:
         if table not in tables or not lake.has(table):
             continue
-        rows = lake.sql(f"SELECT {query} ORDER BY ALL").fetchall()
+        rows = lake.sql(f"SELECT {query} ORDER BY ALL LIMIT {MOST_ROWS}").fetchall()
         if not rows:
             continue
         reasons = list(_reasons(rows))
-        lines.append(f"{len(rows):,} {title}:")
+        lines.append(f"{len(rows):,}{' or more' if len(rows) == MOST_ROWS else ''} {title}:")
         lines += [f"  {_printable(reason)}" for reason in reasons[:MOST_LINES]]
         if len(reasons) > MOST_LINES:
             lines.append(f"  ... and {len(reasons) - MOST_LINES:,} more lines; all rows: howto sql -c 'FROM {table}'")

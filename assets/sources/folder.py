@@ -49,7 +49,7 @@ class _Entry:
     def words(self) -> set[str]:
         return _words(self.title)
 
-    @property
+    @cached_property
     def duration_s(self) -> float | None:
         """The length that the file itself gives; the info file's is rounded to seconds."""
         return stated_length(self.files.path) or self.metadata.duration_s

@@ -33,9 +33,9 @@ def test_any_value_is_stored_or_named(value: object) -> None:
     frame = pl.DataFrame([read], schema)
     assert duckdb.sql("SELECT * FROM frame").pl().rows() == frame.rows()
     assert read["n"] is None or math.isfinite(read["n"])
-    # A value that is not of a kind is never dropped without a word.
-    unknown = (read["t"] is None, read["n"] is None, read["i"] is None)
-    assert value is None or sum(unknown) <= len(fields.problems)
+    # A value that is not of a kind is never dropped without a problem.
+    assert value is None or (read["t"] is None) + (read["n"] is None) <= len(fields.problems)
+    assert value is None or read["i"] is not None or fields.problems
     assert all(problem.name == "a.info.json" and len(problem.problem.encode()) < 400 for problem in fields.problems)
 
 
@@ -88,6 +88,10 @@ def test_a_deep_value_is_named_without_being_walked() -> None:
     assert shown(deep) == "a list of 1"
     with pytest.raises(ValueError, match="nested too deeply"):
         parse_json("[" * 100_000 + "]" * 100_000)
+
+
+def test_an_integer_of_thousands_of_digits_costs_its_field_alone() -> None:
+    assert parse_json('{"views": %s, "likes": 7}' % ("9" * 5000)) == {"views": math.inf, "likes": 7}
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])

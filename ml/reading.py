@@ -70,7 +70,7 @@ def parsed(place: str, parse: Callable[[Any], Record], value: Any) -> Record:
 
 
 def csv_rows(path: Path, columns: int | None = None, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
-    """The rows of a file of delimited values, each with the number of its first line.
+    """The numbered rows of a file of delimited values, one row per line.
 
     Args:
         columns: fields of every row; None: any number.
@@ -96,7 +96,7 @@ def csv_rows(path: Path, columns: int | None = None, delimiter: str = ",") -> It
             return
         except csv.Error as error:
             raise ValueError(f"{path}:{first}: {error}") from error
-        if _never_closes(record, delimiter):
+        if len(record) > 1 or _never_closes(record, delimiter):
             raise ValueError(f"{path}:{first}: a quotation mark is never closed")
         if columns is not None and len(row) != columns:
             raise ValueError(f"{path}:{first}: {len(row)} fields instead of {columns}")

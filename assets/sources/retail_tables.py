@@ -62,6 +62,9 @@ _UNREADABLE = {
     "LINE SIZE OVER MAXIMUM": "longer than 2 MB",
 }
 
+_SWALLOWING = (_UNREADABLE["UNQUOTED VALUE"], _UNREADABLE["LINE SIZE OVER MAXIMUM"])
+"""Reasons that may have cost further lines."""
+
 
 class RetailError(SourceError):
     """A retail file cannot be used; the message names the file and what is wrong with it."""
@@ -148,14 +151,22 @@ def _rows(path: Path, copy: Path, header: list[str], skip: int, delimiter: str) 
             quote = '"', escape = '"', ignore_errors = true, store_rejects = true, rejects_limit = 0
         )
     """
+    columns = dict.fromkeys(header, "VARCHAR")
     with duckdb.connect() as database:
-        parameters = {"path": str(copy), "delimiter": delimiter, "skip": skip}
+        parameters = {"path": str(copy), "delimiter": delimiter, "skip": skip, "columns": columns}
         try:
-            rows = database.execute(query, {**parameters, "columns": dict.fromkeys(header, "VARCHAR")}).pl()
+            rows = database.execute(query, parameters).pl()
         except duckdb.Error as error:
             raise RetailError(f"{path}: not readable as CSV ({_first_line(error)})") from error
         rejected = database.execute("SELECT DISTINCT ON (line) line, error_type FROM reject_errors ORDER BY line")
-        return rows, [(line, _UNREADABLE.get(kind, kind.lower())) for line, kind in rejected.fetchall()]
+        unreadable = [(line, _UNREADABLE.get(kind, kind.lower())) for line, kind in rejected.fetchall()]
+    if not any(reason in _SWALLOWING for _, reason in unreadable):
+        return rows, unreadable
+    with _without_open_quotes(copy) as (cleaned, open_lines):
+        if not open_lines:
+            return rows, unreadable
+        rows, unreadable = _rows(path, cleaned, header, skip, delimiter)
+    return rows, sorted([*unreadable, *((line, _UNREADABLE["UNQUOTED VALUE"]) for line in open_lines)])
 
 
 def _header(lines: list[str], wanted: tuple[str, ...]) -> tuple[int, str, list[str]]:
@@ -253,6 +264,23 @@ def _as_utf8(path: Path, encoding: str) -> Iterator[Path]:
             while part := read.read(_CHUNK):
                 written.write(part)
         yield copy
+
+
+@contextmanager
+def _without_open_quotes(path: Path) -> Iterator[tuple[Path, list[int]]]:
+    """A copy with an empty line in place of each with an odd number of quotation marks, and the numbers of these.
+
+    A mark without its partner would take all lines up to the next mark with it.
+    """
+    open_lines = []
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "closed.csv"
+        with path.open("rb") as read, copy.open("wb") as written:
+            for number, line in enumerate(read, 1):
+                is_open = line.count(b'"') % 2
+                open_lines += [number] if is_open else []
+                written.write(b"\n" if is_open else line)
+        yield copy, open_lines
 
 
 def _first_line(error: BaseException) -> str:

@@ -66,7 +66,7 @@ def refresh_with(settings: Settings, selection: str | None) -> int:
     definitions = build_defs(settings)
     resolve_selection(chosen, definitions.resolve_asset_graph())
     name_instance(settings.lake)
-    click.echo(f"Refreshing {settings.lake} from {_sources(settings)}:")
+    click.echo(f"Refreshing {settings.lake} from {_sources(settings, left_out is None)}:")
     if left_out:
         click.echo(f"  left out {left_out}")
     try:
@@ -81,11 +81,15 @@ def refresh_with(settings: Settings, selection: str | None) -> int:
     return FAILED if done.failed else DONE
 
 
-def _sources(settings: Settings) -> str:
-    """The sources by name: of videos, and of transactions."""
+def _sources(settings: Settings, both: bool) -> str:
+    """The sources by name, of videos and of transactions; without ``both``, the one that is the user's own."""
     from orchestration.resources import retail_source
 
-    return f"videos of the {settings.sources.kind} source and transactions of {retail_source(settings).name}"
+    videos = f"videos of the {settings.sources.kind} source"
+    transactions = f"transactions of {retail_source(settings).name}"
+    if both:
+        return f"{videos} and {transactions}"
+    return transactions if settings.sources.kind == "synthetic" else videos
 
 
 @click.command()

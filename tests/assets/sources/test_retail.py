@@ -201,14 +201,15 @@ def test_the_dialect_is_detected_and_reported(tmp_path: Path, encoding: str, del
 
 
 def test_lines_that_cannot_be_read_cost_no_other_line(tmp_path: Path) -> None:
-    odd = b"3,a,h,s,1,1,2024-01-01,surplus\n3,\xff,h,s,1,1,2024-01-01\n" + b'3,"a,h,s,1,1,2024-01-01\n'
+    odd = b'3,"a,h,s,1,1,2024-01-01\n3,a,h,s,1,1,2024-01-01,surplus\n3,\xff,h,s,1,1,2024-01-01\n'
     good = "\n".join(["4,bé,h,s,1,1,2024-01-01"] * 2) + "\n"
-    lines = retail(tmp_path, TRANSACTIONS.encode() + good.encode() + odd, PRODUCTS).transactions().collect()
+    content = TRANSACTIONS.encode() + odd + good.encode()
+    lines = retail(tmp_path, content, PRODUCTS).transactions().collect()
     assert lines["product_id"][9:].to_list() == ["bé", "bé", None, None, None]
     assert lines["reason"][11:].to_list() == [
-        "line 13: more fields than the header",
-        "line 14: not in UTF-8",
-        "line 15: a quotation mark without its partner",
+        "line 11: a quotation mark without its partner",
+        "line 12: more fields than the header",
+        "line 13: not in UTF-8",
     ]
 
 

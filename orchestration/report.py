@@ -59,19 +59,21 @@ def _figure(value: float | None) -> str:
     return f"{value:.3f}" if value <= 1 else f"{value:,.1f}"
 
 
-def where_to_look(settings: Settings) -> Iterator[str]:
-    yield "Where to look:"
-    yield "  make ui                                   the asset graph in the Dagster UI, http://127.0.0.1:3000"
-    yield f"  {settings.lake}/models/                   the trained models"
-    yield f"  {settings.lake}/media/                    the videos"
-    yield "  README.md, 'SQL over the data set'        how to open the tables"
+def next_commands(settings: Settings) -> Iterator[str]:
+    """Commands and files to continue with."""
+    yield "Next:"
+    yield "  make ui, or howto ui          the asset graph in the Dagster UI, http://127.0.0.1:3000"
+    yield "  make search, or howto search  search of moments in the videos, http://127.0.0.1:8000"
+    yield "  make sql, or howto sql        queries over the tables"
+    yield f"  {settings.lake / 'card' / 'card.html'}           the data set card"
+    yield f"  {settings.lake / 'models'}                   the trained models"
 
 
 def report(settings: Settings, lake: Lake) -> Iterator[str]:
-    """The tables of the lake, its size, the results of its models, and where to look next."""
+    """The tables of the lake, its size, the results of its models, and what to run next."""
     yield from ("", f"In the lake ({settings.lake}, {settings.sources.kind} source):", *contents(lake), "")
     if lake.has("clips") and lake.has("videos"):
         yield from (size(lake), "")
     if lake.has("evaluations"):
         yield from ("Results on held-out data:", *results(lake), "")
-    yield from where_to_look(settings)
+    yield from next_commands(settings)

@@ -5,10 +5,9 @@ import httpx
 
 from assets.sources.protocol import VideoSource
 from assets.sources.retail import RetailSource
+from orchestration.failures import NO_REASON, innermost_error
 from orchestration.settings import Settings
 from orchestration.tags import CODE
-
-NO_REASON = "no reason is recorded"
 
 
 def sensors(settings: Settings, code: str) -> list[dg.SensorDefinition]:
@@ -67,15 +66,8 @@ def _alert_sensor(webhook: str) -> dg.SensorDefinition:
         run = context.dagster_run
         partition = run.tags.get("dagster/partition")
         where = f"run {run.run_id} of {run.job_name}" + (f" [{partition}]" if partition else "")
-        reasons = [f"{event.step_key}: {_innermost(event)}" for event in context.get_step_failure_events()]
+        reasons = [f"{event.step_key}: {innermost_error(event)}" for event in context.get_step_failure_events()]
         text = "\n".join([f"{where} failed", *(reasons or [context.failure_event.message or NO_REASON])])
         httpx.post(webhook, json={"text": text}, timeout=10).raise_for_status()
 
     return sensor
-
-
-def _innermost(event: dg.DagsterEvent) -> str:
-    error = event.step_failure_data.error
-    while error and error.cause:
-        error = error.cause
-    return error.message.strip() if error else NO_REASON

@@ -16,6 +16,7 @@ from assets.notes import NOTES, WARNINGS
 from assets.outcomes import describe_open, open_requests
 from orchestration.artifacts import repair
 from orchestration.emptied import emptied_by
+from orchestration.failures import innermost_error
 from orchestration.refresh.display import Display, print_line
 from orchestration.refresh.lock import close_killed_runs, only_one, process_tags, remove_unfinished_files
 from orchestration.refresh.plan import Plan, Step
@@ -196,10 +197,7 @@ def _what_failed(result: dg.ExecuteInProcessResult) -> str:
             return f"check {evaluation.check_name}: {evaluation.description}"
     for event in result.all_events:
         if event.is_step_failure:
-            error = event.step_failure_data.error
-            while error and error.cause:
-                error = error.cause
-            return _OWN_ERROR.sub("", error.message.strip()) if error else "unknown error"
+            return _OWN_ERROR.sub("", innermost_error(event))
     return "the run failed; see the UI"
 
 

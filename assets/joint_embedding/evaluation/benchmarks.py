@@ -131,9 +131,10 @@ class Files:
 def retrieval_benchmarks(
     root: Path, model: JointEmbedding, words: WordVectors, config: Config = FINE_TUNING, runtime: Runtime | None = None
 ) -> dict[str, ByMethod]:
-    """Metrics by benchmark with its direction, and by method: zero-shot, and where there is a training set also from
-    scratch and fine-tuned; and chance. The event file of a training is in ``<tensorboard>/<benchmark>_<method>``, below
-    the folder ``tensorboard`` of ``runtime``.
+    """Metrics by benchmark with its direction, and by method.
+
+    Methods are zero-shot, chance and, if the benchmark has a training set, from scratch and fine-tuned. The event file
+    of a training is in ``<benchmark>_<method>`` in the folder ``tensorboard`` of ``runtime``.
 
     Raises:
         FileNotFoundError: the folder holds no benchmark.

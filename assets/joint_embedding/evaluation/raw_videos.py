@@ -104,11 +104,11 @@ def _parts(given: Files, made: Files) -> list[Part]:
         return Part(listed, [ClipPlace(video_id) for video_id in listed.ids], write)
 
     def youcook2() -> Iterator[Part]:
-        for clips, split, there, path in (
+        for clips, split, features, path in (
             (given.youcook2_training_clips, "train", given.youcook2_training, made.youcook2_training),
             (given.youcook2_test_clips, "validation", given.youcook2_test, made.youcook2_test),
         ):
-            if clips.exists() and not there.exists():
+            if clips.exists() and not features.exists():
                 yield Part(*list_youcook2(clips, split), partial(write_youcook2, path=path))
 
     def msrvtt() -> Iterator[Part]:
@@ -127,7 +127,7 @@ def _parts(given: Files, made: Files) -> list[Part]:
             yield whole(list_msrvtt_test(given.msrvtt_test), lambda data: write_msrvtt_test(data, *test))
 
     def lsmdc() -> Iterator[Part]:
-        for rows, split, there, paths in (
+        for rows, split, features, paths in (
             (
                 given.lsmdc_training,
                 "train",
@@ -136,7 +136,7 @@ def _parts(given: Files, made: Files) -> list[Part]:
             ),
             (given.lsmdc_test, "test", given.lsmdc_features, (made.lsmdc_test, made.lsmdc_features)),
         ):
-            if rows.exists() and not there.exists():
+            if rows.exists() and not features.exists():
                 yield whole(list_lsmdc(rows, split), partial(write_lsmdc, rows=paths[0], features=paths[1]))
 
     return [*youcook2(), *msrvtt(), *lsmdc()]

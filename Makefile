@@ -35,7 +35,7 @@ sql: $(READY) ## the duckdb shell on the lake, read-only, with the statistics as
 	@$(BIN)/howto sql
 
 lint: $(READY) ## style, types, layers, SQL, wording, generated pages
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/sqlfluff lint sql && $(BIN)/python -m tests.words --counts && $(BIN)/python -m docs.generate --check
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/sqlfluff lint sql && $(BIN)/python -m tests.words && $(BIN)/python -m docs.generate --check
 
 bench: $(BENCH_READY) ## speed, each compared with a peer in the same run
 	@$(BIN)/python -m pytest -s tests/benchmarks/bench_*.py

@@ -215,7 +215,7 @@ class Webhook(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing: the test looks at what was received."""
+        """Nothing: the test reads what was received."""
 
 
 @pytest.fixture

@@ -64,7 +64,9 @@ def refresh_with(settings: Settings, selection: str | None) -> int:
     chosen, left_out = (selection, None) if selection is not None else default_selection(settings)
     # A wrong selection must leave no folder behind.
     definitions = build_defs(settings)
-    resolve_selection(chosen, definitions.resolve_asset_graph())
+    selected = resolve_selection(chosen, definitions.resolve_asset_graph())
+    if chosen is not None and dg.AssetKey("video_source") in selected:
+        chosen = f"({chosen}) or key:source_problems"  # what is not used of the source is recorded, and printed below
     name_instance(settings.lake)
     click.echo(f"Refreshing {settings.lake} from {_sources(settings, left_out is None)}:")
     if left_out:

@@ -15,7 +15,7 @@ from accelerate import Accelerator
 
 from ml.distributed import from_first_process
 
-FORMAT = 2
+FORMAT = 3
 """Of the files of a checkpoint and the names in it; a checkpoint of another format is not resumed."""
 
 

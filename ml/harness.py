@@ -13,10 +13,11 @@ TensorBoard: every training writes one event file. Its folder is ``ml.curves.ten
 from __future__ import annotations
 
 import ctypes
+import math
 import platform
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,8 @@ Precision = Literal["no", "bf16", "fp16"]
 
 HEARTBEAT_S = 30.0
 """Seconds between two progress reports within an epoch."""
+READ_EVERY = 25
+"""Steps between two reads of the losses, each of which waits for the device."""
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 """Settings of glibc's allocator (mallopt(3))."""
 
@@ -131,7 +134,7 @@ def fit(learner: Learner, runtime: Runtime, progress: Callable[[Entry], None] | 
         One entry per epoch.
 
     Raises:
-        FloatingPointError: a loss is not finite.
+        FloatingPointError: a loss is not finite; it is raised within ``READ_EVERY`` steps.
     """
     # Accelerate keeps one state per process; a second training may need another precision or device.
     AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
@@ -155,8 +158,7 @@ class _Training:
         network = torch.compile(learner.network) if runtime.compile else learner.network
         self.network, self.optimiser = accelerator.prepare(network, learner.optimiser)
         self.history: list[Entry] = []
-        self.sums: dict[str, float] = defaultdict(float)
-        self.counts: dict[str, int] = defaultdict(int)
+        self.means = _Means(accelerator.device)
         self.best: tuple[float, dict[str, Tensor]] | None = None
         self.seconds = 0.0
         self.done = 0
@@ -180,22 +182,24 @@ class _Training:
         for step, batch in self._batches():
             self._step(step, batch)
             self.done = step + 1
+            epoch_ends = self.done % learner.steps_per_epoch == 0 or self.done == learner.steps
+            if epoch_ends or self.done % READ_EVERY == 0:
+                self.means.check(step)
             now = time.monotonic()
             self.seconds += now - began
-            epoch_ends = self.done % learner.steps_per_epoch == 0 or self.done == learner.steps
             if epoch_ends:
                 curves.add(self._end_epoch())
             elif main and now - reported > HEARTBEAT_S:
                 reported = now
-                taken = self.done % learner.steps_per_epoch
-                self.progress({"step": self.done, "of": learner.steps, "loss": self.sums["loss"] / taken})
+                self.progress({"step": self.done, "of": learner.steps, "loss": self.means.read()["loss"]})
             if self.checkpoints and (timer.due() or epoch_ends):
                 self._write(self.checkpoints)
                 timer.restart()
             began = time.monotonic()  # validation and checkpoints do not count as time of a step
 
     def _write(self, checkpoints: Checkpoints) -> None:
-        record = {"history": self.history, "sums": self.sums, "counts": self.counts, "seconds": self.seconds}
+        self.means.check(self.done - 1)
+        record = {"history": self.history, "means": self.means.state(), "seconds": self.seconds}
         tensors = {"best": self.best, "schedule": self.schedule.state_dict()}
         checkpoints.write(self.accelerator, self.done, tensors, record)
 
@@ -207,8 +211,7 @@ class _Training:
         self.best = tensors["best"]
         self.schedule.load_state_dict(tensors["schedule"])
         self.done, self.history, self.seconds = record["done"], record["history"], record["seconds"]
-        self.sums.update(record["sums"])
-        self.counts.update(record["counts"])
+        self.means.restore(record["means"])
 
     def _batches(self) -> Iterator[tuple[int, Any]]:
         """The remaining steps with their batches; the next batch is read during a step."""
@@ -237,25 +240,18 @@ class _Training:
             self.accelerator.clip_grad_norm_(self.learner.network.parameters(), self.learner.max_norm)
         self.optimiser.step()
         self.schedule.step()
-        for name, value in losses.items():
-            self.sums[name] += float(value.detach())
-            self.counts[name] += 1
-        if not all(map(torch.isfinite, losses.values())):
-            raise FloatingPointError(
-                f"step {step}: the loss is {self.sums}; lower the learning rate or use precision no"
-            )
+        self.means.add(losses)
 
     def _end_epoch(self) -> Entry:
         learner = self.learner
         epoch = -(-self.done // learner.steps_per_epoch)
         steps = self.done - (epoch - 1) * learner.steps_per_epoch
-        entry: Entry = {"epoch": epoch, **{name: total / self.counts[name] for name, total in self.sums.items()}}
+        entry: Entry = {"epoch": epoch, **self.means.read()}
         entry["learning_rate"] = learner.optimiser.param_groups[0]["lr"]
         entry["seconds"], entry["items_per_s"] = self.seconds, steps * learner.items / max(self.seconds, 1e-9)
         learner.network.eval()
         entry |= learner.validate()
-        self.sums.clear()
-        self.counts.clear()
+        self.means = _Means(self.accelerator.device)
         self.seconds = 0.0
         self.history.append(entry)
         score = learner.score(entry)
@@ -265,6 +261,52 @@ class _Training:
         if self.accelerator.is_main_process:
             self.progress({**entry, "of": -(-learner.steps // learner.steps_per_epoch)})
         return entry
+
+
+class _Means:
+    """Means of the recorded values over the steps of an epoch.
+
+    The sums stay on the device, so that a step does not wait for the device. Reading them does.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.dtype = torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64
+        self.sums: dict[str, Tensor] = {}
+        self.counts: dict[str, int] = defaultdict(int)
+
+    def add(self, values: Mapping[str, Tensor]) -> None:
+        for name, value in values.items():
+            known = self.sums.get(name)
+            added = value.detach().to(self.dtype)
+            self.sums[name] = added if known is None else known + added
+            self.counts[name] += 1
+
+    def read(self) -> Entry:
+        return {name: total / self.counts[name] for name, total in self._totals().items()}
+
+    def check(self, step: int) -> None:
+        """Raise an error if a value of the epoch so far was not finite."""
+        means = self.read()
+        if not all(map(math.isfinite, means.values())):
+            raise FloatingPointError(
+                f"step {step}: the means of the epoch so far are {means}; lower the learning rate or use precision no"
+            )
+
+    def state(self) -> dict[str, Any]:
+        return {"sums": self._totals(), "counts": dict(self.counts)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.sums = {
+            name: torch.tensor(total, dtype=self.dtype, device=self.device) for name, total in state["sums"].items()
+        }
+        self.counts.update(state["counts"])
+
+    def _totals(self) -> dict[str, float]:
+        if not self.sums:
+            return {}
+        totals: list[float] = torch.stack(list(self.sums.values())).tolist()
+        return dict(zip(self.sums, totals, strict=True))
 
 
 def _keep_freed_memory() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from ml.distributed import AllGather, Rows
@@ -54,8 +55,9 @@ def rows(model: Hero, pairs: Pairs, with_spans: bool) -> Rows:
     }
     if with_spans:
         whole, mask = padded(frames, pairs.batch.lengths)
-        start, end = model.moments(queries, whole[pairs.of_video], mask[pairs.of_video])
-        given["spans"] = span_losses(start, end, pairs.first, pairs.last)
+        with torch.autocast(frames.device.type, enabled=False):
+            start, end = model.moments(queries, whole[pairs.of_video], mask[pairs.of_video])
+            given["spans"] = span_losses(start, end, pairs.first, pairs.last)
     return given
 
 

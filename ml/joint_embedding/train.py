@@ -153,15 +153,13 @@ class EmbeddingLearner:
         scale = accelerator.num_processes
         if len(chunks) <= 1:
             video, text = network(clips, ids)
-            with accelerator.autocast():
-                part = self._part(video, text, video_of_pair, first_pair)
+            part = self._part(video, text, video_of_pair, first_pair)
             accelerator.backward(part * scale)
             return {"loss": accelerator.reduce(part.detach(), "sum")}
         with torch.no_grad():
             encoded = [network(*chunk) for chunk in chunks]
         video, text = (torch.cat(side).requires_grad_() for side in zip(*encoded, strict=True))
-        with accelerator.autocast():
-            part = self._part(video, text, video_of_pair, first_pair)
+        part = self._part(video, text, video_of_pair, first_pair)
         at_video, at_text = torch.autograd.grad(part * scale, (video, text))
         gradients = zip(at_video.split(size), at_text.split(size * bag), strict=True)
         for index, (chunk, (own_video, own_text)) in enumerate(zip(chunks, gradients, strict=True)):
@@ -172,10 +170,10 @@ class EmbeddingLearner:
         return {"loss": accelerator.reduce(part.detach(), "sum")}
 
     def _part(self, video: Tensor, text: Tensor, video_of_pair: Tensor, first_pair: int) -> Tensor:
-        """This process's part of the loss of the whole batch."""
+        """This process's part of the loss of the whole batch; float32, as half precision is too coarse for margins."""
         all_videos, all_texts = gather(video), gather(text)
         if self.config.objective == "mil_nce":
-            scores = (all_videos @ all_texts.T).float()
+            scores = all_videos @ all_texts.T
             return mil_nce_loss(scores.unflatten(1, (len(all_videos), -1))) * len(video) / len(all_videos)
         own = (all_texts * all_videos).sum(1)
         if self.config.positive_share < 1:
@@ -184,7 +182,7 @@ class EmbeddingLearner:
             first_pair = int((kept < first_pair).sum())
             text, all_videos = text[mine], all_videos[kept]
             own, video_of_pair = own[kept], video_of_pair[kept]
-        scores = (text @ all_videos.T).float()
+        scores = text @ all_videos.T
         return ranking_loss_of_rows(
             scores, own, first_pair, video_of_pair, self.config.margin, self.config.intra_video_share
         )

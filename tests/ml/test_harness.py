@@ -11,12 +11,14 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from accelerate import Accelerator
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ml.cluster_gcn.train import Config, train
 from ml.curves import Curves, tensorboard_folder
@@ -121,6 +123,38 @@ def points(folder: Path, name: str) -> list[tuple[int, float]]:
     (file,) = folder.iterdir()
     events = EventAccumulator(str(file)).Reload()
     return [(event.step, event.value) for event in events.Scalars(name)]
+
+
+class Items(TorchDispatchMode):
+    """Counts the tensors that are read as Python numbers, for each of which a GPU would have to finish its work."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_step_does_not_wait_for_the_device() -> None:
+    line = Line()
+    line.optimiser = torch.optim.SGD(line.network.parameters(), 0.01)  # Adam reads its own counters on a CPU
+    with Items() as items:
+        assert float(torch.ones(1)) == items.count == 1
+        fit(line, CPU)
+    assert items.count == 1
+
+
+def test_a_loss_that_is_not_finite_ends_the_training_and_is_in_no_checkpoint(tmp_path: Path) -> None:
+    class Diverging(Line):
+        def step(self, network: nn.Module, batch: tuple[int, Tensor], accelerator: Accelerator, /) -> dict[str, Tensor]:
+            return {"loss": super().step(network, batch, accelerator)["loss"] / (0 if batch[0] >= 60 else 1)}
+
+    runtime = replace(CPU, checkpoints=tmp_path / "checkpoints", checkpoint_every_s=0.0)
+    with pytest.raises(FloatingPointError, match=r"step 60: .*inf.*; lower the learning rate"):
+        fit(Diverging(), runtime)
+    line = Line()
+    fit(line, runtime)
+    assert line.first_step == 60
 
 
 def test_a_checkpoint_of_another_training_is_not_resumed(tmp_path: Path) -> None:

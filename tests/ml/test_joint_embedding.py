@@ -13,6 +13,8 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 
 from ml.harness import Runtime
 from ml.joint_embedding.job import Job
@@ -28,7 +30,7 @@ from ml.joint_embedding.pairs import (
     spread_pairs,
     video_pairs,
 )
-from ml.joint_embedding.train import Config, evaluate, train
+from ml.joint_embedding.train import Config, EmbeddingLearner, evaluate, train
 from ml.metrics.retrieval import chance
 from ml.text.word_vectors import WordVectors
 from ml.training import read_model_folder, write_model_folder
@@ -213,6 +215,26 @@ def test_batches_computed_in_parts_give_the_same_model(objective: Literal["max_m
     parts, _ = train(learning, held_out, words, replace(config, chunk_pairs=10), CPU)
     for name, tensor in whole.state_dict().items():
         assert torch.allclose(tensor, parts.state_dict()[name], atol=1e-5), name
+
+
+@pytest.mark.parametrize("objective", ["max_margin", "mil_nce"])
+def test_the_loss_is_computed_in_float32_of_embeddings_in_half_precision(
+    objective: Literal["max_margin", "mil_nce"],
+) -> None:
+    learning, _, words = toy_world()
+    config = replace(SMALL, objective=objective)
+    learner = EmbeddingLearner(learning, None, words, config, torch.device("cpu"))
+    clips, ids, video_of_pair, first_pair = batch = learner.batch(0, 0, 1)
+    in_full_precision = learner.network(clips, ids)
+    AcceleratorState._reset_state(reset_partial_state=True)
+    accelerator = Accelerator(cpu=True, mixed_precision="bf16")
+    network = accelerator.prepare(learner.network)
+    embeddings = network(clips, ids)
+    expected = learner._part(*embeddings, video_of_pair, first_pair)
+    found = learner.step(network, batch, accelerator)["loss"]
+    AcceleratorState._reset_state(reset_partial_state=True)
+    assert not torch.equal(embeddings[0], in_full_precision[0])
+    assert found.dtype == torch.float32 and torch.equal(found, expected.detach())
 
 
 def job_of_the_toy_world(tmp_path: Path, config: Config) -> Job:

@@ -11,6 +11,7 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, TypeVar
 
 import numpy as np
@@ -149,7 +150,7 @@ def read_array(path: Path) -> NDArray[Any]:
     try:
         # As a map of the file first: a damaged header may claim more numbers than memory holds.
         return np.array(np.load(path, mmap_mode="r", allow_pickle=False))
-    except (*SHAPE_ERRORS, EOFError, MemoryError, SyntaxError) as error:
+    except (*SHAPE_ERRORS, EOFError, MemoryError, SyntaxError, TokenError) as error:
         raise ValueError(f"{path}: not a whole .npy file: {str(error)[:200]}") from error
 
 

@@ -202,23 +202,25 @@ def _named(path: Path, present: list[str], wanted: tuple[str, ...], required: tu
 
 def _matches(present: list[str], wanted: tuple[str, ...]) -> dict[str, str]:
     """Of the wanted columns that are there, the names that the file gives them."""
-    by_words = {_words(name): name for name in reversed(present)}
+    by_letters = {_letters(name): name for name in reversed(present)}
     found = {}
     for column in wanted:
-        own = next((by_words[name] for name in (column, *OTHER_NAMES.get(column, ())) if name in by_words), None)
+        names = map(_letters, (column, *OTHER_NAMES.get(column, ())))
+        own = next((by_letters[name] for name in names if name in by_letters), None)
         if own is not None:
             found[column] = own
     return found
 
 
-def _words(name: str) -> str:
-    """``Basket ID``, ``basketId`` and ``BASKET-ID`` as ``basket_id``."""
-    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip())
-    return re.sub(r"[^a-z0-9]+", "_", apart.lower()).strip("_")
+def _letters(name: str) -> str:
+    """``Basket ID``, ``basketId`` and ``basket_id`` as ``basketid``."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def _notes_on_names(named: dict[str, str], wanted: tuple[str, ...]) -> tuple[str, ...]:
-    renamed = [f"column {own} is read as {column}" for column, own in named.items() if _words(own) != column]
+    renamed = [
+        f"column {own} is read as {column}" for column, own in named.items() if _letters(own) != _letters(column)
+    ]
     missing = [column for column in wanted if column not in named]
     return (*renamed, *([f"no column {', '.join(missing)}: unknown"] if missing else []))
 

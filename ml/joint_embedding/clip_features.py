@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pickle
 import struct
+import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import numpy as np
 import torch
@@ -16,7 +19,11 @@ from ml.reading import SHAPE_ERRORS
 
 STREAMS = ("2d", "3d")
 
-_DAMAGED = (*SHAPE_ERRORS, pickle.UnpicklingError, EOFError, ImportError, MemoryError, RuntimeError, struct.error)
+_DAMAGED = (
+    *SHAPE_ERRORS,
+    *(pickle.UnpicklingError, EOFError, ImportError, MemoryError, RuntimeError, struct.error, OSError),
+    *(BadZipFile, zlib.error, NotImplementedError),
+)
 """What reading a damaged pickle raises; its bytes are instructions, so this is nearly anything."""
 
 
@@ -55,6 +62,10 @@ def read_features(path: Path, ids: Sequence[str]) -> dict[str, NDArray[np.floati
         ValueError: the file holds something else, or a clip has no vector or one of another length.
     """
     try:
+        with ZipFile(path) if is_zipfile(path) else nullcontext() as archive:
+            damaged = archive.testzip() if archive else None
+        if damaged is not None:
+            raise ValueError(f"the checksum of its member {damaged} is wrong")
         stored = torch.load(path, map_location="cpu", weights_only=True)
     except _DAMAGED as error:
         raise ValueError(f"{path}: not a file of tensors alone: {_shortened(error)}") from error

@@ -7,6 +7,7 @@ import json
 import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from tokenize import TokenError
 from types import TracebackType
 from typing import Any, Protocol, Self
 from zipfile import BadZipFile, ZipFile
@@ -184,7 +185,7 @@ def _from_npz(content: bytes, place: str) -> Rows:
             if members[_FEATURES].file_size > MOST_BYTES:
                 raise ValueError(f"{place}: features of {members[_FEATURES].file_size:,} bytes; at most {MOST_BYTES:,}")
             rows = np.lib.format.read_array(io.BytesIO(file.read(members[_FEATURES])), allow_pickle=False)
-    except (BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
+    except (BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, SyntaxError, TokenError) as error:
         raise ValueError(f"{place}: is cut off or no npz ({error}); fetch it again") from error
     except SHAPE_ERRORS as error:
         raise ValueError(str(error) if str(error).startswith(place) else f"{place}: {error}") from error

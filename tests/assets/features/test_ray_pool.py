@@ -111,7 +111,8 @@ def test_actors_make_what_one_process_makes_though_one_is_killed(files: list[Vid
     assert content(there.array("brightness", "shard-0000")) == content(here.array("brightness", "shard-0000"))
 
     workers = {line.split()[0] for line in many.journal.read_text().splitlines()}
-    assert len(workers) == 3, "two actors, and the one in place of the killed"
+    # Where an actor starts late, the other one and the replacement of the killed one do all the work.
+    assert 2 <= len(workers) <= 3, "two actors, and the replacement of the killed one"
     again = pictures_seen(many.journal) - pictures_seen(alone.journal)
     assert "9" in again and again.keys() <= {"8", "9", "10", "11"}, "only the task in flight is done again"
 

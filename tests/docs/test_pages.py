@@ -19,6 +19,8 @@ from mkdocs.config import load_config
 from docs.generate import stale
 from orchestration import __version__
 from orchestration.cli.app import howto
+from orchestration.definitions import build_defs
+from orchestration.settings import load_settings
 from orchestration.settings.catalogue import catalogue
 from tests.docs.pages import PAGES, ROOT, Block, blocks
 
@@ -122,3 +124,14 @@ def test_the_citation_is_complete_and_of_this_version() -> None:
     assert {"cff-version", "message", "title", "authors"} <= set(citation)
     assert citation["version"] == __version__
     assert f"## {__version__} - {citation['date-released']}" in TEXTS["CHANGELOG.md"]
+
+
+def test_the_picture_of_asset_groups_is_of_this_graph() -> None:
+    picture = (ROOT / "docs" / "images" / "asset_groups.svg").read_text(encoding="utf-8")
+    graph = build_defs(load_settings()).resolve_asset_graph()
+    group = {key: graph.get(key).group_name for key in graph.get_all_asset_keys()}
+    assert set(re.findall(r'font-weight="600"[^>]*>(\w+)<', picture)) == set(group.values())
+    drawn = set(re.findall(r'data-edge="(\w+) (\w+)"', picture))
+    assert len(drawn) > 10 and drawn <= {
+        (group[above], group[key]) for key in group for above in graph.get(key).parent_keys
+    }

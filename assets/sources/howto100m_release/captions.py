@@ -20,6 +20,7 @@ from pydantic_core import from_json
 
 from assets.captions.cues import CaptionError
 from assets.captions.published import Row, csv_rows, parallel_rows
+from assets.values import storable
 
 LARGEST_MEMBER_BYTES = 16_000_000
 """Bytes of a video's captions in a zip; a day of speech has fewer."""
@@ -201,11 +202,9 @@ def _read_one(file: BinaryIO, start: int, end: int) -> tuple[list[Row], list[str
         file.seek(start)
         content = file.read(length)
         try:
-            text = content.decode("utf-8", "strict" if length <= end - start else "ignore")
+            text = content.decode("utf-8", "surrogateescape")  # a line that is not UTF-8 is refused by itself
             video, read_to = json.JSONDecoder().raw_decode(text)
             break
-        except UnicodeDecodeError as error:
-            return [], [f"not UTF-8 ({error})"]
         except (ValueError, RecursionError) as error:
             if "Unterminated string" not in str(error) or start + length >= size:
                 return [], [f"not JSON ({error})"]
@@ -213,7 +212,7 @@ def _read_one(file: BinaryIO, start: int, end: int) -> tuple[list[Row], list[str
     rows, problems = _judge(video)
     unread = text[read_to:].strip() if length == end - start else ""
     if unread:
-        problems.append(f"what follows its entry is not read: {unread[:60]}")
+        problems.append(f"what follows its entry is not read: {storable(unread[:60])}")
     return rows, problems
 
 

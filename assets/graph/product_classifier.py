@@ -14,7 +14,8 @@ import numpy as np
 
 from assets.graph.options import ClusterGCNOptions, GraphOptions
 from ml.cluster_gcn.data import GraphData
-from ml.cluster_gcn.train import Config, build, chosen_epoch, predict, train
+from ml.cluster_gcn.model import ClusterGCN
+from ml.cluster_gcn.train import Config, chosen_epoch, predict, train
 from ml.curves import tensorboard_folder
 from ml.training import pick_device, read_model_folder, write_model_folder
 
@@ -70,8 +71,6 @@ def stored_config(folder: Path) -> Config:
 
 def predicted_classes(folder: Path, graph: GraphData, device: str) -> np.ndarray:
     """``predicted[nodes]`` of the trained model, which uses all edges of the graph."""
-    stored, config = read_model_folder(folder), stored_config(folder)
     target = pick_device(device)
-    model = build(graph, config).to(target)
-    model.load_state_dict(stored.state)
-    return predict(model, graph, config, target).argmax(axis=1)
+    model = ClusterGCN.from_pretrained(folder).to(target)
+    return predict(model, graph, stored_config(folder), target).argmax(axis=1)

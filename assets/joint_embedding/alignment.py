@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from assets.features.reader import FeatureReader
 from assets.joint_embedding.options import PairOptions
 from assets.joint_embedding.pairs import PairsOf, video_streams
-from assets.joint_embedding.training import load_joint_embedding
 from assets.lake import load_tables
 from ml.joint_embedding.alignment import Alignment, align_captions, aligned_pairs
+from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.pair_store import PairStore, Place
 from ml.joint_embedding.pairs import Stream, VideoPairs, video_pairs
 from ml.joint_embedding.train import load_words
@@ -41,7 +41,7 @@ def align_shard(
         model_folder, word_vectors: model folders of the joint embedding and of its word vectors.
         radius_s, min_time_s: see ``ml.joint_embedding.alignment``.
     """
-    model, words = load_joint_embedding(model_folder), load_words(word_vectors)
+    model, words = JointEmbedding.from_pretrained(model_folder), load_words(word_vectors)
     left_out = {"no features": 0, "no feature row in any window": 0, "no known word": 0}
     rows: list[tuple[object, ...]] = []
     for video_id, lines in _videos(clips):
@@ -98,7 +98,7 @@ def pairs_by(options: PairOptions) -> PairsOf:
     """How captions become pairs: grown where spoken, or moved by an earlier model to their best window."""
     if options.aligner is None:
         return partial(video_pairs, min_time_s=options.min_time_s)
-    model = load_joint_embedding(options.aligner / "joint_embedding")
+    model = JointEmbedding.from_pretrained(options.aligner / "joint_embedding")
     words = load_words(options.aligner / "word_vectors")
 
     def aligned(

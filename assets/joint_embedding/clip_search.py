@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from assets.joint_embedding.training import load_joint_embedding
 from ml.joint_embedding.clip_index import ClipIndex
+from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.pair_store import PairStore
 from ml.joint_embedding.search import ClipSearch, embedded_clips, text_embeddings
 from ml.joint_embedding.train import load_words
@@ -29,7 +29,10 @@ def write_clip_index(
     Returns:
         clips; indexed; and with an index, recall_at_10: the share of the 10 clips nearest to a caption that it finds.
     """
-    model, words = load_joint_embedding(model_root / "joint_embedding"), load_words(model_root / "word_vectors")
+    model, words = (
+        JointEmbedding.from_pretrained(model_root / "joint_embedding"),
+        load_words(model_root / "word_vectors"),
+    )
     shards = sorted(set(manifest["shard"]))
     count = index.write(embedded_clips(model, pairs, shards), model.video.project.out_features)
     metrics: dict[str, float | bool] = {"clips": count, "indexed": index.indexed}
@@ -42,7 +45,7 @@ def write_clip_index(
 def clip_search(index: ClipIndex, model_root: Path) -> ClipSearch:
     """Search by text with the model that wrote ``index``."""
     return ClipSearch(
-        index, load_joint_embedding(model_root / "joint_embedding"), load_words(model_root / "word_vectors")
+        index, JointEmbedding.from_pretrained(model_root / "joint_embedding"), load_words(model_root / "word_vectors")
     )
 
 

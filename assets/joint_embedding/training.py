@@ -20,12 +20,11 @@ from assets.models.options import RuntimeOptions
 from ml.curves import tensorboard_folder
 from ml.harness import Runtime
 from ml.joint_embedding.job import Job
-from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.pair_store import PairStore
 from ml.joint_embedding.train import Config
 from ml.text.tokens import tokenize
 from ml.text.word_vectors import read_word_vectors, train_word_vectors
-from ml.training import read_model_folder, write_model_folder
+from ml.training import write_model_folder
 
 
 def train_words(
@@ -94,11 +93,3 @@ def embedding_job(
         ),
         provenance=dict(provenance),
     )
-
-
-def load_joint_embedding(folder: Path) -> JointEmbedding:
-    """The trained model, in evaluation mode, on the CPU."""
-    stored = read_model_folder(folder)
-    model = JointEmbedding(**stored.config["model"])
-    model.load_state_dict(stored.state)
-    return model.eval()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any, Self
 
 import torch
 from scipy import sparse
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 from ml.cluster_gcn.dropout import Dropout
 from ml.cluster_gcn.normalization import Normalization
 from ml.cluster_gcn.propagation import Propagation
+from ml.pretrained import Pretrained
 
 LAYER_NORM_EPS = 1e-9
 """As in the authors' code."""
@@ -51,7 +54,7 @@ class Layer(nn.Module):
         return self.norm(torch.addmm(around, features, self.weights[1]) if self.concat else around)
 
 
-class ClusterGCN(nn.Module):
+class ClusterGCN(Pretrained):
     """``layers`` graph convolutions, ReLU after each but the last; scores ``[n, classes]``.
 
     With ``residual`` (eq 8), a layer whose width does not change adds its input: X' = σ(…) + X. The network
@@ -81,6 +84,19 @@ class ClusterGCN(nn.Module):
         if layers < 1:
             raise ValueError(f"{layers} layers: must be at least 1")
         super().__init__()
+        self._sizes = {
+            "features": in_dim,
+            "hidden_dim": hidden_dim,
+            "classes": [str(number) for number in range(classes)],
+            "layers": layers,
+            "dropout": dropout,
+            "normalization": normalization,
+            "diagonal_lambda": diagonal_lambda,
+            "residual": residual,
+            "layer_norm": layer_norm,
+            "concat": concat,
+            "neighbour_dropout": neighbour_dropout,
+        }
         self.normalization: Normalization = normalization
         self.diagonal_lambda = diagonal_lambda
         self.residual = residual
@@ -91,6 +107,21 @@ class ClusterGCN(nn.Module):
         )
         self.register_buffer("feature_mean", torch.zeros(in_dim))
         self.register_buffer("feature_scale", torch.ones(in_dim))
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        names = ("dropout", "normalization", "diagonal_lambda", "residual", "layer_norm", "concat", "neighbour_dropout")
+        return cls(
+            config["features"],
+            config["hidden_dim"],
+            len(config["classes"]),
+            config["layers"],
+            **{name: config[name] for name in names},
+        )
+
+    def stored_config(self) -> dict[str, Any]:
+        """The configuration as in a model of the lake; its classes are numbers, as the network has no names of them."""
+        return self._sizes
 
     def standardize_on(self, features: Tensor) -> None:
         """Standardise by these nodes: their ``features[n, in_dim]`` get mean 0 and deviation 1, or 0 if constant."""

@@ -5,8 +5,9 @@ See ``ml.hero.pretraining`` for the losses and ``ml.hero.downstream`` for the he
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from ml.hero.cross_modal import CrossModalTransformer
 from ml.hero.moment_head import MomentHead
 from ml.hero.query_encoder import QueryEncoder
 from ml.hero.temporal import FrameTransform, TemporalTransformer
+from ml.pretrained import Pretrained
 
 
 class LanguageHead(nn.Module):
@@ -37,7 +39,7 @@ class LanguageHead(nn.Module):
         return functional.linear(self.norm(functional.gelu(self.dense(states))), self.tied[0].weight, self.bias)
 
 
-class Hero(nn.Module):
+class Hero(Pretrained):
     """The model that is pre-trained; at the published sizes it has 121,037,262 parameters.
 
     Shapes: ``frames`` are the frames of all videos of a batch, packed; ``batch.lengths`` are the numbers per video.
@@ -64,6 +66,13 @@ class Hero(nn.Module):
         self.apply(initialise)
         with torch.no_grad():
             self.cross_modal.types.weight[0] = self.cross_modal.types.weight[1]
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        return cls(HeroConfig(**config["model"]))
+
+    def stored_config(self) -> dict[str, Any]:
+        return {"model": asdict(self.config)}
 
     def fuse(self, batch: HeroBatch, masked: Tensor | None = None) -> Tensor:
         """Frames fused with their subtitles ``[frames, hidden]``, before the temporal transformer.

@@ -36,14 +36,6 @@ class Job(TrainingJob):
         store = PairStore(self.pairs)
         training, validation = (StoredPairs(store, places, words) for places in (self.training, self.validation))
         model, history = train(training, validation, words, self.config, self.runtime, progress)
-        sizes = {
-            "video_dim": training.dim,
-            "word_dim": words.dim,
-            "embedding_dim": self.config.embedding_dim,
-            "sentence_dim": self.config.sentence_dim,
-            "mask_padding": self.config.mask_padding,
-            "unit_length": self.config.objective == "max_margin",
-        }
         # Of equal epochs the last one, as in the training.
         chosen = max(reversed(history), key=lambda entry: entry.get("validation_R@10", entry["epoch"]))
         counts = {
@@ -51,7 +43,9 @@ class Job(TrainingJob):
             "pairs_without_known_words": {"train": training.without_words, "validation": validation.without_words},
         }
         inputs = {**self.provenance, "pairs": training.identity, **counts}
-        return ModelFolder(model.state_dict(), {**asdict(self.config), "model": sizes}, chosen, history, inputs)
+        return ModelFolder(
+            model.state_dict(), {**asdict(self.config), **model.stored_config()}, chosen, history, inputs
+        )
 
 
 if __name__ == "__main__":

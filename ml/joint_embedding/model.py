@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, Self
+
 import torch
 from torch import nn
 from torch.nn import functional
+
+from ml.pretrained import Pretrained
 
 
 class GatedEmbedding(nn.Module):
@@ -58,7 +63,7 @@ class SentenceEncoder(nn.Module):
         return functional.embedding_bag(slots, hidden, mode="max")
 
 
-class JointEmbedding(nn.Module):
+class JointEmbedding(Pretrained):
     """Clips and captions on one unit sphere; their score is the cosine ``s(v, c) = ⟨f(v), g(c)⟩`` (eq. 1 to 3).
 
     Args:
@@ -80,10 +85,25 @@ class JointEmbedding(nn.Module):
         unit_length: bool = True,
     ) -> None:
         super().__init__()
+        self.sizes = {
+            "video_dim": video_dim,
+            "word_dim": word_dim,
+            "embedding_dim": embedding_dim,
+            "sentence_dim": sentence_dim,
+            "mask_padding": mask_padding,
+            "unit_length": unit_length,
+        }
         sentence_dim = sentence_dim or embedding_dim
         self.video = GatedEmbedding(video_dim, embedding_dim, unit_length)
         self.sentence = SentenceEncoder(word_dim, sentence_dim, mask_padding)
         self.text = GatedEmbedding(sentence_dim, embedding_dim, unit_length)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        return cls(**config["model"])
+
+    def stored_config(self) -> dict[str, Any]:
+        return {"model": self.sizes}
 
     def encode_video(self, video: torch.Tensor) -> torch.Tensor:
         """``video[clips, video_dim] -> [clips, embedding_dim]``, of length 1."""

@@ -16,7 +16,8 @@ from assets.hero.clips import places
 from assets.lake import Lake
 from assets.models.folder import MODEL_FILES
 from ml.hero.clip_store import ClipStore, StoredClips
-from ml.hero.pretraining.job import load_hero, padded_size
+from ml.hero.model import Hero
+from ml.hero.pretraining.job import padded_size
 from ml.hero.search import MomentSearch
 from ml.hero.tokenizer import load_tokenizer
 from ml.metrics.moments import Search
@@ -100,7 +101,10 @@ def load_hero_moments(lake: Lake, models: Path, store: ClipStore) -> HeroMoments
     if missing := [table for table in TABLES if not lake.has(table)]:
         raise NotReadyError(f"The lake has no table {missing[0]} yet: materialize the assets of the group hero.")
     manifest, tokenizer = lake.read("hero_manifest").pl(), load_tokenizer(models / "hero_tokenizer")
-    model = load_hero(models / "hero")
+    try:
+        model = Hero.from_pretrained(models / "hero")
+    except ValueError as error:
+        raise NotReadyError(f"HERO is not usable: {error}. Materialize hero_pretraining again.") from error
     if padded_size(tokenizer) != model.config.vocabulary:
         raise NotReadyError("HERO was trained with another vocabulary: materialize hero_pretraining again.")
     stored = StoredClips(

@@ -32,7 +32,6 @@ from ml.hero.downstream.tasks.question_answering import QuestionAnswering
 from ml.hero.downstream.tasks.video_entailment import VideoEntailment
 from ml.hero.downstream.tasks.video_retrieval import VideoRetrieval
 from ml.hero.model import Hero
-from ml.hero.pretraining.job import load_hero
 from ml.hero.tokenizer import load_tokenizer
 from ml.hero.video import Video
 
@@ -134,7 +133,7 @@ def evaluated(
     training, validation = (benchmark.read(path) for path in benchmark.paths(folder))
     limits = (benchmark.with_subtitles, benchmark.texts, benchmark.preceding)
     examples = Examples(tokenizer, videos, training, validation, *limits, content=str(model_version(models / "hero")))
-    task = benchmark.task(load_hero(models / "hero"), examples)
+    task = benchmark.task(Hero.from_pretrained(models / "hero"), examples)
     methods = {"pre-trained": task.evaluate()} if benchmark.zero_shot else {}
     checkpoints = models / f".{model}.checkpoints"
     how = Runtime(

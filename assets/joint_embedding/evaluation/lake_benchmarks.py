@@ -18,7 +18,6 @@ from assets.joint_embedding.evaluation.options import BenchmarkOptions
 from assets.joint_embedding.evaluation.synthetic_benchmarks import step_clips, write_benchmarks, write_crosstask
 from assets.joint_embedding.options import EmbeddingOptions
 from assets.joint_embedding.pairs import video_streams
-from assets.joint_embedding.training import load_joint_embedding
 from assets.models.evaluations import evaluation_rows
 from assets.sources.protocol import VideoSource
 from assets.sources.synthetic import SyntheticSource
@@ -29,6 +28,7 @@ from ml.crosstask.files import CrossTask
 from ml.curves import tensorboard_folder
 from ml.harness import Runtime
 from ml.joint_embedding.benchmark_evaluation import FINE_TUNING
+from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.pairs import Stream
 from ml.joint_embedding.train import Config, load_words
 
@@ -136,7 +136,10 @@ def benchmark_rows(
     found: dict[str, ByMethod] = {}
     left_out: dict[str, int] = {}
     if root is not None:
-        model, words = load_joint_embedding(model_root / "joint_embedding"), load_words(model_root / "word_vectors")
+        model, words = (
+            JointEmbedding.from_pretrained(model_root / "joint_embedding"),
+            load_words(model_root / "word_vectors"),
+        )
         runtime = Runtime(device=device, tensorboard=tensorboard_folder(model_root / PART))
         if Files(root).test_sets():
             found |= retrieval_benchmarks(root, model, words, fine_tuning(options, sizes), runtime)
@@ -155,7 +158,10 @@ def weakly_supervised_rows(
     crosstask = CrossTask((root or scratch) / CROSSTASK)
     found: dict[str, ByMethod] = {}
     if crosstask.exists():
-        model, words = load_joint_embedding(model_root / "joint_embedding"), load_words(model_root / "word_vectors")
+        model, words = (
+            JointEmbedding.from_pretrained(model_root / "joint_embedding"),
+            load_words(model_root / "word_vectors"),
+        )
         splits = crosstask_splits(options, crosstask, data.manifest)
         curves = tensorboard_folder(model_root / "crosstask_components")
         found["CrossTask"], _ = crosstask_benchmark(crosstask, model, words, splits, ComponentConfig(), curves)

@@ -11,7 +11,7 @@ import polars as pl
 import torch
 
 from assets.joint_embedding.pairs import places
-from assets.joint_embedding.training import load_joint_embedding
+from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.pair_store import PairStore, StoredPairs
 from ml.joint_embedding.pairs import spread_pairs
 from ml.joint_embedding.train import evaluate, load_words
@@ -41,7 +41,7 @@ def held_out_retrieval(
             f"no {split} video has a clip with features and known words; add videos or lower HOWTO_MIN_WORDS"
         )
     target = pick_device(device)
-    model = load_joint_embedding(folder).to(target)
+    model = JointEmbedding.from_pretrained(folder).to(target)
     clips, ids = spread_pairs(held_out, MOST_PAIRS)
     table = torch.from_numpy(words.padded).to(target)
     return {"joint_embedding": evaluate(model, clips, ids, table), "chance": chance(len(clips))}

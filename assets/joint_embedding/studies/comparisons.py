@@ -27,7 +27,6 @@ from assets.joint_embedding.studies.trials import (
     measured,
     study_frame,
 )
-from assets.joint_embedding.training import load_joint_embedding
 from assets.models.study_plots import lines_figure
 from ml.harness import Runtime
 from ml.joint_embedding.benchmark_evaluation import evaluate_benchmark, sizes_of
@@ -215,10 +214,12 @@ def run_study(
         case "alignment":
             return alignment_study(setting, data, models, config, seeds, scratch)
         case "labels":
-            model = load_joint_embedding(models / "joint_embedding")
+            model = JointEmbedding.from_pretrained(models / "joint_embedding")
             return label_study(setting, model, fine_tuned, seeds, SHARES_OF_LABELS)
         case "transfer":
-            return transfer_study(setting, load_joint_embedding(models / "joint_embedding"), fine_tuned, seeds)
+            return transfer_study(
+                setting, JointEmbedding.from_pretrained(models / "joint_embedding"), fine_tuned, seeds
+            )
 
 
 def study_figure(study: pl.DataFrame) -> Figure:

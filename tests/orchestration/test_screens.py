@@ -14,31 +14,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import dagster as dg
 import httpx
 import pytest
 
-from orchestration.definitions import build_defs
-from orchestration.refresh import Refresh
 from orchestration.settings import Settings
 from orchestration.settings.catalogue import environment
 from tests.browser import Browser
-from tests.world import small_settings
 
 ROOT = Path(__file__).parents[2]
 CLICK = "[...document.querySelectorAll('{where}')].find(each => each.innerText.includes('{text}'))"
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Path]:
-    """A small world with everything made, and the folder of Dagster's records of it."""
-    folder = tmp_path_factory.mktemp("screens")
-    settings, state = small_settings(folder), folder / "dagster"
-    state.mkdir()
-    with dg.DagsterInstance.local_temp(str(state)) as instance:
-        refresh = Refresh(build_defs(settings), instance)
-        assert refresh.run(), refresh.failed
-    return settings, state
 
 
 @pytest.fixture

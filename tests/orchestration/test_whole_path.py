@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -24,7 +25,7 @@ from orchestration.settings import Settings
 from orchestration.settings.catalogue import environment
 from orchestration.shell import statements
 from tests.docs.pages import Block, blocks
-from tests.world import small_settings
+from tests.world import instance_in, small_settings
 
 
 def names(steps: list) -> set[str]:
@@ -36,23 +37,17 @@ def versions(lake: Lake) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def instance() -> dg.DagsterInstance:
-    return dg.DagsterInstance.ephemeral()
+def world(made: tuple[Settings, Path]) -> Settings:
+    return made[0]
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return small_settings(tmp_path_factory.mktemp("world"))
+def instance(made: tuple[Settings, Path]) -> Iterator[dg.DagsterInstance]:
+    with instance_in(made[1]) as opened:
+        yield opened
 
 
-@pytest.fixture(scope="module")
-def first(world: Settings, instance: dg.DagsterInstance) -> Refresh:
-    refresh = Refresh(build_defs(world), instance)
-    assert refresh.run(), refresh.failed
-    return refresh
-
-
-def test_everything_is_made(first: Refresh, world: Settings) -> None:
+def test_everything_is_made(world: Settings, instance: dg.DagsterInstance) -> None:
     lake = Lake(world.lake)
     tables = sorted(name for name in load_tables() if not re.search(r"_stud(y|ies)$", name))
     empty = [name for name in tables if lake.sql(f"SELECT count(*) FROM {name}").fetchall() == [(0,)]]
@@ -62,19 +57,19 @@ def test_everything_is_made(first: Refresh, world: Settings) -> None:
         assert made == {"model.safetensors", "config.json", "metrics.json", "training.jsonl", "inputs.json"}
         inputs = json.loads((world.lake / "models" / model / "inputs.json").read_text())
         assert {"lake_snapshot", "code_version"} <= set(inputs)
-    page = first.instance.get_latest_materialization_event(dg.AssetKey("joint_embedding"))
+    page = instance.get_latest_materialization_event(dg.AssetKey("joint_embedding"))
     assert page and page.asset_materialization
     assert {"curves", "inputs", "path", "validation_R@10"} <= set(page.asset_materialization.metadata)
 
 
-def test_rejected_rows_stay_with_their_reason(first: Refresh, world: Settings) -> None:
+def test_rejected_rows_stay_with_their_reason(world: Settings) -> None:
     lake = Lake(world.lake)
     reasons = {reason for (reason,) in lake.sql("SELECT DISTINCT reason FROM tasks WHERE NOT kept").fetchall()}
     assert any("is not kept" in reason for reason in reasons)
     assert any("is not physical" in reason for reason in reasons)
 
 
-def test_the_queries_of_the_documentation_run_as_printed(first: Refresh, world: Settings) -> None:
+def test_the_queries_of_the_documentation_run_as_printed(world: Settings) -> None:
     queries = list(blocks("sql"))
     assert len({query.page for query in queries}) > 5
     shell = duckdb.connect()
@@ -89,13 +84,13 @@ def test_the_queries_of_the_documentation_run_as_printed(first: Refresh, world: 
 
 @pytest.mark.parametrize("block", list(blocks("python")), ids=lambda block: block.name)
 def test_the_python_of_the_documentation_runs_as_printed(
-    block: Block, first: Refresh, world: Settings, monkeypatch: pytest.MonkeyPatch
+    block: Block, world: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(world.lake.parent)
     exec(compile(block.code, block.name, "exec"), {})
 
 
-def test_the_shell_shows_the_lake_and_changes_nothing(first: Refresh, world: Settings, tmp_path: Path) -> None:
+def test_the_shell_shows_the_lake_and_changes_nothing(world: Settings, tmp_path: Path) -> None:
     def shell(lake: Path, *commands: str) -> subprocess.CompletedProcess[str]:
         arguments = [argument for command in commands for argument in ("-c", command)]
         command = [sys.executable, "-W", "ignore", "-m", "orchestration.cli", "sql", "-csv", *arguments]
@@ -109,15 +104,13 @@ def test_the_shell_shows_the_lake_and_changes_nothing(first: Refresh, world: Set
     assert missing.returncode == 2 and missing.stderr.startswith(f"{tmp_path / 'lake'}: no lake is there")
 
 
-def test_a_second_run_leaves_everything_alone(first: Refresh, world: Settings, instance: dg.DagsterInstance) -> None:
+def test_a_second_run_leaves_everything_alone(world: Settings, instance: dg.DagsterInstance) -> None:
     second = Refresh(build_defs(world), instance)
     assert second.run()
     assert names(second.ran) == {"video_source", "retail_source"}
 
 
-def test_maintenance_changes_nothing_that_is_in_force(
-    first: Refresh, world: Settings, instance: dg.DagsterInstance
-) -> None:
+def test_maintenance_changes_nothing_that_is_in_force(world: Settings, instance: dg.DagsterInstance) -> None:
     lake = Lake(world.lake)
     before = versions(lake)
     done = build_defs(world).resolve_job_def("maintain_lake").execute_in_process(instance=instance)
@@ -127,7 +120,7 @@ def test_maintenance_changes_nothing_that_is_in_force(
     assert versions(lake) == before
 
 
-def test_a_job_of_the_ui_refreshes_its_part(first: Refresh, world: Settings, instance: dg.DagsterInstance) -> None:
+def test_a_job_of_the_ui_refreshes_its_part(world: Settings, instance: dg.DagsterInstance) -> None:
     lake = Lake(world.lake)
     before = versions(lake)
     lake.connection.execute("DELETE FROM captions WHERE shard = 'shard-0000'")
@@ -136,9 +129,7 @@ def test_a_job_of_the_ui_refreshes_its_part(first: Refresh, world: Settings, ins
     assert versions(lake) == before
 
 
-def test_deleted_rows_are_made_again_and_nothing_else(
-    first: Refresh, world: Settings, instance: dg.DagsterInstance
-) -> None:
+def test_deleted_rows_are_made_again_and_nothing_else(world: Settings, instance: dg.DagsterInstance) -> None:
     lake = Lake(world.lake)
     before = versions(lake)
     lake.connection.execute("DELETE FROM clips WHERE shard = 'shard-0001'")
@@ -148,9 +139,10 @@ def test_deleted_rows_are_made_again_and_nothing_else(
     assert versions(lake) == before
 
 
-def test_a_changed_threshold_reaches_the_models(first: Refresh, world: Settings, instance: dg.DagsterInstance) -> None:
+def test_a_changed_threshold_reaches_the_models(world: Settings, instance: dg.DagsterInstance) -> None:
     before = dg.evaluate_automation_conditions(build_defs(world), instance)
-    stricter = world.model_copy(update={"min_words": 150})
+    paths = {"transactions": world.lake.parent / "transactions.csv", "products": world.lake.parent / "products.parquet"}
+    stricter = small_settings(world.lake.parent, min_words=150, **paths)
     refresh = Refresh(build_defs(stricter), instance)
     assert refresh.run()
     assert {"videos", "clips", "training_manifest", "joint_embedding"} <= names(refresh.ran)
@@ -163,7 +155,7 @@ def test_a_changed_threshold_reaches_the_models(first: Refresh, world: Settings,
     assert back.run()
 
 
-def test_a_run_killed_at_any_moment_goes_on_to_the_same_tables(first: Refresh, world: Settings, tmp_path: Path) -> None:
+def test_a_run_killed_at_any_moment_goes_on_to_the_same_tables(world: Settings, tmp_path: Path) -> None:
     settings = small_settings(tmp_path)
     variables = {**os.environ, **environment(settings), "DAGSTER_STATE": str(tmp_path / "dagster")}
     command = [

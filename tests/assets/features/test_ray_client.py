@@ -53,8 +53,8 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A Ray cluster of one node, in processes of its own."""
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
+    """A Ray cluster of one node, in processes of its own: its address for clients, and its own port."""
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
@@ -67,19 +67,20 @@ def address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         node = subprocess.Popen([*start, "--temp-dir", session], stdout=log, stderr=log)
     try:
         Browser.until(lambda: node.poll() is None and "Ray runtime started" in (tmp_path / "log").read_text(), 120)
-        yield f"ray://127.0.0.1:{client}"
+        yield f"ray://127.0.0.1:{client}", port
     finally:
         node.terminate()
         node.wait(60)
         shutil.rmtree(session, ignore_errors=True)
 
 
-def kill_first_server(killed: list[int]) -> None:
-    """Kill the first server that the cluster starts for a client, while it starts."""
+def kill_first_server(port: int, killed: list[int]) -> None:
+    """Kill the first server that the cluster of this port starts for a client, while it starts."""
     deadline = time.monotonic() + 120
     while not killed and time.monotonic() < deadline:
         for process in psutil.process_iter(["cmdline"]):
-            if "--mode=specific-server" in (process.info["cmdline"] or []):
+            command = process.info["cmdline"] or []
+            if "--mode=specific-server" in command and any(each.endswith(f":{port}") for each in command):
                 process.kill()
                 killed.append(process.pid)
                 break
@@ -87,10 +88,11 @@ def kill_first_server(killed: list[int]) -> None:
 
 
 def test_a_cluster_that_is_reached_by_the_client_makes_the_same_though_its_first_server_dies(
-    address: str, tmp_path: Path
+    cluster: tuple[str, int], tmp_path: Path
 ) -> None:
     killed: list[int] = []
-    killer = threading.Thread(target=kill_first_server, args=[killed])
+    address, port = cluster
+    killer = threading.Thread(target=kill_first_server, args=[port, killed])
     killer.start()
     # Ray reads its settings when it is imported.
     environment = {**os.environ, "RAY_ADDRESS": address}

@@ -24,6 +24,7 @@ from assets.sources.folder_files import CAPTION_FORMATS, CaptionFile, VideoFiles
 from assets.sources.folder_tracks import SPOKEN, ListedTracks, is_english, listed_tracks, reading_order
 from assets.sources.protocol import SAFE_ID, Article, SearchResult, VideoMetadata
 from assets.values import Fields, decoded_with_replacement, parse_json, storable
+from ml.files import content_hash
 
 LARGEST_INFO_BYTES = 256_000_000
 """Info files up to this size are read; those with all comments of a popular video have about 100 MB."""
@@ -81,7 +82,7 @@ class FolderSource:
         """Hash of the names, kinds, sizes and modification times of all that is in the folder."""
         states = ((path, path.lstat()) for path in self.folder.iterdir())
         listing = sorted((path.name, stat.st_mode, stat.st_size, stat.st_mtime_ns) for path, stat in states)
-        return hashlib.sha256(repr((listing, self.categories)).encode()).hexdigest()[:16]
+        return content_hash((listing, self.categories))
 
     def articles(self) -> Iterator[Article]:
         """A task for each distinct title, without "How to"."""

@@ -13,7 +13,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import duckdb
@@ -72,9 +72,13 @@ class Table:
 
     def frame(self, rows: Iterable[tuple[Any, ...]]) -> pl.DataFrame:
         """A frame of the table's types from rows whose values are in the order of the columns."""
+        return pl.DataFrame(list(rows), schema=self.schema, orient="row")
+
+    @cached_property
+    def schema(self) -> pl.Schema:
+        """The types of the table's columns in a frame."""
         columns = ", ".join(f"CAST(NULL AS {column.type}) AS {identifier(column.name)}" for column in self.columns)
-        schema = duckdb.connect().sql(f"SELECT {columns}").pl().schema
-        return pl.DataFrame(list(rows), schema=schema, orient="row")
+        return duckdb.connect().sql(f"SELECT {columns}").pl().schema
 
     @property
     def create_statement(self) -> str:

@@ -67,27 +67,35 @@ class CountedProgress:
 class TrainingProgress:
     """Logs the entries of a training: ``epoch 3 of 40, loss 0.21, about 2 min left``.
 
-    An entry begins with the number of the epoch or step; ``of`` is the number of all, where it is known.
+    An entry begins with the number of the epoch or step. The number of all is in its field ``of``, or given here.
+
+    Args:
+        log: writes a line.
+        of: number of epochs, for entries without that field.
+        clock: seconds, always rising.
     """
 
-    def __init__(self, log: Callable[[str], object], clock: Callable[[], float] = time.monotonic) -> None:
-        self.log, self.clock = log, clock
+    def __init__(
+        self, log: Callable[[str], object], of: int | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.log, self.of, self.clock = log, of, clock
         self._first: dict[str, tuple[float, float]] = {}
 
     def __call__(self, entry: Mapping[str, float]) -> None:
         """Log an entry."""
-        if "of" not in entry:
+        of = entry.get("of", self.of)
+        if of is None:
             self.log(format_metrics(entry))
             return
         count, *names = (name for name in entry if name != "of")
-        place = f"{count} {entry[count]:g} of {entry['of']:g}"
+        place = f"{count} {entry[count]:g} of {of:g}"
         metrics = format_metrics({name: entry[name] for name in names})
-        self.log(", ".join(filter(None, [place, metrics, self._rest(count, entry)])))
+        self.log(", ".join(filter(None, [place, metrics, self._rest(count, entry[count], of)])))
 
-    def _rest(self, count: str, entry: Mapping[str, float]) -> str:
+    def _rest(self, count: str, done: float, of: float) -> str:
         """The expected rest by the pace since the first entry; a resumed training has a pace of its own."""
-        done, now = entry[count], self.clock()
+        now = self.clock()
         first, started = self._first.setdefault(count, (done, now))
-        if done == first or done >= entry["of"]:
+        if done == first or done >= of:
             return ""
-        return f"about {duration((now - started) / (done - first) * (entry['of'] - done))} left"
+        return f"about {duration((now - started) / (done - first) * (of - done))} left"

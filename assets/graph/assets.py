@@ -147,7 +147,7 @@ def cluster_gcn(
     nodes.require_labels(graph_nodes, graph_options.label)
     graph = graph_data(graph_nodes, graph_edges, graph_node_features, graph_clusters)
     provenance = model_inputs(context, lake)
-    progress = log_progress(context)
+    progress = log_progress(context, gcn_options.epochs)
     history, metrics = train_cluster_gcn(folder, graph, gcn_options, graph_options, provenance, device, progress)
     panels = [("loss", ["loss", "validation_loss"]), ("validation", ["validation_accuracy", "validation_macro_f1"])]
     return trained_model(

@@ -20,9 +20,9 @@ def model_inputs(context: dg.AssetExecutionContext, lake: Lake) -> dict[str, Any
     return {"lake_snapshot": lake.snapshot(), "code_version": code_version, "run_id": context.run.run_id}
 
 
-def log_progress(context: dg.AssetExecutionContext) -> Callable[[Mapping[str, float]], None]:
-    """A function that logs the metrics of a training's step or epoch in the run."""
-    return TrainingProgress(context.log.info)
+def log_progress(context: dg.AssetExecutionContext, of: int | None = None) -> Callable[[Mapping[str, float]], None]:
+    """A function that logs the metrics of a training's step or epoch, of ``of`` epochs, in the run."""
+    return TrainingProgress(context.log.info, of)
 
 
 def torchrun(context: dg.AssetExecutionContext, model: str, job: Path, processes: int) -> None:

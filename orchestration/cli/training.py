@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from orchestration.cli.common import chosen_settings, lake_option, listen, settings_in_force
-from orchestration.cli.errors import CommandError
+from orchestration.cli.errors import DONE, CommandError
 from orchestration.cli.refreshing import refresh_with
 from orchestration.cli.serving import PORT, host_option
 
@@ -22,6 +22,9 @@ _PROCESSES: Overrides = (
     ("processes", "training_processes", "Processes of torchrun; 0 trains within the run."),
     ("precision", "precision", "Mixed precision: no, bf16 or fp16."),
 )
+_SAME_RESULT = {"device", "training_processes"}
+"""Settings that do not make a model out of date."""
+
 MODELS: dict[str, tuple[str, str, Overrides]] = {
     "word_vectors": (
         "key:word_vectors",
@@ -97,8 +100,9 @@ def _command(name: str) -> click.Command:
         given = {setting: value for _, setting, _ in overrides if (value := values[setting]) is not None}
         settings = chosen_settings(given)
         code = refresh_with(settings, selection if only else f"+{selection}")
-        if given and code == 0:
-            variables = " ".join(f"HOWTO_{setting.upper()}={value}" for setting, value in given.items())
+        lasting = {setting: value for setting, value in given.items() if setting not in _SAME_RESULT}
+        if lasting and code == DONE:
+            variables = " ".join(f"HOWTO_{setting.upper()}={value}" for setting, value in lasting.items())
             click.echo(f"Trained with {variables}. Set this in .env too, or the next refresh trains again without it.")
         return code
 

@@ -33,9 +33,15 @@ def test_a_short_loop_logs_nothing() -> None:
     assert lines == []
 
 
+def test_the_number_of_epochs_may_be_given_once() -> None:
+    lines = list[str]()
+    TrainingProgress(lines.append, of=3, clock=Clock())({"epoch": 1, "loss": 0.5})
+    assert lines == ["epoch 1 of 3, loss 0.5"]
+
+
 def test_a_resumed_training_expects_its_rest_by_its_own_pace() -> None:
     clock, lines = Clock(), list[str]()
-    progress = TrainingProgress(lines.append, clock)
+    progress = TrainingProgress(lines.append, clock=clock)
     for epoch in (21, 22, 40):
         progress({"epoch": epoch, "loss": 0.25, "of": 40})
         clock.now += 10

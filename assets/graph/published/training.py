@@ -33,7 +33,7 @@ def train_by_preset(published: Published, preset: str, log: Callable[[str], None
     seen = np.flatnonzero(graph.splits == "train") if config.inductive else None
     graph = replace(graph, clusters=clusters_of(graph.adjacency, config.clusters, config.seed, seen))
     log(f"{config.clusters} clusters; edges between them: {edge_cut(graph.adjacency, graph.clusters):.1%}")
-    model, _ = train(graph, config, progress=TrainingProgress(log))
+    model, _ = train(graph, config, progress=TrainingProgress(log, config.epochs))
     scores = predict(model, graph, config)
     predicted = scores > 0 if graph.multi_label else scores.argmax(axis=1)
     held_out = {split: graph.nodes(split) for split in ("validation", "test")}

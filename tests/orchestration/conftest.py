@@ -54,5 +54,6 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def made(made_once: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Settings, Path]:
     """A copy of that lake, which the tests of a file may change, and the folder of Dagster's records of it."""
     folder = shutil.copytree(made_once, tmp_path_factory.mktemp("copy") / "made")
-    paths = {"transactions": folder / "transactions.csv", "products": folder / "products.parquet"}
+    # The version of a retail source contains its paths.
+    paths = {"transactions": made_once / "transactions.csv", "products": made_once / "products.parquet"}
     return small_settings(folder, **paths), folder / "dagster"

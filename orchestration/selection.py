@@ -24,6 +24,7 @@ GRAPH = (
     ' or key:"retail_source" or key:"retail_baskets" or key:"products"'
 )
 """Everything that is derived from transactions."""
+_GRAPH_OF_SIMULATED = "+group:graph or +group:graph_evaluation"
 
 _HELP = 'for example group:graph, key:clips, +key:clips (with its inputs) or key:"clip*"'
 
@@ -41,10 +42,13 @@ def default_selection(settings: Settings) -> tuple[str, str | None]:
     own_videos, own_baskets = settings.sources.kind != "synthetic", settings.retail.transactions is not None
     if own_videos and not own_baskets:
         why = "group:graph and group:graph_evaluation, because HOWTO_TRANSACTIONS is not set"
-        return f"({EVERYTHING}) and not ({GRAPH})", f"{why}; --select '{GRAPH}' makes them of simulated baskets"
+        return (
+            f"({EVERYTHING}) and not ({GRAPH})",
+            f"{why}; --select '{_GRAPH_OF_SIMULATED}' makes them of simulated baskets",
+        )
     if own_baskets and not own_videos:
         why = "all groups of videos, features and their models, because HOWTO_SOURCE is not set"
-        return GRAPH, f"{why}; --select '{EVERYTHING}' makes them of generated videos"
+        return GRAPH, f"{why}; --select '+group:card' uses generated videos"
     return EVERYTHING, None
 
 

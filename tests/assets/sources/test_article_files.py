@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 import pytest
@@ -155,3 +156,13 @@ def test_half_an_emoji_costs_nothing_else_and_ids_are_whole_numbers(tmp_path: Pa
     assert (bake.title, bake.article_id, bake.url, sew.title) == ("Bake", "7", None, "Sew")
     repr(bake).encode()
     assert source.problems() == []
+
+
+@given(st.binary(max_size=200) | st.text(st.sampled_from('ab,;"\n\t'), max_size=60).map(str.encode))
+def test_any_bytes_cost_no_article_before_them(content: bytes) -> None:
+    with TemporaryDirectory() as name:
+        path = Path(name) / "articles.csv"
+        path.write_bytes(b"title\nBake\nSew\n" + content)
+        source = ArticleFile(path)
+        assert [article.title for article in source.articles()][:2] == ["Bake", "Sew"]
+        assert all(each.name.startswith("articles.csv:") and each.problem for each in source.problems())

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.sources.retail import CompleteJourney, RetailError, RetailFiles
@@ -241,3 +242,18 @@ def test_parquet_reads_like_text_and_damage_is_named(tmp_path: Path) -> None:
     (tmp_path / "d.parquet").write_bytes(content)
     with pytest.raises(RetailError, match=r"d.parquet: not readable as Parquet"):
         RetailFiles(tmp_path / "d.parquet", tmp_path / "p.parquet").transactions()
+
+
+@settings(max_examples=40)
+@given(st.binary(max_size=200) | st.text(st.sampled_from('ab1,;"\n\t.é'), max_size=80).map(str.encode))
+def test_any_bytes_are_read_or_refused_by_name_and_cost_no_line_before_them(content: bytes) -> None:
+    with TemporaryDirectory() as name:
+        source = retail(Path(name), TRANSACTIONS.encode() + content, PRODUCTS)
+        lines = source.transactions().collect()
+        assert lines["product_id"][:6].to_list() == ["a", "b", "a", "a", None, "b"]
+        source.transaction_notes()
+        (Path(name) / "transactions.csv").write_bytes(content)
+        try:
+            source.transactions().collect()
+        except RetailError as error:
+            assert "transactions.csv: " in str(error)

@@ -100,7 +100,7 @@ WRONG = [
     ("import release empty", {}, r".*empty/HowTo100M_v1.csv: missing"),
     ("import features nothing", {}, r"HOWTO_FEATURE_FILES=nothing: must be name=value"),
     ("convert hero text.txt model", {}, r"HERO: text.txt cannot be read as weights: it is not a file of tensors alone"),
-    ("convert joint_embedding text.txt model", {}, r"text.txt: not a file of tensors alone"),
+    ("convert joint_embedding text.txt model", {}, r"text.txt: holds other objects than tensors"),
     (
         "convert hero nowhere.pt model",
         {},

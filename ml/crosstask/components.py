@@ -54,19 +54,22 @@ class ComponentModel(nn.Module):
         parts = {task_id: [_components(task, step, sharing) for step in task.steps] for task_id, task in tasks.items()}
         self.components = sorted({part for steps in parts.values() for step in steps for part in step})
         row = {component: number for number, component in enumerate(self.components)}
-        self.steps: dict[str, Tensor] = {}
-        """Share of each component in each step of a task, ``A[components, steps]``."""
+        self.numbers = {task_id: number for number, task_id in enumerate(parts)}
         for task_id, steps in parts.items():
             shares = torch.zeros(len(row), len(steps))
             for column, step in enumerate(steps):
                 shares[[row[part] for part in step], column] = 1
-            self.steps[task_id] = shares / shares.sum(0)
+            self.register_buffer(f"shares_{self.numbers[task_id]}", shares / shares.sum(0), persistent=False)
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(dim, len(row))
 
+    def shares(self, task_id: str) -> Tensor:
+        """Share of each component in each step of a task, ``A[components, steps]``."""
+        return self.get_buffer(f"shares_{self.numbers[task_id]}")
+
     def forward(self, rows: Tensor, task_id: str) -> Tensor:
         """``rows[seconds, dim] -> scores[seconds, steps]``."""
-        scores: Tensor = self.linear(self.dropout(rows)) @ self.steps[task_id]
+        scores: Tensor = self.linear(self.dropout(rows)) @ self.shares(task_id)
         return scores
 
 
@@ -93,7 +96,7 @@ def assignment_gradient(
     """
     with torch.no_grad():
         kept = model.dropout(rows)
-        shares = model.steps[task_id]
+        shares = model.shares(task_id)
         logarithm = functional.log_softmax(model.linear(kept) @ shares, 1)
         softmax, seconds = logarithm.exp(), len(rows)
         gradient = (assigned.sum(1, keepdim=True) * softmax - assigned) / seconds
@@ -111,6 +114,7 @@ def train_components(
     config: Config,
     progress: Callable[[dict[str, float]], None] | None = None,
     tensorboard: Path | None = None,
+    device: torch.device | str = "cpu",
 ) -> ComponentModel:
     """Learn from narration: first with random assignments in its time windows, then with those of the model.
 
@@ -120,6 +124,7 @@ def train_components(
         tasks: all tasks of the videos, which share components.
         progress: called after each epoch with ``epoch``, ``loss`` (mean over the videos) and ``videos``.
         tensorboard: folder of the event file (``ml.curves``); None writes none.
+        device: where the model is trained; it stays there. The assignments are made on the CPU.
 
     Raises:
         ValueError: no video is usable for training.
@@ -129,30 +134,31 @@ def train_components(
         raise ValueError(f"none of {len(videos)} videos has features of one second per step: nothing to train on")
     torch.manual_seed(config.seed)
     generator = np.random.default_rng(config.seed)
-    model = ComponentModel(data.features(usable[0]).shape[1], tasks, config.sharing, config.dropout).train()
+    model = ComponentModel(data.features(usable[0]).shape[1], tasks, config.sharing, config.dropout)
+    device = torch.device(device)
+    model.to(device).train()
     optimiser = torch.optim.Adam(model.parameters(), config.learning_rate)
     frames = {video: uniform_steps(_seconds(data, video), len(tasks[video.task_id].steps)) for video in usable}
 
     def pass_over_videos(assign_at_random: bool) -> float:
         """Assign and learn once per video; the sum of the losses."""
-        total = 0.0
+        total = torch.zeros((), dtype=torch.float32 if device.type == "mps" else torch.float64, device=device)
         for index in generator.permutation(len(usable)):
             video = usable[index]
-            rows, outside = _tensors(data, tasks, video)
+            rows, outside = (each.to(device) for each in _tensors(data, tasks, video))
             if assign_at_random:
-                costs = generator.random(outside.shape) + outside.numpy()
+                costs = generator.random(outside.shape) + outside.cpu().numpy()
             else:
-                assigned = _assignment(frames[video], len(rows))
-                costs = assignment_gradient(model, rows, video.task_id, assigned, outside, config).numpy()
+                assigned = _assignment(frames[video], len(rows)).to(device)
+                costs = assignment_gradient(model, rows, video.task_id, assigned, outside, config).cpu().numpy()
             frames[video] = align_steps([costs])[0]
-            loss = assignment_loss(
-                model(rows, video.task_id), _assignment(frames[video], len(rows)), outside, config.narration_weight
-            )
+            assigned = _assignment(frames[video], len(rows)).to(device)
+            loss = assignment_loss(model(rows, video.task_id), assigned, outside, config.narration_weight)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
-            total += float(loss.detach())
-        return total
+            total += loss.detach()
+        return float(total)
 
     with Curves(tensorboard) as curves:
         for epoch in range(1, config.random_epochs + config.epochs + 1):
@@ -167,22 +173,29 @@ def train_components(
 @torch.inference_mode()
 def component_costs(model: ComponentModel, task: Task, rows: NDArray[np.floating]) -> NDArray[np.float32]:
     """``−log softmax`` of the steps' scores, ``C[seconds, steps]``."""
-    return -model.eval()(torch.from_numpy(rows).float(), task.task_id).log_softmax(1).numpy()
+    features = torch.from_numpy(rows).to(model.linear.weight.device).float()
+    return -model.eval()(features, task.task_id).log_softmax(1).cpu().numpy()
 
 
 def weakly_supervised(
-    data: CrossTask, split: Split, config: Config, use_related: bool = True, tensorboard: Path | None = None
+    data: CrossTask,
+    split: Split,
+    config: Config,
+    use_related: bool = True,
+    tensorboard: Path | None = None,
+    device: torch.device | str = "cpu",
 ) -> Localisation:
     """Train on the training videos of a split and localise the steps of its test videos.
 
     Args:
         use_related: whether to train on the tasks without annotation too.
         tensorboard: folder of the event file (``ml.curves``); None writes none.
+        device: where the model is trained and applied.
     """
     primary = data.primary()
     tasks = {**primary, **(data.related() if use_related else {})}
     videos = [video for video in split.training if video.task_id in tasks]
-    model = train_components(data, tasks, videos, config, tensorboard=tensorboard)
+    model = train_components(data, tasks, videos, config, tensorboard=tensorboard, device=device)
     return localise(data, primary, split.test, lambda task, rows: component_costs(model, task, rows))
 
 

@@ -84,10 +84,11 @@ def similarity_costs(
     if vectors.shape[1] != model.video.project.in_features:
         wanted = model.video.project.in_features
         raise ValueError(f"clip vectors of {vectors.shape[1]} numbers, but the model takes {wanted}")
-    ids = torch.from_numpy(pad(words.ids(steps, STEP_WORDS, published_tokens), STEP_WORDS))
-    text = model.eval().encode_ids(ids, torch.from_numpy(words.padded))
-    video = model.encode_video(torch.from_numpy(vectors).float())
-    return -(video @ text.T).numpy()
+    device = model.video.project.weight.device
+    ids = torch.from_numpy(pad(words.ids(steps, STEP_WORDS, published_tokens), STEP_WORDS)).to(device)
+    text = model.eval().encode_ids(ids, torch.from_numpy(words.padded).to(device))
+    video = model.encode_video(torch.from_numpy(vectors).to(device).float())
+    return -(video @ text.T).cpu().numpy()
 
 
 @dataclass(frozen=True)

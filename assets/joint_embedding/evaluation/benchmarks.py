@@ -33,6 +33,7 @@ from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.train import Config
 from ml.metrics.localization import step_recall
 from ml.text.word_vectors import WordVectors
+from ml.training import pick_device
 
 ByMethod = dict[str, dict[str, float]]
 
@@ -166,12 +167,15 @@ def crosstask_benchmark(
     drawn: Sequence[Split],
     config: ComponentConfig | None = None,
     tensorboard: Path | None = None,
+    device: str = "cpu",
 ) -> tuple[ByMethod, dict[str, int]]:
     """Step recalls by method, averaged over the splits, and the number of excluded videos by reason.
 
     Methods are zero-shot, uniform and, with ``config``, weakly supervised, which is trained once per split. The event
     file of a split's training is in ``tensorboard/split_<number>``.
     """
+    target = pick_device(device)
+    model = model.to(target)
     tested = list(dict.fromkeys(video for split in drawn for video in split.test))
     predicted = zero_shot(data, tested, model, words)
     found = {
@@ -181,7 +185,7 @@ def crosstask_benchmark(
     if config is not None:
         folders = [tensorboard and tensorboard / f"split_{number}" for number in range(1, len(drawn) + 1)]
         learned = (
-            weakly_supervised(data, split, config, tensorboard=folder).hits.values()
+            weakly_supervised(data, split, config, tensorboard=folder, device=target).hits.values()
             for split, folder in zip(drawn, folders, strict=True)
         )
         found["weakly supervised"] = mean_of_splits(map(step_recall, learned))

@@ -146,12 +146,18 @@ def benchmark_rows(
         crosstask = CrossTask(root / CROSSTASK)
         if crosstask.exists():
             splits = crosstask_splits(options, crosstask, data.manifest)
-            found["CrossTask"], left_out = crosstask_benchmark(crosstask, model, words, splits)
+            found["CrossTask"], left_out = crosstask_benchmark(crosstask, model, words, splits, device=device)
     return _rows(PART, options, source, found, snapshot), left_out
 
 
 def weakly_supervised_rows(
-    options: BenchmarkOptions, source: VideoSource, data: LakeData, scratch: Path, model_root: Path, snapshot: int
+    options: BenchmarkOptions,
+    source: VideoSource,
+    data: LakeData,
+    scratch: Path,
+    model_root: Path,
+    device: str,
+    snapshot: int,
 ) -> pl.DataFrame:
     """Rows of ``evaluations`` of CrossTask's component model and of the zero-shot embedding, on the same splits."""
     root = benchmark_root(options, source, data, scratch)
@@ -164,7 +170,7 @@ def weakly_supervised_rows(
         )
         splits = crosstask_splits(options, crosstask, data.manifest)
         curves = tensorboard_folder(model_root / "crosstask_components")
-        found["CrossTask"], _ = crosstask_benchmark(crosstask, model, words, splits, ComponentConfig(), curves)
+        found["CrossTask"], _ = crosstask_benchmark(crosstask, model, words, splits, ComponentConfig(), curves, device)
     return _rows("crosstask_components", options, source, found, snapshot)
 
 

@@ -16,6 +16,7 @@ from assets.joint_embedding.options import EmbeddingOptions
 from assets.lake import Lake
 from assets.metadata import part_of
 from assets.models.evaluations import evaluations_part
+from assets.models.options import RuntimeOptions
 from assets.pictures import markdown
 from assets.sources.protocol import VideoSource
 from ml.joint_embedding.pair_store import PairStore
@@ -97,6 +98,7 @@ alignment_study = _embedding_study(
 @dg.asset(
     code_version="1",
     kinds={"pytorch"},
+    pool="gpu",
     deps=["joint_embedding", "benchmark_videos"],
     metadata=evaluations_part("crosstask_components"),
 )
@@ -111,6 +113,7 @@ def weakly_supervised_evaluation(
     source: dg.ResourceParam[VideoSource],
     feature_options: dg.ResourceParam[FeatureOptions],
     benchmark_options: dg.ResourceParam[BenchmarkOptions],
+    runtime_options: dg.ResourceParam[RuntimeOptions],
     model_root: dg.ResourceParam[Path],
 ) -> pl.DataFrame:
     """CrossTask's component model, trained on narration alone, and the zero-shot embedding on the same splits."""
@@ -119,7 +122,9 @@ def weakly_supervised_evaluation(
     reader = FeatureReader(feature_index, features, feature_options.streams)
     data = LakeData(training_manifest, videos, caption_lines(clips), reader)
     with TemporaryDirectory() as scratch:
-        rows = weakly_supervised_rows(benchmark_options, source, data, Path(scratch), model_root, lake.snapshot())
+        rows = weakly_supervised_rows(
+            benchmark_options, source, data, Path(scratch), model_root, runtime_options.device, lake.snapshot()
+        )
     if rows.is_empty():
         context.log.info("No CrossTask files: set HOWTO_BENCHMARKS to the folder that contains crosstask.")
     return rows

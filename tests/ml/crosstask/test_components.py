@@ -43,7 +43,6 @@ def test_the_closed_form_equals_second_derivatives() -> None:
     torch.manual_seed(0)
     config = Config(learning_rate=0.3, narration_weight=2.0)
     model = ComponentModel(6, TASKS).double()
-    model.steps = {task_id: shares.double() for task_id, shares in model.steps.items()}
     rows, outside = torch.randn(7, 6, dtype=torch.float64), torch.randint(2, (7, 3)).double()
     assigned = torch.rand(7, 3, dtype=torch.float64, requires_grad=True)
     torch.manual_seed(1)
@@ -54,6 +53,15 @@ def test_the_closed_form_equals_second_derivatives() -> None:
     torch.manual_seed(1)  # the same dropout
     found = assignment_gradient(model, rows, "1", assigned.detach(), outside, config)
     assert torch.allclose(found, expected, atol=1e-12)
+
+
+def test_no_tensor_of_the_model_stays_on_the_cpu() -> None:
+    model = ComponentModel(6, TASKS).to("meta")  # computes shapes and devices only, so it needs no GPU
+    assert {tensor.device.type for tensor in (*model.parameters(), *model.buffers())} == {"meta"}
+    rows, assigned, outside = (torch.zeros(7, width, device="meta") for width in (6, 3, 3))
+    loss = assignment_loss(model(rows, "1"), assigned, outside, 2.0)
+    gradient = assignment_gradient(model, rows, "1", assigned, outside, Config())
+    assert {loss.device.type, gradient.device.type} == {"meta"}
 
 
 def kitchen(root: Path, videos: int = 10) -> tuple[CrossTask, Split]:

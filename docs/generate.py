@@ -80,7 +80,7 @@ def settings() -> str:
         "howto settings",
         "```",
         "",
-        "prints the values in force. The page of the asset `video_source` in the UI shows them as well.",
+        "prints the current values. The page of the asset `video_source` in the UI shows them as well.",
         "",
     ]
     for group, members in groupby(list_settings(Settings()), key=lambda each: each.group):

@@ -56,6 +56,7 @@ def shard_features(
     arrays = {stream: features.array(stream, shard) for stream in feature_options.streams}
     index = index_rows(outcomes, arrays, makers, shard)
     networks = {spec.name: spec.network for spec in feature_options.specs}
+    records = [dg.TableRecord(each) for each in stream_summary(index, networks)]
     yield dg.Output(
         None,
         "video_features",
@@ -65,7 +66,8 @@ def shard_features(
             "videos": len(files),
             "failed": int((index["status"] == "failed").sum()),
             **rounded({"hours": sum(file.video.duration_s for file in files) / 3600}),
-            "streams": dg.MetadataValue.table([dg.TableRecord(each) for each in stream_summary(index, networks)]),
+            # A shard in which no video could be decoded has no streams, and a table of no records needs a schema.
+            **({"streams": dg.MetadataValue.table(records)} if records else {}),
             "path": dg.MetadataValue.path(str(features.root)),
         },
     )

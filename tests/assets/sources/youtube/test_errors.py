@@ -105,7 +105,7 @@ def test_a_page_that_fails_never_passes_for_the_last_one(ask: Ask, youtube: YouT
 
 
 def test_a_page_without_results_is_incomplete(ask: Ask, youtube: YouTube, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.youtube_server._search_page", lambda *_: b'{"responseContext": {}}')
+    monkeypatch.setattr("tests.youtube_server.search_page", lambda *_: b'{"responseContext": {}}')
     with pytest.raises(FetchError, match="Incomplete data"):
         ask("search")
 
@@ -129,8 +129,8 @@ def test_a_refused_machine_translation_is_no_block(ask: Ask, youtube: YouTube, c
 def test_an_answer_about_another_video_is_a_block(ask: Ask, youtube: YouTube, monkeypatch: pytest.MonkeyPatch) -> None:
     from tests import youtube_server
 
-    other = youtube_server._player("folding0002", Video())
-    monkeypatch.setattr("tests.youtube_server._player", lambda *_: other)
+    other = youtube_server.player("folding0002", Video())
+    monkeypatch.setattr("tests.youtube_server.player", lambda *_: other)
     with pytest.raises(FetchError, match="IP is likely being blocked") as caught:
         ask("player")
     assert caught.value.outcome.status == "blocked"

@@ -84,7 +84,12 @@ def retail_source(settings: Settings) -> RetailSource:
 def lake_of(settings: Settings) -> Lake:
     """The tables, wherever the settings put them."""
     catalog = settings.storage.catalog
-    return Lake(settings.lake, catalog.get_secret_value() if catalog else None, settings.storage.data_path)
+    return Lake(
+        settings.lake,
+        catalog.get_secret_value() if catalog else None,
+        settings.storage.data_path,
+        settings.operations.removals,
+    )
 
 
 def build_resources(settings: Settings) -> dict[str, Any]:

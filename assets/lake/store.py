@@ -7,30 +7,29 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import duckdb
 import polars as pl
-from duckdb_extensions import import_extension
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
+from assets.lake.extensions import LakeError, install_extension, s3_secret
+from assets.lake.removals import FILE as REMOVALS
+from assets.lake.removals import ID_COLUMNS, removed_ids
 from assets.lake.tables import Table, load_tables
 from ml.files import content_hash
 from sql import columns, identifier, literal
+
+__all__ = ["Frame", "Lake", "LakeError", "Written"]
 
 Frame = pl.DataFrame | pl.LazyFrame | duckdb.DuckDBPyRelation
 
 _EXTENSION_OF_CATALOG = {"sqlite": "sqlite_scanner", "postgres": "postgres_scanner"}
 _CONFLICTS = ("conflict", "locked", "deadlock", "already exists", "unique constraint", "concurrent")
-
-
-class LakeError(Exception):
-    """An operation on the lake failed; the message names the table and the reason."""
 
 
 @dataclass(frozen=True)
@@ -60,43 +59,6 @@ def _retrying() -> Retrying:
     )
 
 
-def _import(extension: str) -> None:
-    """Install an extension of DuckDB from its Python package, without a network.
-
-    Raises:
-        LakeError: the package is not installed.
-    """
-    try:
-        import_extension(extension)
-    except ModuleNotFoundError:
-        package = f"duckdb-extension-{extension.replace('_', '-')}=={duckdb.__version__}"
-        raise LakeError(f"DuckDB's extension {extension} is not installed: pip install {package}") from None
-
-
-def _s3_secret(environment: Mapping[str, str]) -> str:
-    """The statement that gives DuckDB access to object storage, from the environment variables that S3 clients share.
-
-    With ``AWS_ENDPOINT_URL`` the path contains the name of the bucket, which every S3-compatible store supports.
-
-    Raises:
-        LakeError: no key is set.
-    """
-    options = {
-        "KEY_ID": environment.get("AWS_ACCESS_KEY_ID", ""),
-        "SECRET": environment.get("AWS_SECRET_ACCESS_KEY", ""),
-        "SESSION_TOKEN": environment.get("AWS_SESSION_TOKEN", ""),
-        "REGION": environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1",
-    }
-    if not options["KEY_ID"] or not options["SECRET"]:
-        raise LakeError("tables on s3://: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to the keys of the bucket")
-    endpoint = urlsplit(environment.get("AWS_ENDPOINT_URL", ""))
-    if endpoint.netloc:
-        options |= {"ENDPOINT": endpoint.netloc, "URL_STYLE": "path", "USE_SSL": str(endpoint.scheme == "https")}
-    return (
-        f"CREATE SECRET (TYPE s3, {', '.join(f'{name} {literal(value)}' for name, value in options.items() if value)})"
-    )
-
-
 class Lake:
     """Tables in a DuckLake. One connection per thread; any number of threads and processes may write at once.
 
@@ -106,10 +68,14 @@ class Lake:
             (PGHOST, PGUSER, PGPASSWORD and others) complete the connection.
         data_path: folder of the Parquet files instead, e.g. ``s3://bucket/tables/``. AWS_ENDPOINT_URL,
             AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION give access to it.
+        removals: list of removed ids instead of ``removals.csv`` in ``root``; their rows are not written.
     """
 
-    def __init__(self, root: Path, catalog: str | None = None, data_path: str | None = None) -> None:
+    def __init__(
+        self, root: Path, catalog: str | None = None, data_path: str | None = None, removals: Path | None = None
+    ) -> None:
         self.root = Path(root).absolute()
+        self.removals = removals or self.root / REMOVALS
         self.catalog = catalog or f"sqlite:{self.root / 'catalog.sqlite'}"
         self.data_path = data_path or f"{self.root / 'tables'}/"
         self._database: duckdb.DuckDBPyConnection | None = None
@@ -117,7 +83,7 @@ class Lake:
         self._local = threading.local()
 
     def __getstate__(self) -> dict[str, object]:
-        return {"root": self.root, "catalog": self.catalog, "data_path": self.data_path}
+        return {name: getattr(self, name) for name in ("root", "catalog", "data_path", "removals")}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__init__(**state)  # type: ignore[misc]
@@ -153,14 +119,14 @@ class Lake:
             LakeError: a package is not installed, or the catalog is of an unknown kind.
         """
         for extension in self._extensions():
-            _import(extension)
+            install_extension(extension)
 
     def opening(self, read_only: bool = False) -> Iterator[str]:
         """The statements by which any DuckDB that has the extensions attaches the lake as ``lake``."""
         for extension in self._extensions():
             yield f"LOAD {extension}"
         if self.data_path.startswith("s3://"):
-            yield _s3_secret(os.environ)
+            yield s3_secret(os.environ)
         yield "SET TimeZone = 'UTC'"
         options = f"DATA_PATH {literal(self.data_path)}, OVERRIDE_DATA_PATH TRUE"
         options += ", READ_ONLY" if read_only else ", DATA_INLINING_ROW_LIMIT 0"
@@ -278,8 +244,16 @@ class Lake:
         try:
             # DuckDB finds `incoming` by its name among the local variables.
             self.connection.execute(f"CREATE TEMP TABLE staged AS SELECT {columns} FROM incoming")
+            self._delete_removed_ids(contract)
         except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
             raise LakeError(f"{contract.name}: {error}") from error
+
+    def _delete_removed_ids(self, contract: Table) -> None:
+        removed = sorted(removed_ids(self.removals))
+        for column in contract.columns if removed else ():
+            if column.name in ID_COLUMNS:
+                where = f"{identifier(column.name)} IN (SELECT unnest(?))"
+                self.connection.execute(f"DELETE FROM temp.staged WHERE {where}", [removed])
 
     def _refuse_foreign_rows(self, contract: Table, partition: str) -> None:
         column = contract.partition_column

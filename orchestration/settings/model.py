@@ -17,7 +17,7 @@ from assets.hero.options import HeroClipOptions, HeroOptions, HeroTaskOptions
 from assets.joint_embedding.evaluation.options import BenchmarkOptions
 from assets.joint_embedding.options import EmbeddingOptions, PairOptions, WordOptions
 from assets.models.options import RuntimeOptions
-from assets.options import AnyPath, Options, Seed, Variable
+from assets.options import AnyPath, ExistingFile, Options, Seed, Variable
 from assets.sharding import Sharding
 from assets.sources.options import RetailOptions, SourceOptions, WikiHowOptions
 from assets.sources.youtube.options import YouTubeOptions
@@ -53,6 +53,13 @@ class OperationSettings(Options):
 
     group: ClassVar = "Operations"
 
+    removals: Annotated[
+        ExistingFile | None,
+        Field(
+            description="CSV list of ids that must not be stored, with the columns id, reason, date; not set:"
+            " removals.csv in the lake"
+        ),
+    ] = None
     retention_days: Annotated[int, Field(ge=1, description="days for which old snapshots stay readable")] = 30
     alert_webhook: Annotated[
         SecretStr | None, Field(description="address to which failed runs are posted, in Slack's format")

@@ -13,10 +13,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_type_hints
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, DirectoryPath, Field, FilePath, SecretStr
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    DirectoryPath,
+    Field,
+    FilePath,
+    HttpUrl,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic.fields import FieldInfo
 
 from assets.contents import Contents
+
+_HTTP = TypeAdapter(HttpUrl)
 
 
 @dataclass(frozen=True)
@@ -132,6 +145,11 @@ def _with_home(value: object) -> object:
     return Path(value).expanduser() if isinstance(value, str | Path) and str(value).startswith("~") else value
 
 
+def text_with_home(value: object) -> object:
+    """A text that begins with ``~``, with the home folder instead."""
+    return str(_with_home(value)) if isinstance(value, str) else value
+
+
 def named(value: object) -> object:
     """``name=text`` parts with commas between them, as a dictionary; what is no text stays as it is.
 
@@ -153,13 +171,22 @@ def listed(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
-def _web_address(text: str) -> str:
-    if not text.startswith(("http://", "https://")):
-        raise ValueError("must begin with http:// or https://")
+def web_address(text: str) -> str:
+    """The text, if it is an http or https address.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        _HTTP.validate_python(text)
+    except ValidationError as error:
+        if not text.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://") from None
+        raise ValueError(f"is no web address: {error.errors()[0]['msg']}") from None
     return text
 
 
-WebAddress = Annotated[str, AfterValidator(_web_address)]
+WebAddress = Annotated[str, AfterValidator(web_address)]
 AnyPath = Annotated[Path, BeforeValidator(_with_home)]
 ExistingFile = Annotated[FilePath, BeforeValidator(_with_home)]
 ExistingFolder = Annotated[DirectoryPath, BeforeValidator(_with_home)]

@@ -8,6 +8,8 @@ from typing import Literal
 
 import polars as pl
 
+from assets.redaction import redact
+
 Status = Literal["ok", "no_captions", "disabled", "unavailable", "age_restricted", "failed", "blocked", "retry"]
 """The outcome of requesting one thing.
 
@@ -19,7 +21,10 @@ that went wrong).
 
 
 class SourceError(Exception):
-    """The source cannot give what was requested; the message names the thing and the reason."""
+    """The source cannot give what was requested; the message names the thing and the reason, and holds no secret."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(redact(message))
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,10 @@ class Outcome:
     attempts: int = field(default=1, kw_only=True)
     fetched_at: datetime | None = field(default=None, kw_only=True)
     next_try_at: datetime | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.error is not None:  # an error of a connection may name the address of a proxy with its password
+            object.__setattr__(self, "error", redact(self.error))
 
 
 class FetchError(SourceError):

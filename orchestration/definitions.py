@@ -41,6 +41,7 @@ from orchestration.conditions import when_out_of_date
 from orchestration.jobs import jobs
 from orchestration.partitions import partitions_by_column
 from orchestration.quality import quality_checks
+from orchestration.redaction import redact_output, redact_records
 from orchestration.resources import build_resources, options_version
 from orchestration.schedules import schedules
 from orchestration.sensors import sensors
@@ -172,6 +173,7 @@ def build_defs(settings: Settings, resources: Mapping[str, Any] | None = None) -
     Args:
         resources: by name, instead of those that the settings give.
     """
+    redact_records()
     in_force = {**build_resources(settings), **(resources or {})}
     modules = STAGES | (GENERATED if settings.sources.kind == "synthetic" else {})
     loaded = [
@@ -195,4 +197,5 @@ def build_defs(settings: Settings, resources: Mapping[str, Any] | None = None) -
 @dg.definitions
 def defs() -> dg.Definitions:
     """What Dagster loads: the definitions under the settings in force."""
+    redact_output()
     return build_defs(load_settings())

@@ -3,9 +3,11 @@
 import dagster as dg
 import httpx
 
+from assets.redaction import redact
 from assets.sources.protocol import VideoSource
 from assets.sources.retail import RetailSource
 from orchestration.failures import NO_REASON, innermost_error
+from orchestration.redaction import redacted_errors
 from orchestration.settings import Settings
 from orchestration.tags import CODE
 
@@ -39,7 +41,8 @@ def new_videos(
     context: dg.SensorEvaluationContext, source: dg.ResourceParam[VideoSource]
 ) -> dg.SensorResult | dg.SkipReason:
     """Checks once per minute whether files in the folder of videos were added, removed or changed."""
-    return _request_if_changed(context, source.version())
+    with redacted_errors():
+        return _request_if_changed(context, source.version())
 
 
 @dg.sensor(target=dg.AssetSelection.assets("retail_source"), minimum_interval_seconds=60)
@@ -47,7 +50,8 @@ def new_transactions(
     context: dg.SensorEvaluationContext, retail: dg.ResourceParam[RetailSource]
 ) -> dg.SensorResult | dg.SkipReason:
     """Checks once per minute whether the files of transactions or products changed."""
-    return _request_if_changed(context, retail.version())
+    with redacted_errors():
+        return _request_if_changed(context, retail.version())
 
 
 def _request_if_changed(context: dg.SensorEvaluationContext, version: str) -> dg.SensorResult | dg.SkipReason:
@@ -68,6 +72,7 @@ def _alert_sensor(webhook: str) -> dg.SensorDefinition:
         where = f"run {run.run_id} of {run.job_name}" + (f" [{partition}]" if partition else "")
         reasons = [f"{event.step_key}: {innermost_error(event)}" for event in context.get_step_failure_events()]
         text = "\n".join([f"{where} failed", *(reasons or [context.failure_event.message or NO_REASON])])
-        httpx.post(webhook, json={"text": text}, timeout=10).raise_for_status()
+        with redacted_errors():
+            httpx.post(webhook, json={"text": redact(text)}, timeout=10).raise_for_status()
 
     return sensor

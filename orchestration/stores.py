@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 import duckdb
 
 from assets.lake import Lake, LakeError
+from assets.redaction import redact
 from orchestration.resources import lake_of
 from orchestration.settings import Settings
-
-_PASSWORD = re.compile(r"(?<=password=)(?:'[^']*'|\S+)|(?<=:)[^/:@\s]+(?=@)", re.IGNORECASE)
 
 
 def open_lake(settings: Settings) -> Lake:
@@ -30,5 +27,5 @@ def open_lake(settings: Settings) -> Lake:
 
 
 def reason(error: Exception) -> str:
-    """The first line of an error of DuckDB, without passwords."""
-    return _PASSWORD.sub("…", str(error).partition("\n")[0])
+    """The first line of an error of DuckDB, without secrets."""
+    return redact(str(error).partition("\n")[0])

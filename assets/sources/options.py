@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from assets.options import ExistingFile, ExistingFolder, Options, Seed, Variable, WebAddress
+from assets.redaction import without_login
 
 HOUSEKEEPING = ("Answered Requests", "Categories", "Featured Articles", "Honors", "Patrolling", "Stub", "WikiHow")
 """Categories for a site's own maintenance, which say nothing about the subject of an article."""
@@ -80,6 +81,11 @@ class WikiHowOptions(Options):
         Field(gt=0, description="days after which WikiHow's site is read again"),
     ] = 7
     housekeeping: tuple[str, ...] = HOUSEKEEPING
+
+    @property
+    def site(self) -> str:
+        """The site without user name and password, as it is stored and shown."""
+        return without_login(self.base_url)
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class WikiHow:
 
     def version(self) -> str:
         """Changes when a new crawl begins: with the options, or when the last one is out of date."""
-        return content_hash((self.options.base_url, self.options.housekeeping, self._crawl_begun().isoformat()))
+        return content_hash((self.options.site, self.options.housekeeping, self._crawl_begun().isoformat()))
 
     def articles(self) -> Iterator[Article]:
         """Every article of the site; responses of this crawl come from the journal.
@@ -81,7 +81,7 @@ class WikiHow:
         return articles, problems
 
     def _crawl_begun(self) -> datetime:
-        site = self.options.base_url
+        site = self.options.site
         keep_for = timedelta(days=self.options.max_age_days)
         begun = self.journal.recall("wikihow crawl", site, lambda: b"", site, keep_for).fetched_at
         assert begun is not None
@@ -114,15 +114,13 @@ class WikiHow:
                 return pages
             if answer["continue"] == further or not isinstance(answer["continue"], dict):
                 known = shown(answer["continue"])
-                raise SourceError(
-                    f"{self.options.base_url}: the API continues with {known}, as before; try again later"
-                )
+                raise SourceError(f"{self.options.site}: the API continues with {known}, as before; try again later")
             further = {str(name): str(value) for name, value in answer["continue"].items()}
 
     def _answer(self, query: dict[str, str], begun: datetime) -> dict[str, Any]:
-        url = f"{self.options.base_url}/api.php?{urlencode(sorted(query.items()))}"
+        url = f"{self.options.site}/api.php?{urlencode(sorted(query.items()))}"
         keep_for = self.journal.clock() - begun + timedelta(seconds=1)
-        record = self.journal.recall("wikihow", url, lambda: self._client.api(url), self.options.base_url, keep_for)
+        record = self.journal.recall("wikihow", url, lambda: self._client.api(url), self.options.site, keep_for)
         is_of_this_crawl = record.fetched_at is not None and record.fetched_at >= begun
         if record.status != "ok" or not is_of_this_crawl or record.body is None:
             again = f"; not before {record.next_try_at:%Y-%m-%d %H:%M %Z}" if record.status == "blocked" else ""

@@ -13,6 +13,7 @@ from protego import Protego
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from assets.outcomes import FetchError, Outcome
+from assets.redaction import login_of
 from assets.sources.http import PoliteSession, RateLimiter
 from assets.sources.journal import Journal
 from assets.sources.options import WikiHowOptions
@@ -43,6 +44,7 @@ class WikiHowClient:
         self._rules: Protego | None = None
         self._limiter = RateLimiter(options.requests_per_second, jitter_s=0)
         self._session = PoliteSession(self._limiter, options.response_timeout_s)
+        self._session.auth = login_of(options.base_url)
         self._session.headers["User-Agent"] = f"{AGENT} ({options.contact})"
 
     def api(self, url: str) -> bytes:
@@ -64,7 +66,7 @@ class WikiHowClient:
 
         RFC 9309, section 2.3.1.
         """
-        url = f"{self._options.base_url}/robots.txt"
+        url = f"{self._options.site}/robots.txt"
         record = self._journal.recall("robots.txt", url, lambda: self._request(url, _robots_text), url, _ROBOTS_KEPT)
         if record.status != "ok" or record.body is None:
             raise _failed(f"{url}: {record.error}; without its rules no request is made")

@@ -9,6 +9,7 @@ import click
 
 from orchestration import __version__
 from orchestration.cli import converting, encoding, errors, exchange, reading, refreshing, serving, training
+from orchestration.redaction import redact_output
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -29,5 +30,6 @@ for _command in (command for module in _MODULES for command in module.COMMANDS):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``howto`` with the given arguments (default: those of the process) and return its exit code."""
+    redact_output()
     given = list(sys.argv[1:] if arguments is None else arguments)
     return errors.run(lambda: howto.main(given, prog_name="howto", standalone_mode=False))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -11,6 +10,7 @@ from typing import Any, get_args
 from pydantic import SecretStr, TypeAdapter
 
 from assets.options import OptionField, Options, option_fields
+from assets.redaction import redact
 from ml.vision.presets import Weights
 from orchestration.settings.model import Settings
 
@@ -31,7 +31,6 @@ _KINDS = {
     "object": "name=value, with commas between several",
 }
 _PATHS = {"path": "a path", "file-path": "an existing file", "directory-path": "an existing folder"}
-_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 Place = tuple[str | None, str]
 """Part of ``Settings`` (None: its own fields) and field."""
@@ -183,9 +182,4 @@ def as_text(value: Any) -> str:
 def _shown(setting: Setting, value: Any) -> str:
     if value in (None, "", (), {}):
         return NOT_SET
-    return SECRET if setting.secret else without_credentials(as_text(value))
-
-
-def without_credentials(text: str) -> str:
-    """A text in which addresses have no user name and password."""
-    return _CREDENTIALS.sub("…", text)
+    return SECRET if setting.secret else redact(as_text(value))

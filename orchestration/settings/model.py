@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 
 from assets.captions.sentences import Segmentation
 from assets.captions.speech_recognition import Recognition
@@ -17,7 +17,7 @@ from assets.hero.options import HeroClipOptions, HeroOptions, HeroTaskOptions
 from assets.joint_embedding.evaluation.options import BenchmarkOptions
 from assets.joint_embedding.options import EmbeddingOptions, PairOptions, WordOptions
 from assets.models.options import RuntimeOptions
-from assets.options import AnyPath, ExistingFile, Options, Seed, Variable
+from assets.options import AnyPath, ExistingFile, Options, Seed, Variable, text_with_home
 from assets.sharding import Sharding
 from assets.sources.options import RetailOptions, SourceOptions, WikiHowOptions
 from assets.sources.youtube.options import YouTubeOptions
@@ -32,6 +32,12 @@ class SettingsError(ValueError):
     """A setting is wrong; each line names the variable, its value and what is allowed."""
 
 
+def _catalog_with_home(value: object) -> object:
+    if isinstance(value, str) and value.startswith("sqlite:"):
+        return f"sqlite:{text_with_home(value.removeprefix('sqlite:'))}"
+    return value
+
+
 @dataclass(frozen=True)
 class StorageSettings(Options):
     """Where tables are stored, if not in the folder of the lake."""
@@ -40,10 +46,13 @@ class StorageSettings(Options):
 
     catalog: Annotated[
         SecretStr | None,
+        BeforeValidator(_catalog_with_home),
         Field(description="DuckLake catalog: sqlite:PATH or postgres:CONNECTION; not set: catalog.sqlite in the lake"),
     ] = None
     data_path: Annotated[
-        str | None, Field(description="folder or s3:// address of the Parquet files; not set: tables/ in the lake")
+        str | None,
+        BeforeValidator(text_with_home),
+        Field(description="folder or s3:// address of the Parquet files; not set: tables/ in the lake"),
     ] = None
 
 

@@ -7,6 +7,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from assets.features.options import feature_networks
+from assets.options import web_address
+from assets.redaction import redact
 from assets.tasks.titles import FIRST_WORD
 from orchestration.settings.model import Settings
 
@@ -55,15 +57,18 @@ def _storage(settings: Settings) -> Iterator[str]:
             yield "HOWTO_CATALOG: a PostgreSQL catalog needs the extra cluster: pip install 'howto-lake[cluster]'"
     if data_path is not None and "://" in data_path:
         if not data_path.startswith("s3://"):
-            yield f"HOWTO_DATA_PATH={data_path}: must be a folder or begin with s3://"
+            yield f"HOWTO_DATA_PATH={redact(data_path)}: must be a folder or begin with s3://"
         elif not _installed("duckdb_extension_httpfs"):
-            yield f"HOWTO_DATA_PATH={data_path}: needs the extra cluster: pip install 'howto-lake[cluster]'"
+            yield f"HOWTO_DATA_PATH={redact(data_path)}: needs the extra cluster: pip install 'howto-lake[cluster]'"
 
 
 def _addresses(settings: Settings) -> Iterator[str]:
     webhook, proxy = settings.operations.alert_webhook, settings.youtube.proxy_address
-    if webhook is not None and not webhook.get_secret_value().startswith(("http://", "https://")):
-        yield "HOWTO_ALERT_WEBHOOK: must begin with http:// or https://"
+    if webhook is not None:
+        try:
+            web_address(webhook.get_secret_value())
+        except ValueError as error:
+            yield f"HOWTO_ALERT_WEBHOOK: {error}"
     if proxy is not None and not proxy.startswith(_PROXIES):
         yield f"HOWTO_PROXY: must begin with one of {', '.join(_PROXIES)}"
 

@@ -194,7 +194,7 @@ def test_settings_are_listed_without_secrets(
 
 def test_passwords_are_not_part_of_a_reason() -> None:
     error = ValueError("at host=db password='a b' port=1 or postgres://me:hidden@db/lake\nsecond line")
-    assert reason(error) == "at host=db password=… port=1 or postgres://me:…@db/lake"
+    assert reason(error) == "at host=db password=… port=1 or postgres://…@db/lake"
 
 
 def test_the_named_exceptions_exist() -> None:

@@ -6,6 +6,7 @@ Every source reads its rows through this module, so that an odd value costs a fi
 from __future__ import annotations
 
 import codecs
+import datetime as dt
 import json
 import math
 import re
@@ -24,6 +25,7 @@ LARGEST_INTEGER = 2**63 - 1
 _HALF = re.compile("[\ud800-\udfff]")
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _DECIMAL = re.compile(r"[+-]?\d{1,400}(?:\.\d{1,400})?(?:[eE][+-]?\d{1,4})?")
+_DAY = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})(?:[T ].*)?", re.ASCII)
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # begins with the mark of UTF-16
@@ -62,6 +64,12 @@ class Fields:
     def integer(self, key: str, at_least: int = -LARGEST_INTEGER) -> int | None:
         """See ``integer``."""
         value, problem = integer(self.fields.get(key), at_least)
+        self.note(key, problem)
+        return value
+
+    def date(self, key: str) -> dt.date | None:
+        """See ``date``."""
+        value, problem = date(self.fields.get(key))
         self.note(key, problem)
         return value
 
@@ -121,6 +129,19 @@ def integer(value: Any, at_least: int = -LARGEST_INTEGER) -> tuple[int | None, s
     if abs(whole) > LARGEST_INTEGER:
         return None, f"{shown(value)} is no possible value; it is unknown"
     return whole, problem
+
+
+def date(value: Any) -> tuple[dt.date | None, str | None]:
+    """(day, problem) of a text such as ``20260504``, ``2026-05-04`` or ``2026-05-04T10:00:00Z``."""
+    if value is None:
+        return None, None
+    written = str(value) if isinstance(value, int) and 0 < value < 10**8 else value
+    if isinstance(written, str) and (found := _DAY.fullmatch(written.strip())):
+        try:
+            return dt.date(*map(int, found.groups())), None
+        except ValueError:
+            return None, f"{shown(value)} is no day of the calendar; it is unknown"
+    return None, f"{shown(value)} instead of a date (YYYYMMDD); it is unknown"
 
 
 def texts(value: Any) -> tuple[tuple[str, ...], str | None]:

@@ -54,13 +54,17 @@ class Track:
 
 @dataclass(frozen=True)
 class Video:
-    """What the site knows of a video; ``listed`` is whether search shows its length and views."""
+    """What the site knows of a video.
+
+    ``listed`` is whether search shows its length and views, ``license`` what its watch page shows.
+    """
 
     title: str = "How to fold a paper crane"
     duration_s: int = 120
     views: int = 4321
     tracks: tuple[Track, ...] = (Track(),)
     listed: bool = True
+    license: str | None = None
 
 
 @dataclass(frozen=True)
@@ -157,6 +161,16 @@ def player(video_id: str, video: Video) -> bytes:
     if not video.tracks:
         del answer["captions"]
     return json.dumps(answer).encode()
+
+
+def watch_page(video: Video) -> bytes:
+    """The recorded page, with the row of the licence that a video under one has."""
+    page = recorded_answer("youtube.html.static")
+    if video.license is None:
+        return page
+    row = {"title": {"simpleText": "License"}, "contents": [{"simpleText": video.license}]}
+    container = b'"metadataRowContainerRenderer":{'
+    return page.replace(container, container + f'"rows":[{json.dumps({"metadataRowRenderer": row})}],'.encode())
 
 
 def _listed(video_id: str, track: Track) -> dict[str, Any]:

@@ -45,6 +45,7 @@ from tests.youtube_answers import (
     timed_text,
     tiny_mp4,
     video_id_of,
+    watch_page,
 )
 
 __all__ = [
@@ -143,7 +144,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         query = {name: values[0] for name, values in urllib.parse.parse_qs(address.query).items()}
         youtube: YouTube = self.server.youtube
         if address.path == "/watch":
-            self._answer("watch", query["v"], "", lambda: recorded_answer("youtube.html.static"))
+            self._answer("watch", query["v"], "", lambda: watch_page(youtube.video(query["v"])))
         elif address.path == "/api/timedtext":
             detail = " ".join(filter(None, (query["lang"], query.get("kind"), query.get("tlang"), query.get("fmt"))))
             self._answer("timedtext", query["v"], detail, lambda: timed_text(youtube.video(query["v"]), query))

@@ -20,6 +20,8 @@ DISTRIBUTIONS = (
     ("Words per caption", "caption_words", "clips"),
     ("Videos by best search rank", "rank_histogram", "videos"),
     ("Sources of captions", "caption_sources", "videos"),
+    ("Licences of videos", "licenses", "videos"),
+    ("Videos by year of upload", "upload_years", "videos"),
 )
 """Title, statistic, and the measure of the statistic that is plotted."""
 

@@ -62,6 +62,7 @@ _TYPES = {
     "BIGINT": "cr:Int64",
     "DOUBLE": "cr:Float64",
     "BOOLEAN": "sc:Boolean",
+    "DATE": "sc:Date",
     "TIMESTAMP WITH TIME ZONE": "sc:DateTime",
 }
 _SPLIT_TYPES = {"train": "cr:TrainingSplit", "validation": "cr:ValidationSplit", "test": "cr:TestSplit"}

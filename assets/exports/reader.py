@@ -71,15 +71,21 @@ def _unpack(archive: Path, scratch: Path) -> None:
 def _write_rows(records: RecordSet, rows: Iterable[dict[str, object]], scratch: Path, name: str) -> None:
     names = [column.name for column in records.columns]
     types = records.contract.frame([]).select(names).schema
-    frame = pl.DataFrame([[row[name] for name in names] for row in rows], types, orient="row")
+    days = [name for name in names if types[name] == pl.Date]
+    written = pl.Schema([(name, pl.String() if name in days else types[name]) for name in names])
+    frame = pl.DataFrame([[row.get(name) for name in names] for row in rows], written, orient="row")
+    frame = frame.with_columns(pl.col(days).str.to_date("%Y-%m-%d"))
     frame.write_parquet(scratch / records.name / f"{name}.parquet")
 
 
 def _import(lake: Lake, records: RecordSet, folder: Path, sharding: Sharding) -> int:
     files = f"read_parquet({literal(str(folder / '*.parquet'))})"
-    exported = {column.name for column in records.columns}
+    exported = set(lake.sql(f"FROM {files} LIMIT 0").columns)
+    # Exports from before a column have no values of it.
     selected = ", ".join(
-        column_list([column.name]) if column.name in exported else f"{_CONSTANT[column.name]} AS {column.name}"
+        column_list([column.name])
+        if column.name in exported
+        else f"{_CONSTANT.get(column.name, 'NULL')} AS {column_list([column.name])}"
         for column in records.contract.columns
     )
     if not records.is_sharded:

@@ -10,6 +10,7 @@ import polars as pl
 
 from assets.lake.store import Lake, LakeError
 from assets.lake.tables import load_tables
+from sql import identifier
 
 
 class Snapshot:
@@ -31,6 +32,7 @@ class Snapshot:
         if not found:
             raise LakeError(f"snapshot {self.number}: not in the lake; it never existed or has expired")
         self.made_at: datetime = found[0][0]
+        self._columns: dict[str, tuple[str, ...]] = {}
 
     @cached_property
     def tables(self) -> list[str]:
@@ -39,15 +41,24 @@ class Snapshot:
 
     def has(self, table: str) -> bool:
         """Whether the snapshot has the table."""
-        try:
-            self.lake.connection.execute(f"SELECT 1 FROM {self.at(table)} LIMIT 0")
-        except duckdb.CatalogException:
-            return False
-        return True
+        return bool(self.stored_columns(table))
+
+    def stored_columns(self, table: str) -> tuple[str, ...]:
+        """Names of the columns that the table had at this snapshot; none if it had no such table."""
+        if table not in self._columns:
+            try:
+                found = self.lake.connection.execute(f"FROM {table} AT (VERSION => {self.number}) LIMIT 0").description
+            except duckdb.CatalogException:
+                found = []
+            self._columns[table] = tuple(column[0] for column in found)
+        return self._columns[table]
 
     def at(self, table: str) -> str:
-        """The table at this snapshot, for a FROM clause."""
-        return f"(FROM {table} AT (VERSION => {self.number}))"
+        """The table at this snapshot, for a FROM clause. Columns that its contract gained later are NULL."""
+        stored = self.stored_columns(table)
+        gained = [each for each in load_tables()[table].columns if stored and each.nullable and each.name not in stored]
+        nulls = "".join(f", CAST(NULL AS {each.type}) AS {identifier(each.name)}" for each in gained)
+        return f"(SELECT *{nulls} FROM {table} AT (VERSION => {self.number}))"
 
     def sql(self, query: str, **params: object) -> pl.DataFrame:
         """The result of a query in which ``{table}`` means that table at this snapshot."""
@@ -56,7 +67,8 @@ class Snapshot:
     def bind(self, query: str) -> str:
         """The query with every ``{table}`` replaced by that table at this snapshot."""
         for name in load_tables():
-            query = query.replace(f"{{{name}}}", self.at(name))
+            if f"{{{name}}}" in query:
+                query = query.replace(f"{{{name}}}", self.at(name))
         return query
 
     def rows(self, table: str) -> int:

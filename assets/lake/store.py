@@ -276,7 +276,8 @@ class Lake:
                 return gone > 0
             connection.execute(f"DELETE {part.removeprefix('(').removesuffix(')')}")
             order = ", ".join(contract.primary_key)
-            connection.execute(f"INSERT INTO lake.{contract.name} FROM temp.staged ORDER BY {order}")
+            # By name: a column that was added to a stored table is its last one.
+            connection.execute(f"INSERT INTO lake.{contract.name} BY NAME FROM temp.staged ORDER BY {order}")
         return True
 
     def _delete_other_partitions(self, contract: Table, partitions: Sequence[str]) -> int:

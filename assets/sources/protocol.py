@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -52,12 +52,18 @@ class SearchResults(list[SearchResult]):
 
 @dataclass(frozen=True)
 class VideoMetadata(Outcome):
-    """What search results do not say of a video. ``None`` means unknown; languages are codes such as ``en``."""
+    """What search results do not say of a video. ``None`` means unknown; languages are codes such as ``en``.
+
+    ``license`` is in the words of the source. ``availability`` is yt-dlp's, such as ``public`` or ``unlisted``.
+    """
 
     title: str | None = None
     channel_id: str | None = None
     duration_s: float | None = None
     view_count: int | None = None
+    license: str | None = None
+    upload_date: date | None = None
+    availability: str | None = None
     language: str | None = None
     description: str | None = None
     keywords: tuple[str, ...] = ()

@@ -19,7 +19,7 @@ from assets.statistics.queries import compute_all
 
 
 @dg.asset(
-    code_version="2",
+    code_version="3",
     kinds={"sql", "duckdb"},
     metadata=part_of("dataset_statistics", "videos"),
     deps=["tasks", "candidate_videos", "caption_fetches", "videos", "clips", "video_files", "feature_index"],

@@ -65,7 +65,7 @@ def candidate_videos(
     return candidate_verdicts(search_results, tasks, evaluation_videos, limits)
 
 
-@dg.asset(code_version="2", kinds={"polars"}, deps=["video_source", "caption_fetches"], pool="network")
+@dg.asset(code_version="3", kinds={"polars"}, deps=["video_source", "caption_fetches"], pool="network")
 def video_metadata(
     context: dg.AssetExecutionContext,
     candidate_videos: pl.LazyFrame,
@@ -90,7 +90,7 @@ def video_duplicates(
     return near_duplicates(ranked, caption_texts(lake), duplicate_options)
 
 
-@dg.asset(code_version="2", kinds={"polars"})
+@dg.asset(code_version="3", kinds={"polars"})
 def videos(
     candidate_videos: pl.DataFrame,
     caption_fetches: pl.DataFrame,
@@ -98,5 +98,5 @@ def videos(
     video_duplicates: pl.DataFrame,
     limits: dg.ResourceParam[Limits],
 ) -> pl.DataFrame:
-    """The data set's videos: kept candidates with enough caption words; the others stay with their reason."""
+    """The data set's videos: kept candidates with enough caption words and a licence that is allowed."""
     return video_verdicts(candidate_videos, caption_fetches, video_metadata, video_duplicates, limits)

@@ -1,7 +1,7 @@
 """The video filters of HowTo100M section 3.1, each a verdict with its reason.
 
 Pure functions from a frame to the same frame with ``kept`` and ``reason``. Unknown is not zero: a video whose views or
-length are unknown passes that limit.
+length are unknown passes that limit. A video of unknown licence passes only where every licence does.
 """
 
 from __future__ import annotations
@@ -10,10 +10,17 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import polars as pl
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from assets.lake import load_tables
-from assets.options import Options
+from assets.options import Options, listed
+from assets.sources.licenses import license_code
+
+
+def _license_codes(value: object) -> object:
+    """The codes of a list of licences, so that any usual name of a licence will do."""
+    names = listed(value)
+    return tuple(license_code(name) for name in names) if isinstance(names, tuple) else names
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,14 @@ class Limits(Options):
     min_views: Annotated[int, Field(ge=0, description="views below which a video is dropped")] = 100
     max_duration_s: Annotated[float, Field(gt=0, description="seconds above which a video is dropped")] = 2000
     min_words: Annotated[int, Field(ge=0, description="caption words below which a video is dropped")] = 100
+    licenses: Annotated[
+        tuple[str, ...],
+        BeforeValidator(_license_codes),
+        Field(
+            description="licences that the data set may have, with commas, e.g. cc-by,cc0; a video of unknown licence"
+            " is dropped; not set: any"
+        ),
+    ] = ()
 
 
 def candidate_verdicts(
@@ -90,7 +105,14 @@ def video_verdicts(
     """
     rows = candidates.filter("kept").drop("kept", "reason")
     outcome = fetches.select("video_id", "status", "word_count", "language", pl.col("source").alias("caption_source"))
-    known = metadata.select("video_id", pl.col("duration_s", "view_count").name.suffix("_known"))
+    known = metadata.select(
+        "video_id",
+        pl.col("duration_s", "view_count").name.suffix("_known"),
+        "channel_id",
+        "license",
+        "upload_date",
+        "availability",
+    )
     reason = (
         pl.when(pl.col("status").is_null())
         .then(pl.lit("captions not fetched yet"))
@@ -100,6 +122,8 @@ def video_verdicts(
         .then(pl.lit(f"fewer than {limits.min_words} words"))
         .when(_out_of_bounds(limits).is_not_null())
         .then(_out_of_bounds(limits))
+        .when(_without_licence(limits).is_not_null())
+        .then(_without_licence(limits))
         .when(pl.col("duplicate_of").is_not_null())
         .then(pl.lit("says what a better-ranked video says"))
     )
@@ -120,4 +144,16 @@ def _out_of_bounds(limits: Limits) -> pl.Expr:
         .then(pl.lit(f"fewer than {limits.min_views} views"))
         .when(pl.col("duration_s") > limits.max_duration_s)
         .then(pl.lit(f"longer than {limits.max_duration_s:g} s"))
+    )
+
+
+def _without_licence(limits: Limits) -> pl.Expr:
+    """Why a video's licence keeps it out. Here, unlike elsewhere, what is unknown does not pass."""
+    if not limits.licenses:
+        return pl.lit(None, pl.String)
+    return (
+        pl.when(pl.col("license").is_null())
+        .then(pl.lit("its licence is unknown"))
+        .when(~pl.col("license").is_in(list(limits.licenses)))
+        .then(pl.format("licence: {}", "license"))
     )

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import polars as pl
 
 from assets.lake import load_tables
+from assets.sources.licenses import license_code
 from assets.sources.protocol import VideoSource
 
 
@@ -25,6 +26,9 @@ def fetch_metadata(source: VideoSource, video_ids: Iterable[str], shard: str) ->
                 about.channel_id,
                 about.duration_s,
                 about.view_count,
+                license_code(about.license),
+                about.upload_date,
+                about.availability,
                 about.language,
                 about.description,
                 about.keywords,

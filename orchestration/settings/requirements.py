@@ -22,6 +22,7 @@ def problems(settings: Settings) -> list[str]:
     """What keeps these settings from working, a line per problem."""
     checks: tuple[Callable[[Settings], Iterator[str]], ...] = (
         _sources,
+        _licenses,
         _storage,
         _addresses,
         _tasks,
@@ -43,6 +44,17 @@ def _sources(settings: Settings) -> Iterator[str]:
         yield "HOWTO_SEARCH_BACKEND=data-api: set HOWTO_YOUTUBE_API_KEY"
     if (retail.transactions is None) != (retail.products is None):
         yield "HOWTO_TRANSACTIONS and HOWTO_PRODUCTS: set both or neither"
+
+
+def _licenses(settings: Settings) -> Iterator[str]:
+    """A filter on licences keeps nothing where the source does not give them."""
+    sources, youtube = settings.sources, settings.youtube
+    if not settings.limits.licenses:
+        return
+    if sources.kind == "youtube" and not youtube.watch_page and not youtube.cookies:
+        yield "HOWTO_LICENSES: licences are on the watch page of a video: set HOWTO_WATCH_PAGE=1 too"
+    if sources.kind == "howto100m_release":
+        yield "HOWTO_LICENSES: the HowTo100M release has no licences, so no video would be kept; do not set it"
 
 
 def _storage(settings: Settings) -> Iterator[str]:

@@ -7,6 +7,9 @@ CREATE TABLE video_metadata (
     channel_id VARCHAR, -- channel id of the source
     duration_s DOUBLE, -- length in seconds
     view_count BIGINT, -- number of views
+    license VARCHAR, -- code of the licence, e.g. cc-by or youtube, else the words of the source; NULL if unknown
+    upload_date DATE, -- day of the upload (UTC); NULL if unknown
+    availability VARCHAR, -- who can watch the video, e.g. public or unlisted, when it was fetched; NULL if unknown
     language VARCHAR, -- language code of the speech; NULL if unknown
     description VARCHAR, -- description of the video
     keywords VARCHAR[] NOT NULL, -- keywords of the video

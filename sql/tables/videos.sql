@@ -9,6 +9,10 @@ CREATE TABLE videos (
     channel VARCHAR, -- channel of the video; NULL if unknown
     duration_s DOUBLE, -- length in seconds, from the search or the metadata; NULL if unknown
     view_count BIGINT, -- number of views; NULL if unknown
+    channel_id VARCHAR, -- channel id of the source; NULL if unknown
+    license VARCHAR, -- code of the licence, e.g. cc-by or youtube, else the words of the source; NULL if unknown
+    upload_date DATE, -- day of the upload (UTC); NULL if unknown
+    availability VARCHAR, -- who can watch the video, e.g. public or unlisted, when it was fetched; NULL if unknown
     source VARCHAR NOT NULL, -- source of the row; "synthetic" is generated data
     word_count BIGINT NOT NULL, -- number of words in the captions
     caption_source VARCHAR, -- kind of caption track: manual, asr or translated
@@ -22,5 +26,5 @@ CREATE TABLE videos (
 -- from candidate_videos: video_id, task_id, rank, category_1, category_2, title, channel, duration_s, view_count
 -- from candidate_videos: source
 -- from caption_fetches: word_count, caption_source = source, language
--- from video_metadata: duration_s, view_count
+-- from video_metadata: duration_s, view_count, channel_id, license, upload_date, availability
 -- from video_duplicates: duplicate_of

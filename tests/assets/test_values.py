@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from datetime import date
 
 import duckdb
 import polars as pl
@@ -28,8 +29,9 @@ def test_any_value_is_stored_or_named(value: object) -> None:
         "n": fields.number("field"),
         "i": fields.integer("field"),
         "l": list(fields.texts("field")),
+        "d": fields.date("field"),
     }
-    schema = {"t": pl.String, "n": pl.Float64, "i": pl.Int64, "l": pl.List(pl.String)}
+    schema = {"t": pl.String, "n": pl.Float64, "i": pl.Int64, "l": pl.List(pl.String), "d": pl.Date}
     frame = pl.DataFrame([read], schema)
     assert duckdb.sql("SELECT * FROM frame").pl().rows() == frame.rows()
     assert read["n"] is None or math.isfinite(read["n"])
@@ -57,6 +59,11 @@ def read(key: str, value: object) -> tuple[object, str]:
         ("number", "9" * 5000, None, "instead of a number"),
         ("number", float("inf"), None, "inf is no possible value"),
         ("number", True, None, "true instead of a number"),
+        ("date", "20190228", date(2019, 2, 28), ""),
+        ("date", 20190228, date(2019, 2, 28), ""),
+        ("date", "2019-02-28T23:59:59Z", date(2019, 2, 28), ""),
+        ("date", "20190229", None, "no day of the calendar"),
+        ("date", "yesterday", None, "'yesterday' instead of a date (YYYYMMDD); it is unknown"),
         ("integer", 2**63 - 1, LARGEST_INTEGER, ""),
         ("integer", 2**63, None, "9223372036854775808 is no possible value"),
         ("integer", 10**400, None, "an integer of 1,329 bits"),

@@ -13,7 +13,26 @@ from orchestration.emptied import emptied_by
 def test_the_first_stage_without_a_usable_row_is_named_with_its_reasons(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     upstream = ["clips", "videos", "tasks"]
-    row = ("v", "t", 1, "Home", None, "How to peel", None, 60.0, 10, "folder", 5, "manual", "en", None)
+    row = (
+        "v",
+        "t",
+        1,
+        "Home",
+        None,
+        "How to peel",
+        None,
+        60.0,
+        10,
+        None,
+        None,
+        None,
+        None,
+        "folder",
+        5,
+        "manual",
+        "en",
+        None,
+    )
     assert emptied_by(lake, upstream) is None, "tables that do not exist yet are no finding"
     lake.write("clips", load_tables()["clips"].frame([]))
     assert emptied_by(lake, upstream) == "clips has no rows"

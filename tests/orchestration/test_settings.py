@@ -116,6 +116,14 @@ def test_an_error_shows_no_secret(monkeypatch: pytest.MonkeyPatch, variable: str
     assert variable in str(refused.value) and "hunter2" not in str(refused.value)
 
 
+def test_a_filter_on_licences_needs_a_source_that_gives_them(tmp_path: Path) -> None:
+    (tmp_path / "tasks.csv").write_text("title\nFold a Crane\n")
+    youtube = {"source": "youtube", "articles": str(tmp_path / "tasks.csv"), "licenses": "cc-by"}
+    with pytest.raises(SettingsError, match="licences are on the watch page of a video: set HOWTO_WATCH_PAGE=1 too"):
+        load_settings(**youtube)
+    assert load_settings(**youtube, watch_page=True).limits.licenses == ("cc-by",)
+
+
 def test_a_list_of_settings_shows_no_secret(tmp_path: Path) -> None:
     settings = load_settings(
         youtube_api_key="hunter2",

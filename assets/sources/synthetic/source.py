@@ -12,6 +12,8 @@ from assets.sources.protocol import Article, SearchResult, VideoMetadata
 from assets.sources.synthetic import narration
 from assets.sources.synthetic.world import World
 
+LICENSE = "Apache-2.0"
+"""What this program makes is under its own licence."""
 GENERATOR = 1  # raise it whenever a change makes the same parameters answer otherwise
 
 
@@ -50,7 +52,14 @@ class SyntheticSource:
         if number is None:
             return VideoMetadata("failed", error=f"{video_id}: no such synthetic video")
         video = self.world.video(number)
-        return VideoMetadata("ok", title=video.title, duration_s=video.duration_s, view_count=video.view_count)
+        return VideoMetadata(
+            "ok",
+            title=video.title,
+            duration_s=video.duration_s,
+            view_count=video.view_count,
+            license=LICENSE,
+            availability="public",
+        )
 
     def captions(self, video_id: str) -> CaptionTrack:
         """The caption track of a video."""

@@ -56,6 +56,10 @@ class YouTubeOptions(Options):
         BeforeValidator(listed),
         Field(min_length=1, description="kinds of players that yt-dlp requests videos as, in this order, with commas"),
     ] = ("visionos", "android")
+    watch_page: Annotated[
+        bool,
+        Field(description="request the watch page of each video too: one more request, for licence and day of upload"),
+    ] = False
     media_height: Annotated[
         int, Field(ge=16, description="highest picture height of a video file that is fetched, in pixels")
     ] = 360

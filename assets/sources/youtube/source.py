@@ -107,7 +107,9 @@ class YouTubeSource:
             raise SourceError(problem)
         options = self.options
         shape = (options.search, options.subtitles_only, options.caption_clients, options.media_height)
-        return content_hash((self.article_source.version(), shape))
+        # Collections from before this option have the same version as without it.
+        page = ("watch_page",) if options.watch_page else ()
+        return content_hash((self.article_source.version(), (*shape, *page)))
 
     def articles(self) -> Iterator[Article]:
         """The articles of the tasks' source."""
@@ -129,9 +131,10 @@ class YouTubeSource:
         return read_results(record.body, record.fetched_at)
 
     def metadata(self, video_id: str) -> VideoMetadata:
-        """The player's metadata of a video, in one request."""
+        """The player's metadata of a video, in one request; with the watch page, which has more, in two."""
+        kind = "metadata_of_page" if self.options.watch_page else "metadata"
         return read_metadata(
-            self._recall("metadata", video_id, lambda: metadata(self._clients.player.info(video_id)), self._scope)
+            self._recall(kind, video_id, lambda: metadata(self._clients.player.info(video_id)), self._scope)
         )
 
     def captions(self, video_id: str) -> CaptionTrack:

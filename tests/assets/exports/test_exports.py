@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -46,8 +47,9 @@ def fill(lake: Lake) -> None:
     videos, clips = [], []
     for number in range(VIDEOS):
         video_id, kept = f"video-{number:03d}", number % 8 > 0
-        head = (video_id, "t0", number + 1, "Home", None, f"Garlic {number}", None, 60.5, None, "folder", 30, "manual")
-        videos.append((*head, "en", None, kept, None if kept else "fewer than 100 words"))
+        head = (video_id, "t0", number + 1, "Home", None, f"Garlic {number}", None, 60.5, None)
+        source = (None, "cc-by" if number % 2 else None, date(2019, 2, 28), "public", "folder")
+        videos.append((*head, *source, 30, "manual", "en", None, kept, None if kept else "fewer than 100 words"))
         for index in range(3 if kept else 0):
             text = "it's “peeled”,\nslowly 🧄" if index == 2 else "peel it"
             words = [0.5, 1.0] if index else None
@@ -129,6 +131,14 @@ def test_a_snapshot_is_exported_as_it_was(filled: Lake, tmp_path: Path) -> None:
     filled.write("clips", load_tables()["clips"].frame([]))
     files = export_hugging_face(filled, tmp_path / "export", DIVISION, snapshot=number, progress=quiet)
     assert sum(file.rows for file in files if "/clips/" in file.path) == VIDEOS * 7 // 8 * 3
+
+
+def test_a_snapshot_from_before_a_column_is_exported_without_its_values(filled: Lake, tmp_path: Path) -> None:
+    filled.connection.execute("ALTER TABLE videos DROP COLUMN license")
+    export_webdataset(filled, tmp_path / "export", DIVISION, progress=quiet)
+    other = Lake(tmp_path / "other")
+    import_export(other, tmp_path / "export", SHARDING)
+    assert other.sql("SELECT DISTINCT license, upload_date FROM videos").fetchall() == [(None, date(2019, 2, 28))]
 
 
 def test_webdataset_reads_the_same_samples(filled: Lake, tmp_path: Path) -> None:

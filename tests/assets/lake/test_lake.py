@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.lake import Lake, LakeError, load_tables
+from assets.lake.snapshot import Snapshot
 from assets.lake.tables import parse_tables
 
 
@@ -137,6 +138,18 @@ def test_timestamps_are_not_content(lake: Lake) -> None:
     first = lake.write("video_source", problems("2026-01-01T00:00:00"))
     assert not lake.write("video_source", problems("2026-02-02T00:00:00")).changed
     assert lake.version("video_source") == first.version
+
+
+def test_a_table_from_before_a_column_keeps_its_rows_and_its_order(lake: Lake) -> None:
+    lake.write("clips", clips("shard-0000", 3), "shard-0000")
+    lake.connection.execute("ALTER TABLE clips DROP COLUMN word_starts_s")
+    before = Snapshot(lake)
+    assert before.sql("SELECT word_starts_s FROM {clips}")["word_starts_s"].to_list() == [None] * 3
+    assert lake.version("clips") is None, "out of date"
+    lake.write("clips", clips("shard-0001", 3), "shard-0001")
+    expected = pl.concat([clips("shard-0000", 3), clips("shard-0001", 3)]).sort("shard", "clip_index")
+    found = lake.read("clips").pl().select(expected.columns).sort("shard", "clip_index")
+    assert found.equals(expected, null_equal=True)
 
 
 def test_errors_name_the_table_and_the_problem(lake: Lake) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import date
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -55,6 +56,15 @@ def test_titles_become_tasks_and_are_found_by_words(tmp_path: Path) -> None:
     assert (best.video_id, best.view_count, best.duration_s) == ("b", 7, 61.5)
     assert (second.video_id, second.view_count, second.duration_s) == ("a", None, None)
     assert source(tmp_path).search("how to bake bread", limit=10) == []
+
+
+def test_the_info_file_gives_licence_and_day_of_upload(tmp_path: Path) -> None:
+    known = {"license": "by-sa", "upload_date": "20190228", "channel_id": "UC1", "availability": "unlisted"}
+    video(tmp_path, "a", known)
+    video(tmp_path, "b", {"title": "Fold"})
+    columns = ("license", "upload_date", "channel_id", "availability")
+    found = fetch_metadata(source(tmp_path), ["a", "b"], "shard-0000").select(columns)
+    assert found.rows() == [("cc-by-sa", date(2019, 2, 28), "UC1", "unlisted"), (None,) * 4]
 
 
 def test_the_names_that_yt_dlp_gives_by_default(tmp_path: Path) -> None:
@@ -147,6 +157,7 @@ FIELDS = (
         "tags",
         "categories",
     ),
+    *("license", "upload_date", "availability"),
     *("subtitles", "automatic_captions", "requested_subtitles"),
 )
 

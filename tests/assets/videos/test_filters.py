@@ -10,6 +10,7 @@ from assets.joint_embedding.manifest import manifest
 from assets.sharding import Sharding
 from assets.splits import SplitOptions, split_of
 from assets.videos.filters import Limits, candidate_verdicts, video_verdicts
+from orchestration.settings import load_settings
 
 
 def results(*rows: tuple) -> pl.DataFrame:
@@ -19,6 +20,7 @@ def results(*rows: tuple) -> pl.DataFrame:
 
 
 TASKS = pl.DataFrame({"task_id": ["t1", "t2"], "category_2": ["Chairs", None]})
+UNKNOWN = dict.fromkeys(("view_count", "channel_id", "upload_date", "availability"))
 NO_LIST = pl.DataFrame(schema={"video_id": pl.String, "benchmark": pl.String})
 
 
@@ -65,7 +67,7 @@ def test_videos_need_captions_and_words_and_a_text_of_their_own() -> None:
         }
     )
     metadata = pl.DataFrame(
-        {"video_id": ["rich", "known long"], "duration_s": [60.0, 3000.0], "view_count": [None, None]},
+        {"video_id": ["rich", "known long"], "duration_s": [60.0, 3000.0], "license": ["cc-by", "cc-by"], **UNKNOWN},
         schema_overrides={"view_count": pl.Int64},
     )
     duplicates = pl.DataFrame({"video_id": ["copy"], "duplicate_of": ["rich"], "similarity": [0.9]})
@@ -79,6 +81,23 @@ def test_videos_need_captions_and_words_and_a_text_of_their_own() -> None:
         "copy": "says what a better-ranked video says",
     }
     assert made.filter(pl.col("video_id") == "rich")["duration_s"].item() == 60
+
+
+def test_a_video_needs_one_of_the_licences_and_an_unknown_one_is_none() -> None:
+    licenses = {"open": "cc-by", "closed": "youtube", "silent": None}
+    found = results(*[(video_id, "t1", i + 1, 500, None) for i, video_id in enumerate(licenses)])
+    fetches = pl.DataFrame({"video_id": list(licenses), "status": "ok", "word_count": 500, "source": "asr"})
+    metadata = pl.DataFrame({"video_id": list(licenses), "license": list(licenses.values()), "duration_s": 60.0})
+    made = video_verdicts(
+        candidate_verdicts(found, TASKS, NO_LIST, Limits()),
+        fetches.with_columns(language=pl.lit("en")),
+        metadata.with_columns(pl.lit(None).alias(name) for name in UNKNOWN),
+        pl.DataFrame(schema={"video_id": pl.String, "duplicate_of": pl.String}),
+        load_settings(licenses="CC BY 4.0, cc0").limits,
+    )
+    reasons = {"open": None, "closed": "licence: youtube", "silent": "its licence is unknown"}
+    assert dict(made.select("video_id", "reason").iter_rows()) == reasons
+    assert dict(made.select("video_id", "license").iter_rows()) == licenses
 
 
 SPLIT = SplitOptions(seed=0, held_out_share=0.2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ from tests.youtube_collection import tasks
 from tests.youtube_server import Track, Video, YouTube, video_id_of
 
 MakeSource = Callable[..., YouTubeSource]
+DAY, CHANNEL = date(2018, 8, 2), "UCVYamHliCI9rw1tHR1xbkfw"
+"""Those of the recorded answers."""
 GERMAN = ((0.0, 2.0, "wir falten die Ecke"),)
 
 
@@ -61,6 +64,18 @@ def test_one_metadata_request_a_candidate(source: MakeSource, youtube: YouTube) 
         ["fr"],
         ["de"],
     )
+
+
+def test_the_watch_page_has_the_licence_and_the_day_of_upload(source: MakeSource, youtube: YouTube) -> None:
+    youtube.videos["folding0001"] = Video(license="Creative Commons Attribution license (reuse allowed)")
+    videos, columns = ["folding0001", "folding0002"], ("license", "upload_date", "channel_id")
+    plain = fetch_metadata(source(), videos, "shard-0000").select(columns)
+    assert plain.rows() == [(None, None, CHANNEL)] * 2, "unknown, not made up"
+    with_page = source(watch_page=True)
+    about = fetch_metadata(with_page, videos, "shard-0000").select(columns)
+    assert about.rows() == [("cc-by", DAY, CHANNEL), (None, DAY, CHANNEL)]
+    assert youtube.counts() == {"player": 4, "watch": 2}
+    assert with_page.version() != source().version()
 
 
 @pytest.mark.parametrize("client", ["youtube-transcript-api", "yt-dlp"])

@@ -23,6 +23,7 @@ from tests.youtube_collection import tasks
 from tests.youtube_server import Track, Video, YouTube
 
 MakeSource = Callable[..., YouTubeSource]
+METADATA = ("title", "duration", "view_count", "language", "tags", "asr_captions", "license", "upload_date")
 HALF = "Glue a cup \ud83d"
 TEXTS = st.text(st.characters(codec=None), max_size=20)
 JSON = st.recursive(
@@ -61,10 +62,10 @@ def test_any_search_answer_is_read(rows: list[Any]) -> None:
     assert frame.write_json().encode()
 
 
-@given(st.dictionaries(st.sampled_from(("title", "duration", "view_count", "language", "tags", "asr_captions")), JSON))
+@given(st.dictionaries(st.sampled_from(METADATA), JSON))
 def test_any_metadata_is_read(known: dict[str, Any]) -> None:
     read = read_metadata(Record("ok", body=json.dumps(known).encode()))
-    repr((read.title, read.keywords, read.asr_captions, read.error)).encode()
+    repr((read.title, read.keywords, read.asr_captions, read.license, read.error)).encode()
     assert read.status == "ok"
     assert read.view_count is None or 0 <= read.view_count < 2**63
     assert read.duration_s is None or 0 <= read.duration_s < float("inf")

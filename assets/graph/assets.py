@@ -92,14 +92,19 @@ def graph_clusters(
     graph_edges: pl.DataFrame,
     graph_options: dg.ResourceParam[GraphOptions],
 ) -> pl.DataFrame:
-    """METIS clusters, which keep most edges within a cluster; inductive mode clusters training products."""
+    """Clusters of METIS or KaMinPar, which keep most edges within; inductive mode clusters training products."""
     from assets.graph.arrays import adjacency
-    from assets.graph.clusters import clusters_of, edge_cut
+    from assets.graph.clusters import cluster_count, clusters_of, edge_cut
 
     matrix = adjacency(graph_nodes, graph_edges)
     seen = (graph_nodes["split"] == "train").arg_true().to_numpy() if graph_options.inductive else None
-    clusters = clusters_of(matrix, graph_options.clusters, graph_options.seed, seen)
-    context.add_output_metadata(rounded({"edge_cut": edge_cut(matrix, clusters)}))
+    requested, partitioner = graph_options.clusters, graph_options.partitioner
+    clusters = clusters_of(matrix, requested, graph_options.seed, seen, partitioner)
+    made = cluster_count(clusters)
+    if made < requested:
+        context.log.warning(f"{made} clusters instead of {requested}: {partitioner} cannot fill more on this graph")
+    numbers = {"clusters": made, "clusters_requested": requested, "edge_cut": edge_cut(matrix, clusters)}
+    context.add_output_metadata({"partitioner": partitioner, **rounded(numbers)})
     return graph_nodes.select("node_id").with_columns(cluster_id=pl.Series(clusters, dtype=pl.Int64))
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from assets.options import Options, Seed, Variable
+from ml.cluster_gcn.partition import Partitioner
 
 Measure = Literal["baskets", "lift", "npmi", "significance"]
 Level = Literal["department", "product_category", "product_type"]
@@ -47,7 +48,7 @@ class GraphOptions(Options):
         int, Field(ge=2, description="products above which a basket is left out, because its pairs mean little")
     ] = 300
     neighbours: Annotated[int, Field(ge=1, description="strongest edges that a product keeps")] = 20
-    clusters: Annotated[int, Variable("gcn_clusters"), Field(ge=1, description="METIS clusters of the graph")] = 50
+    clusters: Annotated[int, Variable("gcn_clusters"), Field(ge=1, description="clusters of the graph")] = 50
     seed: Seed = 0
     measure: Annotated[
         Measure, Variable("edge_measure"), Field(description="measure by which pairs of products are compared")
@@ -58,6 +59,11 @@ class GraphOptions(Options):
     inductive: Annotated[
         bool, Variable("gcn_inductive"), Field(description="train without the held-out products and their edges")
     ] = False
+    partitioner: Annotated[
+        Partitioner,
+        Variable("gcn_partitioner"),
+        Field(description="program that clusters the graph; KaMinPar needs less time and memory on millions of nodes"),
+    ] = "metis"
 
     @property
     def construction(self) -> Construction:

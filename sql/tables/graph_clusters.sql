@@ -1,4 +1,4 @@
--- METIS clusters of the co-purchase graph; with inductive training, of the training nodes only.
+-- Clusters of the co-purchase graph; with inductive training, of the training nodes only.
 CREATE TABLE graph_clusters (
     node_id BIGINT NOT NULL, -- node id
     cluster_id BIGINT NOT NULL CHECK (cluster_id >= 0), -- cluster id, from 0

@@ -10,7 +10,7 @@ CREATE TABLE graph_construction_study (
     nodes BIGINT, -- number of products with an edge
     edges BIGINT, -- number of edges
     isolated_share DOUBLE, -- share of the compared products without an edge, 0 to 1
-    edge_cut DOUBLE, -- share of edges between different METIS clusters, 0 to 1
+    edge_cut DOUBLE, -- share of edges between different clusters, 0 to 1
     homophily DOUBLE, -- share of edges that join equal labels, among labelled products without the test split
     adjusted_homophily DOUBLE, -- homophily adjusted for chance, by label degrees (Platonov et al. 2023); at most 1
     validation_nodes BIGINT, -- number of labelled validation products

@@ -29,9 +29,9 @@ from assets.graph.co_purchases import co_purchases
 from assets.sources.retail import CompleteJourney
 from ml.cluster_gcn.batches import ClusterBatches
 from ml.cluster_gcn.evaluation import full_graph_scores
-from ml.cluster_gcn.memory import resident_mib
+from ml.cluster_gcn.memory import added_memory, resident_mib
 from ml.cluster_gcn.model import ClusterGCN
-from ml.cluster_gcn.partition import partition
+from ml.cluster_gcn.partition import PARTITIONERS, Partitioner, partition
 from ml.sparse import csr_tensor
 from tests.benchmarks.results import Table
 
@@ -92,6 +92,33 @@ def test_the_size_of_amazon2m(table: Callable[..., Table]) -> None:
     measured = table("Cluster-GCN up to the size of Amazon2M", "share", *columns)
     for share in (share for share in (0.01, 0.1, 1.0) if share <= LARGEST_SHARE):
         measured.add(f"{share:.0%}", *_apart(_amazon2m, share))
+
+
+def test_partitioners(table: Callable[..., Table]) -> None:
+    """On the graphs of ``test_the_size_of_amazon2m``. Memory is that above the graph."""
+    columns = ("nodes", "edges", "clusters", "seconds", "relative to METIS", "MiB", "edge cut", "clusters left empty")
+    measured = table("Partitioners up to the size of Amazon2M", "share, and partitioner", *columns)
+    for share in (share for share in (0.01, 0.1, 1.0) if share <= LARGEST_SHARE):
+        seconds: dict[Partitioner, float] = {}
+        for partitioner, name in PARTITIONERS.items():
+            nodes, edges, clusters, seconds[partitioner], *quality = _apart(_partitioned, share, partitioner)
+            ratio = seconds[partitioner] / seconds["metis"]
+            measured.add(f"{share:.0%}, {name}", nodes, edges, clusters, seconds[partitioner], ratio, *quality)
+
+
+def _partitioned(share: float, partitioner: Partitioner) -> tuple[float, ...]:
+    nodes, edges = int(AMAZON2M["nodes"] * share), int(AMAZON2M["edges"] * share)
+    adjacency = _neighbourhoods(nodes, edges)
+    count = max(int(AMAZON2M["clusters"] * share), 10)
+    started = time.perf_counter()
+    clusters, mib = added_memory(lambda: partition(adjacency, count, 0, partitioner), "cpu")
+    seconds = time.perf_counter() - started
+    return nodes, adjacency.nnz // 2, count, seconds, mib, _edge_cut(adjacency, clusters), count - clusters.max() - 1
+
+
+def _edge_cut(adjacency: sparse.csr_array, clusters: np.ndarray) -> float:
+    rows = np.repeat(np.arange(len(clusters), dtype=np.int32), np.diff(adjacency.indptr))
+    return float(np.mean(clusters[rows] != clusters[adjacency.indices]))
 
 
 def _apart(work: Callable, *args: object):  # type: ignore[no-untyped-def, type-arg]
@@ -213,9 +240,7 @@ def _amazon2m(share: float) -> tuple[float, ...]:
     count = max(int(AMAZON2M["clusters"] * share), 10)
     clusters = partition(adjacency, count, seed=0)
     clustered = time.perf_counter()
-    rows = np.repeat(np.arange(nodes), np.diff(adjacency.indptr))
-    cut = float(np.mean(clusters[rows] != clusters[adjacency.indices]))
-    del rows
+    cut = _edge_cut(adjacency, clusters)
 
     model = ClusterGCN(features.shape[1], 400, AMAZON2M["classes"], layers=4)
     optimizer = torch.optim.Adam(model.parameters(), 0.01)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from assets.graph.clusters import clusters_of, edge_cut
+from assets.graph.clusters import cluster_count, clusters_of, edge_cut
 from assets.graph.published.graphs import Published, PublishedError
 from assets.progress import TrainingProgress
 
@@ -32,7 +32,8 @@ def train_by_preset(published: Published, preset: str, log: Callable[[str], None
     graph = published.graph
     seen = np.flatnonzero(graph.splits == "train") if config.inductive else None
     graph = replace(graph, clusters=clusters_of(graph.adjacency, config.clusters, config.seed, seen))
-    log(f"{config.clusters} clusters; edges between them: {edge_cut(graph.adjacency, graph.clusters):.1%}")
+    made = f"{cluster_count(graph.clusters)} clusters of {config.clusters} requested"
+    log(f"{made}; edges between them: {edge_cut(graph.adjacency, graph.clusters):.1%}")
     model, _ = train(graph, config, progress=TrainingProgress(log, config.epochs))
     scores = predict(model, graph, config)
     predicted = scores > 0 if graph.multi_label else scores.argmax(axis=1)

@@ -76,7 +76,7 @@ def graph_construction_study(
     return study
 
 
-@dg.asset(code_version="1", kinds={"pytorch", "metis"}, pool="gpu", metadata=part_of(STUDIES, "partition"))
+@dg.asset(code_version="2", kinds={"pytorch", "metis"}, pool="gpu", metadata=part_of(STUDIES, "partition"))
 def partition_study(
     context: dg.AssetExecutionContext,
     co_purchases: duckdb.DuckDBPyRelation,
@@ -88,7 +88,7 @@ def partition_study(
     gcn_options: dg.ResourceParam[ClusterGCNOptions],
     device: dg.ResourceParam[str],
 ) -> pl.DataFrame:
-    """Ablation: METIS compared with random clusters, by clusters per batch, on this graph and on one of raw counts."""
+    """Ablation: METIS, KaMinPar and random clusters, by clusters per batch, on this graph and on one of raw counts."""
     from assets.graph.edges import edges
     from assets.graph.nodes import graph_edges as numbered
 
@@ -185,7 +185,7 @@ def spectral_study(
     )
     return pl.concat(
         [
-            spectral.cluster_comparison(graph.adjacency, graph.clusters, graph_options.seed),
+            spectral.cluster_comparison(graph.adjacency, graph.clusters, graph_options.seed, graph_options.partitioner),
             spectral.smoothness_comparison(graph, names, graph_options.seed),
             spectral.low_pass_study(graph, kernels),
         ]

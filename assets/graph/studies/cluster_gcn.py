@@ -13,17 +13,17 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from assets.graph.clusters import clusters_of, edge_cut
+from assets.graph.clusters import cluster_count, clusters_of, edge_cut, measured_clusters
 from assets.lake import load_tables
 from ml.cluster_gcn.data import GraphData
 from ml.cluster_gcn.memory import added_memory
 from ml.cluster_gcn.normalization import Normalization
-from ml.cluster_gcn.partition import random_partition
+from ml.cluster_gcn.partition import PARTITIONERS, random_partition
 from ml.cluster_gcn.sampling import train_by_sampling
 from ml.cluster_gcn.train import Config, chosen_epoch, train
 from ml.training import pick_device
 
-Method = Literal["METIS clusters", "random clusters", "full batch", "neighbour sampling"]
+Method = Literal["METIS clusters", "KaMinPar clusters", "random clusters", "full batch", "neighbour sampling"]
 Subject = Literal["partition", "depth", "memory"]
 Progress = Callable[[str], None]
 
@@ -61,8 +61,8 @@ class Trial:
 
 
 def partition_trials(constructions: Sequence[str], config: Config, seeds: Sequence[int]) -> list[Trial]:
-    """METIS and random clusters, with one or more clusters per batch, on several graphs (tables 2 and 4)."""
-    methods: tuple[Method, ...] = ("METIS clusters", "random clusters")
+    """Clusters of each partitioner and random ones, with one or more per batch, on several graphs (tables 2 and 4)."""
+    methods: tuple[Method, ...] = ("METIS clusters", "KaMinPar clusters", "random clusters")
     batches = [each for each in (1, 5, 20) if each < config.clusters]
     return [
         Trial(construction, method, replace(config, clusters_per_batch=each, epochs=EPOCHS, seed=seed))
@@ -127,28 +127,33 @@ def compare(
         GraphDataError: a graph cannot be learned from.
         GraphError: more clusters than a graph has nodes with an edge.
     """
-    clustered: dict[tuple[str, Method, int, int], GraphData] = {}
+    clustered: dict[tuple[str, Method, int, int], tuple[GraphData, dict[str, float]]] = {}
     rows: list[dict[str, Any]] = []
     for trial in trials:
         key = trial.construction, trial.method, trial.config.clusters, trial.config.seed
         if key not in clustered:
-            clustered[key] = _clustered(graphs[trial.construction], trial)
-        graph = clustered[key]
+            clustered[key] = _clustered(graphs[trial.construction], trial, measured=subject == "partition")
+        graph, cost = clustered[key]
         scores = _scores_and_memory(graph, trial, device) if subject == "memory" else _scores(graph, trial, device)
-        rows.append({"subject": subject, **_described(graph, trial), **scores})
+        rows.append({"subject": subject, **_described(graph, trial), **cost, **scores})
         progress(_line(rows[-1]))
     table = load_tables()["cluster_gcn_studies"]
     return table.frame(tuple(row.get(column.name) for column in table.columns) for row in rows)
 
 
-def _clustered(graph: GraphData, trial: Trial) -> GraphData:
-    """The graph with the trial's clusters."""
+def _clustered(graph: GraphData, trial: Trial, measured: bool) -> tuple[GraphData, dict[str, float]]:
+    """The graph with the trial's clusters, and their cost if it is measured."""
     config, nodes = trial.config, len(graph.labels)
-    if trial.method == "METIS clusters":
-        return replace(graph, clusters=clusters_of(graph.adjacency, config.clusters, config.seed))
-    if trial.method == "random clusters":
-        return replace(graph, clusters=random_partition(nodes, config.clusters, config.seed))
-    return replace(graph, clusters=np.zeros(nodes, np.int64))
+    partitioner = next((key for key, name in PARTITIONERS.items() if trial.method == f"{name} clusters"), None)
+    if partitioner is None:
+        random = trial.method == "random clusters"
+        clusters = random_partition(nodes, config.clusters, config.seed) if random else np.zeros(nodes, np.int64)
+        return replace(graph, clusters=clusters), {}
+    requested = graph.adjacency, config.clusters, config.seed, None, partitioner
+    if not measured:
+        return replace(graph, clusters=clusters_of(*requested)), {}
+    made = measured_clusters(*requested)
+    return replace(graph, clusters=made.clusters), {"partition_seconds": made.seconds, "partition_mib": made.mib}
 
 
 def _scores(graph: GraphData, trial: Trial, device: str) -> dict[str, float]:
@@ -184,7 +189,7 @@ def _described(graph: GraphData, trial: Trial) -> dict[str, Any]:
         "propagation": trial.propagation,
         "clusters_per_batch": config.clusters_per_batch if in_clusters else 0,
         "seed": config.seed,
-        "clusters": config.clusters if in_clusters else 0,
+        "clusters": cluster_count(graph.clusters) if in_clusters else 0,
         "edge_cut": edge_cut(graph.adjacency, graph.clusters) if in_clusters else None,
         "epochs": config.epochs,
     }
@@ -196,6 +201,8 @@ def _line(row: Mapping[str, Any]) -> str:
         yield f"{row['layers']} layers of {row['hidden_dim']}, {row['propagation']}"
         if row["clusters"]:
             yield f"{row['clusters_per_batch']} of {row['clusters']} clusters per batch"
+        if row.get("partition_seconds") is not None:
+            yield f"partition {row['partition_seconds']:.2f} s, {row['partition_mib']:.0f} MiB"
         yield f"accuracy {row['accuracy']:.3f}, macro-F1 {row['macro_f1']:.3f}, {row['epoch_seconds']:.2f} s per epoch"
         if row.get("memory_mib") is not None:
             yield f"{row['memory_mib']:.0f} MiB"

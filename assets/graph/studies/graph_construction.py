@@ -81,7 +81,7 @@ def construction_study(
         row = {"construction": construction.name, "seed": seed, **vars(construction)}
         started = time.perf_counter()
         try:
-            row |= _measures(everything, edges(co_purchases, construction), options.clusters, seed)
+            row |= _measures(everything, edges(co_purchases, construction), options, seed)
             scores = ", ".join(f"{name} {row[name]:.3f}" for name in ("gcn_accuracy", "gcn_macro_f1"))
             progress(f"{construction.name}, seed {seed}: {scores}, {time.perf_counter() - started:.1f} s")
         except GraphError as error:
@@ -92,9 +92,10 @@ def construction_study(
     return table.frame(tuple(row.get(column.name) for column in table.columns) for row in rows)
 
 
-def _measures(everything: _Compared, kept: pl.DataFrame, clusters: int, seed: int) -> dict[str, Any]:
+def _measures(everything: _Compared, kept: pl.DataFrame, options: GraphOptions, seed: int) -> dict[str, Any]:
     matrix = adjacency(everything.nodes, graph_edges(kept, everything.nodes))
-    graph = replace(everything.graph, adjacency=matrix, clusters=clusters_of(matrix, clusters, seed))
+    clusters = clusters_of(matrix, options.clusters, seed, partitioner=options.partitioner)
+    graph = replace(everything.graph, adjacency=matrix, clusters=clusters)
     predictions = {"lr": everything.predicted, "gcn": cluster_gcn_predictions(graph, seed)}
     return {**_shape(graph), **_scores(graph, predictions)}
 

@@ -15,6 +15,7 @@ from scipy import sparse
 
 if TYPE_CHECKING:
     from ml.cluster_gcn.data import GraphData
+    from ml.cluster_gcn.partition import Partitioner
     from ml.spectral import Kernel
 
 RANDOM_SIGNALS = 100
@@ -25,22 +26,24 @@ INVERSE_PENALTY = 0.1
 _COMPARISON = {"study": pl.String, "method": pl.String, "metric": pl.String, "value": pl.Float64}
 
 
-def cluster_comparison(adjacency: sparse.csr_array, clusters: np.ndarray, seed: int = 0) -> pl.DataFrame:
-    """METIS clusters compared with as many spectral and random clusters.
+def cluster_comparison(
+    adjacency: sparse.csr_array, clusters: np.ndarray, seed: int = 0, partitioner: Partitioner = "metis"
+) -> pl.DataFrame:
+    """Clusters of a partitioner compared with as many spectral and random clusters.
 
     Args:
-        clusters: ``cluster[N]`` of METIS, numbered from 0.
+        clusters: ``cluster[N]`` of the partitioner, numbered from 0.
 
     Returns:
         study (clusters), method, metric, value: the normalised cut, from 0 to the number of clusters; the share of edge
-        weight cut; and the share of nodes in the largest cluster, which only METIS limits.
+        weight cut; and the share of nodes in the largest cluster, which only the partitioner limits.
     """
-    from ml.cluster_gcn.partition import random_partition
+    from ml.cluster_gcn.partition import PARTITIONERS, random_partition
     from ml.spectral import normalized_cut, spectral_clusters
 
     count = int(clusters.max()) + 1
     methods = {
-        "METIS": clusters,
+        PARTITIONERS[partitioner]: clusters,
         "spectral": spectral_clusters(adjacency, count, seed),
         "random": random_partition(len(clusters), count, seed),
     }

@@ -1,4 +1,4 @@
--- The co-purchase graph: size, homophily, and the share of edges that METIS cuts.
+-- The co-purchase graph: size, homophily, and the share of edges between its clusters.
 SELECT
     'co-purchase graph' AS item,
     (SELECT count(*) FROM graph_nodes) AS nodes,

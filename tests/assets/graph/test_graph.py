@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from scipy import sparse, special
 
 from assets.graph.arrays import adjacency
-from assets.graph.clusters import clusters_of, edge_cut
+from assets.graph.clusters import cluster_count, clusters_of, edge_cut
 from assets.graph.co_purchases import co_purchases, without_pairs
 from assets.graph.edges import GraphError, edges
 from assets.graph.features import levels_above, node_features, single_feature_baselines
@@ -26,6 +26,7 @@ from assets.graph.options import Construction, Measure
 from assets.lake import Lake, load_tables
 from assets.splits import SplitOptions
 from assets.statistics.queries import compute_all
+from ml.cluster_gcn.partition import PARTITIONERS, Partitioner
 from orchestration.artifacts.tables import contract_violations
 from tests.retail_files import PRODUCT_HEADER, TRANSACTION_HEADER, retail
 
@@ -291,6 +292,13 @@ def test_inductive_clusters_know_the_training_nodes_edges_alone() -> None:
     assert np.array_equal(clusters[seen], alone_clusters) and edge_cut(path[seen][:, seen], alone_clusters) == 1 / 19
     assert clusters[20] == clusters[19]  # joined to a seen node
     assert set(clusters[21:]) == {0, 1}  # dealt out in turn
+
+
+@pytest.mark.parametrize("partitioner", PARTITIONERS)
+def test_a_seed_gives_the_same_clusters_and_as_many_as_the_partitioner_can_fill(partitioner: Partitioner) -> None:
+    ring = sparse.csr_array(np.roll(np.eye(60), 1, axis=0) + np.roll(np.eye(60), -1, axis=0))
+    first, second = (clusters_of(ring, 55, 1, partitioner=partitioner) for _ in range(2))
+    assert np.array_equal(first, second) and cluster_count(first) == len(np.unique(first)) < 55
 
 
 def test_nodes_without_edges_get_clusters_in_turn_and_too_many_clusters_are_refused() -> None:

@@ -23,11 +23,14 @@ CONFIG = Config(hidden_dim=8, epochs=3, clusters=6, clusters_per_batch=2)
 
 def test_partitions_are_compared_by_what_they_cut() -> None:
     lines: list[str] = []
-    trials = partition_trials(["planted"], CONFIG, seeds=(0, 1))
+    trials = partition_trials(["planted"], CONFIG, seeds=(0,))
     study = compare("partition", {"planted": GRAPH}, trials, "auto", lines.append)
-    assert len(study) == len(lines) == 8 and study["clusters_per_batch"].unique().sort().to_list() == [1, 5]
+    assert len(study) == len(lines) == 6 and study["clusters_per_batch"].unique().sort().to_list() == [1, 5]
     cut = dict(study.group_by("method").agg(pl.col("edge_cut").mean()).iter_rows())
-    assert cut["METIS clusters"] < 0.75 * cut["random clusters"]
+    assert max(cut["METIS clusters"], cut["KaMinPar clusters"]) < 0.75 * cut["random clusters"]
+    made = study.filter(pl.col("method") != "random clusters")
+    assert made["partition_seconds"].min() > 0 and made["partition_mib"].min() >= 0
+    assert study["partition_seconds"].null_count() == 2 and study["clusters"].unique().to_list() == [6]
     assert lines[0].startswith("METIS clusters on planted; 3 layers of 8, Ã (eq 10); 1 of 6 clusters per batch")
     assert study["memory_mib"].null_count() == len(study)
 
@@ -59,7 +62,7 @@ def test_a_study_is_a_part_of_its_table(tmp_path: Path) -> None:
 
 def test_labels_of_test_nodes_do_not_change_a_score() -> None:
     labels = np.where(GRAPH.splits == "test", 0, GRAPH.labels)
-    trials = partition_trials(["planted"], CONFIG, seeds=(0,))[:1]
+    trials = partition_trials(["planted"], CONFIG, seeds=(0,))[-1:]
     first, second = (
         compare("partition", {"planted": graph}, trials).drop("epoch_seconds")
         for graph in (GRAPH, replace(GRAPH, labels=labels))

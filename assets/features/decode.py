@@ -127,6 +127,8 @@ def _clips(path: Path, timeline: Timeline, samplings: Samplings, sparse: bool) -
 def _dues(sampling: Sampling, timeline: Timeline) -> NDArray[np.int64]:
     """``dues[pictures]``: when the frame of each picture of the resampled video is shown at the latest, ticks."""
     step = 1 / (sampling.frame_rate * timeline.tick)
+    if sampling.start_s is not None:
+        return _window_dues(sampling, timeline, sampling.start_s / timeline.tick, step)
     ticks, parts = step.numerator, step.denominator
     if sampling.rule == "middle":
         count = max(1, math.floor(timeline.end / step + Fraction(1, 2)))
@@ -135,6 +137,16 @@ def _dues(sampling: Sampling, timeline: Timeline) -> NDArray[np.int64]:
         count = max(1, math.ceil(timeline.end / step))
         dues = (picture * ticks // parts for picture in range(count))
     return np.fromiter(dues, np.int64, count)
+
+
+def _window_dues(sampling: Sampling, timeline: Timeline, start: Fraction, step: Fraction) -> NDArray[np.int64]:
+    """The same for the pictures of the one clip that starts at ``start`` ticks and is within the video."""
+    middle = sampling.rule == "middle"
+    first = start + step / 2 if middle else start
+    inside = (timeline.end - first) / step
+    count = min(max(math.floor(inside) + 1 if middle else math.ceil(inside), 1), sampling.clip_frames)
+    times = (first + picture * step for picture in range(count))
+    return np.fromiter((math.ceil(time) - 1 if middle else math.floor(time) for time in times), np.int64, count)
 
 
 def _packet_uses(timeline: Timeline, dues: list[NDArray[np.int64]]) -> tuple[list[NDArray[np.int64]], bytes]:
@@ -217,7 +229,7 @@ class _Stream:
 
     def __init__(self, name: str, sampling: Sampling, timeline: Timeline) -> None:
         self.name, self.sampling, self.timeline = name, sampling, timeline
-        self.scaled = _Scaler(sampling.short_side, sampling.centre_crop)
+        self.scaled = _Scaler(sampling)
         self.clip: Clip | None = None
         self.missing = 0
 
@@ -248,8 +260,9 @@ class _Stream:
 class _Scaler:
     """Scales, turns and crops frames to the size of the first. The scaler's context is reused from frame to frame."""
 
-    def __init__(self, short_side: int, centre_crop: int | None) -> None:
-        self.short_side, self.centre_crop = short_side, centre_crop
+    def __init__(self, sampling: Sampling) -> None:
+        self.short_side, self.centre_crop, self.squash = sampling.short_side, sampling.centre_crop, sampling.squash
+        self.interpolation = Interpolation.BILINEAR if sampling.bilinear else Interpolation.BICUBIC
         self.reformatter = VideoReformatter()
         self.size: tuple[int, int] | None = None
         self.frame: av.VideoFrame | None = None
@@ -263,12 +276,13 @@ class _Scaler:
 
     def _scaled(self, frame: av.VideoFrame) -> Image:
         if self.size is None:
-            short = min(frame.width, frame.height)
-            self.size = frame.width * self.short_side // short, frame.height * self.short_side // short
+            width, height = (1, 1) if self.squash else (frame.width, frame.height)
+            short = min(width, height)
+            self.size = width * self.short_side // short, height * self.short_side // short
         width, height = self.size
         # Where the width is odd, swscale makes the same numbers faster plane by plane.
         layout = "gbrp" if width % 2 else "rgb24"
-        scaled = self.reformatter.reformat(frame, width, height, layout, interpolation=Interpolation.BICUBIC, threads=1)
+        scaled = self.reformatter.reformat(frame, width, height, layout, interpolation=self.interpolation, threads=1)
         image = np.asarray(scaled.to_ndarray(), np.uint8)
         if frame.rotation:
             image = np.rot90(image, round(frame.rotation / 90))

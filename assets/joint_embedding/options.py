@@ -86,3 +86,51 @@ class WordOptions(Options):
         Variable("word_vectors"),
         Field(description="file of word vectors (word2vec .bin or text, GloVe); not set: learned from the captions"),
     ] = None
+
+
+JOINT_EMBEDDING, S3D, OPEN_CLIP = "joint_embedding", "s3d", "open_clip:"
+"""Names of text-video models; the last one is followed by a folder."""
+
+
+def must_name_model(name: str) -> str:
+    """The name of a text-video model, with its folder's path written out.
+
+    Raises:
+        ValueError: it names no model.
+    """
+    if name in (JOINT_EMBEDDING, S3D):
+        return name
+    folder = name.removeprefix(OPEN_CLIP)
+    if folder == name or not folder:
+        raise ValueError(f"must be {JOINT_EMBEDDING}, {S3D} or {OPEN_CLIP}<folder>")
+    path = Path(folder).expanduser()
+    if not (path / "open_clip_config.json").is_file():
+        raise ValueError(f"{path} holds no open_clip_config.json; it must be a folder that open_clip reads")
+    return f"{OPEN_CLIP}{path}"
+
+
+def _text_video_version(name: str, contents: Contents) -> Any:
+    return contents.version(Path(name.removeprefix(OPEN_CLIP))) if name.startswith(OPEN_CLIP) else name
+
+
+@dataclass(frozen=True)
+class TextVideoOptions(Options):
+    """The model that compares texts with clips: the lake's own joint embedding, or one with published weights."""
+
+    group: ClassVar = "Joint embedding"
+
+    model: Annotated[
+        str,
+        Variable("text_video_model"),
+        AfterValidator(must_name_model),
+        ContentOf(_text_video_version),
+        Field(
+            description="model of the search page and of zero-shot evaluations: joint_embedding, s3d (weights by"
+            " HOWTO_WEIGHTS) or open_clip:<folder>"
+        ),
+    ] = JOINT_EMBEDDING
+
+    @property
+    def own(self) -> bool:
+        """Whether it is the lake's joint embedding."""
+        return self.model == JOINT_EMBEDDING

@@ -59,6 +59,11 @@ def random_split(
     return split
 
 
+def published_splits(data: CrossTask) -> list[Split]:
+    """The 20 random splits of the published protocol, by their seeds."""
+    return [random_split(data.videos(), data.primary(), seed) for seed in range(SPLITS)]
+
+
 def second_vectors(streams: Sequence[NDArray[np.floating]], seconds: int) -> NDArray[np.float32]:
     """Clip vectors of each second: rows of each stream max-pooled to ``seconds`` bins, L2-normalised, concatenated.
 
@@ -88,7 +93,12 @@ def similarity_costs(
     ids = torch.from_numpy(pad(words.ids(steps, STEP_WORDS, published_tokens), STEP_WORDS)).to(device)
     text = model.eval().encode_ids(ids, torch.from_numpy(words.padded).to(device))
     video = model.encode_video(torch.from_numpy(vectors).to(device).float())
-    return -(video @ text.T).cpu().numpy()
+    return embedding_costs(text.cpu().numpy(), video.cpu().numpy())
+
+
+def embedding_costs(text: NDArray[np.float32], video: NDArray[np.floating]) -> NDArray[np.float32]:
+    """``−s(step, second)`` as ``C[seconds, steps]``, from vectors ``text[steps, dim]`` and ``video[seconds, dim]``."""
+    return -(video.astype(np.float32) @ text.T)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ml.harness import Runtime
 from ml.joint_embedding.benchmarks import BenchmarkPairs, EvaluationSet
@@ -83,12 +84,25 @@ def measure(
     ids = torch.from_numpy(pad(words.ids(test.captions, tokens=published_tokens)))
     video = [model.encode_video(part.to(target)) for part in torch.from_numpy(test.vectors).split(block)]
     text = [model.encode_ids(part.to(target), table) for part in ids.split(block)]
-    own = torch.from_numpy(test.clip_of_caption).to(target)
-    found = ranks_both_ways(torch.cat(text), torch.cat(video), own)
-    candidates = {"text_to_video": len(test.ids), "video_to_text": len(test.captions)}
-    captions = np.bincount(test.clip_of_caption, minlength=len(test.ids))
-    right = {"text_to_video": np.ones(len(test.captions), np.int64), "video_to_text": captions[captions > 0]}
-    unknown = float((~ids.any(1)).sum())
+    unknown = int((~ids.any(1)).sum())
+    return metrics_both_ways(torch.cat(text), torch.cat(video), test.clip_of_caption, unknown, seed)
+
+
+def metrics_both_ways(
+    text: torch.Tensor, video: torch.Tensor, clip_of_caption: NDArray[np.int64], unknown: int, seed: int = 0
+) -> ByDirection:
+    """The metrics of ``measure`` from embeddings ``text[captions, dim]`` and ``video[clips, dim]``.
+
+    Args:
+        clip_of_caption: row of each caption's clip ``[captions]``.
+        unknown: number of captions without a known word.
+        seed: of the bootstrap.
+    """
+    clips, captions = len(video), len(text)
+    found = ranks_both_ways(text, video, torch.from_numpy(clip_of_caption).to(text.device))
+    candidates = {"text_to_video": clips, "video_to_text": captions}
+    of_clip = np.bincount(clip_of_caption, minlength=clips)
+    right = {"text_to_video": np.ones(captions, np.int64), "video_to_text": of_clip[of_clip > 0]}
     return {
         direction: {
             **retrieval_metrics(places),
@@ -98,7 +112,7 @@ def measure(
                 for name, value in chance(candidates[direction], len(places.better), right[direction]).items()
                 if name != "queries"
             },
-            "captions_without_words": unknown,
+            "captions_without_words": float(unknown),
         }
         for direction, places in found.items()
     }

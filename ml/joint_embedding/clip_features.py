@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from zipfile import BadZipFile, ZipFile, is_zipfile
 
 import numpy as np
@@ -49,10 +49,19 @@ def read_pickle(path: Path) -> Any:
         ValueError: the file is no such pickle.
     """
     with path.open("rb") as file:
-        try:
-            return _PlainUnpickler(file, encoding="latin1").load()  # of Python 2, array bytes are text in latin1
-        except _DAMAGED as error:
-            raise ValueError(f"{path}: not a pickle of clips: {_shortened(error)}") from error
+        return load_plain(path, file)
+
+
+def load_plain(path: Path, file: BinaryIO) -> Any:
+    """The pickle of plain data at the current position of a file.
+
+    Raises:
+        ValueError: there is no such pickle.
+    """
+    try:
+        return _PlainUnpickler(file, encoding="latin1").load()  # of Python 2, array bytes are text in latin1
+    except _DAMAGED as error:
+        raise ValueError(f"{path}: not a pickle of plain data: {_shortened(error)}") from error
 
 
 def read_features(path: Path, ids: Sequence[str]) -> dict[str, NDArray[np.floating]]:

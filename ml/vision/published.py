@@ -29,7 +29,7 @@ class PublishedNetwork(FrozenNetwork):
     def __init__(self, spec: BackboneSpec, options: Options, weights: Weights | None = None) -> None:
         self.spec = spec
         state, digest = read_weights(spec.name, weights, self.published)
-        network, dim = self.build()
+        network, dim = self.build(state)
         load_parameters(spec.name, network, self.renamed(network, state), self.unused)
         super().__init__(
             name=spec.name,
@@ -43,8 +43,8 @@ class PublishedNetwork(FrozenNetwork):
             options=options,
         )
 
-    def build(self) -> tuple[nn.Module, int]:
-        """The network with random parameters, and the size of its vectors."""
+    def build(self, state: Mapping[str, Tensor]) -> tuple[nn.Module, int]:
+        """The network with random parameters, of the layout that ``state`` has, and the size of its vectors."""
         raise NotImplementedError
 
     def renamed(self, network: nn.Module, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 
-from torch import nn
+from torch import Tensor, nn
 from torchvision.models import ResNet152_Weights, resnet152
 
 from ml.vision.presets import Weights
@@ -30,7 +31,7 @@ class ResNet152(PublishedNetwork):
     pictures, unit_length = True, True
     unused = ("fc.",)
 
-    def build(self) -> tuple[nn.Module, int]:
+    def build(self, state: Mapping[str, Tensor]) -> tuple[nn.Module, int]:
         network = resnet152()
         network.fc = nn.Identity()
         return network, 2048

@@ -6,6 +6,7 @@ Parameter names are those of the checkpoints of 3D-ResNets-PyTorch, of which How
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 
 from torch import Tensor, nn
@@ -28,7 +29,7 @@ class ResNeXt101(PublishedNetwork):
     unused = ("fc.",)
     fixed_sampling = Sampling(Fraction(24), short_side=112, centre_crop=112, clip_frames=16, padding="zero")
 
-    def build(self) -> tuple[nn.Module, int]:
+    def build(self, state: Mapping[str, Tensor]) -> tuple[nn.Module, int]:
         network = ResNeXt3D()
         return network, network.dim
 

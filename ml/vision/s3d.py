@@ -1,11 +1,13 @@
 """S3D-G trained on HowTo100M by MIL-NCE (arXiv 1912.06430; the network: arXiv 1712.04851).
 
 Parameter names are those of the published ``s3d_howto100m.pth``, whose first convolution has 2x2x2 neighbours as
-channels. Its text tower and its projection to the joint space are not read.
+channels. Checkpoints of the training program MIL-NCE_HowTo100M have a first convolution over pixels instead. See
+``ml.text_video.s3d`` for the text tower and the projection to the joint space.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 
 import torch
@@ -30,6 +32,9 @@ MIXED = {
 }
 """Channels of each mixed block: branch 0; branch 1 between and after; branch 2 between and after; branch 3."""
 
+STEM = "conv1.conv1.weight"
+"""The first convolution."""
+
 
 class S3D(PublishedNetwork):
     """Average over space and time of the last mixed block (``mixed_5c``): 1,024 numbers.
@@ -43,9 +48,15 @@ class S3D(PublishedNetwork):
     unused = ("fc.", "text_module.")
     fixed_sampling = Sampling(Fraction(5), short_side=224, centre_crop=224, clip_frames=16, padding="zero")
 
-    def build(self) -> tuple[nn.Module, int]:
-        network = GatedS3D()
+    def build(self, state: Mapping[str, Tensor]) -> tuple[nn.Module, int]:
+        network = GatedS3D(space_to_depth=has_space_to_depth(state))
         return network, network.dim
+
+
+def has_space_to_depth(state: Mapping[str, Tensor]) -> bool:
+    """Whether the first convolution of a checkpoint takes 2x2x2 neighbours as channels, 8 for each colour."""
+    found = next((tensor for name, tensor in state.items() if name.removeprefix("module.") == STEM), None)
+    return found is None or found.shape[1] != 3
 
 
 class GatedS3D(nn.Module):
@@ -53,12 +64,17 @@ class GatedS3D(nn.Module):
 
     Args:
         thinner: divisor of the channels of all layers.
+        space_to_depth: whether the first convolution takes 2x2x2 neighbours as channels.
     """
 
-    def __init__(self, thinner: int = 1) -> None:
+    def __init__(self, thinner: int = 1, space_to_depth: bool = True) -> None:
         super().__init__()
         stem, grown = 64 // thinner, 192 // thinner
-        self.conv1 = _Convolution(24, stem, (2, 4, 4), padding=(1, 2, 2))
+        self.space_to_depth = space_to_depth
+        if space_to_depth:
+            self.conv1 = _Convolution(24, stem, (2, 4, 4), padding=(1, 2, 2))
+        else:
+            self.conv1 = _Convolution(3, stem, (3, 7, 7), padding=(1, 3, 3), stride=2)
         self.conv_2b = _Convolution(stem, stem)
         self.conv_2c = _Separable(stem, grown)
         self.gating = _Gate(grown)
@@ -70,8 +86,11 @@ class GatedS3D(nn.Module):
         self.dim = channels
 
     def forward(self, clips: Tensor) -> Tensor:
-        # An even kernel with padding on both sides gives one extra value at each start.
-        maps = self.conv1(_neighbours_as_channels(clips))[:, :, 1:, 1:, 1:]
+        if self.space_to_depth:
+            # An even kernel with padding on both sides gives one extra value at each start.
+            maps = self.conv1(_neighbours_as_channels(clips))[:, :, 1:, 1:, 1:]
+        else:
+            maps = self.conv1(clips)
         maps = self.conv_2c(self.conv_2b(_pool(maps, 1, 3)))
         maps = _pool(self.gating(maps), 1, 3)
         for name in MIXED:
@@ -108,9 +127,10 @@ class _Convolution(nn.Module):
         outputs: int,
         kernel: tuple[int, int, int] = (1, 1, 1),
         padding: tuple[int, int, int] = (0, 0, 0),
+        stride: int = 1,
     ) -> None:
         super().__init__()
-        self.conv1 = nn.Conv3d(inputs, outputs, kernel, padding=padding, bias=False)
+        self.conv1 = nn.Conv3d(inputs, outputs, kernel, stride, padding, bias=False)
         self.bn1 = nn.BatchNorm3d(outputs)
 
     def forward(self, maps: Tensor) -> Tensor:

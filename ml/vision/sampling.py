@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
@@ -25,7 +25,11 @@ class Sampling:
     Picture i of the resampled video is the last frame with ``pts < (i + 0.5) / frame_rate`` by the rule ``middle``
     (as in ffmpeg's ``fps`` filter), or with ``pts <= i / frame_rate`` by the rule ``at``. Clip r has
     the pictures ``r * clip_frames + offset`` for each of ``offsets`` (all of them if it is None). The last clip is
-    padded by its last picture or by black ones. Scaling sets the shorter side; then the middle square is cropped.
+    padded by its last picture or by black ones. Scaling sets the shorter side; then the middle square is cropped, or
+    with ``squash`` both sides are scaled to ``short_side``.
+
+    With ``start_s`` there is one clip only, which starts at that time. The last three fields are not part of the
+    ``repr``, which fingerprints of stored features are made of.
     """
 
     frame_rate: Fraction
@@ -35,6 +39,9 @@ class Sampling:
     offsets: tuple[int, ...] | None = None
     rule: Rule = "middle"
     padding: Padding = "repeat"
+    squash: bool = field(default=False, repr=False)
+    bilinear: bool = field(default=False, repr=False)
+    start_s: Fraction | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.frame_rate <= 0 or self.clip_frames < 1:

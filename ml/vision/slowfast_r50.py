@@ -40,7 +40,7 @@ class SlowFastR50(PublishedNetwork):
     pictures, unit_length = False, False
     unused = ("head.",)
 
-    def build(self) -> tuple[nn.Module, int]:
+    def build(self, state: Mapping[str, Tensor]) -> tuple[nn.Module, int]:
         network = SlowFast()
         return network, network.dim
 

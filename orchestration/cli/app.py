@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import click
 
 from orchestration import __version__
-from orchestration.cli import converting, encoding, errors, exchange, reading, refreshing, serving, training
+from orchestration.cli import converting, encoding, errors, evaluating, exchange, reading, refreshing, serving, training
 from orchestration.redaction import redact_output
 
 
@@ -23,7 +23,7 @@ def howto() -> None:
     """
 
 
-_MODULES = (refreshing, reading, serving, training, encoding, exchange, converting)
+_MODULES = (refreshing, reading, serving, training, encoding, exchange, converting, evaluating)
 for _command in (command for module in _MODULES for command in module.COMMANDS):
     howto.add_command(_command)
 

@@ -15,7 +15,7 @@ from assets.features.options import FeatureOptions
 from assets.graph.options import ClusterGCNOptions, GraphOptions
 from assets.hero.options import HeroClipOptions, HeroOptions, HeroTaskOptions
 from assets.joint_embedding.evaluation.options import BenchmarkOptions
-from assets.joint_embedding.options import EmbeddingOptions, PairOptions, WordOptions
+from assets.joint_embedding.options import EmbeddingOptions, PairOptions, TextVideoOptions, WordOptions
 from assets.models.options import RuntimeOptions
 from assets.options import AnyPath, ExistingFile, Options, Seed, Variable, text_with_home
 from assets.sharding import Sharding
@@ -135,6 +135,7 @@ class Settings(Options):
     words: WordOptions = field(default_factory=WordOptions)
     embedding: EmbeddingOptions = field(default_factory=EmbeddingOptions)
     benchmarks: BenchmarkOptions = field(default_factory=BenchmarkOptions)
+    text_video: TextVideoOptions = field(default_factory=TextVideoOptions)
     hero_clips: HeroClipOptions = field(default_factory=HeroClipOptions)
     hero: HeroOptions = field(default_factory=HeroOptions)
     hero_tasks: HeroTaskOptions = field(default_factory=HeroTaskOptions)

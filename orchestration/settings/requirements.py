@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from assets.features.options import feature_networks
+from assets.joint_embedding.options import OPEN_CLIP
 from assets.options import web_address
 from assets.redaction import redact
 from assets.tasks.titles import FIRST_WORD
@@ -105,6 +106,12 @@ def _extras(settings: Settings) -> Iterator[str]:
             "dagster_ray",
             "HOWTO_RAY_CLUSTER=kuberay",
             "cluster,ray",
+        ),
+        (
+            settings.text_video.model.startswith(OPEN_CLIP),
+            "open_clip",
+            f"HOWTO_TEXT_VIDEO_MODEL={settings.text_video.model}",
+            "vision",
         ),
         *(
             (library in networks, library, f"HOWTO_FEATURES={settings.features.networks}", "vision")

@@ -228,10 +228,15 @@ def plain_s3d(state: State, clips: Tensor) -> Tensor:
         )
         return torch.cat([gate(branch, f"{name}.gating_b{i}") for i, branch in enumerate(branches)], 1)
 
-    # The first convolution over cubes of 2x2x2 pixels is one over pixels, of twice the kernel and stride 2.
-    kernel = layers.state["conv1.conv1.weight"].unflatten(1, (2, 2, 2, 3)).permute(0, 4, 5, 1, 6, 2, 7, 3)
-    kernel = kernel.flatten(2, 3).flatten(3, 4).flatten(4, 5)
-    maps = functional.conv3d(functional.pad(clips, (2, 4, 2, 4, 0, 2)), kernel, stride=2)
+    kernel = layers.state["conv1.conv1.weight"]
+    if kernel.shape[1] == 24:
+        # The first convolution over cubes of 2x2x2 pixels is one over pixels, of twice the kernel and stride 2.
+        kernel = kernel.unflatten(1, (2, 2, 2, 3)).permute(0, 4, 5, 1, 6, 2, 7, 3)
+        kernel = kernel.flatten(2, 3).flatten(3, 4).flatten(4, 5)
+        padding = (2, 4, 2, 4, 0, 2)
+    else:
+        padding = (3, 3, 3, 3, 1, 1)
+    maps = functional.conv3d(functional.pad(clips, padding), kernel, stride=2)
     maps = same_pool(layers.norm(maps, "conv1.bn1").relu(), (1, 3, 3), (1, 2, 2))
     maps = gate(separable(one(maps, "conv_2b"), "conv_2c"), "gating")
     maps = same_pool(maps, (1, 3, 3), (1, 2, 2))
@@ -246,11 +251,14 @@ def plain_s3d(state: State, clips: Tensor) -> Tensor:
     return maps.flatten(2).mean(2)
 
 
-def test_s3d(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("space_to_depth", [True, False])
+def test_s3d(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, space_to_depth: bool) -> None:
+    """The layout of S3D_HowTo100M, and that of checkpoints of MIL-NCE_HowTo100M with the names of parallel training."""
     monkeypatch.setattr(s3d, "GatedS3D", partial(s3d.GatedS3D, 8))
-    state = random_state(s3d.GatedS3D(), gain=1.6)
+    state = random_state(s3d.GatedS3D(space_to_depth=space_to_depth), gain=1.6)
     others = {"fc.bias": torch.zeros(512), "text_module.word_embd.weight": torch.zeros(9, 3)}
-    backbone = load_backbone("s3d", weights=saved({**state, **others}, tmp_path / "s3d.pth"))
+    prefix = "" if space_to_depth else "module."
+    backbone = load_backbone("s3d", weights=saved({**state, **others}, tmp_path / "s3d.pth", prefix))
     clips = random_clips(2, 16, 64, 96)
     inputs = normalised(clips, 255, (0, 0, 0), (1, 1, 1))
     vectors = backbone(clips)

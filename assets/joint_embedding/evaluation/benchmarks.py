@@ -154,7 +154,7 @@ def retrieval_benchmarks(
             )
             for direction, metrics in measured.items():
                 by_method = found.setdefault(f"{benchmark}, {direction.replace('_', ' ')}", {})
-                by_method[method], by_method["chance"] = _without_chance(metrics)
+                by_method[method], by_method["chance"] = split_chance(metrics)
     if not found:
         raise FileNotFoundError(f"{root}: no benchmark file, such as {files.youcook2_test.name}")
     return found
@@ -193,7 +193,7 @@ def crosstask_benchmark(
     return found, {reason: reasons.count(reason) for reason in sorted(set(reasons))}
 
 
-def _without_chance(metrics: Mapping[str, float]) -> tuple[dict[str, float], dict[str, float]]:
+def split_chance(metrics: Mapping[str, float]) -> tuple[dict[str, float], dict[str, float]]:
     """The metrics of the method, and those of chance."""
     prefix = "chance_"
     guessed = {name.removeprefix(prefix): value for name, value in metrics.items() if name.startswith(prefix)}

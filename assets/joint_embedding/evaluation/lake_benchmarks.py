@@ -23,7 +23,7 @@ from assets.sources.protocol import VideoSource
 from assets.sources.synthetic import SyntheticSource
 from assets.sources.synthetic.ground_truth import steps_frame, task_steps
 from ml.crosstask.components import Config as ComponentConfig
-from ml.crosstask.evaluation import SPLITS, Split, random_split
+from ml.crosstask.evaluation import Split, published_splits
 from ml.crosstask.files import CrossTask
 from ml.curves import tensorboard_folder
 from ml.harness import Runtime
@@ -106,7 +106,7 @@ def of_their_task(source: SyntheticSource, videos: pl.DataFrame, steps: pl.DataF
 def crosstask_splits(options: BenchmarkOptions, data: CrossTask, manifest: pl.DataFrame) -> list[Split]:
     """The published 20 random splits; for synthetic videos one split, whose test videos are no training videos."""
     if options.root is not None:
-        return [random_split(data.videos(), data.primary(), seed) for seed in range(SPLITS)]
+        return published_splits(data)
     held_out, primary = set(_of_split(manifest, "test")), data.primary()
     videos = data.videos()
     return [

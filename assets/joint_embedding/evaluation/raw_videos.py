@@ -159,18 +159,7 @@ def _features(
 ) -> tuple[Outcomes, StreamsOf]:
     """Extract the features of some videos: the outcome of each, and a function that reads them."""
     assert options.root is not None
-    outcomes: Outcomes = dict.fromkeys(wanted, ("missing", f"no video of that name in {VIDEOS}/"))
-    files = []
-    for video_id, path in _paths(options.root / VIDEOS, set(wanted)).items():
-        try:
-            known = describe(path)
-        except OSError as error:
-            outcomes[video_id] = "failed", str(error)
-            continue
-        if known["status"] == "ok":
-            video = SourceVideo(float(str(known["frame_rate"])), float(str(known["duration_s"])))
-            files.append(VideoFile(video_id, path, str(known["sha256"]), video))
-        outcomes[video_id] = str(known["status"]), str(known["error"]) if "error" in known else None
+    files, outcomes = described_videos(options.root, wanted)
     store = FeatureStore(options.made / "arrays")
     made, makers = make_shard(networks, files, wanted, store, SHARD, progress)
     arrays = {stream: store.array(stream, SHARD) for stream in networks.streams}
@@ -181,6 +170,23 @@ def _features(
         outcomes[own["video_id"][0]] = "failed" if wrong else "ok", wrong
 
     return outcomes, partial(video_streams, FeatureReader(index, store, networks.streams))
+
+
+def described_videos(root: Path, wanted: Sequence[str]) -> tuple[list[VideoFile], Outcomes]:
+    """The raw videos of a benchmark folder that can be decoded, and the outcome of each wanted one."""
+    outcomes: Outcomes = dict.fromkeys(wanted, ("missing", f"no video of that name in {VIDEOS}/"))
+    files = []
+    for video_id, path in _paths(root / VIDEOS, set(wanted)).items():
+        try:
+            known = describe(path)
+        except OSError as error:
+            outcomes[video_id] = "failed", str(error)
+            continue
+        if known["status"] == "ok":
+            video = SourceVideo(float(str(known["frame_rate"])), float(str(known["duration_s"])))
+            files.append(VideoFile(video_id, path, str(known["sha256"]), video))
+        outcomes[video_id] = str(known["status"]), str(known["error"]) if "error" in known else None
+    return files, outcomes
 
 
 def _paths(folder: Path, wanted: set[str]) -> dict[str, Path]:

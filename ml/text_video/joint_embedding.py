@@ -1,0 +1,56 @@
+"""This project's joint embedding, or HowTo100M's converted one, as a text-video model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ml.joint_embedding.clip_vectors import clip_vectors
+from ml.joint_embedding.model import JointEmbedding
+from ml.joint_embedding.pairs import Stream
+from ml.text.tokens import tokenize
+from ml.text.word_vectors import WordVectors, pad
+
+
+class JointTextVideo:
+    """A ``TextVideoModel`` of a joint embedding and the word vectors that it was trained with.
+
+    Clips are the maximum over the rows of each stream, as in HowTo100M (section 4.1). ``tokens`` splits a text.
+    """
+
+    def __init__(
+        self,
+        model: JointEmbedding,
+        words: WordVectors,
+        identity: str = "joint_embedding",
+        tokens: Callable[[str], list[str]] = tokenize,
+    ) -> None:
+        self.model, self.words, self.identity, self.tokens = model.eval(), words, identity, tokens
+        self.dimension = model.video.project.out_features
+
+    def known_words(self, text: str) -> list[str]:
+        return [word for word in self.tokens(text) if word in self.words.rows]
+
+    @torch.inference_mode()
+    def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        ids, table = pad(self.words.ids(texts, tokens=self.tokens)), self.words.padded
+        device = self.model.video.project.weight.device
+        vectors: NDArray[np.float32] = (
+            self.model.encode_ids(torch.from_numpy(ids).to(device), torch.from_numpy(table).to(device)).cpu().numpy()
+        )
+        return vectors
+
+    @torch.inference_mode()
+    def encode_clips(
+        self, streams: Sequence[Stream], start_s: NDArray[np.float64], end_s: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        pooled = [clip_vectors(stream.features, start_s, end_s, stream.rate_hz) for stream in streams]
+        device = self.model.video.project.weight.device
+        inputs = torch.from_numpy(np.concatenate([vectors for vectors, _ in pooled], 1)).to(device)
+        vectors: NDArray[np.float32] = self.model.encode_video(inputs).cpu().numpy()
+        empty: NDArray[np.bool_] = np.any(np.stack([each for _, each in pooled]), axis=0)
+        vectors[empty] = 0
+        return vectors, empty

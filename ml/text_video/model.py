@@ -1,0 +1,93 @@
+"""The protocol of text-video models, and what models with an own feature network share.
+
+See ``assets.joint_embedding.text_video`` for the models by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.joint_embedding.clip_vectors import clip_rows
+from ml.joint_embedding.pairs import Stream
+from ml.vision.backbone import Backbone
+from ml.vision.sampling import Sampling, SourceVideo
+
+_ANY_VIDEO = SourceVideo(frame_rate=30.0, duration_s=60.0)
+_PER_SECOND = 1_000_000  # windows start at whole microseconds
+
+
+class TextVideoModel(Protocol):
+    """Texts and clips in one space. The score of a text with a clip is the dot product of their vectors.
+
+    ``identity`` names the model and begins the hash of its weights; ``dimension`` is the length of its vectors.
+    """
+
+    identity: str
+    dimension: int
+
+    def known_words(self, text: str) -> list[str]:
+        """The words of a text that the model has a vector for."""
+        ...
+
+    def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """``vectors[texts, dimension]``; a text without a known word has the vector that the published code gives."""
+        ...
+
+    def encode_clips(
+        self, streams: Sequence[Stream], start_s: NDArray[np.float64], end_s: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """``vectors[clips, dimension]`` of clips of one video, and which clips have no feature row and so zeros."""
+        ...
+
+
+class Tower(TextVideoModel):
+    """Base of the models with a feature network of their own, whose rows are averaged over a clip.
+
+    Args:
+        identity: see ``TextVideoModel``.
+        network: from pictures to feature rows.
+        dimension: see ``TextVideoModel``.
+        windows: windows of a clip in the published evaluation.
+    """
+
+    def __init__(self, identity: str, network: Backbone, dimension: int, windows: int) -> None:
+        self.identity, self.network, self.dimension, self.windows = identity, network, dimension, windows
+
+    @property
+    def stream(self) -> str:
+        """Name of the stream of feature rows."""
+        return self.network.name
+
+    def project(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Feature rows ``[n, dim]`` to the joint space ``[n, dimension]``. It is linear, so it commutes with a mean."""
+        return rows
+
+    def encode_clips(
+        self, streams: Sequence[Stream], start_s: NDArray[np.float64], end_s: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Mean of the rows that each clip overlaps, of the only stream; not scaled to unit length."""
+        (stream,) = streams
+        first, stop = clip_rows(start_s, end_s, len(stream.features), stream.rate_hz)
+        empty = stop <= first
+        means = np.zeros((len(first), stream.features.shape[1]), np.float32)
+        for clip in np.flatnonzero(~empty):
+            means[clip] = stream.features[first[clip] : stop[clip]].astype(np.float32).mean(0)
+        vectors = self.project(means)
+        vectors[empty] = 0
+        return vectors, empty
+
+    def window_starts(self, start_s: float, end_s: float) -> NDArray[np.float64]:
+        """When the windows of a clip start, in seconds."""
+        raise NotImplementedError
+
+    def window_samplings(self, start_s: float, end_s: float) -> list[Sampling]:
+        """The pictures of each window of a clip."""
+        sampling = self.network.sampling(_ANY_VIDEO)
+        starts = (Fraction(start).limit_denominator(_PER_SECOND) for start in self.window_starts(start_s, end_s))
+        return [replace(sampling, start_s=start) for start in starts]

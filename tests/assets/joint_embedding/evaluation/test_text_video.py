@@ -1,0 +1,167 @@
+"""Zero-shot evaluation of an open_clip model with random weights on raw videos, against a plain script."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import av
+import numpy as np
+import open_clip
+import pytest
+import torch
+from av.video.reformatter import Interpolation
+from click.testing import CliRunner
+from numpy.typing import NDArray
+
+from assets.joint_embedding.evaluation import one_model
+from assets.joint_embedding.evaluation.one_model import evaluate_tower
+from ml.crosstask.dynamic_program import align_steps
+from ml.crosstask.evaluation import Split
+from ml.crosstask.files import CrossTask, Interval, Task, TaskVideo
+from ml.text_video import s3d as text_video_s3d
+from ml.text_video.open_clip import OpenClipTextVideo
+from ml.vision import s3d
+from ml.vision.presets import Options
+from orchestration.cli.app import howto
+from tests.ml.text_video.towers import CONFIGS, open_clip_folder, s3d_folder
+
+VIDEOS, SECONDS = 6, 6
+STEPS = ("whisk the eggs", "fold it")
+
+
+def write_video(path: Path, seed: int) -> None:
+    """Random coarse pictures, four per second."""
+    random = np.random.default_rng(seed)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=4, options={"crf": "5"})
+        stream.width, stream.height = 64, 48
+        for _ in range(4 * SECONDS):
+            image = random.integers(0, 256, (3, 4, 3), np.uint8).repeat(16, 0).repeat(16, 1)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "rgb24")))
+        container.mux(stream.encode())
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All four benchmarks in the published lists, of the same six videos."""
+    root = tmp_path_factory.mktemp("benchmarks")
+    (root / "videos").mkdir()
+    for number in range(VIDEOS):
+        write_video(root / "videos" / f"v{number}.mp4", number)
+    clips = [
+        (end, start, f"caption {number} {start}", f"v{number}") for number in range(VIDEOS) for start, end in PARTS
+    ]
+    rows = [f"{end},{start},101,{text},{video}" for end, start, text, video in clips]
+    (root / "youcook_val.csv").write_text("\n".join(["end,start,task,text,video_id", *rows, "9,1,1,gone,gone", ""]))
+    sentences = [f"ret{n},msr{n},v{n},sentence {n}" for n in range(VIDEOS)]
+    (root / "MSRVTT_JSFUSION_test.csv").write_text("\n".join(["key,vid_key,video_id,sentence", *sentences, ""]))
+    films = ["\t".join([f"v{n}", "", "", "", "", f"sentence {n}"]) for n in range(VIDEOS)]
+    (root / "LSMDC16_challenge_1000_publictect.csv").write_text("\n".join([*films, ""]))
+    crosstask, tested = CrossTask(root / "crosstask"), [TaskVideo("7", f"v{n}", "") for n in range(VIDEOS)]
+    crosstask.write([Task("7", "Make an Omelette", "", STEPS)], [])
+    crosstask.write_lists(tested, [])
+    for video in tested:
+        crosstask.write_video(video, np.zeros((1, 1)), [], [Interval(0, 0.0, 2.0), Interval(1, 3.0, 5.0)])
+    return root
+
+
+PARTS = ((0.0, 2.5), (3.0, 5.5))
+
+
+class PlainScript:
+    """CLIP's usual evaluation in few lines: eight pictures of a clip, mean of their unit vectors, dot product."""
+
+    def __init__(self, folder: Path) -> None:
+        self.model = open_clip.create_model_from_pretrained(f"local-dir:{folder}", return_transform=False).eval()
+        self.tokenizer, self.preprocessing = open_clip.get_tokenizer(f"local-dir:{folder}"), CONFIGS["clip"][1]
+
+    @torch.inference_mode()
+    def texts(self, texts: list[str]) -> NDArray[np.float32]:
+        return self.model.encode_text(self.tokenizer(texts), normalize=True).numpy()
+
+    @torch.inference_mode()
+    def clip(self, path: Path, times: NDArray[np.float64]) -> NDArray[np.float32]:
+        with av.open(str(path)) as container:
+            shown = [(float(frame.pts * frame.time_base), self.picture(frame)) for frame in container.decode(video=0)]
+        chosen = [[picture for start, picture in shown if start <= time][-1] for time in times]
+        inputs = torch.from_numpy(np.stack(chosen)).float()
+        return self.model.encode_image(inputs, normalize=True).numpy()
+
+    def picture(self, frame: av.VideoFrame) -> NDArray[np.float64]:
+        scaled = frame.reformat(42, 32, "rgb24", interpolation=Interpolation.BICUBIC).to_ndarray()[:, 5:37]
+        values = (scaled / 255 - self.preprocessing["mean"]) / self.preprocessing["std"]
+        return values.transpose(2, 0, 1)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return open_clip_folder(tmp_path_factory.mktemp("models"), "clip")
+
+
+@pytest.fixture(scope="module")
+def tower(folder: Path) -> OpenClipTextVideo:
+    return OpenClipTextVideo(folder, Options())
+
+
+@pytest.fixture(scope="module")
+def script(folder: Path) -> PlainScript:
+    return PlainScript(folder)
+
+
+def recalls(scores: NDArray[np.float32]) -> dict[str, float]:
+    """R@k of ``scores[text, video]`` whose diagonal is right."""
+    ranks = (scores > np.diag(scores)[:, None]).sum(1)
+    return {f"R@{k}": float((ranks < k).mean()) for k in (1, 5, 10)} | {"median_rank": float(np.median(ranks)) + 1}
+
+
+def test_an_open_clip_model_gets_the_numbers_of_a_plain_script(
+    root: Path, tower: OpenClipTextVideo, script: PlainScript
+) -> None:
+    paths = [root / "videos" / f"v{number}.mp4" for number in range(VIDEOS)]
+    whole = np.stack([script.clip(path, np.linspace(0, SECONDS, 8)).mean(0) for path in paths])
+    parts = np.stack([script.clip(path, np.linspace(*part, 8)).mean(0) for path in paths for part in PARTS])
+    captions = [f"caption {number} {start}" for number in range(VIDEOS) for start, _ in PARTS]
+    sentences = [f"sentence {number}" for number in range(VIDEOS)]
+    expected = {
+        "YouCook2": recalls(script.texts(captions) @ parts.T),
+        "MSR-VTT 1k-A": recalls(script.texts(sentences) @ whole.T),
+        "LSMDC": recalls(script.texts(sentences) @ whole.T),
+    }
+    for task, name in (("youcook2", "YouCook2"), ("msrvtt", "MSR-VTT 1k-A"), ("lsmdc", "LSMDC")):
+        found, left_out = evaluate_tower(tower, task, root, lambda video, reason: None)
+        measured = found[f"{name}, text to video"]
+        assert {metric: measured[tower.identity][metric] for metric in expected[name]} == pytest.approx(expected[name])
+        low, high = (measured[tower.identity][f"R@5_{end}"] for end in ("low", "high"))
+        assert low <= measured["chance"]["R@5"] <= high, "random weights guess"
+        assert sum(left_out.values()) == (task == "youcook2"), "the video that is gone is counted"
+
+
+def test_steps_are_found_as_by_a_plain_script(
+    root: Path, tower: OpenClipTextVideo, script: PlainScript, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tested = CrossTask(root / "crosstask").videos()
+    monkeypatch.setattr(one_model, "published_splits", lambda data: [Split([], tested)])
+    steps, hits = script.texts(list(STEPS)), []
+    for video in tested:
+        path = root / "videos" / f"{video.video_id}.mp4"
+        costs = -script.clip(path, np.arange(SECONDS, dtype=float)) @ steps.T
+        first, second = next(iter(align_steps([costs])))
+        hits += [0 <= first < 2, 3 <= second < 5]
+    found, left_out = evaluate_tower(tower, "crosstask", root, lambda video, reason: None)
+    assert not left_out and found["CrossTask"][tower.identity]["recall_pooled"] == pytest.approx(np.mean(hits))
+
+
+def test_the_command_evaluates_s3d_with_its_published_windows(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3d, "GatedS3D", partial(s3d.GatedS3D, 16))
+    small = replace(s3d.S3D.fixed_sampling, short_side=32, centre_crop=32)
+    monkeypatch.setattr(s3d.S3D, "fixed_sampling", small)
+    monkeypatch.setattr(text_video_s3d, "WINDOWS", 2)
+    weights = s3d_folder(tmp_path, 16, True)
+    monkeypatch.setenv("HOWTO_WEIGHTS", f"s3d={weights}")
+    result = CliRunner().invoke(howto, ["evaluate", "s3d", "--task", "msrvtt", "--data", str(root)])
+    assert result.exit_code == 0, result.output
+    assert "MSR-VTT 1k-A, text to video: s3d@" in result.output and "chance, 6 queries" in result.output

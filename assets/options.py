@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_type_hints
 
@@ -136,6 +137,8 @@ def _json(value: object, contents: Contents) -> Any:
         return [_json(each, contents) for each in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {each.name: _json(getattr(value, each.name), contents) for each in dataclasses.fields(value)}
+    if isinstance(value, date):
+        return value.isoformat()
     if value is None or isinstance(value, str | int | float | bool):
         return value
     raise TypeError(f"{type(value).__name__}: options of this type have no canonical form")

@@ -12,6 +12,7 @@ from typing import Any
 
 import dagster as dg
 
+import assets.availability.assets
 import assets.captions.assets
 import assets.card.assets
 import assets.features.assets
@@ -65,10 +66,14 @@ STAGES = {
     assets.graph.assets: "training",
     assets.graph.evaluation.assets: "evaluation",
     assets.graph.studies.assets: "studies",
+    assets.availability.assets: "survey",
     assets.statistics.assets: "reporting",
     assets.card.assets: "reporting",
 }
 """The modules of assets, with the stage of the work that their assets belong to."""
+
+ON_REQUEST = ("studies", "survey")
+"""Stages whose assets automation does not make."""
 
 GENERATED = {assets.sources.synthetic.assets: "collection"}
 """Modules of assets that only the synthetic world has."""
@@ -152,7 +157,7 @@ def _changing_sources(settings: Settings) -> list[str]:
 
 
 def _with_automation(definitions: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
-    """The assets with the condition under which automation makes each; studies have none and run on request only."""
+    """The assets with the condition under which automation makes each; those of ``ON_REQUEST`` have none."""
     inputs = {spec.key: {dep.asset_key for dep in spec.deps} for each in definitions for spec in each.specs}
 
     @cache
@@ -160,7 +165,7 @@ def _with_automation(definitions: Sequence[dg.AssetsDefinition]) -> list[dg.Asse
         return frozenset(inputs[key]).union(*map(upstream, inputs[key]))
 
     def automated(spec: dg.AssetSpec) -> dg.AssetSpec:
-        if spec.tags["stage"] == "studies":
+        if spec.tags["stage"] in ON_REQUEST:
             return spec
         return spec.replace_attributes(automation_condition=when_out_of_date(upstream(spec.key)))
 

@@ -79,3 +79,9 @@ CHECK_SOURCES = dg.define_asset_job(
     selection=dg.AssetSelection.assets("video_source", "retail_source"),
     description="Record what changed in the sources; automation conditions do the rest.",
 )
+
+SURVEY_AVAILABILITY = dg.define_asset_job(
+    "survey_availability",
+    selection=dg.AssetSelection.assets("availability", "link_rot"),
+    description="Probe a random sample of the videos: how many can still be watched?",
+)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from assets.availability.probes import Prober, SourceProber, YouTubeProber
 from assets.contents import Contents
 from assets.features.options import FeatureOptions
 from assets.features.store import FeatureStore
@@ -60,6 +61,13 @@ def youtube_source(settings: Settings) -> VideoSource:
     return YouTubeSource(articles, journal, options)
 
 
+def prober(settings: Settings) -> Prober:
+    """What says whether videos can still be watched. The videos of the HowTo100M release are YouTube's."""
+    if settings.sources.kind in ("youtube", "howto100m_release"):
+        return YouTubeProber(settings.lake.absolute() / "collection" / "journal.sqlite", settings.youtube)
+    return SourceProber(video_source(settings))
+
+
 def task_rules(settings: Settings) -> TaskRules:
     """Which articles become tasks, with the review file; by default nobody judges the verbs of a folder or release."""
     review = settings.task_rules.review or settings.lake / "review" / "verbs.csv"
@@ -103,6 +111,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "changed_settings": changed_settings(settings),
         "source": video_source(settings),
         "retail": retail_source(settings),
+        "prober": prober(settings),
         "media_root": root / "media",
         "model_root": root / "models",
         "review_root": root / "review",
@@ -140,6 +149,7 @@ def _options(settings: Settings, root: Path) -> dict[str, Options]:
         "graph_options": settings.graph,
         "gcn_options": settings.gcn,
         "card_options": settings.card,
+        "availability_options": settings.availability,
     }
 
 

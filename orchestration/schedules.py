@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from orchestration.jobs import CHECK_SOURCES, maintain_lake
+from orchestration.jobs import CHECK_SOURCES, SURVEY_AVAILABILITY, maintain_lake
 
 
 def schedules() -> list[dg.ScheduleDefinition]:
@@ -21,6 +21,13 @@ def schedules() -> list[dg.ScheduleDefinition]:
             cron_schedule="0 4 * * *",
             execution_timezone="UTC",
             description="Search, fetch captions, and repeat requests that are due, every night.",
+        ),
+        dg.ScheduleDefinition(
+            name="monthly_availability",
+            job=SURVEY_AVAILABILITY,
+            cron_schedule="0 5 1 * *",
+            execution_timezone="UTC",
+            description="Probe a random sample of the videos on the first day of every month.",
         ),
         dg.ScheduleDefinition(
             name="weekly_maintenance",

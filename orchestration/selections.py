@@ -2,8 +2,8 @@
 
 STUDIES = "group:joint_embedding_studies or group:hero_studies or group:graph_studies"
 
-EVERYTHING = f"not ({STUDIES}) and not group:hero_tasks"
-"""The default of a refresh: all but studies and fine-tunings, which take longer."""
+EVERYTHING = f"not ({STUDIES}) and not group:hero_tasks and not group:availability"
+"""The default of a refresh: all but studies and fine-tunings, which take longer, and surveys of availability."""
 
 SELECTIONS = {
     "collect": "group:sources or group:tasks or group:videos or group:captions",

@@ -25,7 +25,7 @@ import youtube_transcript_api
 Kind = Literal["search", "player", "watch", "timedtext", "media", "data_api"]
 Fault = Literal[
     "429", "503", "403", "reset", "drip", "malformed", "empty", "cut", "bot", "age", "removed", "private", "premiere",
-    "disabled", "consent", "endless_consent", "recaptcha", "quota", "bad_key",
+    "country", "disabled", "consent", "endless_consent", "recaptcha", "quota", "bad_key",
 ]  # fmt: skip
 
 RECORDED = Path(youtube_transcript_api.__file__).parent / "test" / "assets"
@@ -119,10 +119,15 @@ _REFUSALS: dict[str, str] = {
     "age": "youtube_age_restricted.innertube.json.static",
     "removed": "youtube_video_unavailable.innertube.json.static",
     "private": "youtube_video_unavailable.innertube.json.static",
+    "country": "youtube_video_unavailable.innertube.json.static",
     "premiere": "youtube_video_unavailable.innertube.json.static",
     "disabled": "youtube_transcripts_disabled.innertube.json.static",
 }
-_SAID = {"private": ("LOGIN_REQUIRED", "This video is private"), "premiere": ("UNPLAYABLE", "Premieres in 2 hours")}
+_SAID = {
+    "private": ("LOGIN_REQUIRED", "This video is private"),
+    "country": ("UNPLAYABLE", "The uploader has not made this video available in your country"),
+    "premiere": ("UNPLAYABLE", "Premieres in 2 hours"),
+}
 
 
 @cache

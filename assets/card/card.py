@@ -68,6 +68,7 @@ def make_card(
         sections.funnel(now),
         sections.product_graph(now),
         sections.quality(now),
+        sections.availability(now),
         results.models(now),
         changes_since(now, _earlier(lake, previous)),
         usage.schema(now),

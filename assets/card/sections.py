@@ -224,6 +224,37 @@ def quality(snapshot: Snapshot) -> Section:
     return Section("quality", title, [Table("Probes", header, rows, note)])
 
 
+def availability(snapshot: Snapshot) -> Section:
+    """The share of videos that can still be watched, by survey, and by category and age in the newest one."""
+    title = "Videos that are left"
+    if not snapshot.has("link_rot") or not snapshot.rows("link_rot"):
+        return Section("availability", title, [Text("No survey yet: run howto availability.")])
+    rows = snapshot.sql("FROM {link_rot} ORDER BY survey, item").rows(named=True)
+    newest = max(row["survey"] for row in rows)
+    overall = [{**row, "item": f"survey {row['survey']}"} for row in rows if row["grouping"] == "all"]
+    blocks: list[Block] = [_shares("All videos, by survey", overall)]
+    for heading, grouping in (("Category", "category"), ("Years since the upload", "age"), ("State", "state")):
+        of_newest = [row for row in rows if row["survey"] == newest and row["grouping"] == grouping]
+        blocks.append(_shares(f"{heading}, in survey {newest}", of_newest))
+    years = [number(overall[-1][name]) for name in ("half_life_years", "half_life_low", "half_life_high")]
+    if overall[-1]["half_life_years"] is not None:
+        blocks.append(Text(f"Half of the videos are gone after {years[0]} years ({years[1]} to {years[2]})."))
+    return Section("availability", title, blocks)
+
+
+def _shares(title: str, rows: list[dict[str, Any]]) -> Table:
+    cells = [
+        [
+            row["item"],
+            f"{number(row['available'])} of {number(row['answered'])}",
+            share(row["share"]),
+            "–" if row["share"] is None else f"{share(row['share_low'])} to {share(row['share_high'])}",
+        ]
+        for row in rows
+    ]
+    return Table(title, ("videos", "in the sample", "share", "95 % interval"), cells)
+
+
 def _first(snapshot: Snapshot, statistic: str, subject: str = "videos") -> dict[str, Any]:
     """The measures of a statistic with one item."""
     rows = snapshot.statistic(statistic, subject)

@@ -8,7 +8,18 @@ from collections.abc import Sequence
 import click
 
 from orchestration import __version__
-from orchestration.cli import converting, encoding, errors, evaluating, exchange, reading, refreshing, serving, training
+from orchestration.cli import (
+    converting,
+    encoding,
+    errors,
+    evaluating,
+    exchange,
+    reading,
+    refreshing,
+    serving,
+    surveying,
+    training,
+)
 from orchestration.redaction import redact_output
 
 
@@ -23,7 +34,7 @@ def howto() -> None:
     """
 
 
-_MODULES = (refreshing, reading, serving, training, encoding, exchange, converting, evaluating)
+_MODULES = (refreshing, reading, serving, training, encoding, exchange, converting, evaluating, surveying)
 for _command in (command for module in _MODULES for command in module.COMMANDS):
     howto.add_command(_command)
 

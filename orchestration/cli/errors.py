@@ -26,6 +26,7 @@ _CANNOT_START = {
     "assets.graph.published.graphs.PublishedError",
     "assets.graph.edges.GraphError",
     "assets.outcomes.SourceError",
+    "assets.videos.id_lists.IdListError",
     "assets.sources.retail_tables.RetailError",
 }
 """Exceptions whose message says what is wrong and what to do. They are named, not imported, so that help is fast."""

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr
 
+from assets.availability.options import AvailabilityOptions
 from assets.captions.sentences import Segmentation
 from assets.captions.speech_recognition import Recognition
 from assets.card.options import CardOptions
@@ -142,4 +143,5 @@ class Settings(Options):
     graph: GraphOptions = field(default_factory=GraphOptions)
     gcn: ClusterGCNOptions = field(default_factory=ClusterGCNOptions)
     card: CardOptions = field(default_factory=CardOptions)
+    availability: AvailabilityOptions = field(default_factory=AvailabilityOptions)
     compute: ComputeSettings = field(default_factory=ComputeSettings)

@@ -14,7 +14,7 @@ from assets.lake import load_tables
 from assets.metadata import PART, TABLE
 from assets.options import Options, option_fields
 from orchestration.artifacts import contract_of
-from orchestration.definitions import build_defs
+from orchestration.definitions import STAGES, build_defs
 from orchestration.settings import load_settings
 from tests.world import write_transactions
 
@@ -78,7 +78,7 @@ def test_the_group_of_an_asset_is_its_folder_and_its_page_links_to_the_source(de
         folders = source.relative_to(assets).parent.parts
         assert (node.group_name, node.tags["system"]) == ("_".join(folders), folders[0]), key
         assert bool(contract) == (contract_of(node.to_asset_spec()) is not None), key
-        assert node.tags["stage"] in {"collection", "features", "training", "evaluation", "studies", "reporting"}, key
+        assert node.tags["stage"] in STAGES.values(), key
 
 
 def test_the_lineage_of_a_column_names_columns_of_its_inputs(defs: dg.Definitions) -> None:

@@ -137,6 +137,15 @@ class YouTubeSource:
             self._recall(kind, video_id, lambda: metadata(self._clients.player.info(video_id)), self._scope)
         )
 
+    def probe(self, survey: str, video_id: str) -> Outcome:
+        """Whether the video is played here, by one request to the player; each survey requests it again."""
+
+        def play() -> bytes:
+            self._clients.player.info(video_id)
+            return b""
+
+        return self._recall("availability", f"{survey} {video_id}", play, self._scope)
+
     def captions(self, video_id: str) -> CaptionTrack:
         """Manual English captions, else recognised, else translated ones; metadata is fetched with them."""
         self.metadata(video_id)

@@ -6,7 +6,7 @@ import dagster as dg
 import duckdb
 import polars as pl
 
-from assets.lake import Lake, load_tables
+from assets.lake import Commit, Lake, load_tables
 from assets.metadata import PART, table_of
 from orchestration.columns import column_metadata
 
@@ -23,6 +23,22 @@ def sample(rows: duckdb.DuckDBPyRelation) -> str:
 
     lines = [rows.columns, ["---"] * len(rows.columns), *rows.limit(SAMPLE_ROWS).fetchall()]
     return "\n".join(f"| {' | '.join(map(cell, line))} |" for line in lines)
+
+
+def _commit(context: dg.OutputContext) -> Commit:
+    """What the snapshot of an asset's rows records: asset, partition, run and code version."""
+    asset = context.asset_key.to_user_string()
+    partition = context.partition_key if context.has_partition_key else None
+    return Commit(
+        f"{asset}[{partition}]" if partition else asset,
+        author=f"run {context.run_id}",
+        details={
+            "asset": asset,
+            "partition": partition,
+            "run_id": context.run_id,
+            "code_version": context.asset_spec.code_version,
+        },
+    )
 
 
 class LakeIOManager(dg.IOManager):
@@ -42,7 +58,7 @@ class LakeIOManager(dg.IOManager):
         table = table_of(context.asset_key.path[-1], metadata)
         partition = context.partition_key if context.has_partition_key else metadata.get(PART)
         partitions = context.asset_partitions_def.get_partition_keys() if context.has_partition_key else None
-        written = self.lake.write(table, obj, partition, partitions)
+        written = self.lake.write(table, obj, partition, partitions, _commit(context))
         # The version of the content, so that a rerun that changes nothing leaves everything downstream up to date.
         context.step_context.set_data_version(context.asset_key, dg.DataVersion(written.version))
         rows = "dagster/partition_row_count" if context.has_partition_key else "dagster/row_count"

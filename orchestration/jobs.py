@@ -1,12 +1,13 @@
 """The jobs of the UI: refreshes of a selection, maintenance, and the check of the sources."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
 from assets.features.store import FeatureStore
 from assets.lake import Lake
+from assets.lake.compaction import compact
 from ml.lance_shards import clean_up
 from orchestration.refresh import refresh_lake
 from orchestration.selections import SELECTIONS
@@ -52,12 +53,20 @@ def _refresh_job(name: str, definitions: Callable[[], dg.Definitions]) -> dg.Job
     return job
 
 
-@dg.op(description="Expire old snapshots of the lake and delete the files that no snapshot needs.")
+@dg.op(out=dg.Out(dg.Nothing), description="Merge small files of the tables; contents stay, at every snapshot.")
+def compact_tables(context: dg.OpExecutionContext, lake: dg.ResourceParam[Lake]) -> None:
+    _log_counts(context, compact(lake, context.log.info))
+
+
+@dg.op(
+    ins={"compacted": dg.In(dg.Nothing)},
+    description="Expire old snapshots of the lake and delete the files that no snapshot needs.",
+)
 def expire_snapshots(
     context: dg.OpExecutionContext, lake: dg.ResourceParam[Lake], settings: dg.ResourceParam[Settings]
 ) -> None:
     done = lake.maintain(datetime.now(UTC) - timedelta(days=settings.operations.retention_days))
-    context.log.info("; ".join(f"{name.replace('_', ' ')}: {count}" for name, count in done.items()))
+    _log_counts(context, done)
 
 
 @dg.op(description="Delete older versions of the arrays.")
@@ -68,9 +77,15 @@ def clean_up_arrays(
     context.log.info(f"{freed / 1e6:,.1f} MB of older arrays deleted")
 
 
-@dg.job(description="Delete snapshots and arrays that were replaced more than HOWTO_RETENTION_DAYS ago.")
+def _log_counts(context: dg.OpExecutionContext, counts: Mapping[str, int]) -> None:
+    context.log.info("; ".join(f"{name.replace('_', ' ')}: {count}" for name, count in counts.items()))
+
+
+@dg.job(
+    description="Merge small files; delete snapshots and arrays that were replaced more than HOWTO_RETENTION_DAYS ago."
+)
 def maintain_lake() -> None:
-    expire_snapshots()
+    expire_snapshots(compact_tables())
     clean_up_arrays()
 
 

@@ -17,6 +17,7 @@ import duckdb
 import polars as pl
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
+from assets.lake.commits import Commit
 from assets.lake.extensions import LakeError, install_extension, s3_secret
 from assets.lake.removals import FILE as REMOVALS
 from assets.lake.removals import ID_COLUMNS, removed_ids
@@ -29,6 +30,8 @@ __all__ = ["Frame", "Lake", "LakeError", "Written"]
 Frame = pl.DataFrame | pl.LazyFrame | duckdb.DuckDBPyRelation
 
 _EXTENSION_OF_CATALOG = {"sqlite": "sqlite_scanner", "postgres": "postgres_scanner"}
+_BUSY_TIMEOUT_MS = 60_000
+"""How long a writer waits for another that commits to the embedded catalog."""
 _CONFLICTS = ("conflict", "locked", "deadlock", "already exists", "unique constraint", "concurrent")
 
 
@@ -50,7 +53,8 @@ def _is_conflict(error: BaseException) -> bool:
     return isinstance(error, duckdb.Error) and any(word in str(error).lower() for word in _CONFLICTS)
 
 
-def _retrying() -> Retrying:
+def retrying() -> Retrying:
+    """Repeats an operation that the commit of another writer made fail, for two minutes."""
     return Retrying(
         retry=retry_if_exception(_is_conflict),
         wait=wait_random_exponential(multiplier=0.05, max=3),
@@ -107,7 +111,7 @@ class Lake:
         for statement in settings:
             database.execute(statement)
         database.execute("SET enable_progress_bar = false")
-        for attempt in _retrying():
+        for attempt in retrying():
             with attempt:
                 database.execute(attach)
         return database
@@ -130,6 +134,10 @@ class Lake:
         yield "SET TimeZone = 'UTC'"
         options = f"DATA_PATH {literal(self.data_path)}, OVERRIDE_DATA_PATH TRUE"
         options += ", READ_ONLY" if read_only else ", DATA_INLINING_ROW_LIMIT 0"
+        if self.catalog.startswith("sqlite:"):
+            # Readers do not wait for a writer, nor a writer for readers.
+            options += f", META_BUSY_TIMEOUT {_BUSY_TIMEOUT_MS}"
+            options += "" if read_only else ", META_JOURNAL_MODE 'WAL'"
         yield f"ATTACH {literal(f'ducklake:{self.catalog}')} AS lake ({options})"
 
     @property
@@ -208,12 +216,18 @@ class Lake:
     # -- writing ------------------------------------------------------------------------------------------------
 
     def write(
-        self, table: str, frame: Frame, partition: str | None = None, partitions: Sequence[str] | None = None
+        self,
+        table: str,
+        frame: Frame,
+        partition: str | None = None,
+        partitions: Sequence[str] | None = None,
+        commit: Commit | None = None,
     ) -> Written:
         """Replace a table, or exactly one partition of it, in one transaction. The same content writes nothing.
 
         Args:
             partitions: all current partitions; rows of any other partition are deleted.
+            commit: who writes and why, for the list of snapshots.
 
         Raises:
             LakeError: columns differ from the contract, values do not fit it, or rows belong to another partition.
@@ -223,9 +237,10 @@ class Lake:
         if partition is not None:
             self._refuse_foreign_rows(contract, partition)
         rows, version = self._version(contract, "staged")
-        for attempt in _retrying():
+        commit = commit or Commit(f"{table}[{partition}]" if partition else table)
+        for attempt in retrying():
             with attempt:
-                changed = self._replace(contract, partition, version, partitions)
+                changed = self._replace(contract, partition, version, partitions, commit)
         self.connection.execute("DROP TABLE temp.staged")
         return Written(rows, version, self._committed_snapshot() if changed else self.snapshot(), changed)
 
@@ -266,9 +281,16 @@ class Lake:
         if foreign:
             raise LakeError(f"{contract.name}: rows of {column} {foreign} in the frame for {partition}")
 
-    def _replace(self, contract: Table, partition: str | None, version: str, partitions: Sequence[str] | None) -> bool:
+    def _replace(
+        self,
+        contract: Table,
+        partition: str | None,
+        version: str,
+        partitions: Sequence[str] | None,
+        commit: Commit,
+    ) -> bool:
         connection = self.connection
-        with self._transaction():
+        with self.transaction(commit):
             self._make(contract)
             part = self._part(contract.name, partition)
             gone = self._delete_other_partitions(contract, partitions) if partitions else 0
@@ -307,6 +329,7 @@ class Lake:
             self.connection.execute(contract.create_statement)
         if contract.partition_column:
             self.connection.execute(f"ALTER TABLE {contract.name} SET PARTITIONED BY ({contract.partition_column})")
+        self.connection.execute(contract.order_statement)
         self.connection.execute(f"COMMENT ON TABLE {contract.name} IS {literal(contract.description)}")
         for column in contract.columns:
             name = f"{contract.name}.{identifier(column.name)}"
@@ -320,9 +343,11 @@ class Lake:
         return dict(rows)
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def transaction(self, commit: Commit) -> Iterator[None]:
+        """One snapshot, with its author and message; none if nothing changes in it."""
         self.connection.execute("BEGIN")
         try:
+            commit.record(self.connection)
             yield
         except BaseException:
             self.connection.execute("ROLLBACK")

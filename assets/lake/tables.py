@@ -89,6 +89,11 @@ class Table:
         )
         return f"CREATE TABLE IF NOT EXISTS {self.name} ({columns})"
 
+    @property
+    def order_statement(self) -> str:
+        """The statement that declares the order of the rows in files: that of the key."""
+        return f"ALTER TABLE {self.name} SET SORTED BY ({', '.join(map(identifier, self.primary_key))})"
+
 
 def parse_tables(statements: dict[str, str]) -> dict[str, Table]:
     """Contracts by table name. DuckDB runs the statements in an empty database and lists what they created.

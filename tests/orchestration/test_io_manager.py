@@ -1,5 +1,6 @@
 """Frames in and out of assets through the lake."""
 
+import json
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -18,7 +19,7 @@ def fetches(shard: str, words: int) -> pl.DataFrame:
     return load_tables()["caption_fetches"].frame([row])
 
 
-@dg.asset(partitions_def=SHARDS)
+@dg.asset(partitions_def=SHARDS, code_version="7")
 def caption_fetches(context: dg.AssetExecutionContext) -> pl.DataFrame:
     return fetches(context.partition_key, words=5)
 
@@ -67,6 +68,15 @@ def test_rows_schema_snapshot_and_content_version_are_recorded(lake: Lake) -> No
     columns = {column.name: column for column in made.metadata["dagster/column_schema"].schema.columns}
     assert columns["word_count"].type == "BIGINT" and "words in the caption track" in columns["word_count"].description
     assert made.tags["dagster/data_version"] == lake.version("caption_fetches", "shard-0000")
+    commits = "SELECT author, commit_message, commit_extra_info FROM lake.snapshots() ORDER BY snapshot_id DESC LIMIT 1"
+    [(author, message, details)] = lake.sql(commits).fetchall()
+    assert (author, message) == (f"run {result.run_id}", "caption_fetches[shard-0000]")
+    assert json.loads(details) == {
+        "asset": "caption_fetches",
+        "partition": "shard-0000",
+        "run_id": result.run_id,
+        "code_version": "7",
+    }
 
 
 def test_another_annotation_is_refused_with_what_is_allowed(lake: Lake) -> None:

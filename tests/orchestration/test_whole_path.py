@@ -114,7 +114,7 @@ def test_maintenance_changes_nothing_that_is_in_force(world: Settings, instance:
     lake = Lake(world.lake)
     before = versions(lake)
     done = build_defs(world).resolve_job_def("maintain_lake").execute_in_process(instance=instance)
-    assert done.success and {"expire_snapshots", "clean_up_arrays"} == {
+    assert done.success and {"compact_tables", "expire_snapshots", "clean_up_arrays"} == {
         e.step_key for e in done.get_step_success_events()
     }
     assert versions(lake) == before

@@ -1,0 +1,26 @@
+"""What each snapshot of the lake records about its origin. `FROM lake.snapshots()` lists it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import duckdb
+
+PROGRAM = "howto-lake"
+"""Author of snapshots that no run of Dagster made."""
+
+
+@dataclass(frozen=True)
+class Commit:
+    """Author and message of a snapshot, and details for programs (``commit_extra_info``, JSON)."""
+
+    message: str
+    author: str = PROGRAM
+    details: Mapping[str, str | None] = field(default_factory=dict)
+
+    def record(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Attach this to the snapshot that the connection's open transaction will make."""
+        details = json.dumps(dict(self.details)) if self.details else None
+        connection.execute("CALL lake.set_commit_message(?, ?, extra_info => ?)", [self.author, self.message, details])

@@ -23,8 +23,11 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the longest files first, so that the processes of a parallel run end at about the same time."""
-    items.sort(key=lambda item: "orchestration" not in item.path.parts)
+    """Run the longest files first, so that the processes of a parallel run end at about the same time.
+
+    The first file makes the small lake that others copy, while the other process runs files that do not need it.
+    """
+    items.sort(key=lambda item: (item.path.stem != "test_whole_path", "orchestration" not in item.path.parts))
 
 
 @pytest.fixture

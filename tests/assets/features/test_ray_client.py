@@ -87,6 +87,7 @@ def kill_first_server(port: int, killed: list[int]) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.campaign
 def test_a_cluster_that_is_reached_by_the_client_makes_the_same_though_its_first_server_dies(
     cluster: tuple[str, int], tmp_path: Path
 ) -> None:

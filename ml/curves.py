@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 
 def tensorboard_folder(model: Path) -> Path:
@@ -23,17 +24,29 @@ class Curves:
     Args:
         folder: where the event file is written; None writes nothing.
         history: entries of the epochs before.
+        hyper_parameters: settings of the training, for TensorBoard's table of trainings; values that are neither
+            numbers nor text are written as text.
     """
 
-    def __init__(self, folder: Path | None, history: Iterable[Mapping[str, float]] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        history: Iterable[Mapping[str, float]] = (),
+        hyper_parameters: Mapping[str, Any] | None = None,
+    ) -> None:
         self._writer = None
         if folder is None:
             return
         from torch.utils.tensorboard import SummaryWriter
+        from torch.utils.tensorboard.summary import hparams
 
         for path in folder.glob("events.out.tfevents.*"):
             path.unlink()
         self._writer = SummaryWriter(str(folder))
+        if hyper_parameters:
+            plain = {n: v if isinstance(v, bool | int | float | str) else str(v) for n, v in hyper_parameters.items()}
+            for summary in hparams(plain, {"loss": 0.0}):
+                self._writer._get_file_writer().add_summary(summary)
         for entry in history:
             self.add(entry)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
 
 import torch
 import torch.distributed
@@ -24,12 +26,24 @@ def gather(rows: Tensor) -> Tensor:
         return rows
     from torch.distributed.nn.functional import all_gather
 
-    counts = [torch.zeros(1, dtype=torch.int64, device=rows.device) for _ in range(torch.distributed.get_world_size())]
-    torch.distributed.all_gather(counts, torch.tensor([len(rows)], device=rows.device))
-    most = max(int(count) for count in counts)
-    padded = torch.cat([rows, rows.new_zeros((most - len(rows), *rows.shape[1:]))])
+    counts = _row_counts(len(rows))
+    padded = torch.cat([rows, rows.new_zeros((max(counts) - len(rows), *rows.shape[1:]))])
     parts = all_gather(padded)
-    return torch.cat([part[: int(count)] for part, count in zip(parts, counts, strict=True)])
+    return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
+
+
+def _row_counts(count: int) -> list[int]:
+    """The number of rows of each process. Hosts exchange it among themselves, so that none waits for its device."""
+    counts = torch.zeros(torch.distributed.get_world_size(), dtype=torch.int64)
+    torch.distributed.all_gather_into_tensor(counts, torch.tensor([count]), group=_hosts(torch.distributed.group.WORLD))
+    found: list[int] = counts.tolist()
+    return found
+
+
+@cache
+def _hosts(world: Any) -> Any:
+    """The processes of ``world`` as a group that exchanges tensors on the CPU."""
+    return world if torch.distributed.get_backend(world) == "gloo" else torch.distributed.new_group(backend="gloo")
 
 
 def mean_over_processes(losses: Tensor, all_gather: AllGather) -> Tensor:

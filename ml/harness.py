@@ -1,10 +1,12 @@
-"""The training loop that all models trained in steps share.
+"""The trainer of all models: every training is a ``TrainTask``, and ``Trainer.fit`` runs it.
 
-It places the model on a device, sets the precision, divides each batch among processes, reads ahead, writes
-checkpoints, resumes, and records the training. What a step computes is in a ``Learner`` next to its model.
+The trainer places the model on a device, sets the precision, divides each batch among processes, reads ahead, computes
+large batches in parts, writes checkpoints, resumes, and records the training. What a step computes is in a
+``TrainTask`` next to its model.
 
 A batch is a function of the step's number alone, and so is the state of the generators in a step. An interrupted
-training therefore continues exactly where it stopped, and several processes share the batches of one.
+training therefore continues exactly where it stopped, and several processes share the batches of one. A step never
+waits for the device: losses are summed there and read every ``READ_EVERY`` steps.
 
 TensorBoard: every training writes one event file. Its folder is ``ml.curves.tensorboard_folder(model)``, that is
 ``<models>/tensorboard/<name>`` for the model folder ``<models>/<name>``. In a lake, ``<models>`` is ``<lake>/models``.
@@ -13,15 +15,12 @@ TensorBoard: every training writes one event file. Its folder is ``ml.curves.ten
 from __future__ import annotations
 
 import ctypes
-import math
 import platform
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import torch
 import torch.distributed
@@ -32,9 +31,15 @@ from torch import Tensor, nn
 
 from ml.checkpoints import Checkpoints, CheckpointTimer
 from ml.curves import Curves
+from ml.distributed import AllGather, Rows, gather
+from ml.gradient_caching import backward
+from ml.loading import Batches, Share, on_device, read_ahead
+from ml.running_means import RunningMeans
 from ml.training import pick_device
 
 Entry = dict[str, float]
+Part = TypeVar("Part")
+Part_co = TypeVar("Part_co", covariant=True)
 Precision = Literal["no", "bf16", "fp16"]
 
 HEARTBEAT_S = 30.0
@@ -49,7 +54,8 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
 class Runtime:
     """How a training computes. These fields change the result by rounding at most.
 
-    ``checkpoints`` is a folder for this training alone; without one, an interrupted training starts again.
+    ``compile`` compiles the encoders of the model. ``workers`` are the processes that read batches; with 0 a thread
+    does. ``checkpoints`` is a folder for this training alone; without one, an interrupted training starts again.
     ``tensorboard`` is the folder of the event file (``ml.curves.tensorboard_folder``). ``bar`` shows a progress bar on
     standard error.
     """
@@ -57,18 +63,22 @@ class Runtime:
     device: str = "auto"
     precision: Precision = "no"
     compile: bool = False
+    workers: int = 0
     checkpoints: Path | None = None
     checkpoint_every_s: float = 600.0
     tensorboard: Path | None = None
     bar: bool = False
 
 
-class Learner(Protocol):
-    """A model's part of the training.
+class TrainTask(Protocol[Part_co]):
+    """A model's part of a training; ``Part`` is what its network computes at once.
 
     ``identity`` names everything that the result depends on; a checkpoint of another identity is not resumed.
+    ``network(part)`` returns the rows of a part that the losses need, by name. ``compiled`` are the parts of the
+    network that ``Runtime.compile`` compiles: they have most of the work, and inputs of the same form in every step.
     ``items`` is the number of examples per step, for the throughput; ``max_norm`` bounds the norm of the gradient.
     ``uses_all_parameters`` is whether every step has a gradient for each parameter; several processes need to know.
+    ``hyper_parameters`` are recorded with the curves.
     """
 
     @property
@@ -79,6 +89,9 @@ class Learner(Protocol):
 
     @property
     def network(self) -> nn.Module: ...
+
+    @property
+    def compiled(self) -> Sequence[nn.Module]: ...
 
     @property
     def optimiser(self) -> torch.optim.Optimizer: ...
@@ -98,18 +111,21 @@ class Learner(Protocol):
     @property
     def uses_all_parameters(self) -> bool: ...
 
+    @property
+    def hyper_parameters(self) -> Mapping[str, Any]: ...
+
+    @property
+    def batches(self) -> Batches[Part_co]: ...
+
     def learning_rate_factor(self, step: int) -> float:
         """Factor of the optimiser's learning rates in a step, from 0."""
         ...
 
-    def batch(self, step: int, process: int, processes: int, /) -> Any:
-        """This process's share of a step's batch, on the CPU: tensors in any nesting of tuples, lists and dicts."""
-        ...
+    def losses(self, rows: Rows, step: int, all_gather: AllGather) -> dict[str, Tensor]:
+        """This process's part of each loss from its rows; the parts of all processes add up to the loss of the batch.
 
-    def step(self, network: nn.Module, batch: Any, accelerator: Accelerator, /) -> dict[str, Tensor]:
-        """Compute the gradient by ``accelerator.backward``; return the values to record, equal in all processes.
-
-        Each value is averaged over the steps of an epoch that returned it; ``loss`` must be among them.
+        ``all_gather`` returns the rows of all processes. ``loss`` is minimised. Each value is averaged over the steps
+        of an epoch that returned it.
         """
         ...
 
@@ -122,67 +138,88 @@ class Learner(Protocol):
         ...
 
 
-def fit(learner: Learner, runtime: Runtime, progress: Callable[[Entry], None] | None = None) -> list[Entry]:
-    """Train; afterwards ``learner.network`` holds the parameters after the best epoch.
+class Trainer:
+    """Trains tasks in a runtime. Make it before the models: with several processes, ``device`` is this process's own.
 
     Args:
         progress: called after each epoch with its entry (``epoch``, the averages over its steps, ``learning_rate``,
             ``items_per_s``, ``seconds``, and the metrics of ``validate``; ``of`` is the number of epochs), and within a
             long epoch with ``step``, ``of`` and ``loss``.
-
-    Returns:
-        One entry per epoch.
-
-    Raises:
-        FloatingPointError: a loss is not finite; it is raised within ``READ_EVERY`` steps.
     """
-    # Accelerate keeps one state per process; a second training may need another precision or device.
-    AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
-    on_cpu = pick_device(runtime.device).type == "cpu"
-    if on_cpu:
-        _keep_freed_memory()
-    # Buffers are constant tables here: broadcasting them in every step would only cost time.
-    exchange = DistributedDataParallelKwargs(
-        find_unused_parameters=not learner.uses_all_parameters, broadcast_buffers=False
-    )
-    accelerator = Accelerator(cpu=on_cpu, mixed_precision=runtime.precision, kwargs_handlers=[exchange])
-    return _Training(learner, runtime, accelerator, progress or (lambda entry: None)).run()
+
+    def __init__(self, runtime: Runtime, progress: Callable[[Entry], None] | None = None) -> None:
+        self.runtime, self.progress = runtime, progress or (lambda entry: None)
+        # Accelerate keeps one state per process; a second training may need another precision or device.
+        AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
+        on_cpu = pick_device(runtime.device).type == "cpu"
+        if on_cpu:
+            _keep_freed_memory()
+        # Buffers are constant tables here: broadcasting them in every step would only cost time.
+        self.exchange = DistributedDataParallelKwargs(broadcast_buffers=False)
+        self.accelerator = Accelerator(cpu=on_cpu, mixed_precision=runtime.precision, kwargs_handlers=[self.exchange])
+        if self.device.type == "cuda" and runtime.precision != "no":
+            torch.set_float32_matmul_precision("high")  # TF32 for the products that stay in float32
+
+    @property
+    def device(self) -> torch.device:
+        """Where this process computes."""
+        device: torch.device = self.accelerator.device
+        return device
+
+    def fit(self, task: TrainTask[Part]) -> list[Entry]:
+        """Train; afterwards ``task.network`` holds the parameters after the best epoch.
+
+        Returns:
+            One entry per epoch.
+
+        Raises:
+            FloatingPointError: a loss is not finite; it is raised within ``READ_EVERY`` steps.
+        """
+        self.exchange.find_unused_parameters = not task.uses_all_parameters
+        if self.runtime.compile:
+            for module in task.compiled:
+                module.compile(dynamic=True)
+        return _Training(task, self).run()
 
 
-class _Training:
-    def __init__(
-        self, learner: Learner, runtime: Runtime, accelerator: Accelerator, progress: Callable[[Entry], None]
-    ) -> None:
-        self.learner, self.runtime, self.accelerator, self.progress = learner, runtime, accelerator, progress
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(learner.optimiser, learner.learning_rate_factor)
-        network = torch.compile(learner.network) if runtime.compile else learner.network
-        self.network, self.optimiser = accelerator.prepare(network, learner.optimiser)
+class _Training(Generic[Part]):
+    """The state of one training."""
+
+    def __init__(self, task: TrainTask[Part], trainer: Trainer) -> None:
+        self.task, self.runtime = task, trainer.runtime
+        self.accelerator, self.progress = trainer.accelerator, trainer.progress
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(task.optimiser, task.learning_rate_factor)
+        self.network, self.optimiser = self.accelerator.prepare(task.network, task.optimiser)
         self.history: list[Entry] = []
-        self.means = _Means(accelerator.device)
+        self.means = RunningMeans(self.accelerator.device)
         self.best: tuple[float, dict[str, Tensor]] | None = None
         self.seconds = 0.0
         self.done = 0
-        self.checkpoints = Checkpoints(runtime.checkpoints, learner.identity) if runtime.checkpoints else None
+        folder = self.runtime.checkpoints
+        self.checkpoints = Checkpoints(folder, task.identity) if folder else None
 
     def run(self) -> list[Entry]:
         main = self.accelerator.is_main_process
         self._resume()
-        with Curves(self.runtime.tensorboard if main else None, self.history) as curves:
+        with Curves(self.runtime.tensorboard if main else None, self.history, self.task.hyper_parameters) as curves:
             self._steps(curves)
         if self.best:
-            self.learner.network.load_state_dict(self.best[1])
+            self.task.network.load_state_dict(self.best[1])
         if self.checkpoints and main:
             self.checkpoints.remove()
         return self.history
 
     def _steps(self, curves: Curves) -> None:
-        learner, main = self.learner, self.accelerator.is_main_process
+        task, main = self.task, self.accelerator.is_main_process
         timer = CheckpointTimer(self.runtime.checkpoint_every_s, self.accelerator.device)
+        share = Share(task.batches, self.accelerator.process_index, self.accelerator.num_processes)
+        steps, pinned = range(self.done, task.steps), self.accelerator.device.type == "cuda"
+        batches = read_ahead(share, steps, self.runtime.workers, pinned)
         began = reported = time.monotonic()
-        for step, batch in self._batches():
-            self._step(step, batch)
+        for step, parts in zip(_bar(steps, self.runtime.bar and main), batches, strict=True):
+            self._step(step, on_device(parts, self.accelerator.device))
             self.done = step + 1
-            epoch_ends = self.done % learner.steps_per_epoch == 0 or self.done == learner.steps
+            epoch_ends = self.done % task.steps_per_epoch == 0 or self.done == task.steps
             if epoch_ends or self.done % READ_EVERY == 0:
                 self.means.check(step)
             now = time.monotonic()
@@ -191,7 +228,7 @@ class _Training:
                 curves.add(self._end_epoch())
             elif main and now - reported > HEARTBEAT_S:
                 reported = now
-                self.progress({"step": self.done, "of": learner.steps, "loss": self.means.read()["loss"]})
+                self.progress({"step": self.done, "of": task.steps, "loss": self.means.read()["loss"]})
             if self.checkpoints and (timer.due() or epoch_ends):
                 self._write(self.checkpoints)
                 timer.restart()
@@ -213,100 +250,38 @@ class _Training:
         self.done, self.history, self.seconds = record["done"], record["history"], record["seconds"]
         self.means.restore(record["means"])
 
-    def _batches(self) -> Iterator[tuple[int, Any]]:
-        """The remaining steps with their batches; the next batch is read during a step."""
-        process, processes = self.accelerator.process_index, self.accelerator.num_processes
-        steps = range(self.done, self.learner.steps)
-        with ThreadPoolExecutor(1) as pool:
-
-            def read(step: int) -> Future[Any]:
-                return pool.submit(self.learner.batch, step, process, processes)
-
-            ahead = read(steps[0]) if steps else None
-            for step in _bar(steps, self.runtime.bar and self.accelerator.is_main_process):
-                assert ahead is not None
-                batch = ahead.result()
-                ahead = read(step + 1) if step + 1 < self.learner.steps else None
-                yield step, on_device(batch, self.accelerator.device)
-
-    def _step(self, step: int, batch: Any) -> None:
-        torch.manual_seed(
-            (self.learner.seed << 32) + step * self.accelerator.num_processes + self.accelerator.process_index
-        )
+    def _step(self, step: int, parts: Sequence[Part]) -> None:
+        accelerator = self.accelerator
+        torch.manual_seed((self.task.seed << 32) + step * accelerator.num_processes + accelerator.process_index)
         self.network.train()
         self.optimiser.zero_grad()
-        losses = self.learner.step(self.network, batch, self.accelerator)
-        if self.learner.max_norm is not None:
-            self.accelerator.clip_grad_norm_(self.learner.network.parameters(), self.learner.max_norm)
+        losses = backward(self.network, parts, lambda rows: self.task.losses(rows, step, gather), accelerator)
+        if self.task.max_norm is not None:
+            accelerator.clip_grad_norm_(self.task.network.parameters(), self.task.max_norm)
         self.optimiser.step()
         self.schedule.step()
-        self.means.add(losses)
+        whole = accelerator.reduce(torch.stack([value.detach() for value in losses.values()]), "sum")
+        self.means.add(dict(zip(losses, whole.unbind(), strict=True)))
 
     def _end_epoch(self) -> Entry:
-        learner = self.learner
-        epoch = -(-self.done // learner.steps_per_epoch)
-        steps = self.done - (epoch - 1) * learner.steps_per_epoch
+        task = self.task
+        epoch = -(-self.done // task.steps_per_epoch)
+        steps = self.done - (epoch - 1) * task.steps_per_epoch
         entry: Entry = {"epoch": epoch, **self.means.read()}
-        entry["learning_rate"] = learner.optimiser.param_groups[0]["lr"]
-        entry["seconds"], entry["items_per_s"] = self.seconds, steps * learner.items / max(self.seconds, 1e-9)
-        learner.network.eval()
-        entry |= learner.validate()
-        self.means = _Means(self.accelerator.device)
+        entry["learning_rate"] = task.optimiser.param_groups[0]["lr"]
+        entry["seconds"], entry["items_per_s"] = self.seconds, steps * task.items / max(self.seconds, 1e-9)
+        task.network.eval()
+        entry |= task.validate()
+        self.means = RunningMeans(self.accelerator.device)
         self.seconds = 0.0
         self.history.append(entry)
-        score = learner.score(entry)
+        score = task.score(entry)
         if self.best is None or score >= self.best[0]:
-            state = {name: tensor.detach().cpu().clone() for name, tensor in learner.network.state_dict().items()}
+            state = {name: tensor.detach().cpu().clone() for name, tensor in task.network.state_dict().items()}
             self.best = score, state
         if self.accelerator.is_main_process:
-            self.progress({**entry, "of": -(-learner.steps // learner.steps_per_epoch)})
+            self.progress({**entry, "of": -(-task.steps // task.steps_per_epoch)})
         return entry
-
-
-class _Means:
-    """Means of the recorded values over the steps of an epoch.
-
-    The sums stay on the device, so that a step does not wait for the device. Reading them does.
-    """
-
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
-        self.dtype = torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64
-        self.sums: dict[str, Tensor] = {}
-        self.counts: dict[str, int] = defaultdict(int)
-
-    def add(self, values: Mapping[str, Tensor]) -> None:
-        for name, value in values.items():
-            known = self.sums.get(name)
-            added = value.detach().to(self.dtype)
-            self.sums[name] = added if known is None else known + added
-            self.counts[name] += 1
-
-    def read(self) -> Entry:
-        return {name: total / self.counts[name] for name, total in self._totals().items()}
-
-    def check(self, step: int) -> None:
-        """Raise an error if a value of the epoch so far was not finite."""
-        means = self.read()
-        if not all(map(math.isfinite, means.values())):
-            raise FloatingPointError(
-                f"step {step}: the means of the epoch so far are {means}; lower the learning rate or use precision no"
-            )
-
-    def state(self) -> dict[str, Any]:
-        return {"sums": self._totals(), "counts": dict(self.counts)}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        self.sums = {
-            name: torch.tensor(total, dtype=self.dtype, device=self.device) for name, total in state["sums"].items()
-        }
-        self.counts.update(state["counts"])
-
-    def _totals(self) -> dict[str, float]:
-        if not self.sums:
-            return {}
-        totals: list[float] = torch.stack(list(self.sums.values())).tolist()
-        return dict(zip(self.sums, totals, strict=True))
 
 
 def _keep_freed_memory() -> None:
@@ -318,18 +293,6 @@ def _keep_freed_memory() -> None:
         library = ctypes.CDLL(None)
         library.mallopt(M_MMAP_MAX, 0)
         library.mallopt(M_TRIM_THRESHOLD, -1)
-
-
-def on_device(batch: Any, device: torch.device) -> Any:
-    """A batch with its tensors on a device, in any nesting of tuples, lists and dicts."""
-    if isinstance(batch, Tensor):
-        return batch.to(device, non_blocking=True)
-    if isinstance(batch, dict):
-        return {name: on_device(value, device) for name, value in batch.items()}
-    if isinstance(batch, (list, tuple)):
-        values = [on_device(value, device) for value in batch]
-        return batch._make(values) if hasattr(batch, "_make") else type(batch)(values)
-    return batch
 
 
 def _bar(steps: range, shown: bool) -> Any:

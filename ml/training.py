@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,12 @@ def pick_device(name: str = "auto") -> torch.device:
     if name.split(":")[0] not in available:
         raise ValueError(f"device {name!r}: not on this machine; available are {', '.join(available)}")
     return torch.device(name)
+
+
+def in_full_precision(device: torch.device) -> AbstractContextManager[object]:
+    """Where a model runs in half precision, a part that is too coarse for it runs in this context."""
+    available = torch.amp.is_autocast_available(device.type)
+    return torch.autocast(device.type, enabled=False) if available else nullcontext()
 
 
 def write_model_folder(

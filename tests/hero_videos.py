@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,8 +35,11 @@ class Videos:
     def __len__(self) -> int:
         return len(self.videos)
 
-    def __getitem__(self, number: int, /) -> Video:
-        return self.videos[number]
+    def __iter__(self) -> Iterator[Video]:
+        return iter(self.videos)
+
+    def take(self, numbers: Sequence[int], /) -> list[Video]:
+        return [self.videos[number] for number in numbers]
 
 
 def random_video(seed: int) -> Video:

@@ -131,7 +131,7 @@ def graph_spectrum(
     return spectrum.spectrum_rows(found)
 
 
-@dg.asset(code_version="2", kinds={"pytorch"}, pool="gpu", metadata={MODEL: "cluster_gcn"})
+@dg.asset(code_version="3", kinds={"pytorch"}, pool="gpu", metadata={MODEL: "cluster_gcn"})
 def cluster_gcn(
     context: dg.AssetExecutionContext,
     graph_nodes: pl.DataFrame,

@@ -89,7 +89,7 @@ def hero_tokenizer(
     return trained_model(folder, metrics, "cpu")
 
 
-@dg.asset(code_version="2", kinds={"pytorch"}, pool="gpu", metadata={MODEL: "hero"}, deps=["hero_tokenizer"])
+@dg.asset(code_version="3", kinds={"pytorch"}, pool="gpu", metadata={MODEL: "hero"}, deps=["hero_tokenizer"])
 def hero_pretraining(
     context: dg.AssetExecutionContext,
     hero_manifest: pl.DataFrame,

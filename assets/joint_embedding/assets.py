@@ -90,7 +90,7 @@ def word_vectors(
 
 
 @dg.asset(
-    code_version="2",
+    code_version="3",
     kinds={"pytorch"},
     pool="gpu",
     metadata={MODEL: "joint_embedding"},

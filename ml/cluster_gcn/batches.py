@@ -18,7 +18,7 @@ class Batch:
 
 
 class ClusterBatches:
-    """Batches of ``per_batch`` clusters each; one iteration is a pass over the graph, drawn without replacement.
+    """Batches of ``per_batch`` clusters each; one pass over the graph draws every cluster once.
 
     The edges between the clusters of a batch are kept; the network normalises the result. Each pass draws other
     combinations; the same seed draws the same ones.
@@ -33,7 +33,7 @@ class ClusterBatches:
     def __init__(self, adjacency: sparse.csr_array, clusters: np.ndarray, per_batch: int, seed: int = 0) -> None:
         if per_batch < 1:
             raise ValueError(f"{per_batch} clusters per batch: must be at least 1")
-        self.per_batch = per_batch
+        self.per_batch, self.seed = per_batch, seed
         order = np.argsort(clusters, kind="stable")
         self._starts = np.append(np.unique(clusters[order], return_index=True)[1], len(clusters)).astype(np.int32)
         self._nodes = np.split(order, self._starts[1:-1])
@@ -44,15 +44,20 @@ class ClusterBatches:
         self._rows = [_Rows.of(whole[nodes], place, cluster_at) for nodes in self._nodes]
         self._chosen = np.zeros(len(self._nodes), dtype=bool)
         self._shift = np.zeros(len(self._nodes), dtype=np.int32)
-        self._generator = np.random.default_rng(seed)
 
     def __len__(self) -> int:
+        """Batches of a pass."""
         return -(-len(self._nodes) // self.per_batch)
 
-    def __iter__(self) -> Iterator[Batch]:
-        order = self._generator.permutation(len(self._nodes))
-        for start in range(0, len(order), self.per_batch):
-            yield self._batch(order[start : start + self.per_batch])
+    def __getitem__(self, step: int) -> Batch:
+        """The batch of a step, from 0, in the endless sequence of passes."""
+        passed, index = divmod(step, len(self))
+        order = np.random.default_rng((self.seed, passed)).permutation(len(self._nodes))
+        return self._batch(order[index * self.per_batch : (index + 1) * self.per_batch])
+
+    def one_pass(self, passed: int = 0) -> Iterator[Batch]:
+        """The batches of a pass."""
+        return (self[passed * len(self) + index] for index in range(len(self)))
 
     def _batch(self, clusters: np.ndarray) -> Batch:
         nodes = np.concatenate([self._nodes[cluster] for cluster in clusters])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,7 +11,38 @@ from scipy import sparse
 from torch import Tensor
 
 from ml.cluster_gcn.normalization import Normalization, scales
-from ml.sparse import csr_tensor
+from ml.sparse import csr_of, csr_parts, csr_tensor
+
+
+class MatrixTensors(NamedTuple):
+    """A propagation matrix of n nodes as tensors: A in CSR form, and ``scale`` and ``own`` ``[n, 1]``."""
+
+    starts: Tensor
+    columns: Tensor
+    weights: Tensor
+    scale: Tensor
+    own: Tensor
+
+    @classmethod
+    def of(cls, adjacency: sparse.csr_array, normalization: Normalization, diagonal_lambda: float) -> MatrixTensors:
+        """On the CPU, of ``A[n, n]``, symmetric, without loops."""
+        degrees = np.asarray(adjacency.sum(axis=1, dtype=np.float64))
+        scale, own = scales(degrees, normalization, diagonal_lambda)
+        starts, columns, weights = csr_parts(adjacency)
+        diagonals = (torch.from_numpy(values[:, None]) for values in (scale, own))
+        return cls(starts, columns, weights.float(), *diagonals)
+
+
+class BatchPropagation:
+    """P of a batch as a linear map, from tensors on the device: making it does not wait for the device."""
+
+    def __init__(self, matrix: MatrixTensors) -> None:
+        nodes = len(matrix.scale)
+        self.scale, self.own = matrix.scale, matrix.own
+        self.adjacency = csr_of(matrix.starts, matrix.columns, matrix.weights, (nodes, nodes))
+
+    def __call__(self, features: Tensor) -> Tensor:
+        return _Multiply.apply(self, features)
 
 
 class Propagation:
@@ -56,7 +87,7 @@ class Propagation:
 
 class _Multiply(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, propagation: Propagation, features: Tensor) -> Tensor:
+    def forward(ctx: Any, propagation: Propagation | BatchPropagation, features: Tensor) -> Tensor:
         ctx.propagation = propagation
         return (propagation.adjacency @ features).mul_(propagation.scale).addcmul_(propagation.own, features)
 

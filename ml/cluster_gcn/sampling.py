@@ -6,19 +6,20 @@ Each layer of a batch uses a few sampled neighbours of every node, so the number
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from scipy import sparse
-from torch import Tensor
+from torch import Tensor, nn
 
 from ml.cluster_gcn.data import GraphData, check
 from ml.cluster_gcn.model import ClusterGCN
 from ml.cluster_gcn.normalization import scales
-from ml.cluster_gcn.train import Config, Progress, fit, prepared
+from ml.cluster_gcn.train import Config, GraphTask, Progress, fit, prepared
+from ml.distributed import Rows
+from ml.harness import Runtime
 from ml.sparse import csr_tensor
 
 
@@ -40,7 +41,7 @@ class NeighbourSampler:
         adjacency: ``[N, N]``, symmetric, without loops; model: the model whose P is estimated.
     """
 
-    def __init__(self, adjacency: sparse.csr_array, model: ClusterGCN, fanout: int, seed: int) -> None:
+    def __init__(self, adjacency: sparse.csr_array, model: ClusterGCN, fanout: int) -> None:
         if fanout < 1:
             raise ValueError(f"{fanout} neighbours per node: must be at least 1")
         self.adjacency, self.fanout = adjacency, fanout
@@ -48,13 +49,12 @@ class NeighbourSampler:
         self._sums = np.concatenate([[0.0], adjacency.data.cumsum(dtype=np.float64)])
         self._degrees = np.diff(self._sums[adjacency.indptr])
         self._scale, self._own = scales(self._degrees, model.normalization, model.diagonal_lambda)
-        self._generator = np.random.default_rng(seed)
 
-    def block(self, targets: np.ndarray) -> Block:
+    def block(self, targets: np.ndarray, generator: np.random.Generator) -> Block:
         """The layer that computes the outputs of ``targets[n]``, which are distinct nodes."""
         linked = np.flatnonzero(self._degrees[targets])
         nodes = targets[linked]
-        draws = self._generator.random((len(nodes), self.fanout)) * self._degrees[nodes][:, None]
+        draws = generator.random((len(nodes), self.fanout)) * self._degrees[nodes][:, None]
         edges = np.searchsorted(self._sums, self._sums[self.adjacency.indptr[nodes]][:, None] + draws, side="right") - 1
         # Rounding may place a draw beyond the last edge of its row.
         edges = edges.clip(max=self.adjacency.indptr[nodes + 1][:, None] - 1)
@@ -69,11 +69,11 @@ class NeighbourSampler:
         matrix = sparse.coo_array((values, (rows, columns)), shape=(len(targets), len(sources)))
         return Block(sources, sparse.csr_array(matrix))
 
-    def blocks(self, nodes: np.ndarray, layers: int) -> list[Block]:
+    def blocks(self, nodes: np.ndarray, layers: int, generator: np.random.Generator) -> list[Block]:
         """The blocks of all layers for the outputs of ``nodes[n]``, first layer first."""
         blocks: list[Block] = []
         for _ in range(layers):
-            blocks.insert(0, self.block(blocks[0].sources if blocks else nodes))
+            blocks.insert(0, self.block(blocks[0].sources if blocks else nodes, generator))
         return blocks
 
 
@@ -107,18 +107,57 @@ def train_by_sampling(
     model, inputs = prepared(graph, config, device)
     used = graph.nodes("train") if config.inductive else np.arange(len(graph.labels))
     adjacency = graph.adjacency[used][:, used] if config.inductive else graph.adjacency
-    sampler = NeighbourSampler(adjacency, model, fanout, config.seed)
     features = inputs[used] if config.inductive else inputs
-    trained = np.flatnonzero(graph.trained[used])
-    generator = np.random.default_rng(config.seed)
+    batches = SampledParts(
+        NeighbourSampler(adjacency, model, fanout), np.flatnonzero(graph.trained[used]), nodes_per_batch, config
+    )
+    network = _SampledNetwork(model, features, torch.from_numpy(graph.labels[used]).to(inputs.device))
+    task = GraphTask(network, model, graph, config, batches, batches.steps_per_epoch, inputs)
+    return model, fit(task, Runtime(device=str(device)), progress)
 
-    def one_pass() -> Iterator[tuple[Tensor, np.ndarray]]:
-        order = generator.permutation(trained)
-        for start in range(0, len(order), nodes_per_batch):
-            nodes = order[start : start + nodes_per_batch]
-            yield sampled_scores(model, sampler.blocks(nodes, config.layers), features), used[nodes]
 
-    return model, fit(model, graph, config, one_pass, inputs, [progress] if progress else ())
+class SampledPart(NamedTuple):
+    """A batch: the blocks of its layers, and its ``nodes[n]``."""
+
+    blocks: list[Block]
+    nodes: Tensor
+
+
+@dataclass(frozen=True)
+class SampledParts:
+    """The batches of a training by step (``ml.loading.Batches``)."""
+
+    sampler: NeighbourSampler
+    trained: np.ndarray
+    nodes_per_batch: int
+    config: Config
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-len(self.trained) // self.nodes_per_batch)
+
+    def __call__(self, step: int, process: int, processes: int) -> list[SampledPart]:
+        passed, index = divmod(step, self.steps_per_epoch)
+        order = np.random.default_rng((self.config.seed, 0, passed)).permutation(self.trained)
+        nodes = order[index * self.nodes_per_batch : (index + 1) * self.nodes_per_batch][process::processes]
+        generator = np.random.default_rng((self.config.seed, 1, step, process))
+        return [SampledPart(self.sampler.blocks(nodes, self.config.layers, generator), torch.from_numpy(nodes))]
+
+
+class _SampledNetwork(nn.Module):
+    """Scores and labels of the nodes of a batch."""
+
+    features: Tensor
+    labels: Tensor
+
+    def __init__(self, model: ClusterGCN, features: Tensor, labels: Tensor) -> None:
+        super().__init__()
+        self.model = model
+        self.register_buffer("features", features, persistent=False)
+        self.register_buffer("labels", labels, persistent=False)
+
+    def forward(self, part: SampledPart) -> Rows:
+        return {"scores": sampled_scores(self.model, part.blocks, self.features), "labels": self.labels[part.nodes]}
 
 
 class _Multiply(torch.autograd.Function):

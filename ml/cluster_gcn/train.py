@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -18,12 +18,15 @@ from ml.cluster_gcn.evaluation import full_graph_scores
 from ml.cluster_gcn.memory import peak_mib, reset_peak
 from ml.cluster_gcn.model import ClusterGCN
 from ml.cluster_gcn.normalization import Normalization
-from ml.curves import Curves
+from ml.cluster_gcn.propagation import BatchPropagation, MatrixTensors, Propagation
+from ml.distributed import AllGather, Rows, mean_over_processes
+from ml.files import content_hash
+from ml.harness import Entry, Runtime, Trainer
+from ml.loading import Batches
 from ml.metrics.classification import accuracy, macro_f1, micro_f1
 
+Part = TypeVar("Part")
 Progress = Callable[[dict[str, float]], None]
-Pass = Callable[[], Iterator[tuple[Tensor, np.ndarray]]]
-"""One pass over the training data: for each batch its scores ``[n, classes]``, computed lazily, and ``nodes[n]``."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def train(
     progress: Progress | None = None,
     tensorboard: Path | None = None,
 ) -> tuple[ClusterGCN, list[dict[str, float]]]:
-    """Train on the training nodes, cluster by cluster; keep the first epoch that is best on the validation nodes.
+    """Train on the training nodes, cluster by cluster; keep the last epoch that is best on the validation nodes.
 
     The first layer's P X is computed once on the whole training graph (section 6.2); later layers use the batch only.
     With one cluster, or all clusters in a batch, this is full-batch training. The same seed, device and number of
@@ -80,23 +83,74 @@ def train(
     Raises:
         GraphDataError: the graph is not usable for training (``ml.cluster_gcn.data.check``).
     """
+    task = cluster_task(graph, config, device)
+    return task.model, fit(task, Runtime(device=str(device), tensorboard=tensorboard), progress)
+
+
+def cluster_task(graph: GraphData, config: Config, device: torch.device | str) -> GraphTask[ClusterPart]:
+    """The training of ``train``, ready to start.
+
+    Raises:
+        GraphDataError: the graph is not usable for training.
+    """
     check(graph)
     model, inputs = prepared(graph, config, device)
     used = graph.nodes("train") if config.inductive else np.arange(len(graph.labels))
     adjacency = graph.adjacency[used][:, used] if config.inductive else graph.adjacency
-    features = inputs[used] if config.inductive else inputs
-    propagated = model.propagation(adjacency)(features)
-    batches = ClusterBatches(adjacency, graph.clusters[used], config.clusters_per_batch, config.seed)
-    trained = graph.trained[used]
+    clusters = ClusterBatches(adjacency, graph.clusters[used], config.clusters_per_batch, config.seed)
+    batches = ClusterParts(clusters, graph.trained[used], config)
+    network = _ClusterNetwork(model, graph, inputs, used, model.propagation(adjacency))
+    return GraphTask(network, model, graph, config, batches, len(clusters), inputs)
 
-    def one_pass() -> Iterator[tuple[Tensor, np.ndarray]]:
-        for batch in batches:
-            if trained[batch.nodes].any():
-                nodes = torch.from_numpy(batch.nodes).to(inputs.device)
-                yield model(model.propagation(batch.adjacency), features[nodes], propagated[nodes]), used[batch.nodes]
 
-    with Curves(tensorboard) as curves:
-        return model, fit(model, graph, config, one_pass, inputs, [curves.add, *([progress] if progress else [])])
+class ClusterPart(NamedTuple):
+    """A batch of clusters: its propagation matrix, its ``nodes[n]``, and the places of those whose loss counts."""
+
+    matrix: MatrixTensors
+    nodes: Tensor
+    known: Tensor
+
+
+@dataclass(frozen=True)
+class ClusterParts:
+    """The batches of a training by step (``ml.loading.Batches``).
+
+    With several processes, each computes the whole batch and the loss of a share of its nodes, because every node needs
+    its neighbours.
+    """
+
+    clusters: ClusterBatches
+    trained: np.ndarray
+    config: Config
+
+    def __call__(self, step: int, process: int, processes: int) -> list[ClusterPart]:
+        batch = self.clusters[step]
+        matrix = MatrixTensors.of(batch.adjacency, self.config.normalization, self.config.diagonal_lambda)
+        known = np.flatnonzero(self.trained[batch.nodes])[process::processes]
+        return [ClusterPart(matrix, torch.from_numpy(batch.nodes), torch.from_numpy(known))]
+
+
+class _ClusterNetwork(nn.Module):
+    """Scores and labels of the training nodes of a batch; features are on the device, in the order of ``used``."""
+
+    features: Tensor
+    propagated: Tensor
+    labels: Tensor
+
+    def __init__(
+        self, model: ClusterGCN, graph: GraphData, inputs: Tensor, used: np.ndarray, propagation: Propagation
+    ) -> None:
+        super().__init__()
+        self.model = model
+        features = inputs[torch.from_numpy(used).to(inputs.device)] if len(used) < len(inputs) else inputs
+        self.register_buffer("features", features, persistent=False)
+        self.register_buffer("propagated", propagation(features), persistent=False)
+        self.register_buffer("labels", torch.from_numpy(graph.labels[used]).to(inputs.device), persistent=False)
+
+    def forward(self, part: ClusterPart) -> Rows:
+        propagation = BatchPropagation(part.matrix)
+        scores = self.model(propagation, self.features[part.nodes], self.propagated[part.nodes])
+        return {"scores": scores[part.known], "labels": self.labels[part.nodes[part.known]]}
 
 
 def prepared(graph: GraphData, config: Config, device: torch.device | str) -> tuple[ClusterGCN, Tensor]:
@@ -108,65 +162,97 @@ def prepared(graph: GraphData, config: Config, device: torch.device | str) -> tu
     return model, model.inputs(features)
 
 
-def fit(
-    model: ClusterGCN,
-    graph: GraphData,
-    config: Config,
-    one_pass: Pass,
-    inputs: Tensor,
-    progress: Sequence[Progress] = (),
-) -> list[dict[str, float]]:
-    """Train ``model`` by Adam on any batches; afterwards it has its best epoch and is in evaluation mode.
+class GraphTask(Generic[Part]):
+    """Steps of Adam on batches of nodes, for ``ml.harness.Trainer``.
+
+    Args:
+        network: from a part to the ``scores[n, classes]`` and the ``labels`` of training nodes; it contains ``model``.
+        batches: by step; steps_per_epoch: how many of them are a pass.
+        inputs: ``X[N, F]``, standardised, on the device.
+    """
+
+    max_norm: float | None = None
+
+    def __init__(
+        self,
+        network: nn.Module,
+        model: ClusterGCN,
+        graph: GraphData,
+        config: Config,
+        batches: Batches[Part],
+        steps_per_epoch: int,
+        inputs: Tensor,
+    ) -> None:
+        self.network, self.model, self.graph, self.config = network, model, graph, config
+        self.batches, self.inputs, self.seed = batches, inputs, config.seed
+        self.compiled: Sequence[nn.Module] = ()  # products of sparse matrices are not compiled
+        self.uses_all_parameters = True
+        self.optimiser = torch.optim.AdamW(
+            model.parameters(),
+            config.learning_rate,
+            weight_decay=config.weight_decay,
+            fused=inputs.device.type != "mps",
+        )
+        self.steps, self.steps_per_epoch = config.epochs * steps_per_epoch, steps_per_epoch
+        self.items = int(graph.trained.sum()) // steps_per_epoch
+        self.hyper_parameters = asdict(config)
+        weights = None if graph.multi_label else _class_weights(graph, config.class_weighting)
+        self.weights = weights if weights is None else weights.to(inputs.device)
+        start = [float(tensor.double().sum()) for tensor in model.state_dict().values()]
+        data = (graph.adjacency.data, graph.adjacency.indices, graph.labels, graph.clusters)
+        content = [hashlib.sha256(each.tobytes()).hexdigest() for each in data]
+        self.identity = content_hash((asdict(config), start, content, float(inputs.double().sum())), digits=64)
+
+    def learning_rate_factor(self, step: int) -> float:
+        return 1.0
+
+    def losses(self, rows: Rows, step: int, all_gather: AllGather) -> dict[str, Tensor]:
+        """Mean cross entropy, weighted by class; binary per class if a node may have several. 0 without a node."""
+        scores, labels = rows["scores"], rows["labels"]
+        if self.weights is None:
+            losses = nn.functional.binary_cross_entropy_with_logits(scores, labels.to(scores.dtype), reduction="none")
+            return {"loss": mean_over_processes(losses.mean(1), all_gather)}
+        weights = self.weights[labels]
+        losses = weights * nn.functional.cross_entropy(scores, labels, reduction="none")
+        return {"loss": losses.sum() / all_gather(weights).sum().clamp(min=1e-12)}
+
+    def validate(self) -> Entry:
+        return {
+            **_validation(self.model, self.graph, self.inputs, self.config.block_rows),
+            "peak_memory_mib": peak_mib(self.inputs.device),
+        }
+
+    def score(self, entry: Entry) -> float:
+        return score(entry)
+
+
+def fit(task: GraphTask[Any], runtime: Runtime, progress: Progress | None = None) -> list[dict[str, float]]:
+    """Train; afterwards the model has its best epoch and is in evaluation mode.
 
     Returns:
-        One row per epoch: epoch, loss (mean over training nodes), metrics of the validation nodes from all edges of
-        the graph, seconds (of training, without evaluation), peak_memory_mib. ``progress`` is called with each row.
+        One row per epoch: epoch, loss (mean over the steps), metrics of the validation nodes from all edges of the
+        graph, learning_rate, seconds (of training, without evaluation), items_per_s (nodes), peak_memory_mib.
+        ``progress`` is called with each row.
     """
-    labels = torch.from_numpy(graph.labels).to(inputs.device)
-    trained = torch.from_numpy(graph.trained).to(inputs.device)
-    loss_of = _loss(graph, config, inputs.device)
-    optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate, weight_decay=config.weight_decay)
-    reset_peak(inputs.device)
-    history: list[dict[str, float]] = []
-    best_state = model.state_dict()
-    for epoch in range(1, config.epochs + 1):
-        started = time.perf_counter()
-        model.train()
-        total = 0.0
-        for scores, batch in one_pass():
-            nodes = torch.from_numpy(batch).to(inputs.device)
-            known = trained[nodes]
-            loss = loss_of(scores[known], labels[nodes[known]])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            total += loss.item() * int(known.sum())
-        row = {"epoch": epoch, "loss": total / int(trained.sum())}
-        seconds = time.perf_counter() - started
-        row |= _validation(model, graph, inputs, config.block_rows) | {
-            "seconds": seconds,
-            "peak_memory_mib": peak_mib(inputs.device),
-        }
-        history.append(row)
-        for report in progress:
-            report(row)
-        if chosen_epoch(history) is row:
-            best_state = copy.deepcopy(model.state_dict())
-    model.load_state_dict(best_state)
-    model.eval()
+    reset_peak(task.inputs.device)
+    history = Trainer(runtime, progress).fit(task)
+    task.model.eval()
     return history
 
 
-def chosen_epoch(history: list[dict[str, float]]) -> dict[str, float]:
-    """The first row that is best on validation nodes.
+def chosen_epoch(history: Sequence[Entry]) -> Entry:
+    """The last row that is best by ``score``."""
+    return max(reversed(history), key=score)
 
-    The criterion is the mean of accuracy and macro-F1, so that neither the largest class nor chance in rare classes
-    decides; if a node may have several classes, it is micro-F1. Without validation nodes the last epoch is chosen.
+
+def score(entry: Entry) -> float:
+    """Quality of an epoch on the validation nodes; without validation nodes, its number.
+
+    It is the mean of accuracy and macro-F1, so that neither the largest class nor chance in rare classes decides; if a
+    node may have several classes, it is micro-F1.
     """
-    measured = [name for name in ("accuracy", "macro_f1", "micro_f1") if f"validation_{name}" in history[0]]
-    return max(
-        history, key=lambda row: sum(row[f"validation_{name}"] for name in measured) if measured else row["epoch"]
-    )
+    names = [f"validation_{name}" for name in ("accuracy", "macro_f1", "micro_f1") if f"validation_{name}" in entry]
+    return sum(entry[name] for name in names) / len(names) if names else entry["epoch"]
 
 
 def build(graph: GraphData, config: Config) -> ClusterGCN:
@@ -210,13 +296,6 @@ def _validation(model: ClusterGCN, graph: GraphData, inputs: Tensor, block_rows:
         "validation_accuracy": accuracy(truth, predicted),
         "validation_macro_f1": macro_f1(truth, predicted),
     }
-
-
-def _loss(graph: GraphData, config: Config, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
-    """Mean cross entropy of ``scores[n, classes]``, binary per class if a node may have several classes."""
-    if graph.multi_label:
-        return lambda scores, labels: nn.functional.binary_cross_entropy_with_logits(scores, labels.to(scores.dtype))
-    return nn.CrossEntropyLoss(_class_weights(graph, config.class_weighting).to(device))
 
 
 def _class_weights(graph: GraphData, power: float) -> Tensor:

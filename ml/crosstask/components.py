@@ -7,9 +7,9 @@ components, by default its words, so that "pour juice" helps to find "pour milk"
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -20,7 +20,9 @@ from torch.nn import functional
 from ml.crosstask.dynamic_program import align_steps, uniform_steps
 from ml.crosstask.evaluation import Localisation, Split, localise
 from ml.crosstask.files import CrossTask, Task, TaskVideo, step_mask
-from ml.curves import Curves
+from ml.distributed import AllGather, Rows
+from ml.files import content_hash
+from ml.harness import Entry, Runtime, Trainer
 
 Sharing = Literal["words", "task_words", "steps", "none"]
 
@@ -122,9 +124,9 @@ def train_components(
 
     Args:
         tasks: all tasks of the videos, which share components.
-        progress: called after each epoch with ``epoch``, ``loss`` (mean over the videos) and ``videos``.
+        progress: called after each epoch with its entry (``ml.harness``) and ``videos``.
         tensorboard: folder of the event file (``ml.curves``); None writes none.
-        device: where the model is trained; it stays there. The assignments are made on the CPU.
+        device: where the model is trained; it stays there.
 
     Raises:
         ValueError: no video is usable for training.
@@ -132,42 +134,114 @@ def train_components(
     usable = [video for video in videos if _seconds(data, video) >= len(tasks[video.task_id].steps)]
     if not usable:
         raise ValueError(f"none of {len(videos)} videos has features of one second per step: nothing to train on")
-    torch.manual_seed(config.seed)
-    generator = np.random.default_rng(config.seed)
-    model = ComponentModel(data.features(usable[0]).shape[1], tasks, config.sharing, config.dropout)
-    device = torch.device(device)
-    model.to(device).train()
-    optimiser = torch.optim.Adam(model.parameters(), config.learning_rate)
-    frames = {video: uniform_steps(_seconds(data, video), len(tasks[video.task_id].steps)) for video in usable}
+    trainer = Trainer(Runtime(device=str(device), tensorboard=tensorboard), progress)
+    task = ComponentTask(data, tasks, usable, config, trainer.device)
+    trainer.fit(task)
+    return task.model.eval()
 
-    def pass_over_videos(assign_at_random: bool) -> float:
-        """Assign and learn once per video; the sum of the losses."""
-        total = torch.zeros((), dtype=torch.float32 if device.type == "mps" else torch.float64, device=device)
-        for index in generator.permutation(len(usable)):
-            video = usable[index]
-            rows, outside = (each.to(device) for each in _tensors(data, tasks, video))
-            if assign_at_random:
-                costs = generator.random(outside.shape) + outside.cpu().numpy()
-            else:
-                assigned = _assignment(frames[video], len(rows)).to(device)
-                costs = assignment_gradient(model, rows, video.task_id, assigned, outside, config).cpu().numpy()
-            frames[video] = align_steps([costs])[0]
-            assigned = _assignment(frames[video], len(rows)).to(device)
-            loss = assignment_loss(model(rows, video.task_id), assigned, outside, config.narration_weight)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            total += loss.detach()
-        return float(total)
 
-    with Curves(tensorboard) as curves:
-        for epoch in range(1, config.random_epochs + config.epochs + 1):
-            loss = pass_over_videos(epoch <= config.random_epochs) / len(usable)
-            entry = {"epoch": epoch, "loss": loss, "videos": len(usable)}
-            curves.add(entry)
-            if progress is not None:
-                progress(entry)
-    return model.eval()
+class Part(NamedTuple):
+    """A video of a step: its features ``[seconds, dim]``, and 1 outside the time window of each step ``outside``.
+
+    ``assigned[seconds, steps]`` are random assignments within the windows; None if the model assigns.
+    """
+
+    video: int
+    task_id: str
+    rows: Tensor
+    outside: Tensor
+    assigned: Tensor | None
+
+
+@dataclass(frozen=True)
+class VideoSteps:
+    """The videos of a training by step (``ml.loading.Batches``); each pass has its own order."""
+
+    data: CrossTask
+    tasks: Mapping[str, Task]
+    videos: Sequence[TaskVideo]
+    config: Config
+
+    def __call__(self, step: int, process: int, processes: int) -> list[Part]:
+        if processes > 1:
+            raise ValueError(f"{processes} processes: a step has one video, so train the components in one process")
+        passed, index = divmod(step, len(self.videos))
+        number = int(np.random.default_rng((self.config.seed, 0, passed)).permutation(len(self.videos))[index])
+        video = self.videos[number]
+        rows = torch.from_numpy(self.data.features(video)).float()
+        steps = len(self.tasks[video.task_id].steps)
+        outside = (~step_mask(self.data.constraint(video), len(rows), steps)).astype(np.float32)
+        assigned = None
+        if passed < self.config.random_epochs:
+            costs = np.random.default_rng((self.config.seed, 1, step)).random(outside.shape) + outside
+            assigned = _assignment(align_steps([costs])[0], len(rows))
+        return [Part(number, video.task_id, rows, torch.from_numpy(outside), assigned)]
+
+
+class _Assigning(nn.Module):
+    """Assigns the steps of a video and has the loss; ``placed`` has the latest assignments of all videos."""
+
+    placed: Tensor
+
+    def __init__(self, model: ComponentModel, config: Config, frames: Sequence[NDArray[np.int64]]) -> None:
+        super().__init__()
+        self.model, self.config = model, config
+        self.ends = np.cumsum([0, *map(len, frames)]).tolist()
+        # A buffer is a part of a checkpoint, so a resumed training continues with these assignments.
+        self.register_buffer("placed", torch.from_numpy(np.concatenate(frames)))
+
+    def forward(self, part: Part) -> Rows:
+        own = slice(*self.ends[part.video : part.video + 2])
+        assigned = part.assigned
+        if assigned is None:
+            before = functional.one_hot(self.placed[own], len(part.rows)).T.to(part.rows.dtype)
+            costs = assignment_gradient(self.model, part.rows, part.task_id, before, part.outside, self.config)
+            # Dynamic programming runs on the host, which waits here for the device, once per step.
+            assigned = _assignment(align_steps([costs.cpu().numpy()])[0], len(part.rows)).to(part.rows.device)
+        self.placed[own] = assigned.argmax(0)
+        scores = self.model(part.rows, part.task_id)
+        return {"loss": assignment_loss(scores, assigned, part.outside, self.config.narration_weight)[None]}
+
+
+class ComponentTask:
+    """Steps of one video each, for ``ml.harness.Trainer``."""
+
+    max_norm: float | None = None
+    uses_all_parameters = True
+    items = 1
+
+    def __init__(
+        self,
+        data: CrossTask,
+        tasks: Mapping[str, Task],
+        videos: Sequence[TaskVideo],
+        config: Config,
+        device: torch.device,
+    ) -> None:
+        self.config, self.seed, self.videos = config, config.seed, len(videos)
+        self.batches = VideoSteps(data, tasks, videos, config)
+        torch.manual_seed(config.seed)
+        self.model = ComponentModel(data.features(videos[0]).shape[1], tasks, config.sharing, config.dropout)
+        frames = [uniform_steps(_seconds(data, video), len(tasks[video.task_id].steps)) for video in videos]
+        self.network: nn.Module = _Assigning(self.model, config, frames).to(device)
+        self.compiled: Sequence[nn.Module] = ()  # one small product per step
+        self.optimiser = torch.optim.Adam(self.model.parameters(), config.learning_rate, fused=device.type != "mps")
+        self.steps_per_epoch = len(videos)
+        self.steps = (config.random_epochs + config.epochs) * len(videos)
+        self.hyper_parameters = asdict(config)
+        self.identity = content_hash((asdict(config), tasks, videos, [len(each) for each in frames]), digits=64)
+
+    def learning_rate_factor(self, step: int) -> float:
+        return 1.0
+
+    def losses(self, rows: Rows, step: int, all_gather: AllGather) -> dict[str, Tensor]:
+        return {"loss": rows["loss"].sum()}
+
+    def validate(self) -> Entry:
+        return {"videos": float(self.videos)}
+
+    def score(self, entry: Entry) -> float:
+        return entry["epoch"]
 
 
 @torch.inference_mode()
@@ -213,13 +287,6 @@ def _components(task: Task, step: str, sharing: Sharing) -> list[str]:
 
 def _seconds(data: CrossTask, video: TaskVideo) -> int:
     return len(data.features(video)) if data.has_features(video) else 0
-
-
-def _tensors(data: CrossTask, tasks: Mapping[str, Task], video: TaskVideo) -> tuple[Tensor, Tensor]:
-    """Features ``[seconds, dim]``, and 1 outside the time window of each step ``[seconds, steps]``."""
-    rows = torch.from_numpy(data.features(video)).float()
-    allowed = step_mask(data.constraint(video), len(rows), len(tasks[video.task_id].steps))
-    return rows, torch.from_numpy(~allowed).float()
 
 
 def _assignment(frames: NDArray[np.int64], seconds: int) -> Tensor:

@@ -13,7 +13,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ml.hero.attention import Groups
+from ml.hero.attention import Packing
 from ml.hero.batch import AlignedVideo, HeroBatch, collate
 from ml.hero.config import HeroConfig
 from ml.hero.cross_modal import CrossModalTransformer
@@ -28,15 +28,15 @@ class FlatEncoder(CrossModalTransformer):
 
         Frames are numbered through their video, and so are the tokens of its subtitles.
         """
-        frames = self.embed_frames(self.mask.apply_mask(batch.frames, masked), batch.frame_places)
+        frames = self.embed_frames(self.mask.apply_mask(batch.features(), masked), batch.frame_places)
         starts = torch.searchsorted(batch.token_videos, batch.token_videos)
         text = self.embed_text(batch.tokens, torch.arange(len(starts), device=starts.device) - starts)
         appended = self.embed_text(batch.appended, batch.appended_positions)
         rows = torch.arange(len(batch.lengths), device=starts.device)
         of_frames = rows.repeat_interleave(batch.lengths)
         of_appended = _of_appended(batch, of_frames)
-        order, groups = by_sequence(torch.cat([of_frames, batch.token_videos, of_appended]))
-        stream = self.encoder(torch.cat([frames, text, appended])[order], groups)
+        order, packing = by_sequence(torch.cat([of_frames, batch.token_videos, of_appended]))
+        stream = self.encoder(torch.cat([frames, text, appended])[order], packing)
         whole = torch.empty_like(stream).index_copy(0, order, stream)
         return whole[: len(frames)], whole[len(frames) : len(frames) + len(text)]
 
@@ -77,10 +77,10 @@ class SubtitleEncoder(CrossModalTransformer):
 
     def forward(self, batch: HeroBatch, masked: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Text vectors of the matched frames ``[matched, hidden]``, and vectors of the tokens ``[tokens, hidden]``."""
-        of_rows = _sequence_of_rows(batch.order, batch.groups)
+        of_rows = _sequence_of_rows(batch.order, batch.packing)
         of_frames, of_tokens = of_rows[: len(batch.matched)], of_rows[len(batch.matched) :]
-        order, groups = by_sequence(of_tokens)
-        stream = self.encoder(self.embed_text(batch.tokens, batch.token_positions)[order], groups)
+        order, packing = by_sequence(of_tokens)
+        stream = self.encoder(self.embed_text(batch.tokens, batch.token_positions)[order], packing)
         text = torch.empty_like(stream).index_copy(0, order, stream)
         counts = torch.bincount(of_tokens)[:, None]
         said = text.new_zeros(len(counts), text.shape[1]).index_add(0, of_tokens, text) / counts
@@ -96,24 +96,23 @@ class HierarchicalTransformer(Hero):
     cross_modal_type = SubtitleEncoder
 
 
-def by_sequence(sequences: Tensor) -> tuple[Tensor, Groups]:
-    """Order and groups that pack elements by the sequence that each belongs to ``[elements]``, shortest first."""
+def by_sequence(sequences: Tensor) -> tuple[Tensor, Packing]:
+    """Order and packing of elements by the sequence that each belongs to ``[elements]``, shortest first."""
     _, own, lengths = sequences.unique(return_inverse=True, return_counts=True)
     order = (lengths[own] * len(lengths) + own).argsort(stable=True)
-    sizes, counts = lengths.unique(return_counts=True)
-    return order, tuple(zip(counts.tolist(), sizes.tolist(), strict=True))
+    return order, Packing(lengths.sort().values, int(lengths.max()))
 
 
-def _sequence_of_rows(order: Tensor, groups: Groups) -> Tensor:
+def _sequence_of_rows(order: Tensor, packing: Packing) -> Tensor:
     """Number of the packed sequence that contains each row."""
-    sizes = torch.tensor([size for count, size in groups for _ in range(count)], device=order.device)
-    numbers = torch.arange(len(sizes), device=order.device).repeat_interleave(sizes)
-    return torch.empty_like(order).index_copy(0, order, numbers)
+    numbers = torch.arange(len(packing.lengths), device=order.device)
+    of_rows = numbers.repeat_interleave(packing.lengths, output_size=len(order))
+    return torch.empty_like(order).index_copy(0, order, of_rows)
 
 
 def _of_appended(batch: HeroBatch, of_frames: Tensor) -> Tensor:
     """Video of each appended token: that of the frames in its sequence of the temporal transformer."""
-    of_rows = _sequence_of_rows(batch.video_order, batch.video_groups)
+    of_rows = _sequence_of_rows(batch.video_order, batch.video_packing)
     frames = len(of_frames)
     of_sequence = torch.empty_like(batch.lengths).index_copy(0, of_rows[:frames], of_frames)
     return of_sequence[of_rows[frames:]]

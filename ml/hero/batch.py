@@ -9,7 +9,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ml.hero.attention import Groups
+from ml.hero.attention import Packing
 from ml.hero.config import HeroConfig
 from ml.hero.video import Subtitle, Video
 
@@ -64,7 +64,7 @@ class Texts(NamedTuple):
 
     tokens: Tensor
     positions: Tensor
-    groups: Groups
+    packing: Packing
     places: Tensor
 
 
@@ -76,11 +76,13 @@ class HeroBatch(NamedTuple):
     """
 
     frames: Tensor
-    """Features ``[frames of all videos, dim]``."""
+    """Features ``[frames of all videos, dim]``, in the precision in which they are stored."""
     frame_places: Tensor
     """Place of each frame in its video ``[frames]``."""
     lengths: Tensor
     """Frames of each video ``[videos]``."""
+    longest: int
+    """The greatest of them."""
     matched: Tensor
     """Rows of ``frames`` that are in a passage ``[matched]``; each at most once."""
     matched_positions: Tensor
@@ -92,12 +94,17 @@ class HeroBatch(NamedTuple):
     token_videos: Tensor
     """Row of their video ``[tokens]``."""
     order: Tensor
-    groups: Groups
+    packing: Packing
     appended: Tensor
     """Tokens that follow a video's frames in the temporal transformer ``[appended]``, as in question answering."""
     appended_positions: Tensor
     video_order: Tensor
-    video_groups: Groups
+    video_packing: Packing
+
+    def features(self, rows: Tensor | None = None) -> Tensor:
+        """``frames`` or some rows of them, in float32 at least: they are widened where the model is."""
+        chosen = self.frames if rows is None else self.frames[rows]
+        return chosen.to(torch.promote_types(chosen.dtype, torch.float32))
 
 
 def align(
@@ -183,74 +190,90 @@ def collate(
         lead: the token before each passage's text; ``</s>``, except in masked language modelling.
         appended: tokens that follow the frames of each video in the temporal transformer.
     """
-    counts = [len(video.features) for video in videos]
-    firsts = np.cumsum([0, *counts])
-    matched: list[int] = []
-    matched_positions: list[int] = []
-    tokens: list[int] = []
-    positions: list[int] = []
-    token_videos: list[int] = []
-    spans: list[tuple[range, range]] = []
-    for row, (video, first) in enumerate(zip(videos, firsts.tolist(), strict=False)):
-        for passage in video.passages:
-            frames, text = len(matched), len(tokens)
-            matched += [first + frame for frame in passage.frames]
-            matched_positions += range(len(passage.frames))
-            tokens += [lead, *passage.tokens]
-            positions += range(1 + len(passage.tokens))
-            token_videos += [row] * (1 + len(passage.tokens))
-            spans.append((range(frames, len(matched)), range(text, len(tokens))))
-    order, groups, _ = pack([[*own, *(len(matched) + token for token in text)] for own, text in spans])
+    counts = np.array([len(video.features) for video in videos])
+    passages = [passage for video in videos for passage in video.passages]
+    of_video = np.repeat(np.arange(len(videos)), [len(video.passages) for video in videos])
+    own_frames = np.array([len(passage.frames) for passage in passages], np.int64)
+    own_tokens = np.array([1 + len(passage.tokens) for passage in passages], np.int64)
+    frames = _flat(passage.frames for passage in passages)
+    matched = frames + np.repeat((counts.cumsum() - counts)[of_video], own_frames)
+    token_positions = places_within(own_tokens)
+    tokens = np.full(len(token_positions), lead)
+    tokens[token_positions > 0] = _flat(passage.tokens for passage in passages)
+    order, packing = _interleaved(own_frames, own_tokens)
     following = appended or [()] * len(videos)
-    ends = np.cumsum([firsts[-1], *map(len, following)]).tolist()
-    rows = [
-        [*range(first, first + count), *range(start, start + len(text))]
-        for first, count, start, text in zip(firsts.tolist(), counts, ends, following, strict=False)
-    ]
-    video_order, video_groups, _ = pack(rows)
+    appended_counts = np.array([len(text) for text in following], np.int64)
+    video_order, video_packing = _interleaved(counts, appended_counts)
     return HeroBatch(
-        frames=torch.from_numpy(np.concatenate([video.features for video in videos])).float(),
-        frame_places=_indices(place for count in counts for place in range(count)),
-        lengths=_indices(counts),
-        matched=_indices(matched),
-        matched_positions=_indices(matched_positions),
-        tokens=_indices(tokens),
-        token_positions=_indices(positions),
-        token_videos=_indices(token_videos),
+        frames=torch.from_numpy(np.concatenate([video.features for video in videos])),
+        frame_places=torch.from_numpy(places_within(counts)),
+        lengths=torch.from_numpy(counts),
+        longest=int(counts.max()),
+        matched=torch.from_numpy(matched),
+        matched_positions=torch.from_numpy(places_within(own_frames)),
+        tokens=torch.from_numpy(tokens),
+        token_positions=torch.from_numpy(token_positions),
+        token_videos=torch.from_numpy(np.repeat(of_video, own_tokens)),
         order=order,
-        groups=groups,
-        appended=_indices(token for text in following for token in text),
-        appended_positions=_indices(place for text in following for place in range(len(text))),
+        packing=packing,
+        appended=torch.from_numpy(_flat(following)),
+        appended_positions=torch.from_numpy(places_within(appended_counts)),
         video_order=video_order,
-        video_groups=video_groups,
+        video_packing=video_packing,
     )
 
 
 def collate_texts(texts: Sequence[Sequence[int]], lead: int = BEGIN) -> Texts:
     """Pack texts, each after the token ``lead``."""
-    whole = [[lead, *text] for text in texts]
-    order, groups, places = pack([[number] for number in range(len(whole))], [len(text) for text in whole])
-    sorted_texts = [whole[number] for number in order.tolist()]
+    lengths = np.array([1 + len(text) for text in texts], np.int64)
+    shortest_first = np.argsort(lengths, kind="stable")
+    packed = lengths[shortest_first]
+    positions = places_within(packed)
+    tokens = np.full(len(positions), lead)
+    tokens[positions > 0] = _flat(texts[number] for number in shortest_first.tolist())
+    places = np.empty(len(texts), np.int64)
+    places[shortest_first] = np.arange(len(texts))
     return Texts(
-        tokens=_indices(token for text in sorted_texts for token in text),
-        positions=_indices(place for text in sorted_texts for place in range(len(text))),
-        groups=groups,
-        places=places,
+        tokens=torch.from_numpy(tokens),
+        positions=torch.from_numpy(positions),
+        packing=packing_of(packed),
+        places=torch.from_numpy(places),
     )
 
 
-def pack(sequences: Sequence[Sequence[int]], lengths: Sequence[int] | None = None) -> tuple[Tensor, Groups, Tensor]:
-    """Sequences shortest first: their elements, the groups of equal length, and the new position of each sequence.
+def _interleaved(first: NDArray[np.int64], second: NDArray[np.int64]) -> tuple[Tensor, Packing]:
+    """Sequences of which each has elements of one array, then elements of another that follows it, shortest first.
 
     Args:
-        lengths: lengths to sort by; None for the numbers of elements.
+        first, second: how many elements of each array a sequence has; the arrays have them in the sequences' order.
+
+    Returns:
+        The numbers of the elements in the order of the packed sequences, and their packing.
     """
-    sizes = lengths if lengths is not None else [len(sequence) for sequence in sequences]
-    by_length = sorted((number for number, size in enumerate(sizes) if size), key=lambda number: sizes[number])
-    groups = tuple((len(list(group)), size) for size, group in groupby(sizes[number] for number in by_length))
-    places = torch.full((len(sequences),), -1)
-    places[by_length] = torch.arange(len(by_length))
-    return _indices(element for number in by_length for element in sequences[number]), groups, places
+    lengths = first + second
+    by_length = np.argsort(lengths, kind="stable")
+    by_length = by_length[np.count_nonzero(lengths == 0) :]
+    packed = lengths[by_length]
+    places = places_within(packed)
+    of_first = np.repeat(first[by_length], packed)
+    starts = np.repeat((first.cumsum() - first)[by_length], packed)
+    second_starts = np.repeat((first.sum() + second.cumsum() - second)[by_length], packed)
+    order = np.where(places < of_first, starts + places, second_starts + places - of_first)
+    return torch.from_numpy(order), packing_of(packed)
+
+
+def packing_of(lengths: NDArray[np.int64]) -> Packing:
+    """The packing of sequences with these lengths, ascending."""
+    return Packing(torch.from_numpy(lengths), int(lengths[-1]) if len(lengths) else 0)
+
+
+def places_within(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """0, 1, 2, ... for each sequence in a row, ``[sum of lengths]``."""
+    return np.arange(lengths.sum()) - np.repeat(lengths.cumsum() - lengths, lengths)
+
+
+def _flat(sequences: Iterable[Iterable[int]]) -> NDArray[np.int64]:
+    return np.fromiter(chain.from_iterable(sequences), np.int64)
 
 
 def key_of(thing: str | Sequence[int]) -> int:
@@ -258,13 +281,14 @@ def key_of(thing: str | Sequence[int]) -> int:
     return int.from_bytes(hashlib.blake2b(repr(thing).encode(), digest_size=8).digest(), signed=True)
 
 
-def _indices(values: Iterable[int]) -> Tensor:
-    return torch.tensor(list(values), dtype=torch.int64)
+def padded(rows: Tensor, lengths: Tensor, longest: int) -> tuple[Tensor, Tensor]:
+    """Packed rows ``[all, ...]`` as ``[sequences, longest, ...]``, and the mask that is true where there is a row.
 
-
-def padded(rows: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Packed rows ``[all, ...]`` as ``[sequences, longest, ...]``, and the mask that is true where there is a row."""
-    longest = int(lengths.max())
+    Args:
+        lengths: of the sequences; longest: the greatest of them or more.
+    """
     mask = torch.arange(longest, device=rows.device) < lengths[:, None]
-    whole = rows.new_zeros(len(lengths), longest, *rows.shape[1:])
-    return whole.masked_scatter(mask.view(*mask.shape, *[1] * (rows.dim() - 1)).expand_as(whole), rows), mask
+    starts = torch.arange(len(lengths), device=rows.device) * longest - (lengths.cumsum(0) - lengths)
+    places = torch.arange(len(rows), device=rows.device) + starts.repeat_interleave(lengths, output_size=len(rows))
+    whole = rows.new_zeros(len(lengths) * longest, *rows.shape[1:]).index_copy(0, places, rows)
+    return whole.unflatten(0, (len(lengths), longest)), mask

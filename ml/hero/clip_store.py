@@ -83,9 +83,17 @@ class StoredClips:
         return len(self.places)
 
     def __getitem__(self, number: int, /) -> Video:
-        place = self.places[number]
-        batch = self._arrays[place.shard].take([place.row]).to_batches()[0]
-        return tokenised(_clip(batch, 0), self.encode)
+        return self.take([number])[0]
+
+    def take(self, numbers: Sequence[int], /) -> list[Video]:
+        """The clips with these numbers, in their order; each array is read once."""
+        found: dict[int, Video] = {}
+        for shard in {self.places[number].shard for number in numbers}:
+            own = sorted({number for number in numbers if self.places[number].shard == shard})
+            rows = self._arrays[shard].take([self.places[number].row for number in own]).to_batches()
+            clips = (_clip(batch, row) for batch in rows for row in range(len(batch)))
+            found |= {number: tokenised(clip, self.encode) for number, clip in zip(own, clips, strict=True)}
+        return [found[number] for number in numbers]
 
     @property
     def dim(self) -> int:

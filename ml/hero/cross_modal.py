@@ -66,14 +66,14 @@ class CrossModalTransformer(nn.Module):
             masked: true for frames whose features are hidden ``[frames]``.
         """
         hidden_frames = None if masked is None else masked[batch.matched]
-        features = self.mask.apply_mask(batch.frames[batch.matched], hidden_frames)
+        features = self.mask.apply_mask(batch.features(batch.matched), hidden_frames)
         frames = self.embed_frames(features, batch.matched_positions)
         text = self.embed_text(batch.tokens, batch.token_positions)
-        stream = self.encoder(torch.cat([frames, text])[batch.order], batch.groups)
+        stream = self.encoder(torch.cat([frames, text])[batch.order], batch.packing)
         both = torch.empty_like(stream).index_copy(0, batch.order, stream)
         return both[: len(frames)], both[len(frames) :]
 
     def encode_texts(self, texts: Texts) -> Tensor:
         """Vectors of the tokens of texts without frames ``[tokens, hidden]``, packed like ``texts``."""
-        embedded: Tensor = self.encoder(self.embed_text(texts.tokens, texts.positions), texts.groups)
+        embedded: Tensor = self.encoder(self.embed_text(texts.tokens, texts.positions), texts.packing)
         return embedded

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from ml.distributed import AllGather, Rows
@@ -15,6 +14,7 @@ from ml.hero.batch import HeroBatch, Texts, padded
 from ml.hero.model import Hero
 from ml.hero.moment_head import span_losses
 from ml.hero.ranking import LossSettings, QueryBatch, VideoBatch, ranking_losses
+from ml.training import in_full_precision
 
 
 class Pairs(NamedTuple):
@@ -54,8 +54,8 @@ def rows(model: Hero, pairs: Pairs, with_spans: bool) -> Rows:
         "videos": pairs.videos,
     }
     if with_spans:
-        whole, mask = padded(frames, pairs.batch.lengths)
-        with torch.autocast(frames.device.type, enabled=False):
+        whole, mask = padded(frames, pairs.batch.lengths, pairs.batch.longest)
+        with in_full_precision(frames.device):
             start, end = model.moments(queries, whole[pairs.of_video], mask[pairs.of_video])
             given["spans"] = span_losses(start, end, pairs.first, pairs.last)
     return given
@@ -71,9 +71,7 @@ def losses(given: Rows, all_gather: AllGather, settings: LossSettings, step: int
         all_gather(given[n]) for n in names
     )
     batch = QueryBatch(queries, query_items, query_videos, sentences)
-    wrong_videos, wrong_queries = ranking_losses(
-        batch, VideoBatch(*padded(frames, lengths), items, videos), settings, step
-    )
+    wrong_videos, wrong_queries = ranking_losses(batch, VideoBatch(frames, lengths, items, videos), settings, step)
     found = {"videos": wrong_videos, "queries": wrong_queries}
     loss = settings.videos * wrong_videos + settings.queries * wrong_queries
     if "spans" in given:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ml.hero.attention import Encoder
 from ml.hero.batch import AlignedVideo, HeroBatch, Passage, Texts, collate, padded
 from ml.hero.config import HeroConfig
 from ml.hero.cross_modal import CrossModalTransformer
@@ -80,7 +81,7 @@ class Hero(Pretrained):
         Args:
             masked: frames whose features are hidden ``[frames]``.
         """
-        own = self.frame_transform(self.temporal.mask.apply_mask(batch.frames, masked))
+        own = self.frame_transform(self.temporal.mask.apply_mask(batch.features(), masked))
         said, _ = self.cross_modal(batch, masked)
         return torch.index_add(own, 0, batch.matched, said.to(own.dtype))
 
@@ -100,7 +101,7 @@ class Hero(Pretrained):
 
     def encode(self, batch: HeroBatch) -> tuple[Tensor, Tensor]:
         """Contextual embeddings ``[videos, frames, hidden]``, and the mask that is true where there is a frame."""
-        return padded(self.contextual(batch), batch.lengths)
+        return padded(self.contextual(batch), batch.lengths, batch.longest)
 
     @staticmethod
     def with_texts(videos: Sequence[AlignedVideo], texts: Sequence[Sequence[int]]) -> HeroBatch:
@@ -115,6 +116,11 @@ class Hero(Pretrained):
         """One vector per text ``[texts, hidden]``, in the order in which the texts were collated."""
         queries: Tensor = self.query_encoder(self.cross_modal.encode_texts(texts), texts)
         return queries
+
+
+def encoders(network: nn.Module) -> list[nn.Module]:
+    """The stacks of layers in a network, which have most of its work."""
+    return [module for module in network.modules() if isinstance(module, Encoder)]
 
 
 def initialise(module: nn.Module) -> None:

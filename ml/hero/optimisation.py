@@ -41,6 +41,7 @@ def adamw(
         ],
         betas=(0.9, 0.98),
         eps=1e-6,
+        fused=True,
     )
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ml.hero.attention import SelfAttention, group_views
+from ml.hero.attention import SelfAttention
 from ml.hero.batch import Texts
 from ml.hero.config import HeroConfig
 
@@ -29,6 +29,14 @@ class QueryEncoder(nn.Module):
         """``tokens[tokens, hidden]``, packed like ``texts``, to ``[texts, hidden]`` in the order of the given texts."""
         projected = functional.relu(self.project(self.dropout(self.input_norm(tokens))))
         stream = self.dropout(self.norm(projected + self.positions(texts.positions)))
-        stream = self.attention(stream, texts.groups)
-        pooled = [(self.weigh(group).softmax(1) * group).sum(1) for group in group_views(stream, texts.groups)]
-        return torch.cat(pooled)[texts.places]
+        stream = self.attention(stream, texts.packing)
+        lengths = texts.packing.lengths
+        of_text = torch.repeat_interleave(lengths, output_size=len(stream))
+        scores = self.weigh(stream)
+        scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
+        most = torch.segment_reduce(scores.detach(), "max", lengths=lengths, axis=0, unsafe=True)
+        weights = (scores - most[of_text]).exp()
+        total = weights.new_zeros(len(lengths), 1).index_add(0, of_text, weights)
+        weighted = weights / total[of_text] * stream
+        pooled = weighted.new_zeros(len(lengths), stream.shape[1]).index_add(0, of_text, weighted)
+        return pooled[texts.places]

@@ -1,7 +1,6 @@
 """Ranking losses between queries and videos (HERO section 3.2, VSM), which pre-training and moment retrieval share.
 
-Shapes: ``queries[queries, hidden]``, ``frames[videos, frames, hidden]``, ``mask[videos, frames]`` true where there is a
-frame.
+Shapes: ``queries[queries, hidden]``, ``frames[frames, hidden]`` of all videos in a row, ``lengths[videos]``.
 """
 
 from __future__ import annotations
@@ -12,8 +11,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 from torch.nn import functional
-
-from ml.hero.moment_head import PADDING
 
 
 @dataclass(frozen=True)
@@ -35,10 +32,11 @@ class LossSettings:
     keep_false_negatives: bool = False
 
 
-def video_scores(queries: Tensor, frames: Tensor, mask: Tensor) -> Tensor:
+def video_scores(queries: Tensor, frames: Tensor, lengths: Tensor) -> Tensor:
     """``S(q, V) = max_t cos(q, h_t)`` as ``[queries, videos]``."""
-    cosines = torch.einsum("qh,vfh->qvf", functional.normalize(queries, dim=-1), functional.normalize(frames, dim=-1))
-    return cosines.masked_fill(~mask, PADDING).amax(-1)
+    cosines = functional.normalize(frames, dim=-1) @ functional.normalize(queries, dim=-1).T
+    # Without "unsafe" torch reads the lengths, for which the host would wait.
+    return torch.segment_reduce(cosines, "max", lengths=lengths, axis=0, unsafe=True).T
 
 
 class QueryBatch(NamedTuple):
@@ -51,10 +49,10 @@ class QueryBatch(NamedTuple):
 
 
 class VideoBatch(NamedTuple):
-    """Frames and mask of a batch's videos, each with its number in the batch and its key."""
+    """Frames of a batch's videos in a row, how many each has, its number in the batch and its key."""
 
     frames: Tensor
-    mask: Tensor
+    lengths: Tensor
     items: Tensor
     videos: Tensor
 
@@ -64,7 +62,7 @@ def ranking_losses(texts: QueryBatch, videos: VideoBatch, settings: LossSettings
 
     A video and its other queries are not negatives of each other. With a single video there is no negative: 0.
     """
-    scores = video_scores(texts.queries, videos.frames, videos.mask)
+    scores = video_scores(texts.queries, videos.frames, videos.lengths)
     own = (texts.items[:, None] == videos.items).long().argmax(1)
     positive = scores.gather(1, own[:, None])
     foreign = wrong_pairs(texts, videos, settings.keep_false_negatives)

@@ -41,5 +41,5 @@ class TemporalTransformer(nn.Module):
             appended: embedded tokens that follow each video's frames ``[appended, hidden]``.
         """
         embedded = self.dropout(self.norm(frames + self.positions(batch.frame_places)))
-        stream = self.encoder(torch.cat([embedded, appended])[batch.video_order], batch.video_groups)
+        stream = self.encoder(torch.cat([embedded, appended])[batch.video_order], batch.video_packing)
         return torch.empty_like(stream).index_copy(0, batch.video_order, stream)[: len(frames)]

@@ -22,33 +22,34 @@ def max_margin_ranking_loss(
         margin: δ.
         intra_video_share: h.
     """
-    return ranking_loss_of_rows(scores, scores.diagonal(), 0, video_of_pair, margin, intra_video_share)
+    own, videos = scores.diagonal(), len(video_of_pair.unique())
+    same = video_of_pair[:, None] == video_of_pair[None, :]
+    return ranking_loss_of_rows(scores, own, own, same, videos, margin, intra_video_share)
 
 
 def ranking_loss_of_rows(
     scores: torch.Tensor,
     own: torch.Tensor,
-    first: int,
-    video_of_pair: torch.Tensor,
+    all_own: torch.Tensor,
+    same: torch.Tensor,
+    videos: int,
     margin: float,
     intra_video_share: float,
 ) -> torch.Tensor:
     """The part of some captions in the loss; the parts of all captions add up to the loss.
 
     Args:
-        scores: ``x[rows, n]`` of the captions ``first … first + rows`` with all clips.
-        own: ``x_ii[n]`` of all pairs.
-        first: number of the first of these captions.
-        video_of_pair, margin, intra_video_share: as for ``max_margin_ranking_loss``, of all pairs.
+        scores: ``x[rows, n]`` of these captions with all clips.
+        own: ``x_ii[rows]`` of these captions; all_own: ``x_jj[n]`` of all pairs.
+        same: whether a caption and a clip are of one video ``[rows, n]``.
+        videos: number of videos of all pairs.
+        margin, intra_video_share: as for ``max_margin_ranking_loss``.
     """
-    rows = slice(first, first + len(scores))
-    cost = functional.relu(margin + scores - own[rows, None]) + functional.relu(margin + scores - own[None, :])
-    pairs, videos = len(video_of_pair), len(video_of_pair.unique())
+    cost = functional.relu(margin + scores - own[:, None]) + functional.relu(margin + scores - all_own[None, :])
+    pairs = scores.shape[1]
     if 1 < videos < pairs:
-        same = video_of_pair[rows, None] == video_of_pair[None, :]
-        intra = scores.new_tensor(videos * intra_video_share)
-        inter = scores.new_tensor(videos * (1 - intra_video_share) / (videos - 1))
-        cost = cost * torch.where(same, intra, inter)
+        intra, inter = videos * intra_video_share, videos * (1 - intra_video_share) / (videos - 1)
+        cost = cost * torch.where(same, scores.new_full((), intra), scores.new_full((), inter))
     return cost.sum() / pairs**2
 
 

@@ -49,12 +49,14 @@ class SentenceEncoder(nn.Module):
             hidden = hidden * words.any(-1, keepdim=True)
         return hidden.amax(1)
 
-    def of_ids(self, ids: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
-        """The same for ``ids[n, words]`` of word vectors ``table[1 + words, word_dim]``: ``[n, sentence_dim]``.
+    def of_distinct(self, distinct: torch.Tensor, slots: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
+        """The same for captions of the words ``distinct[d]`` of ``table[1 + words, word_dim]``: ``[n, sentence_dim]``.
 
         Most words of a batch occur many times, so each distinct word is multiplied once.
+
+        Args:
+            distinct: rows of the table, 0 for no word; slots: places in ``distinct``, ``[n, words]``.
         """
-        distinct, slots = ids.unique(return_inverse=True)
         hidden = functional.relu(self.word(table[distinct]))
         if self.mask_padding:
             hidden = hidden * (distinct > 0)[:, None]
@@ -115,7 +117,12 @@ class JointEmbedding(Pretrained):
 
     def encode_ids(self, ids: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
         """``encode_text(table[ids])``, faster; ``ids[captions, words]``, 0 for no word."""
-        return self.text(self.sentence.of_ids(ids, table))
+        distinct, slots = ids.unique(return_inverse=True)
+        return self.encode_distinct(distinct, slots, table)
+
+    def encode_distinct(self, distinct: torch.Tensor, slots: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
+        """``encode_text(table[distinct[slots]])``, faster and without waiting for the device."""
+        return self.text(self.sentence.of_distinct(distinct, slots, table))
 
     def forward(self, video: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
         """``scores[text, video]`` of all captions with all clips."""

@@ -5,27 +5,25 @@ See ``ml.harness`` for the loop and ``ml.joint_embedding.job`` for trainings as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ml.distributed import gather
+from ml.distributed import AllGather, Rows
 from ml.files import content_hash
-from ml.harness import Entry, Runtime, fit
+from ml.harness import Entry, Runtime, Trainer
 from ml.joint_embedding.loss import mil_nce_loss, ranking_loss_of_rows
 from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.pairs import PairSource, nearest_captions, spread_pairs
 from ml.metrics.retrieval import ranks, retrieval_metrics
 from ml.text.word_vectors import WordVectors
-from ml.training import pick_device, read_model_folder, seed_everything
+from ml.training import read_model_folder, seed_everything
 
 History = list[dict[str, float]]
 
@@ -60,13 +58,64 @@ class Config:
     chunk_pairs: int | None = None
 
 
-Batch = tuple[Tensor, Tensor, Tensor, int]
-"""Clips ``[n, video_dim]`` and word ids ``[n · candidates, words]`` of a process, the video of each pair of the whole
-batch, and the number of pairs before those of this process."""
+class Part(NamedTuple):
+    """Pairs that are in the network at once: clips ``[n, video_dim]`` and their captions.
+
+    The words of the captions are ``distinct[d]``, rows of the word vectors, and ``slots[n · candidates, words]`` are
+    places in ``distinct``. ``videos[n]`` are the numbers of the pairs' videos in the batch of all processes.
+    """
+
+    clips: Tensor
+    distinct: Tensor
+    slots: Tensor
+    videos: Tensor
+
+
+@dataclass(frozen=True)
+class PairBatches:
+    """The batches of a training by step (``ml.loading.Batches``): B videos × K pairs."""
+
+    pairs: PairSource
+    config: Config
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-len(self.pairs) // self.config.videos_per_batch)
+
+    def __call__(self, step: int, process: int, processes: int) -> list[Part]:
+        config, seed = self.config, self.config.seed
+        epoch, index = divmod(step, self.steps_per_epoch)
+        order = np.random.default_rng((seed, 0, epoch)).permutation(len(self.pairs))
+        # Batches of nearly equal size: no video is dropped, and the last batch is not a small remainder.
+        videos = np.array_split(order, self.steps_per_epoch)[index]
+        first, counts = self.pairs.offsets[videos], self.pairs.offsets[videos + 1] - self.pairs.offsets[videos]
+        draws = np.random.default_rng((seed, 1, step)).random((len(videos), config.pairs_per_video))
+        rows = first[:, None] + (draws * counts[:, None]).astype(np.int64)
+        share = np.array_split(np.arange(len(videos)), processes)[process]
+        own = rows[share].reshape(-1)
+        clips, ids = self.pairs.take(own)
+        if config.objective == "mil_nce":
+            begin, end = (np.repeat(each[share], config.pairs_per_video) for each in (first, first + counts))
+            ids = self.pairs.take(nearest_captions(own, begin, end, config.candidates).reshape(-1))[1]
+        return _parts(clips, ids, np.repeat(share, config.pairs_per_video), config.chunk_pairs)
+
+
+def _parts(
+    clips: NDArray[np.floating], ids: NDArray[np.int64], videos: NDArray[np.int64], size: int | None
+) -> list[Part]:
+    """Parts of at most ``size`` pairs; one empty part without a pair."""
+    bag, size = len(ids) // max(len(clips), 1), size or max(len(clips), 1)
+    parts = []
+    for first in range(0, max(len(clips), 1), size):
+        distinct, slots = np.unique(ids[first * bag : (first + size) * bag], return_inverse=True)
+        own = slice(first, first + size)
+        arrays = clips[own], distinct, slots.reshape(-1, ids.shape[1]), videos[own]
+        parts.append(Part(*map(torch.from_numpy, arrays)))
+    return parts
 
 
 class _Encoders(nn.Module):
-    """Both encoders in one call: clips ``[n, video_dim]`` and word ids ``[m, words]`` to their embeddings."""
+    """Both encoders in one call: a part to the embeddings ``video`` and ``text``."""
 
     table: Tensor
 
@@ -75,12 +124,16 @@ class _Encoders(nn.Module):
         self.model = model
         self.register_buffer("table", torch.from_numpy(words.padded), persistent=False)
 
-    def forward(self, clips: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
-        return self.model.encode_video(clips).float(), self.model.encode_ids(ids, self.table).float()
+    def forward(self, part: Part) -> Rows:
+        return {
+            "video": self.model.encode_video(part.clips.float()).float(),
+            "text": self.model.encode_distinct(part.distinct, part.slots, self.table).float(),
+            "videos": part.videos,
+        }
 
 
-class EmbeddingLearner:
-    """Contrastive steps over B videos × K pairs, for ``ml.harness.fit``."""
+class EmbeddingTask:
+    """Contrastive steps over B videos × K pairs, for ``ml.harness.Trainer``."""
 
     max_norm: float | None = None
     uses_all_parameters = True
@@ -95,7 +148,7 @@ class EmbeddingLearner:
         initial: Mapping[str, Tensor] | None = None,
     ) -> None:
         seed_everything(config.seed)
-        self.pairs, self.config, self.seed = pairs, config, config.seed
+        self.config, self.seed, self.batches = config, config.seed, PairBatches(pairs, config)
         self.model = JointEmbedding(
             pairs.dim,
             words.dim,
@@ -107,10 +160,12 @@ class EmbeddingLearner:
         if initial is not None:
             self.model.load_state_dict(initial)
         self.network = _Encoders(self.model, words).to(device)
+        self.compiled: Sequence[nn.Module] = [self.network]
         self.optimiser = torch.optim.Adam(self.model.parameters(), config.learning_rate, fused=device.type != "mps")
-        self.steps_per_epoch = -(-len(pairs) // config.videos_per_batch)
+        self.steps_per_epoch = self.batches.steps_per_epoch
         self.steps = config.epochs * self.steps_per_epoch
         self.items = config.pairs_per_video * len(pairs) // self.steps_per_epoch
+        self.hyper_parameters = asdict(config)
         some = validation is not None and len(validation)
         self.held_out = spread_pairs(validation, config.validation_pairs) if validation is not None and some else None
         start = [float(tensor.double().sum()) for tensor in self.model.state_dict().values()]
@@ -120,72 +175,32 @@ class EmbeddingLearner:
     def learning_rate_factor(self, step: int) -> float:
         return self.config.lr_decay ** (step // self.steps_per_epoch)
 
-    def batch(self, step: int, process: int, processes: int) -> Batch:
-        """This process's clips and captions, and their position in the whole batch."""
-        epoch, index = divmod(step, self.steps_per_epoch)
-        order = np.random.default_rng((self.seed, 0, epoch)).permutation(len(self.pairs))
-        # Batches of nearly equal size: no video is dropped, and the last batch is not a small remainder.
-        videos = np.array_split(order, self.steps_per_epoch)[index]
-        first, counts = self.pairs.offsets[videos], self.pairs.offsets[videos + 1] - self.pairs.offsets[videos]
-        draws = np.random.default_rng((self.seed, 1, step)).random((len(videos), self.config.pairs_per_video))
-        rows = first[:, None] + (draws * counts[:, None]).astype(np.int64)
-        share = np.array_split(np.arange(len(videos)), processes)[process]
-        own = rows[share].reshape(-1)
-        clips, ids = self.pairs.take(own)
-        if self.config.objective == "mil_nce":
-            begin, end = (np.repeat(each[share], self.config.pairs_per_video) for each in (first, first + counts))
-            ids = self.pairs.take(nearest_captions(own, begin, end, self.config.candidates).reshape(-1))[1]
-        video_of_pair = np.arange(len(videos)).repeat(self.config.pairs_per_video)
-        first_pair = int(share[0]) * self.config.pairs_per_video if len(share) else 0
-        return torch.from_numpy(clips).float(), torch.from_numpy(ids), torch.from_numpy(video_of_pair), first_pair
-
-    def step(self, network: nn.Module, batch: Batch, accelerator: Accelerator) -> dict[str, Tensor]:
-        """The loss uses the embeddings of all processes; each process computes the part of its own captions.
-
-        With ``chunk_pairs`` the embeddings are computed twice: first without a graph, for the loss and its gradient at
-        the embeddings; then part by part with a graph, to propagate that gradient.
-        """
-        clips, ids, video_of_pair, first_pair = batch
-        bag = len(ids) // max(len(clips), 1)
-        size = self.config.chunk_pairs or len(clips)
-        chunks = list(zip(clips.split(size), ids.split(size * bag), strict=True))
-        # The gradients of the processes are averaged; the loss is the sum of their parts.
-        scale = accelerator.num_processes
-        if len(chunks) <= 1:
-            video, text = network(clips, ids)
-            part = self._part(video, text, video_of_pair, first_pair)
-            accelerator.backward(part * scale)
-            return {"loss": accelerator.reduce(part.detach(), "sum")}
-        with torch.no_grad():
-            encoded = [network(*chunk) for chunk in chunks]
-        video, text = (torch.cat(side).requires_grad_() for side in zip(*encoded, strict=True))
-        part = self._part(video, text, video_of_pair, first_pair)
-        at_video, at_text = torch.autograd.grad(part * scale, (video, text))
-        gradients = zip(at_video.split(size), at_text.split(size * bag), strict=True)
-        for index, (chunk, (own_video, own_text)) in enumerate(zip(chunks, gradients, strict=True)):
-            last = index == len(chunks) - 1
-            with accelerator.no_sync(network) if not last else nullcontext():
-                embedded_video, embedded_text = network(*chunk)
-                accelerator.backward((embedded_video * own_video).sum() + (embedded_text * own_text).sum())
-        return {"loss": accelerator.reduce(part.detach(), "sum")}
-
-    def _part(self, video: Tensor, text: Tensor, video_of_pair: Tensor, first_pair: int) -> Tensor:
-        """This process's part of the loss of the whole batch; float32, as half precision is too coarse for margins."""
-        all_videos, all_texts = gather(video), gather(text)
-        if self.config.objective == "mil_nce":
+    def losses(self, rows: Rows, step: int, all_gather: AllGather) -> dict[str, Tensor]:
+        """The captions of this process with the clips of all processes."""
+        config, pairs_per_video = self.config, self.config.pairs_per_video
+        video, text, videos = rows["video"], rows["text"], rows["videos"]
+        if config.objective == "mil_nce":
+            all_videos, all_texts = all_gather(video), all_gather(text)
             scores = all_videos @ all_texts.T
-            return mil_nce_loss(scores.unflatten(1, (len(all_videos), -1))) * len(video) / len(all_videos)
-        own = (all_texts * all_videos).sum(1)
-        if self.config.positive_share < 1:
-            kept = best_of_videos(own.detach(), video_of_pair, self.config.positive_share)
-            mine = kept[(kept >= first_pair) & (kept < first_pair + len(text))] - first_pair
-            first_pair = int((kept < first_pair).sum())
-            text, all_videos = text[mine], all_videos[kept]
-            own, video_of_pair = own[kept], video_of_pair[kept]
-        scores = text @ all_videos.T
-        return ranking_loss_of_rows(
-            scores, own, first_pair, video_of_pair, self.config.margin, self.config.intra_video_share
-        )
+            whole = mil_nce_loss(scores.unflatten(1, (len(all_videos), -1)))
+            return {"loss": whole * len(video) / len(all_videos)}
+        if config.positive_share < 1:
+            kept = best_of_videos((text * video).sum(1).detach(), pairs_per_video, config.positive_share)
+            video, text, videos = video[kept.flatten()], text[kept.flatten()], videos[kept.flatten()]
+            pairs_per_video = kept.shape[1]
+        own = (text * video).sum(1)
+        all_videos, all_own = all_gather(video), all_gather(own)
+        return {
+            "loss": ranking_loss_of_rows(
+                text @ all_videos.T,
+                own,
+                all_own,
+                videos[:, None] == all_gather(videos),
+                len(all_videos) // pairs_per_video,
+                config.margin,
+                config.intra_video_share,
+            )
+        }
 
     def validate(self) -> Entry:
         if self.held_out is None:
@@ -197,15 +212,15 @@ class EmbeddingLearner:
         return entry.get("validation_R@10", entry["epoch"])
 
 
-def best_of_videos(own: Tensor, video_of_pair: Tensor, share: float) -> Tensor:
-    """Numbers, ascending, of the best-scoring pairs of each video: that share of its pairs, at least one.
+def best_of_videos(own: Tensor, pairs_per_video: int, share: float) -> Tensor:
+    """Numbers, ascending, of the best-scoring pairs of each video ``[videos, kept]``: that share, at least one.
 
     Args:
-        own: ``x_ii[n]`` of the pairs; video_of_pair: the video of each; all videos have equally many pairs.
+        own: ``x_ii`` of the pairs, video after video.
     """
-    by_score = own.argsort(descending=True, stable=True)
-    by_video = by_score[video_of_pair[by_score].argsort(stable=True)].view(len(video_of_pair.unique()), -1)
-    return by_video[:, : max(1, round(share * by_video.shape[1]))].flatten().sort().values
+    by_video = own.view(len(own) // pairs_per_video, pairs_per_video)
+    best = by_video.argsort(stable=True, dim=1, descending=True)[:, : max(1, round(share * pairs_per_video))]
+    return best.sort(1).values + torch.arange(len(by_video), device=own.device)[:, None] * pairs_per_video
 
 
 def train(
@@ -237,9 +252,10 @@ def train(
     """
     if not len(pairs):
         raise ValueError("no video has a clip with both features and known words: nothing to train on")
-    learner = EmbeddingLearner(pairs, validation, words, config, pick_device(runtime.device), initial)
-    history = fit(learner, runtime, progress)
-    return learner.model.cpu().eval(), history
+    trainer = Trainer(runtime, progress)
+    task = EmbeddingTask(pairs, validation, words, config, trainer.device, initial)
+    history = trainer.fit(task)
+    return task.model.cpu().eval(), history
 
 
 @torch.inference_mode()

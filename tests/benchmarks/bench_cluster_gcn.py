@@ -152,9 +152,9 @@ def _trained(
     model, scores_of = _network(peer, adjacency, features)
     optimizer = torch.optim.Adam(model.parameters(), 0.01)
     epochs, building = [], []
-    for _ in range(EPOCHS):
+    for epoch in range(EPOCHS):
         started, built = time.perf_counter(), 0.0
-        made = iter(batches)
+        made = batches.one_pass(epoch)
         while True:
             began = time.perf_counter()
             batch = next(made, None)
@@ -246,7 +246,7 @@ def _amazon2m(share: float) -> tuple[float, ...]:
     optimizer = torch.optim.Adam(model.parameters(), 0.01)
     began = time.perf_counter()
     propagated = model.propagation(adjacency)(features)
-    for batch in ClusterBatches(adjacency, clusters, per_batch=10):
+    for batch in ClusterBatches(adjacency, clusters, per_batch=10).one_pass():
         chosen = torch.from_numpy(batch.nodes)
         scores = model(model.propagation(batch.adjacency), features[chosen], propagated[chosen])
         loss = nn.functional.cross_entropy(scores, labels[chosen])

@@ -24,7 +24,9 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ml.hero.attention import Encoder, Groups
+from ml.distributed import gather
+from ml.gradient_caching import backward
+from ml.hero.attention import Encoder, Packing
 from ml.hero.batch import HeroBatch
 from ml.hero.config import PRESETS, HeroConfig
 from ml.hero.cross_modal import CrossModalTransformer
@@ -46,9 +48,8 @@ class PaddedEncoder(nn.Module):
         super().__init__()
         self.encoder = encoder
 
-    def forward(self, stream: Tensor, groups: Groups) -> Tensor:
-        lengths = torch.tensor([length for count, length in groups for _ in range(count)])
-        mask = torch.arange(int(lengths.max())) < lengths[:, None]
+    def forward(self, stream: Tensor, packing: Packing) -> Tensor:
+        mask = torch.arange(packing.longest) < packing.lengths[:, None]
         rows = stream.new_zeros(*mask.shape, stream.shape[1]).masked_scatter(mask[..., None], stream)
         bias = torch.where(mask, 0.0, -10_000.0)[:, None, None]
         for layer in self.encoder.layers:
@@ -67,13 +68,13 @@ class PaddedCrossModal(CrossModalTransformer):
     def forward(self, batch: HeroBatch, masked: Tensor | None = None) -> tuple[Tensor, Tensor]:
         hidden_frames = None if masked is None else masked[batch.matched]
         features = self.mask.apply_mask(batch.frames[batch.matched], hidden_frames)
-        sizes = torch.tensor([length for count, length in batch.groups for _ in range(count)])
+        sizes = batch.packing.lengths
         rows = torch.empty_like(batch.order)
         rows[batch.order] = torch.arange(len(sizes)).repeat_interleave(sizes)
         of_frames, of_tokens = rows.split([len(batch.matched), len(batch.tokens)])
         frames = in_rows(self.embed_frames, features, batch.matched_positions, of_frames, len(sizes))
         text = in_rows(self.embed_text, batch.tokens, batch.token_positions, of_tokens, len(sizes))
-        stream = self.encoder(torch.cat([frames, text])[batch.order], batch.groups)
+        stream = self.encoder(torch.cat([frames, text])[batch.order], batch.packing)
         both = torch.empty_like(stream).index_copy(0, batch.order, stream)
         return both[: len(frames)], both[len(frames) :]
 
@@ -125,12 +126,12 @@ def measure(preset: str, videos: int, layout: str, steps: tuple[str, ...]) -> di
     for task in dict.fromkeys(steps):
         settings = Settings({task: 1}, steps=10, warm_up=1, batch=videos, span_share=1.0)
         learner = PreTraining(source, None, VOCABULARY, model, settings, torch.device("cpu"))
-        batch = learner.batch(0, 0, 1)
+        parts = learner.batches(0, 0, 1)
         taken = []
         for _ in range(5 if preset == "small" else 1):
             learner.optimiser.zero_grad()
             started = time.process_time()
-            losses = learner.step(learner.network, batch, accelerator)
+            losses = backward(learner.network, parts, lambda rows: learner.losses(rows, 0, gather), accelerator)  # noqa: B023
             taken.append(time.process_time() - started)
         found["seconds"][task], found["losses"][task] = min(taken), float(losses["loss"])
     return {**found, "peak_mb": resident_mb() - before}

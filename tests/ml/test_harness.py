@@ -9,55 +9,72 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from accelerate import Accelerator
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from ml.cluster_gcn.train import Config, train
 from ml.curves import Curves, tensorboard_folder
-from ml.harness import Entry, Runtime, fit
+from ml.distributed import AllGather
+from ml.harness import Entry, Runtime, Trainer
+from ml.loading import Share, read_ahead
 from tests.ml.cluster_gcn.graphs import planted_communities
 
 CPU = Runtime(device="cpu")
 
 
+@dataclass(frozen=True)
+class Rows:
+    """Random rows of a step, as a batch in two parts."""
+
+    def __call__(self, step: int, process: int, processes: int) -> list[tuple[int, Tensor]]:
+        rows = torch.randn(8, 3, generator=torch.Generator().manual_seed(step))[process::processes]
+        return [(step, part) for part in rows.split(2)]
+
+
+class Square(nn.Module):
+    """Squared errors of a linear regression, after a random time."""
+
+    def __init__(self, killed_at: int | None, longest_s: float) -> None:
+        super().__init__()
+        self.line, self.killed_at, self.longest_s = nn.Linear(3, 1), killed_at, longest_s
+        self.first_step: int | None = None
+
+    def forward(self, part: tuple[int, Tensor]) -> dict[str, Tensor]:
+        step, rows = part
+        self.first_step = step if self.first_step is None else self.first_step
+        if step == self.killed_at and int(os.environ.get("RANK", "0")) == int(os.environ.get("WORLD_SIZE", "1")) - 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(random.random() * self.longest_s)
+        return {"errors": (self.line(rows) - rows.sum(1, keepdim=True)).square()}
+
+
 class Line:
     """Linear regression whose steps take a random time, another one in each process."""
 
-    identity, seed, items, uses_all_parameters = "line", 0, 4, True
+    identity, seed, items, uses_all_parameters = "line", 0, 8, True
     max_norm: float | None = None
     steps, steps_per_epoch = 120, 40
+    batches = Rows()
+    hyper_parameters: Mapping[str, Any] = {"learning_rate": 0.01}
 
     def __init__(self, killed_at: int | None = None, longest_s: float = 0.0) -> None:
         torch.manual_seed(0)
-        self.network: nn.Module = nn.Linear(3, 1)
-        self.optimiser: torch.optim.Optimizer = torch.optim.Adam(self.network.parameters(), 0.01)
-        self.killed_at, self.longest_s = killed_at, longest_s
-        self.first_step: int | None = None
+        self.network = Square(killed_at, longest_s)
+        self.compiled: Sequence[nn.Module] = [self.network.line]
+        self.optimiser: torch.optim.Optimizer = torch.optim.Adam(self.network.parameters(), 0.01, fused=True)
 
     def learning_rate_factor(self, step: int) -> float:
         return 0.99**step
 
-    def batch(self, step: int, process: int, processes: int, /) -> tuple[int, Tensor]:
-        rows = torch.randn(4, 3, generator=torch.Generator().manual_seed(step))
-        return step, rows[process::processes]
-
-    def step(self, network: nn.Module, batch: tuple[int, Tensor], accelerator: Accelerator, /) -> dict[str, Tensor]:
-        step, rows = batch
-        self.first_step = step if self.first_step is None else self.first_step
-        if step == self.killed_at and accelerator.process_index == accelerator.num_processes - 1:
-            os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(random.random() * self.longest_s)
-        loss = (network(rows) - rows.sum(1, keepdim=True)).square().mean()
-        accelerator.backward(loss)
-        return {"loss": accelerator.reduce(loss.detach(), "mean")}
+    def losses(self, rows: dict[str, Tensor], step: int, all_gather: AllGather) -> dict[str, Tensor]:
+        return {"loss": rows["errors"].sum() / len(all_gather(rows["errors"]))}
 
     def validate(self) -> Entry:
         return {}
@@ -66,13 +83,17 @@ class Line:
         return entry["epoch"]
 
 
+def fit(task: Line, runtime: Runtime) -> list[Entry]:
+    return Trainer(runtime).fit(task)
+
+
 def one_of_several(folder: Path, killed_at: int | None) -> None:
     """What each process of ``torchrun`` does: train with checkpoints every 40 ms; process 0 writes the result."""
     line = Line(killed_at, longest_s=0.008)
     runtime = replace(CPU, checkpoints=folder / "checkpoints", checkpoint_every_s=0.04, tensorboard=folder / "curves")
     history = fit(line, runtime)
     if torch.distributed.get_rank() == 0:
-        result = {"first_step": line.first_step, "losses": [entry["loss"] for entry in history]}
+        result = {"first_step": line.network.first_step, "losses": [entry["loss"] for entry in history]}
         result["weights"] = [each.tolist() for each in line.network.state_dict().values()]
         (folder / "result.json").write_text(json.dumps(result), encoding="utf-8")
 
@@ -125,44 +146,25 @@ def points(folder: Path, name: str) -> list[tuple[int, float]]:
     return [(event.step, event.value) for event in events.Scalars(name)]
 
 
-class Items(TorchDispatchMode):
-    """Counts the tensors that are read as Python numbers, for each of which a GPU would have to finish its work."""
-
-    count = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.count += func is torch.ops.aten._local_scalar_dense.default
-        return func(*args, **(kwargs or {}))
-
-
-def test_a_step_does_not_wait_for_the_device() -> None:
-    line = Line()
-    line.optimiser = torch.optim.SGD(line.network.parameters(), 0.01)  # Adam reads its own counters on a CPU
-    with Items() as items:
-        assert float(torch.ones(1)) == items.count == 1
-        fit(line, CPU)
-    assert items.count == 1
-
-
 def test_a_loss_that_is_not_finite_ends_the_training_and_is_in_no_checkpoint(tmp_path: Path) -> None:
     class Diverging(Line):
-        def step(self, network: nn.Module, batch: tuple[int, Tensor], accelerator: Accelerator, /) -> dict[str, Tensor]:
-            return {"loss": super().step(network, batch, accelerator)["loss"] / (0 if batch[0] >= 60 else 1)}
+        def losses(self, rows: dict[str, Tensor], step: int, all_gather: AllGather) -> dict[str, Tensor]:
+            return {"loss": super().losses(rows, step, all_gather)["loss"] / (0 if step >= 60 else 1)}
 
     runtime = replace(CPU, checkpoints=tmp_path / "checkpoints", checkpoint_every_s=0.0)
     with pytest.raises(FloatingPointError, match=r"step 60: .*inf.*; lower the learning rate"):
         fit(Diverging(), runtime)
     line = Line()
     fit(line, runtime)
-    assert line.first_step == 60
+    assert line.network.first_step == 60
 
 
 def test_a_checkpoint_of_another_training_is_not_resumed(tmp_path: Path) -> None:
     class Interrupted(Line):
-        def step(self, network: nn.Module, batch: tuple[int, Tensor], accelerator: Accelerator, /) -> dict[str, Tensor]:
-            if batch[0] == 50:
+        def losses(self, rows: dict[str, Tensor], step: int, all_gather: AllGather) -> dict[str, Tensor]:
+            if step == 50:
                 raise KeyboardInterrupt
-            return super().step(network, batch, accelerator)
+            return super().losses(rows, step, all_gather)
 
     runtime = replace(CPU, checkpoints=tmp_path / "checkpoints")
     with pytest.raises(KeyboardInterrupt):
@@ -170,7 +172,7 @@ def test_a_checkpoint_of_another_training_is_not_resumed(tmp_path: Path) -> None
     other = Line()
     other.identity = "another line"
     fit(other, runtime)
-    assert other.first_step == 0
+    assert other.network.first_step == 0
 
 
 def test_a_second_training_replaces_the_curves_of_the_first(tmp_path: Path) -> None:
@@ -181,6 +183,21 @@ def test_a_second_training_replaces_the_curves_of_the_first(tmp_path: Path) -> N
         _, history = train(graph, replace(config, epochs=epochs), tensorboard=folder)
     for name in ("loss", "validation_accuracy"):
         assert points(folder, name) == [(row["epoch"], pytest.approx(row[name])) for row in history]
+
+
+def test_worker_processes_read_the_same_batches_in_order() -> None:
+    share = Share(Rows(), 1, 2)
+    ours, theirs = (list(read_ahead(share, range(3, 9), workers, pinned=False)) for workers in (2, 0))
+    for one, other in zip(ours, theirs, strict=True):
+        assert [step for step, _ in one] == [step for step, _ in other]
+        for (_, rows), (_, expected) in zip(one, other, strict=True):
+            assert torch.equal(rows, expected)
+
+
+def test_hyper_parameters_are_in_the_file_of_the_curves(tmp_path: Path) -> None:
+    fit(Line(), replace(CPU, tensorboard=tmp_path))
+    (file,) = tmp_path.iterdir()
+    assert b"learning_rate" in file.read_bytes()
 
 
 def test_without_a_folder_no_curves_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

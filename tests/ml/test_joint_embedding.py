@@ -16,6 +16,8 @@ import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
+from ml.distributed import gather
+from ml.gradient_caching import backward
 from ml.harness import Runtime
 from ml.joint_embedding.job import Job
 from ml.joint_embedding.loss import max_margin_ranking_loss, mil_nce_loss
@@ -30,7 +32,7 @@ from ml.joint_embedding.pairs import (
     spread_pairs,
     video_pairs,
 )
-from ml.joint_embedding.train import Config, EmbeddingLearner, evaluate, train
+from ml.joint_embedding.train import Config, EmbeddingTask, evaluate, train
 from ml.metrics.retrieval import chance
 from ml.text.word_vectors import WordVectors
 from ml.training import read_model_folder, write_model_folder
@@ -223,18 +225,18 @@ def test_the_loss_is_computed_in_float32_of_embeddings_in_half_precision(
 ) -> None:
     learning, _, words = toy_world()
     config = replace(SMALL, objective=objective)
-    learner = EmbeddingLearner(learning, None, words, config, torch.device("cpu"))
-    clips, ids, video_of_pair, first_pair = batch = learner.batch(0, 0, 1)
-    in_full_precision = learner.network(clips, ids)
     AcceleratorState._reset_state(reset_partial_state=True)
     accelerator = Accelerator(cpu=True, mixed_precision="bf16")
-    network = accelerator.prepare(learner.network)
-    embeddings = network(clips, ids)
-    expected = learner._part(*embeddings, video_of_pair, first_pair)
-    found = learner.step(network, batch, accelerator)["loss"]
+    task = EmbeddingTask(learning, None, words, config, torch.device("cpu"))
+    (part,) = task.batches(0, 0, 1)
+    in_full_precision = task.network(part)["video"]
+    network = accelerator.prepare(task.network)
+    rows = network(part)
+    expected = task.losses(rows, 0, gather)["loss"]
+    found = backward(network, [part], lambda rows: task.losses(rows, 0, gather), accelerator)["loss"]
     AcceleratorState._reset_state(reset_partial_state=True)
-    assert not torch.equal(embeddings[0], in_full_precision[0])
-    assert found.dtype == torch.float32 and torch.equal(found, expected.detach())
+    assert not torch.equal(rows["video"], in_full_precision)
+    assert found.dtype == torch.float32 and torch.equal(found.detach(), expected.detach())
 
 
 def job_of_the_toy_world(tmp_path: Path, config: Config) -> Job:

@@ -15,7 +15,7 @@ def _hero_study(subject: Literal["tasks", "architecture", "corpus"], description
     @dg.asset(
         name=f"hero_{subject}_study",
         description=description,
-        code_version="2",
+        code_version="3",
         kinds={"pytorch"},
         pool="gpu",
         metadata=part_of("hero_studies", subject),

@@ -124,8 +124,8 @@ class Corpus:
     def __len__(self) -> int:
         return len(self.videos)
 
-    def __getitem__(self, number: int, /) -> Video:
-        return self.videos[number]
+    def take(self, numbers: Sequence[int], /) -> list[Video]:
+        return [self.videos[number] for number in numbers]
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def _task(name: str, title: str) -> dg.AssetsDefinition:
 
     @dg.asset(
         name=f"hero_{name}",
-        code_version="1",
+        code_version="2",
         kinds={"pytorch"},
         pool="gpu",
         deps=["hero_pretraining"],

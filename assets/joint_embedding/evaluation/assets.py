@@ -70,7 +70,7 @@ def benchmark_videos(
 
 
 @dg.asset(
-    code_version="1",
+    code_version="2",
     kinds={"pytorch"},
     pool="gpu",
     deps=["joint_embedding", "benchmark_videos"],

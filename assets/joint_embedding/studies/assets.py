@@ -32,7 +32,7 @@ def _embedding_study(
     @dg.asset(
         name=f"{subject}_study",
         description=description,
-        code_version="2",
+        code_version="3",
         kinds={"pytorch"},
         pool="gpu",
         deps=["joint_embedding", "clip_pairs", "benchmark_videos"],
@@ -96,7 +96,7 @@ alignment_study = _embedding_study(
 
 
 @dg.asset(
-    code_version="1",
+    code_version="2",
     kinds={"pytorch"},
     pool="gpu",
     deps=["joint_embedding", "benchmark_videos"],

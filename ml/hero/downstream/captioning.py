@@ -70,7 +70,8 @@ def caption_loss(logits: Tensor, targets: Tensor, padding: int, smoothing: float
     losses = functional.cross_entropy(
         logits.flatten(0, 1), targets.flatten(), reduction="none", label_smoothing=smoothing
     )
-    return gather(losses[targets.flatten() != padding]).mean()
+    counted = (targets.flatten() != padding).to(losses.dtype)
+    return gather(losses * counted).sum() / gather(counted).sum()
 
 
 @torch.no_grad()

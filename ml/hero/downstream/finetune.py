@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from accelerate import Accelerator
+import torch
+import torch.distributed
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ml.harness import Entry, Runtime, fit
+from ml.distributed import AllGather, Rows
+from ml.harness import Entry, Runtime, Trainer
+from ml.hero.model import encoders
 from ml.hero.optimisation import adamw, warm_up_and_decay
 
 
@@ -96,9 +99,9 @@ def finetune(
     """Fine-tune; afterwards ``task.network`` holds the parameters with the best ``task.measure``.
 
     Returns:
-        One entry per validation, as from ``ml.harness.fit``.
+        One entry per validation, as from ``ml.harness.Trainer.fit``.
     """
-    return fit(_FineTuning(task, settings), runtime, progress)
+    return Trainer(runtime, progress).fit(FineTuning(task, settings))
 
 
 def cut_to_limit(queries: Sequence[Sequence[int]], limit: int) -> tuple[list[list[int]], int]:
@@ -106,19 +109,63 @@ def cut_to_limit(queries: Sequence[Sequence[int]], limit: int) -> tuple[list[lis
     return [list(query[:limit]) for query in queries], sum(len(query) > limit for query in queries)
 
 
-class _FineTuning:
-    """A task and its settings as a ``Learner`` of ``ml.harness``."""
+class Part(NamedTuple):
+    """A process's examples of a step."""
+
+    examples: Any
+    step: int
+
+
+class _Network(nn.Module):
+    """The network of a task, whose losses all processes have alike, each of which contributes an equal part."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, part: Part) -> Rows:
+        losses: dict[str, Tensor] = self.network(part.examples, part.step)
+        processes = torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
+        return {name: loss / processes for name, loss in losses.items()}
+
+
+@dataclass(frozen=True)
+class ExampleBatches:
+    """The batches of a fine-tuning by step (``ml.loading.Batches``)."""
+
+    task: Task
+    settings: Settings
+
+    def __call__(self, step: int, process: int, processes: int) -> list[Part]:
+        items = self.settings.batch
+        rows = [self._example(step * items + place) for place in range(process, items, processes)]
+        return [Part(self.task.batch(rows), step)]
+
+    def _example(self, place: int) -> int:
+        """The example at a position of the endless order, in which every pass over the data has its own shuffle."""
+        passed, place = divmod(place, self.task.examples)
+        return int(_shuffled(self.settings.seed, passed, self.task.examples)[place])
+
+
+@lru_cache(maxsize=2)  # a batch may belong to two passes
+def _shuffled(seed: int, passed: int, count: int) -> NDArray[np.int64]:
+    return np.random.default_rng((seed, passed)).permutation(count)
+
+
+class FineTuning:
+    """A task and its settings as a ``TrainTask`` of ``ml.harness``."""
 
     uses_all_parameters = False
 
     def __init__(self, task: Task, settings: Settings) -> None:
         if task.examples < 1:
             raise ValueError(f"{type(task).__name__}: no training example; check annotations and videos")
-        self.task, self.settings = task, settings
-        self.network, self.seed, self.steps = task.network, settings.seed, settings.steps
+        self.task, self.settings, self.batches = task, settings, ExampleBatches(task, settings)
+        self.network, self.seed, self.steps = _Network(task.network), settings.seed, settings.steps
+        self.compiled = encoders(task.network)
         self.steps_per_epoch, self.items = settings.validate_every, settings.batch
         self.max_norm: float | None = settings.max_norm
-        self._order = lru_cache(maxsize=2)(self._shuffled)  # a batch may belong to two passes
+        self.hyper_parameters = {"task": type(task).__name__, **asdict(settings)}
         self.optimiser = adamw(
             task.network, settings.learning_rate, settings.weight_decay, task.heads, settings.head_factor
         )
@@ -130,25 +177,11 @@ class _FineTuning:
     def learning_rate_factor(self, step: int) -> float:
         return warm_up_and_decay(step, self.settings.warm_up, self.settings.steps)
 
-    def batch(self, step: int, process: int, processes: int, /) -> Any:
-        rows = [self._example(step * self.items + place) for place in range(process, self.items, processes)]
-        return {"step": step, "examples": self.task.batch(rows)}
-
-    def step(self, network: nn.Module, batch: Any, accelerator: Accelerator, /) -> dict[str, Tensor]:
-        losses: dict[str, Tensor] = network(batch["examples"], batch["step"])
-        accelerator.backward(losses["loss"])
-        return losses
+    def losses(self, rows: Rows, step: int, all_gather: AllGather) -> dict[str, Tensor]:
+        return rows
 
     def validate(self) -> Entry:
         return self.task.evaluate()
 
     def score(self, entry: Entry) -> float:
         return entry[self.task.measure]
-
-    def _example(self, place: int) -> int:
-        """The example at a position of the endless order, in which every pass over the data has its own shuffle."""
-        passed, place = divmod(place, self.task.examples)
-        return int(self._order(passed)[place])
-
-    def _shuffled(self, passed: int) -> NDArray[np.int64]:
-        return np.random.default_rng((self.seed, passed)).permutation(self.task.examples)

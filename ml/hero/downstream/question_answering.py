@@ -66,11 +66,10 @@ def answer_loss(
     """
     answers, start, end = logits
     answer = gather(functional.cross_entropy(answers, right, reduction="none")).mean()
-    known = first >= 0
-    span = gather(span_losses(start[known], end[known], first[known], last[known]))
-    if not len(span):
-        return {"loss": answer, "answer": answer}
-    return {"loss": answer + span_weight * span.mean() / 2, "answer": answer, "span": span.mean()}
+    known = (first >= 0).to(start.dtype)
+    spans = span_losses(start, end, first.clamp(min=0), last.clamp(min=0)) * known
+    span = gather(spans).sum() / gather(known).sum().clamp(min=1)
+    return {"loss": answer + span_weight * span / 2, "answer": answer, "span": span}
 
 
 def accuracy(chosen: Tensor, right: Tensor) -> float:

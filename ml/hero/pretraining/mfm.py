@@ -20,30 +20,37 @@ SHARE = 0.15
 
 
 class MaskedFrames(NamedTuple):
-    """``masked[frames]`` is true for frames whose features are hidden, in both transformers."""
+    """``masked[frames]`` is true for frames whose features are hidden, in both transformers.
+
+    ``hidden[masked]`` are the numbers of these frames and ``visible`` those of the others.
+    """
 
     batch: HeroBatch
     masked: Tensor
+    hidden: Tensor
+    visible: Tensor
 
 
 def draw(videos: Sequence[AlignedVideo], generators: Sequence[np.random.Generator]) -> MaskedFrames:
     """Hide frames of every video, at least one."""
-    hidden = []
+    of_videos = []
     for video, rng in zip(videos, generators, strict=True):
         masked = rng.random(len(video.features)) < SHARE
         if not masked.any():
             masked[rng.integers(len(masked))] = True
-        hidden.append(masked)
-    return MaskedFrames(collate(videos), torch.from_numpy(np.concatenate(hidden)))
+        of_videos.append(masked)
+    masked = np.concatenate(of_videos)
+    numbers = (torch.from_numpy(np.flatnonzero(each)) for each in (masked, ~masked))
+    return MaskedFrames(collate(videos), torch.from_numpy(masked), *numbers)
 
 
 def contrastive_rows(model: Hero, drawn: MaskedFrames) -> Rows:
     """``predicted`` and ``targets[masked, dim]`` of hidden frames; ``others[visible, dim]`` are other outputs."""
     outputs = model.frame_features(model.contextual(drawn.batch, drawn.masked)).float()
     return {
-        "predicted": outputs[drawn.masked],
-        "targets": drawn.batch.frames[drawn.masked],
-        "others": outputs[~drawn.masked],
+        "predicted": outputs[drawn.hidden],
+        "targets": drawn.batch.features(drawn.hidden),
+        "others": outputs[drawn.visible],
     }
 
 
@@ -60,8 +67,8 @@ def contrastive_loss(given: Rows, all_gather: AllGather) -> Tensor:
 
 def regression_rows(model: Hero, drawn: MaskedFrames) -> Rows:
     """Euclidean distance of each hidden frame's prediction from its features ``losses[masked]``."""
-    outputs = model.frame_features(model.contextual(drawn.batch, drawn.masked)[drawn.masked]).float()
-    return {"losses": torch.linalg.vector_norm(outputs - drawn.batch.frames[drawn.masked], dim=1)}
+    outputs = model.frame_features(model.contextual(drawn.batch, drawn.masked)[drawn.hidden]).float()
+    return {"losses": torch.linalg.vector_norm(outputs - drawn.batch.features(drawn.hidden), dim=1)}
 
 
 def regression_loss(given: Rows, all_gather: AllGather) -> Tensor:

@@ -6,28 +6,27 @@ The settings are those of the authors' public configuration ``pretrain-tv-16gpu.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from math import log
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ml.distributed import AllGather, Rows, gather
+from ml.distributed import AllGather, Rows
 from ml.files import content_hash
-from ml.harness import Entry, Runtime, fit, on_device
+from ml.harness import Entry, Runtime, Trainer
 from ml.hero.batch import AlignedVideo, Video, Vocabulary, aligned
 from ml.hero.config import HeroConfig
-from ml.hero.model import Hero
+from ml.hero.model import Hero, encoders
 from ml.hero.optimisation import adamw, warm_up_and_decay
 from ml.hero.pretraining import fom, mfm, mlm, vsm
 from ml.hero.ranking import LossSettings
-from ml.training import pick_device, seed_everything
+from ml.loading import on_device
+from ml.training import seed_everything
 
 TaskName = Literal["mlm", "mnce", "mffr", "fom", "vsm"]
 
@@ -82,7 +81,15 @@ class VideoSource(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, number: int, /) -> Video: ...
+    def take(self, numbers: Sequence[int], /) -> list[Video]: ...
+
+
+class Part(NamedTuple):
+    """Videos that a process computes at once, prepared for a task; ``with_spans`` adds the loss of moments to VSM."""
+
+    task: TaskName
+    drawn: Any
+    with_spans: bool
 
 
 class _Network(nn.Module):
@@ -92,20 +99,72 @@ class _Network(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, task: TaskName, drawn: Any, with_spans: bool) -> Rows:
-        if task == "vsm":
-            return vsm.rows(self.model, drawn, with_spans)
+    def forward(self, part: Part) -> Rows:
+        if part.task == "vsm":
+            return vsm.rows(self.model, part.drawn, part.with_spans)
         forward: dict[str, Callable[[Hero, Any], Rows]] = {
             "mlm": mlm.rows,
             "mnce": mfm.contrastive_rows,
             "mffr": mfm.regression_rows,
             "fom": fom.rows,
         }
-        return forward[task](self.model, drawn)
+        return forward[part.task](self.model, part.drawn)
+
+
+@dataclass(frozen=True)
+class VideoBatches:
+    """The batches of a pre-training by step (``ml.loading.Batches``)."""
+
+    videos: VideoSource
+    vocabulary: Vocabulary
+    config: HeroConfig
+    settings: Settings
+
+    @property
+    def items(self) -> int:
+        """Videos per step."""
+        return min(self.settings.batch, len(self.videos))
+
+    def task_of(self, step: int) -> TaskName:
+        """The task of a step."""
+        names = [name for name in TASKS if self.settings.shares.get(name)]
+        shares = np.array([self.settings.shares[name] for name in names], float)
+        return names[np.random.default_rng((self.settings.seed, 1, step)).choice(len(names), p=shares / shares.sum())]
+
+    def __call__(self, step: int, process: int, processes: int) -> list[Part]:
+        """This process's videos of a step, in parts of at most ``chunk_videos``, prepared for the step's task."""
+        if self.items < processes:
+            raise ValueError(f"{self.items} videos per step cannot be divided among {processes} processes")
+        task, seed = self.task_of(step), self.settings.seed
+        places = np.array_split(np.arange(self.items), processes)[process]
+        size = self.settings.chunk_videos or len(places)
+        spans = np.random.default_rng((seed, 3, step)).random() < self.settings.span_share
+        return [
+            Part(task, self.drawn(task, self.videos, self._numbers(step, part), part, (seed, 2, step)), bool(spans))
+            for part in (places[first : first + size].tolist() for first in range(0, len(places), size))
+        ]
+
+    def drawn(
+        self, task: TaskName, source: VideoSource, numbers: Sequence[int], places: Sequence[int], seed: tuple[int, ...]
+    ) -> Any:
+        """Videos of a source prepared for a task; the positions in the step and ``seed`` determine the masks."""
+        videos = [aligned(video, self.config) for video in source.take(numbers)]
+        generators = [np.random.default_rng((*seed, place)) for place in places]
+        return draw(task, videos, generators, places, self.vocabulary)
+
+    def _numbers(self, step: int, places: Sequence[int]) -> list[int]:
+        """Videos at positions of a step, in the endless order in which every pass has its own shuffle."""
+        passes = (divmod(step * self.items + place, len(self.videos)) for place in places)
+        return [int(_shuffled(self.settings.seed, passed, len(self.videos))[place]) for passed, place in passes]
+
+
+@lru_cache(maxsize=2)  # a batch may belong to two passes
+def _shuffled(seed: int, passed: int, count: int) -> NDArray[np.int64]:
+    return np.random.default_rng((seed, 0, passed)).permutation(count)
 
 
 class PreTraining:
-    """Steps of pre-training, for ``ml.harness.fit``."""
+    """Steps of pre-training, for ``ml.harness.Trainer``."""
 
     uses_all_parameters = False
 
@@ -118,15 +177,17 @@ class PreTraining:
         settings: Settings,
         device: torch.device,
     ) -> None:
-        self.videos, self.vocabulary, self.model, self.settings = videos, vocabulary, model, settings
-        self.config, self.seed, self.max_norm = model.config, settings.seed, settings.max_norm
+        self.model, self.settings = model, settings
+        self.seed, self.max_norm = settings.seed, settings.max_norm
+        self.batches = VideoBatches(videos, vocabulary, model.config, settings)
         self.network = _Network(model).to(device)
+        self.compiled = encoders(model)
         self.optimiser = adamw(self.network, settings.learning_rate, settings.weight_decay)
         self.steps, self.steps_per_epoch = settings.steps, min(settings.validate_every, settings.steps)
-        self.items = min(settings.batch, len(videos))
+        self.items = self.batches.items
+        self.hyper_parameters = {**asdict(settings), **asdict(model.config)}
         self.held_out = validation
         self.device = device
-        self._order = lru_cache(maxsize=2)(self._shuffled)  # a batch may belong to two passes
         start = [float(tensor.double().sum()) for tensor in model.state_dict().values()]
         identity = (asdict(settings), asdict(model.config), videos.identity, vocabulary, start)
         self.identity = content_hash(identity, digits=64)
@@ -134,70 +195,10 @@ class PreTraining:
     def learning_rate_factor(self, step: int) -> float:
         return warm_up_and_decay(step, self.settings.warm_up, self.settings.steps)
 
-    def task_of(self, step: int) -> TaskName:
-        """The task of a step."""
-        names = [name for name in TASKS if self.settings.shares.get(name)]
-        shares = np.array([self.settings.shares[name] for name in names], float)
-        return names[np.random.default_rng((self.seed, 1, step)).choice(len(names), p=shares / shares.sum())]
-
-    def batch(self, step: int, process: int, processes: int, /) -> dict[str, Any]:
-        """This process's videos of a step, in parts of at most ``chunk_videos``, prepared for the step's task."""
-        if self.items < processes:
-            raise ValueError(f"{self.items} videos per step cannot be divided among {processes} processes")
-        task = self.task_of(step)
-        places = np.array_split(np.arange(self.items), processes)[process]
-        size = self.settings.chunk_videos or len(places)
-        parts = [places[first : first + size].tolist() for first in range(0, len(places), size)]
-        drawn = [
-            self._drawn(task, self.videos, self._numbers(step, part), part, (self.seed, 2, step)) for part in parts
-        ]
-        spans = np.random.default_rng((self.seed, 3, step)).random() < self.settings.span_share
-        return {"step": step, "task": task, "with_spans": bool(spans), "drawn": drawn}
-
-    def step(self, network: nn.Module, batch: Any, accelerator: Accelerator, /) -> dict[str, Tensor]:
-        """Each process computes its part of the loss of all videos.
-
-        If a process has several parts, it computes the rows twice: first without a graph, for the loss and its gradient
-        at the rows; then part by part with a graph, to propagate that gradient.
-        """
-        task, drawn, scale = batch["task"], batch["drawn"], accelerator.num_processes
-        if len(drawn) == 1:
-            with accelerator.autocast():
-                given = network(task, drawn[0], batch["with_spans"])
-            part = self.part(task, given, gather, batch["step"])
-            accelerator.backward(part * scale)
-        else:
-            part = self._in_parts(network, batch, accelerator)
-        loss = accelerator.reduce(part.detach(), "sum")
+    def losses(self, rows: Rows, step: int, all_gather: AllGather) -> dict[str, Tensor]:
+        task = self.batches.task_of(step)
+        loss = self.part(task, rows, all_gather, step)
         return {"loss": loss, task: loss}
-
-    def _in_parts(self, network: nn.Module, batch: Any, accelerator: Accelerator) -> Tensor:
-        task, drawn = batch["task"], batch["drawn"]
-
-        def rows(index: int) -> Rows:
-            # The same dropout in both passes.
-            with torch.random.fork_rng([self.device] if self.device.type == "cuda" else []), accelerator.autocast():
-                torch.manual_seed((torch.initial_seed() * 1_000_003 + index) % 2**63)
-                found: Rows = network(task, drawn[index], batch["with_spans"])
-                return found
-
-        with torch.no_grad():
-            once = [rows(index) for index in range(len(drawn))]
-        whole = {name: torch.cat([each[name] for each in once]) for name in once[0]}
-        learned = [name for name, tensor in whole.items() if tensor.is_floating_point()]
-        for name in learned:
-            whole[name].requires_grad_()
-        part = self.part(task, whole, gather, batch["step"])
-        at_rows = torch.autograd.grad(part * accelerator.num_processes, [whole[name] for name in learned])
-        sizes = [[len(each[name]) for each in once] for name in learned]
-        pieces = [gradient.split(size) for gradient, size in zip(at_rows, sizes, strict=True)]
-        for index in range(len(drawn)):
-            last = index == len(drawn) - 1
-            with accelerator.no_sync(network) if not last else nullcontext():
-                again = rows(index)
-                products = [(again[name] * piece[index]).sum() for name, piece in zip(learned, pieces, strict=True)]
-                accelerator.backward(torch.stack(products).sum())
-        return part.detach()
 
     def part(self, task: TaskName, given: Rows, all_gather: AllGather, step: int) -> Tensor:
         """This process's part of a task's loss."""
@@ -222,29 +223,14 @@ class PreTraining:
             total = 0.0
             for first in range(0, len(self.held_out), self.items):
                 numbers = list(range(first, min(first + self.items, len(self.held_out))))
-                drawn = self._drawn(task, self.held_out, numbers, numbers, (0, 4))
-                given = self.network(task, on_device(drawn, self.device), True)
+                drawn = self.batches.drawn(task, self.held_out, numbers, numbers, (0, 4))
+                given = self.network(Part(task, on_device(drawn, self.device), True))
                 total += len(numbers) * float(self.part(task, given, lambda rows: rows, 0))
             found[f"validation_{task}"] = total / len(self.held_out)
         return found
 
     def score(self, entry: Entry) -> float:
         return score(entry)
-
-    def _numbers(self, step: int, places: Sequence[int]) -> list[int]:
-        """Videos at positions of a step, in the endless order in which every pass has its own shuffle."""
-        passes = (divmod(step * self.items + place, len(self.videos)) for place in places)
-        return [int(self._order(passed)[place]) for passed, place in passes]
-
-    def _shuffled(self, passed: int) -> NDArray[np.int64]:
-        return np.random.default_rng((self.seed, 0, passed)).permutation(len(self.videos))
-
-    def _drawn(
-        self, task: TaskName, source: VideoSource, numbers: Sequence[int], places: Sequence[int], seed: tuple[int, ...]
-    ) -> Any:
-        videos = [aligned(source[number], self.config) for number in numbers]
-        generators = [np.random.default_rng((*seed, place)) for place in places]
-        return draw(task, videos, generators, places, self.vocabulary)
 
 
 def score(entry: Entry) -> float:
@@ -298,10 +284,10 @@ def pretrain(
     """
     if not len(videos):
         raise ValueError("no video has frame features: nothing to pre-train on")
+    trainer = Trainer(runtime, progress)
     seed_everything(settings.seed)
     model = kind(config)
     if initial is not None:
         model.load_state_dict(initial, strict=False)
-    learner = PreTraining(videos, validation, vocabulary, model, settings, pick_device(runtime.device))
-    history = fit(learner, runtime, progress)
+    history = trainer.fit(PreTraining(videos, validation, vocabulary, model, settings, trainer.device))
     return model.cpu().eval(), history

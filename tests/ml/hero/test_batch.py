@@ -84,12 +84,13 @@ def test_a_batch_has_every_frame_and_token_once_and_in_order():
     rows = np.concatenate([video.features for video in videos])
     rebuilt = []
     position, frames = 0, len(batch.matched)
-    for count, length in batch.groups:
-        for _ in range(count):
-            places = batch.order[position : position + length].tolist()
-            position += length
-            own = [batch.matched[place].item() for place in places if place < frames]
-            rebuilt.append((own, [batch.tokens[place - frames].item() for place in places if place >= frames]))
+    for length in batch.packing.lengths.tolist():
+        places = batch.order[position : position + length].tolist()
+        position += length
+        own = [batch.matched[place].item() for place in places if place < frames]
+        rebuilt.append((own, [batch.tokens[place - frames].item() for place in places if place >= frames]))
+    assert batch.packing.lengths.tolist() == sorted(len(own) + len(text) for own, text in rebuilt)
+    assert batch.packing.longest == length
     assert position == len(batch.order) == len(batch.matched) + len(batch.tokens)
     firsts = np.cumsum([0, *(len(video.features) for video in videos)])
     expected = [
@@ -99,14 +100,14 @@ def test_a_batch_has_every_frame_and_token_once_and_in_order():
     ]
     assert sorted(rebuilt) == sorted(expected)
     np.testing.assert_array_equal(batch.frames, rows)
-    whole, mask = padded(batch.frames, batch.lengths)
+    whole, mask = padded(batch.frames, batch.lengths, batch.longest + 2)
     assert torch.equal(whole[mask], batch.frames)
-    assert sum(count * length for count, length in batch.video_groups) == len(rows) + 3
+    assert int(batch.video_packing.lengths.sum()) == len(rows) + 3
 
 
 def test_texts_keep_the_given_order():
     texts = collate_texts([(5, 6, 7), (8,), (), (9, 10)])
-    assert texts.groups == ((1, 1), (1, 2), (1, 3), (1, 4))
+    assert texts.packing.lengths.tolist() == [1, 2, 3, 4] and texts.packing.longest == 4
     assert texts.tokens.tolist() == [0, 0, 8, 0, 9, 10, 0, 5, 6, 7]
     assert texts.positions.tolist() == [0, 0, 1, 0, 1, 2, 0, 1, 2, 3]
     assert texts.places.tolist() == [3, 1, 0, 2]

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from accelerate import Accelerator
 
 from ml.harness import Runtime
 from ml.hero.batch import aligned, key_of
@@ -22,6 +21,7 @@ from ml.hero.pretraining import fom, mfm, mlm, vsm
 from ml.hero.pretraining.train import TASKS, PreTraining, Settings, draw, pretrain
 from ml.hero.ranking import LossSettings, QueryBatch, VideoBatch, wrong_pairs
 from tests.hero_videos import TINY, VOCABULARY, Videos, random_video, random_videos
+from tests.training import step_of
 
 CPU = Runtime(device="cpu")
 SEEDS = range(3)
@@ -168,7 +168,7 @@ def test_false_negatives_are_dropped_unless_the_published_behaviour_is_selected(
     said = [key_of(text) for text in ("fold", "cut", "glue", "cut")]
     items = torch.arange(4)
     texts = QueryBatch(torch.zeros(4, 2), items, torch.tensor(keys), torch.tensor(said))
-    batch_videos = VideoBatch(torch.zeros(4, 1, 2), torch.ones(4, 1, dtype=torch.bool), items, torch.tensor(keys))
+    batch_videos = VideoBatch(torch.zeros(4, 2), torch.ones(4, dtype=torch.int64), items, torch.tensor(keys))
     published = wrong_pairs(texts, batch_videos, keep_false_negatives=True)
     assert published.tolist() == (~torch.eye(4, dtype=torch.bool)).tolist()
     left_out = published & ~wrong_pairs(texts, batch_videos, keep_false_negatives=False)
@@ -183,9 +183,9 @@ def test_parts_of_a_batch_have_the_loss_and_gradient_of_the_whole(task: str) -> 
         settings = Settings({task: 1}, steps=2, warm_up=0, batch=6, chunk_videos=chunk, span_share=1.0)
         torch.manual_seed(0)
         learner = PreTraining(random_videos(8), None, VOCABULARY, Hero(TINY), settings, torch.device("cpu"))
-        losses = learner.step(learner.network, learner.batch(0, 0, 1), Accelerator(cpu=True))
+        losses = step_of(learner)
         gradients = [p.grad for p in learner.network.parameters() if p.grad is not None]
-        found.append((float(losses["loss"]), gradients))
+        found.append((float(losses["loss"].detach()), gradients))
     (whole, gradients), (parts, gradients_of_parts) = found
     assert parts == pytest.approx(whole, rel=1e-5)
     for one, other in zip(gradients, gradients_of_parts, strict=True):

@@ -13,12 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from ml.distributed import gather
-from ml.harness import Entry, on_device
-from ml.hero.batch import BEGIN, END, PADDING, HeroBatch, collate, padded
+from ml.harness import Entry
+from ml.hero.batch import BEGIN, END, PADDING, HeroBatch, collate
 from ml.hero.data.annotations import CaptionedClip
 from ml.hero.downstream.captioning import CaptionDecoder, caption_loss, clip_frames, write_greedily
 from ml.hero.downstream.tasks.examples import Examples, device_of, parts
 from ml.hero.model import Hero
+from ml.loading import on_device
 from ml.metrics.captioning import captioning_metrics
 
 VIDEOS = 16
@@ -28,14 +29,16 @@ VIDEOS = 16
 class ClipsOfVideos(NamedTuple):
     """Videos, and clips of them: the row of each clip's video, its first frame and the one after its last.
 
-    ``captions[captions, tokens]`` end in ``</s>`` and are padded; ``of_clip[captions]`` is their clip. ``not_shown``
-    counts the clips that begin after the frames of their video.
+    ``longest`` is the greatest number of frames of a clip. ``captions[captions, tokens]`` end in ``</s>`` and are
+    padded; ``of_clip[captions]`` is their clip. ``not_shown`` counts the clips that begin after the frames of their
+    video.
     """
 
     batch: HeroBatch
     of_video: Tensor
     first: Tensor
     stop: Tensor
+    longest: int
     captions: Tensor
     of_clip: Tensor
     not_shown: Tensor
@@ -54,8 +57,9 @@ class CaptionNetwork(nn.Module):
         packed = self.model.contextual(clips.batch)
         lengths = clips.stop - clips.first
         starts = (clips.batch.lengths.cumsum(0) - clips.batch.lengths)[clips.of_video] + clips.first
-        places, mask = padded(torch.cat([torch.arange(n, device=packed.device) for n in lengths.tolist()]), lengths)
-        return packed[starts[:, None] + places], mask
+        places = torch.arange(clips.longest, device=packed.device)
+        mask = places < lengths[:, None]
+        return packed[starts[:, None] + places * mask], mask
 
     def forward(self, clips: ClipsOfVideos, step: int) -> dict[str, Tensor]:
         frames, mask = self.frames(clips)
@@ -147,6 +151,7 @@ class Captioning:
             of_video,
             first,
             stop,
+            max((stop - first for _, first, stop in places), default=0),
             torch.tensor(padding, dtype=torch.int64).view(-1, longest + 1),
             torch.tensor([number for number, _ in texts], dtype=torch.int64),
             torch.tensor(sum(map(len, of_videos)) - len(shown)),

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from ml.distributed import gather
-from ml.harness import on_device
 from ml.hero import matching
 from ml.hero.batch import AlignedVideo, aligned, collate, collate_texts, key_of
 from ml.hero.config import HeroConfig
@@ -23,7 +22,9 @@ from ml.hero.matching import Pairs
 from ml.hero.model import Hero
 from ml.hero.ranking import LossSettings
 from ml.hero.video import Video
+from ml.loading import on_device
 from ml.metrics.moments import Search, iou
+from ml.training import in_full_precision
 
 VIDEOS, TEXTS = 32, 256
 """Videos and texts that are encoded at a time."""
@@ -40,7 +41,7 @@ class RetrievalNetwork(nn.Module):
         with_spans = np.random.default_rng((step, 5)).random() < self.span_share
         given = matching.rows(self.model, pairs, bool(with_spans))
         # Half precision, in which the model may run, is too coarse for differences of cosines.
-        with torch.autocast(pairs.items.device.type, enabled=False):
+        with in_full_precision(pairs.items.device):
             return matching.losses(given, gather, self.settings, step)
 
 

@@ -8,13 +8,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ml.harness import Entry, on_device
+from ml.harness import Entry
 from ml.hero.batch import HeroBatch, padded
 from ml.hero.data.annotations import Question
 from ml.hero.downstream.moments import moment_labels
 from ml.hero.downstream.question_answering import SPAN_WEIGHT, AnswerHead, accuracy, answer_loss
 from ml.hero.downstream.tasks.examples import Examples, device_of, parts, question_and_answer
 from ml.hero.model import Hero, initialise
+from ml.loading import on_device
 
 QUESTIONS = 8
 """Questions that are answered at a time."""
@@ -42,7 +43,7 @@ class AnswerNetwork(nn.Module):
 
     def logits(self, questions: QuestionBatch) -> tuple[Tensor, Tensor, Tensor]:
         """Logits of the answers ``[questions, answers]`` and of the first and last frame ``[questions, frames]``."""
-        frames, mask = padded(self.model.contextual(questions.batch), questions.batch.lengths)
+        frames, mask = padded(self.model.contextual(questions.batch), questions.batch.lengths, questions.batch.longest)
         answers, start, end = self.head(frames.unflatten(0, (-1, self.answers)), mask[:: self.answers])
         return answers.float(), start.float(), end.float()
 

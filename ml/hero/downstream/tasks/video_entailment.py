@@ -8,13 +8,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ml.harness import Entry, on_device
+from ml.harness import Entry
 from ml.hero.batch import END, HeroBatch, padded
 from ml.hero.data.annotations import Statement
 from ml.hero.downstream.question_answering import accuracy
 from ml.hero.downstream.tasks.examples import Examples, device_of, parts
 from ml.hero.downstream.video_entailment import StatementHead, judged_true, statement_loss
 from ml.hero.model import Hero, initialise
+from ml.loading import on_device
 
 STATEMENTS = 16
 """Statements that are judged at a time."""
@@ -37,7 +38,7 @@ class StatementNetwork(nn.Module):
 
     def logits(self, batch: HeroBatch) -> Tensor:
         """One logit per statement."""
-        return self.head(*padded(self.model.contextual(batch), batch.lengths)).float()
+        return self.head(*padded(self.model.contextual(batch), batch.lengths, batch.longest)).float()
 
     def forward(self, stated: StatedVideos, step: int) -> dict[str, Tensor]:
         return {"loss": statement_loss(self.logits(stated.batch), stated.labels)}

@@ -25,11 +25,12 @@ from assets.joint_embedding.studies.trials import Benchmarks, Setting, compare
 from assets.lake import Lake, load_tables
 from assets.sources.synthetic import SyntheticSource
 from assets.sources.synthetic.ground_truth import steps_frame
+from ml.distributed import gather
 from ml.joint_embedding.loss import max_margin_ranking_loss
 from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.pair_store import PairStore, Place, StoredPairs
 from ml.joint_embedding.pairs import Stream, VideoPairs
-from ml.joint_embedding.train import Config, EmbeddingLearner, best_of_videos
+from ml.joint_embedding.train import Config, EmbeddingTask, best_of_videos
 from ml.text.word_vectors import WordVectors
 from orchestration.artifacts.tables import contract_violations
 
@@ -109,10 +110,9 @@ def test_a_backdrop_makes_clips_of_a_task_alike_and_is_named(tmp_path: Path, mon
 
 def test_positives_are_the_best_of_each_video_or_random_ones(places: dict[str, Place]) -> None:
     own = torch.tensor([0.1, 0.4, 0.3, 0.2, 0.9, 0.5, 0.7, 0.6])
-    videos = torch.arange(2).repeat_interleave(4)
-    assert best_of_videos(own, videos, 0.5).tolist() == [1, 2, 4, 6]
-    assert best_of_videos(own, videos, 1.0).tolist() == list(range(8))
-    assert best_of_videos(own, videos, 0.01).tolist() == [1, 4]
+    assert best_of_videos(own, 4, 0.5).tolist() == [[1, 2], [4, 6]]
+    assert best_of_videos(own, 4, 1.0).flatten().tolist() == list(range(8))
+    assert best_of_videos(own, 4, 0.01).tolist() == [[1], [4]]
     trials = positive_trials([], TINY, (0,))
     shares = {
         (trial.method, trial.share, trial.config.positive_share, trial.config.pairs_per_video) for trial in trials
@@ -123,12 +123,12 @@ def test_positives_are_the_best_of_each_video_or_random_ones(places: dict[str, P
 def test_learning_from_the_best_pairs_alone_is_the_loss_of_those(setting: Setting, places: dict[str, Place]) -> None:
     pairs = StoredPairs(setting.store, [places[i] for i in IDS[3:]], setting.words)
     config = Config(embedding_dim=4, videos_per_batch=4, pairs_per_video=4, positive_share=0.5)
-    learner = EmbeddingLearner(pairs, None, setting.words, config, torch.device("cpu"))
-    clips, ids, videos, first = learner.batch(0, 0, 1)
-    video, text = learner.network(clips, ids)
-    kept = best_of_videos((video * text).sum(1), videos, 0.5)
-    wanted = max_margin_ranking_loss(text[kept] @ video[kept].T, videos[kept])
-    torch.testing.assert_close(learner._part(video, text, videos, first), wanted)
+    task = EmbeddingTask(pairs, None, setting.words, config, torch.device("cpu"))
+    (part,) = task.batches(0, 0, 1)
+    rows = task.network(part)
+    kept = best_of_videos((rows["video"] * rows["text"]).sum(1), 4, 0.5).flatten()
+    wanted = max_margin_ranking_loss(rows["text"][kept] @ rows["video"][kept].T, rows["videos"][kept])
+    torch.testing.assert_close(task.losses(rows, 0, gather)["loss"], wanted)
 
 
 def test_the_scale_is_that_of_the_search_ranks() -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
-from accelerate import Accelerator
 from torch import nn
 
 from ml.hero.attention import Encoder
 from ml.hero.baselines import FlatTransformer, HierarchicalTransformer
-from ml.hero.batch import END, aligned, collate
+from ml.hero.batch import END, aligned, collate, packing_of
 from ml.hero.config import PRESETS
 from ml.hero.downstream.tasks.moment_retrieval import MomentRetrieval
 from ml.hero.downstream.tasks.question_answering import QuestionAnswering
@@ -20,6 +20,7 @@ from ml.hero.pretraining.train import TASKS, PreTraining, Settings
 from tests.hero_videos import TINY, VOCABULARY, random_videos
 from tests.ml.hero.downstream import colours
 from tests.ml.hero.downstream.test_tasks import MOMENTS, examples
+from tests.training import step_of
 
 BASELINES = (FlatTransformer, HierarchicalTransformer)
 
@@ -27,7 +28,7 @@ BASELINES = (FlatTransformer, HierarchicalTransformer)
 def alone(encoder: Encoder, tokens: torch.Tensor) -> torch.Tensor:
     """One sequence through an encoder; what packing does is shown appended HERO's own tests."""
     for layer in encoder.layers:
-        tokens = layer(tokens, ((1, len(tokens)),))
+        tokens = layer(tokens, packing_of(np.array([len(tokens)])))
     return tokens
 
 
@@ -93,7 +94,7 @@ def test_they_are_pre_trained_by_every_task(kind: type[Hero]) -> None:
     for task in TASKS:
         settings = Settings({task: 1}, steps=2, warm_up=0, batch=4, span_share=1.0)
         learner = PreTraining(random_videos(6), None, VOCABULARY, kind(TINY), settings, torch.device("cpu"))
-        losses = learner.step(learner.network, learner.batch(0, 0, 1), Accelerator(cpu=True))
+        losses = step_of(learner)
         assert torch.isfinite(losses["loss"])
         assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in learner.network.parameters())
 

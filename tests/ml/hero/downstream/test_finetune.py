@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ml.harness import Runtime
-from ml.hero.downstream.finetune import PRESETS, Settings, _FineTuning, cut_to_limit, finetune
+from ml.hero.downstream.finetune import PRESETS, FineTuning, Settings, cut_to_limit, finetune
 from ml.hero.downstream.question_answering import accuracy
 from ml.hero.downstream.video_entailment import StatementHead, judged_true, statement_loss
 
@@ -81,7 +81,7 @@ def test_an_interrupted_training_ends_with_the_same_model(tmp_path):
 
 def test_heads_learn_faster_and_biases_do_not_decay():
     task = Statements()
-    learner = _FineTuning(task, SETTINGS)
+    learner = FineTuning(task, SETTINGS)
     groups = {
         id(parameter): (group["lr"], group["weight_decay"])
         for group in learner.optimiser.param_groups
@@ -96,8 +96,8 @@ def test_heads_learn_faster_and_biases_do_not_decay():
     assert max(factors) == factors[6] == 1
     assert (factors[0], factors[60]) == (1 / 6, 0)
     # The same examples whoever computes them.
-    shares = [learner.batch(3, process, 2)["examples"]["labels"] for process in (0, 1)]
-    assert sorted(torch.cat(shares).tolist()) == sorted(learner.batch(3, 0, 1)["examples"]["labels"].tolist())
+    shares = [learner.batches(3, process, 2)[0].examples["labels"] for process in (0, 1)]
+    assert sorted(torch.cat(shares).tolist()) == sorted(learner.batches(3, 0, 1)[0].examples["labels"].tolist())
 
 
 def test_long_queries_are_cut_and_counted():

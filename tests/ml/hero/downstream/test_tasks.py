@@ -231,7 +231,7 @@ def test_without_subtitles_all_frames_are_one_passage() -> None:
     task, same = task_of(VideoRetrieval, with_subtitles=False), task_of(VideoRetrieval, with_subtitles=False)
     same.data = replace(same.data, videos=silent)
     assert task.evaluate() == same.evaluate()
-    assert task.batch([0]).batch.groups == ((1, 10),)  # a passage of </s>, <s> and eight frames
+    assert task.batch([0]).batch.packing.lengths.tolist() == [10]  # a passage of </s>, <s> and eight frames
 
 
 def test_subtitles_after_the_end_count_as_no_subtitles() -> None:

@@ -5,12 +5,16 @@ Subclasses define the columns. Lance must not be used across a fork.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import lance
+import numpy as np
 import pyarrow as pa
+from lance.file import LanceFileReader
+from numpy.typing import NDArray
 
 
 class LanceShards:
@@ -45,6 +49,67 @@ class LanceShards:
 
     def _exists(self, shard: str) -> bool:
         return any(self.path(shard).glob("_versions/*.manifest"))
+
+
+class VectorColumn:
+    """A column of float16 vectors of one size, for reading rows in any order.
+
+    Where Lance has stored the vectors one after another without compression, they are mapped into memory, and a batch
+    costs a copy of its rows. Otherwise Lance reads the rows.
+
+    Args:
+        array: its column ``name`` has vectors of ``dim`` numbers.
+    """
+
+    def __init__(self, array: lance.LanceDataset, name: str, dim: int) -> None:
+        self.array, self.name, self.dim = array, name, dim
+        self.parts = [part for fragment in array.get_fragments() for part in _mapped(array, fragment, name, dim)]
+        self.ends = np.cumsum([0, *map(len, self.parts)])
+        self.is_mapped = self.ends[-1] == array.count_rows() and self._is_right()
+
+    def read(self, rows: NDArray[np.int64], into: NDArray[np.float16], at: NDArray[np.int64]) -> None:
+        """Copy the vectors of ``rows`` into the rows ``at`` of an array."""
+        if not self.is_mapped:
+            distinct, places = np.unique(rows, return_inverse=True)
+            into[at] = self._from_lance(distinct)[places]
+            return
+        part = np.searchsorted(self.ends, rows, side="right") - 1
+        for number in np.unique(part).tolist():
+            mine = part == number
+            whole = len(rows) == len(into) and bool(mine.all()) and bool((at == np.arange(len(at))).all())
+            if whole:
+                np.take(self.parts[number], rows - self.ends[number], axis=0, out=into, mode="clip")
+            else:
+                into[at[mine]] = self.parts[number][rows[mine] - self.ends[number]]
+
+    def _from_lance(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:
+        column = self.array.take(rows.tolist(), columns=[self.name])[self.name]
+        chunks = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]
+        return np.concatenate([np.empty(0, np.float16), *chunks]).reshape(-1, self.dim)
+
+    def _is_right(self) -> bool:
+        """Whether Lance reads the same at both ends of every part."""
+        rows = np.unique([row for first, end in pairwise(self.ends.tolist()) for row in (first, end - 1)])
+        if not len(rows):
+            return True
+        part = np.searchsorted(self.ends, rows, side="right") - 1
+        found = np.stack([self.parts[p][row - self.ends[p]] for p, row in zip(part, rows, strict=True)])
+        return found.tobytes() == self._from_lance(rows).tobytes()
+
+
+def _mapped(
+    array: lance.LanceDataset, fragment: lance.LanceFragment, name: str, dim: int
+) -> Iterator[NDArray[np.float16]]:
+    """The pages of a fragment's column as ``[rows, dim]`` in memory that maps the file, if they are plain numbers."""
+    path = Path(array.uri.removeprefix("file://")) / "data"
+    for file in fragment.data_files():
+        metadata = LanceFileReader(str(path / file.path)).metadata()
+        column = metadata.columns[metadata.schema.get_field_index(name)]
+        for page in column.pages:
+            (size,) = {buffer.size for buffer in page.buffers[:1]}
+            if size % (2 * dim) == 0:
+                shape = size // (2 * dim), dim
+                yield np.memmap(path / file.path, np.float16, "r", page.buffers[0].position, shape)
 
 
 def clean_up(root: Path, older_than: timedelta) -> int:

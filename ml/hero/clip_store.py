@@ -6,10 +6,11 @@ Text is stored as text, so that another vocabulary needs no other array. Lance m
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import lance
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from ml.files import content_hash
 from ml.hero.data.subtitles import Line
 from ml.hero.video import Subtitle, Video
 from ml.lance_shards import LanceShards
+from ml.token_ids import TokenIds, token_ids
 
 Encode = Callable[[str], Sequence[int]]
 """From a text to its tokens."""
@@ -71,13 +73,30 @@ class ClipStore(LanceShards):
 
 
 class StoredClips:
-    """Clips by number, their texts as tokens (``ml.hero.pretraining.train.VideoSource``)."""
+    """Clips by number, their texts as tokens (``ml.hero.pretraining.train.VideoSource``).
 
-    def __init__(self, store: ClipStore, places: Sequence[ClipPlace], encode: Encode) -> None:
+    Worker processes get a copy that opens the arrays again.
+
+    Args:
+        encode: from a text to its tokens.
+        vocabulary: names what ``encode`` returns, with which the tokens of all texts are stored next to the arrays
+            (``ml.token_ids``); None tokenises the texts of a clip whenever it is read.
+    """
+
+    def __init__(
+        self, store: ClipStore, places: Sequence[ClipPlace], encode: Encode, vocabulary: str | None = None
+    ) -> None:
+        self._made_from = store, places, encode, vocabulary
         self.places = sorted(places, key=lambda place: (place.shard, place.row))
         self.encode = encode
-        self._arrays = {shard: store.open(shard) for shard in {place.shard for place in places}}
+        self._arrays = {shard: store.open(shard) for shard in sorted({place.shard for place in places})}
+        self._lines = {}
+        if vocabulary is not None:
+            self._lines = {shard: _Lines.of(array, encode, vocabulary) for shard, array in self._arrays.items()}
         self.identity = content_hash([place.content_hash for place in self.places], digits=64)
+
+    def __reduce__(self) -> tuple[type[StoredClips], tuple[ClipStore, Sequence[ClipPlace], Encode, str | None]]:
+        return StoredClips, self._made_from
 
     def __len__(self) -> int:
         return len(self.places)
@@ -90,15 +109,67 @@ class StoredClips:
         found: dict[int, Video] = {}
         for shard in {self.places[number].shard for number in numbers}:
             own = sorted({number for number in numbers if self.places[number].shard == shard})
-            rows = self._arrays[shard].take([self.places[number].row for number in own]).to_batches()
-            clips = (_clip(batch, row) for batch in rows for row in range(len(batch)))
-            found |= {number: tokenised(clip, self.encode) for number, clip in zip(own, clips, strict=True)}
+            rows = [self.places[number].row for number in own]
+            found |= dict(zip(own, self._videos(shard, rows), strict=True))
         return [found[number] for number in numbers]
+
+    def _videos(self, shard: str, rows: Sequence[int]) -> Iterator[Video]:
+        lines = self._lines.get(shard)
+        columns = [field.name for field in _SCHEMA if field.name != "text"] if lines else None
+        batches = self._arrays[shard].take(list(rows), columns=columns).to_batches()
+        position = 0
+        for batch in batches:
+            for row in range(len(batch)):
+                if lines is None:
+                    yield tokenised(_clip(batch, row), self.encode)
+                else:
+                    yield lines.video(batch, row, rows[position])
+                position += 1
 
     @property
     def dim(self) -> int:
         """Numbers of a frame's features; 0 without a clip."""
         return int(self[0].features.shape[1]) if self.places else 0
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """The tokens of the lines of an array's clips: clip i has the lines ``ends[i]`` to ``ends[i + 1]``."""
+
+    tokens: TokenIds
+    ends: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, array: lance.LanceDataset, encode: Encode, vocabulary: str) -> _Lines:
+        def texts() -> Iterator[list[str]]:
+            return (batch["text"].flatten().to_pylist() for batch in array.scanner(columns=["text"]).to_batches())
+
+        counts = [
+            np.diff(batch["start_s"].offsets.to_numpy()) for batch in array.scanner(columns=["start_s"]).to_batches()
+        ]
+        ends = np.concatenate([[0], *counts]).astype(np.int64).cumsum()
+        return cls(token_ids(array, texts, lambda some: map(encode, some), vocabulary), ends)
+
+    def video(self, batch: pa.RecordBatch, row: int, stored_row: int) -> Video:
+        """The clip in a row of a batch; ``stored_row`` is its row in the array."""
+        clip_id, interval_s, dim = (batch[name][row].as_py() for name in ("clip_id", "interval_s", "dim"))
+        features, starts, stops = (_values(batch, name, row) for name in ("features", "start_s", "end_s"))
+        ends = self.tokens.ends[self.ends[stored_row] : self.ends[stored_row + 1] + 1]
+        tokens = self.tokens.ids[ends[0] : ends[-1]].tolist() if len(ends) else []
+        bounds = (ends - ends[0]).tolist()
+        subtitles = [
+            Subtitle(start, stop, tuple(tokens[first:last]))
+            for start, stop, first, last in zip(starts.tolist(), stops.tolist(), bounds, bounds[1:], strict=False)
+            if last > first
+        ]
+        return Video(clip_id, features.reshape(-1, dim), interval_s, subtitles)
+
+
+def _values(batch: pa.RecordBatch, name: str, row: int) -> NDArray[np.floating]:
+    """The numbers of a row of a column of lists."""
+    column = batch[name]
+    first, end = column.offsets[row].as_py(), column.offsets[row + 1].as_py()
+    return column.values.slice(first, end - first).to_numpy(zero_copy_only=False)
 
 
 def tokenised(clip: Clip, encode: Encode) -> Video:

@@ -11,6 +11,7 @@ from typing import Any
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from ml.files import content_hash
 from ml.hero.batch import BEGIN, END, PADDING, Vocabulary
 from ml.hero.data.subtitles import plain
 from ml.training import read_model_folder, write_model_folder
@@ -44,6 +45,11 @@ class HeroTokenizer:
         """The tokens that masked language modelling replaces words by."""
         ids = self.bpe.get_vocab()
         return Vocabulary(ids[MASK], ids.get(".", len(FIRST_SPECIAL)), ids.get(LAST_TEXT, ids[MASK] - 1))
+
+    @cached_property
+    def identity(self) -> str:
+        """A hash of what ``encode`` depends on."""
+        return content_hash(self.bpe.to_str())
 
     def write(self, folder: Path, inputs: Mapping[str, Any]) -> None:
         """Write it as a model folder without parameters (``ml.training``)."""

@@ -6,17 +6,19 @@ Memory grows only with the number of pairs without a known word, which are few. 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import lance
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from ml.files import content_hash
-from ml.lance_shards import LanceShards
-from ml.text.word_vectors import WordVectors, pad
+from ml.lance_shards import LanceShards, VectorColumn
+from ml.text.word_vectors import MAX_WORDS, WordVectors
+from ml.token_ids import TokenIds, token_ids
 
 if TYPE_CHECKING:
     from ml.joint_embedding.pairs import VideoPairs
@@ -78,6 +80,8 @@ class PairStore(LanceShards):
 class StoredPairs:
     """The pairs of some videos by number (``ml.joint_embedding.pairs.PairSource``); captions become ids of ``words``.
 
+    Worker processes get a copy that opens the arrays again.
+
     Args:
         store: where the arrays are.
         places: the videos; pairs without a known word are dropped, and so are videos without another pair.
@@ -87,12 +91,14 @@ class StoredPairs:
     """
 
     def __init__(self, store: PairStore, places: Sequence[Place], words: WordVectors) -> None:
-        self.words = words
+        self._made_from = store, places, words
         ordered = sorted((place for place in places if place.pairs), key=lambda place: (place.shard, place.first_row))
         self.identity = content_hash([place.content_hash for place in ordered], digits=64)
         shards = sorted({place.shard for place in ordered})
-        self._arrays = [store.open(shard) for shard in shards]
-        self.dim = int(self._arrays[0].schema.field("vector").type.list_size) if shards else 0
+        arrays = [store.open(shard) for shard in shards]
+        self.dim = int(arrays[0].schema.field("vector").type.list_size) if shards else 0
+        self._vectors = [VectorColumn(array, "vector", self.dim) for array in arrays]
+        self._ids = [_ids(array, words) for array in arrays]
         self._shard_of_video = np.array([shards.index(place.shard) for place in ordered], np.int64)
         self._first_row = np.array([place.first_row for place in ordered], np.int64)
         self._stored = np.cumsum([0, *(place.pairs for place in ordered)])
@@ -103,38 +109,54 @@ class StoredPairs:
         dropped = np.searchsorted(unknown, self._stored)
         self.offsets = np.unique(self._stored - dropped)
 
+    def __reduce__(self) -> tuple[type[StoredPairs], tuple[PairStore, Sequence[Place], WordVectors]]:
+        return StoredPairs, self._made_from
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
     def take(self, pairs: NDArray[np.int64]) -> tuple[NDArray[np.float16], NDArray[np.int64]]:
+        vectors, ids = np.empty((len(pairs), self.dim), np.float16), np.empty((len(pairs), MAX_WORDS), np.int64)
+        for shard, mine, rows in self._rows(pairs):
+            self._vectors[shard].read(rows, vectors, mine)
+            ids[mine] = self._ids[shard].padded(rows, MAX_WORDS)
+        return vectors, ids
+
+    def take_ids(self, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+        ids = np.empty((len(pairs), MAX_WORDS), np.int64)
+        for shard, mine, rows in self._rows(pairs):
+            ids[mine] = self._ids[shard].padded(rows, MAX_WORDS)
+        return ids
+
+    def _rows(self, pairs: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
+        """For each shard the positions of its pairs, and their rows in the array."""
         stored = pairs + np.searchsorted(self._shift, pairs, side="right")
         video = np.searchsorted(self._stored, stored, side="right") - 1
         rows = self._first_row[video] + stored - self._stored[video]
-        vectors = np.empty((len(pairs), self.dim), np.float16)
-        ids = pad([[]] * len(pairs))
         shards = self._shard_of_video[video]
-        for shard in np.unique(shards):
+        for shard in np.unique(shards).tolist():
             mine = np.flatnonzero(shards == shard)
-            distinct, places = np.unique(rows[mine], return_inverse=True)
-            table = self._arrays[shard].take(distinct.tolist(), columns=["caption", "vector"])
-            vectors[mine] = _vectors(table["vector"], self.dim)[places]
-            ids[mine] = pad(self.words.ids(table["caption"].to_pylist()))[places]
-        return vectors, ids
+            yield shard, mine, rows[mine]
 
     def _without_known_words(self) -> NDArray[np.int64]:
         """Numbers of the stored pairs without a known word, ascending."""
-        found = []
-        for shard, array in enumerate(self._arrays):
+        found = [np.empty(0, np.int64)]
+        for shard, ids in enumerate(self._ids):
             videos = np.flatnonzero(self._shard_of_video == shard)
-            position = 0
-            for batch in array.scanner(columns=["caption"]).to_batches():
-                empty = [row for row, ids in enumerate(self.words.ids(batch["caption"].to_pylist())) if not ids]
-                at = np.array(empty, np.int64) + position
-                video = videos[np.searchsorted(self._first_row[videos], at, side="right") - 1]
-                number = self._stored[video] + at - self._first_row[video]
-                found.append(number[number < self._stored[video + 1]])
-                position += len(batch)
-        return np.sort(np.concatenate([np.empty(0, np.int64), *found]))
+            at = np.flatnonzero(np.diff(ids.ends) == 0)
+            video = videos[np.searchsorted(self._first_row[videos], at, side="right") - 1]
+            number = self._stored[video] + at - self._first_row[video]
+            found.append(number[number < self._stored[video + 1]])
+        return np.sort(np.concatenate(found))
+
+
+def _ids(array: lance.LanceDataset, words: WordVectors) -> TokenIds:
+    """Ids of an array's captions, of their first ``MAX_WORDS`` known words."""
+
+    def texts() -> Iterator[list[str]]:
+        return (batch["caption"].to_pylist() for batch in array.scanner(columns=["caption"]).to_batches())
+
+    return token_ids(array, texts, words.ids, content_hash((words.words, MAX_WORDS)))
 
 
 def _content_hash(pairs: VideoPairs) -> str:
@@ -169,8 +191,3 @@ def _batch(video_id: str, pairs: VideoPairs, dim: int) -> pa.RecordBatch:
         pa.FixedSizeListArray.from_arrays(flat, dim),
     ]
     return pa.record_batch(columns, schema=_schema(dim))
-
-
-def _vectors(column: pa.ChunkedArray, dim: int) -> NDArray[np.float16]:
-    parts = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]
-    return np.concatenate([np.empty(0, np.float16), *parts]).reshape(-1, dim)

@@ -107,11 +107,17 @@ def _parts(
     bag, size = len(ids) // max(len(clips), 1), size or max(len(clips), 1)
     parts = []
     for first in range(0, max(len(clips), 1), size):
-        distinct, slots = np.unique(ids[first * bag : (first + size) * bag], return_inverse=True)
+        distinct, slots = _distinct(ids[first * bag : (first + size) * bag])
         own = slice(first, first + size)
-        arrays = clips[own], distinct, slots.reshape(-1, ids.shape[1]), videos[own]
-        parts.append(Part(*map(torch.from_numpy, arrays)))
+        parts.append(Part(*map(torch.from_numpy, (clips[own], distinct, slots, videos[own]))))
     return parts
+
+
+def _distinct(ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The distinct ids, ascending, and the place of each id among them; faster than ``np.unique``, which sorts."""
+    occurs = np.zeros(ids.max(initial=0) + 1, bool)
+    occurs[ids] = True
+    return np.flatnonzero(occurs), (occurs.cumsum() - 1)[ids]
 
 
 class _Encoders(nn.Module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
@@ -156,7 +157,7 @@ def test_stored_pairs_are_those_in_memory(tmp_path: Path) -> None:
     places = [*store.write("shard-0000", named[:3], 4), *store.write("shard-0001", named[3:], 4)]
     wanted = [place for place in places if place.video_id != "v2"]
     for chosen in (places, wanted):
-        stored = StoredPairs(store, chosen, words)
+        stored = pickle.loads(pickle.dumps(StoredPairs(store, chosen, words)))
         kept = {place.video_id for place in chosen}
         memory = InMemoryPairs([(each.vectors, each.captions) for name, each in named if name in kept], words)
         assert stored.offsets.tolist() == memory.offsets.tolist()

@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+import lance
 import numpy as np
+import pyarrow as pa
+import pytest
 
 from ml.hero.clip_store import Clip, ClipStore
-from ml.lance_shards import clean_up
+from ml.lance_shards import VectorColumn, clean_up
 
 
 def test_what_was_replaced_goes_after_its_time_and_what_is_in_force_stays(tmp_path: Path) -> None:
@@ -19,3 +22,27 @@ def test_what_was_replaced_goes_after_its_time_and_what_is_in_force_stays(tmp_pa
     assert clean_up(tmp_path, timedelta(0)) > 2 * 500 * 64
     assert store.open("shard-0000").to_table(columns=["clip_id"])["clip_id"].to_pylist() == ["clip-2"]
     assert clean_up(tmp_path / "nothing", timedelta(0)) == 0
+
+
+@pytest.mark.parametrize(("dim", "mapped"), [(512, True), (16, False)])
+def test_rows_of_a_mapped_column_are_those_that_lance_reads(tmp_path: Path, dim: int, mapped: bool) -> None:
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((20_000, dim)).astype(np.float16)
+    column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.reshape(-1)), dim)
+    table = pa.table({"number": np.arange(20_000), "vector": column})
+    lance.write_dataset(table, str(tmp_path / "a.lance"), max_rows_per_file=15_000)
+    read = VectorColumn(lance.dataset(str(tmp_path / "a.lance")), "vector", dim)
+    assert read.is_mapped == mapped
+    for rows in (
+        rng.permutation(20_000)[:300].repeat(2),
+        np.arange(14_990, 15_010),
+        np.arange(5),
+        np.empty(0, np.int64),
+    ):
+        into = np.zeros((len(rows) + 1, dim), np.float16)
+        at = rng.permutation(len(rows) + 1)[: len(rows)]
+        read.read(rows, into, at)
+        np.testing.assert_array_equal(into[at], vectors[rows])
+        whole = np.zeros((len(rows), dim), np.float16)
+        read.read(rows, whole, np.arange(len(rows)))
+        np.testing.assert_array_equal(whole, vectors[rows])

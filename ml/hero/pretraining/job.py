@@ -40,7 +40,9 @@ class Job(TrainingJob):
 
     def train(self, progress: Callable[[Entry], None] | None = None) -> ModelFolder:
         tokenizer, store = load_tokenizer(self.tokenizer), ClipStore(self.clips)
-        training, validation = (StoredClips(store, own, tokenizer.encode) for own in (self.training, self.validation))
+        training, validation = (
+            StoredClips(store, own, tokenizer.encode, tokenizer.identity) for own in (self.training, self.validation)
+        )
         if not len(training):
             raise ValueError("no clip has features: nothing to pre-train HERO on")
         config = replace(self.config, vocabulary=padded_size(tokenizer), frame_dim=training.dim)

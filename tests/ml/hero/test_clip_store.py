@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,6 +49,27 @@ def test_clips_are_read_as_written(tmp_path: Path) -> None:
         assert [tuple(line) for line in video.subtitles] == [
             (line.start_s, line.end_s, tuple(encode(line.text))) for line in clip.lines
         ]
+
+
+def test_stored_tokens_are_those_of_the_texts_and_follow_the_array(tmp_path: Path) -> None:
+    store = ClipStore(tmp_path / "clips")
+    for lines in ([Line(0, 1, "cut the lime"), Line(1, 2, ""), Line(2, 3, "pour")], [Line(0, 1, "stir well")]):
+        places = store.write("shard-0000", [*clips(3), clips()[0]._replace(clip_id="other", lines=lines)])
+        texts: list[str] = []
+
+        def counted(text: str) -> list[int]:
+            texts.append(text)  # noqa: B023
+            return encode(text)
+
+        for _ in range(2):
+            stored = pickle.loads(pickle.dumps(StoredClips(store, places, encode, "words")))
+            again = StoredClips(store, places, counted, "words")
+            for number, expected in enumerate(StoredClips(store, places, encode)):
+                for video in (stored[number], again[number]):
+                    assert (video.video_id, video.subtitles) == (expected.video_id, expected.subtitles)
+                    np.testing.assert_array_equal(video.features, expected.features)
+        assert texts == []
+        assert len(list((tmp_path / "clips" / ".tokens" / "shard-0000").iterdir())) == 1
 
 
 def test_the_version_of_an_array_depends_on_its_content(tmp_path: Path) -> None:

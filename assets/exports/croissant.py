@@ -115,6 +115,7 @@ def _responsible_ai(about: Description) -> dict[str, Any]:
         "rai:dataBiases": "Tasks are those that authors of how-to articles chose; videos are those that a search ranks"
         " high. Speech recognition errs more for some voices than for others.",
         "rai:dataLimitations": "Narration is often not aligned with what the video shows.",
+        "rai:dataReleaseMaintenancePlan": about.maintenance,
         "rai:dataUseCases": "Learning and evaluating joint representations of text and video.",
     }
 

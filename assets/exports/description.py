@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from assets.exports.records import RecordSet
@@ -36,6 +36,8 @@ class Description:
     rows: Mapping[RecordSet, Mapping[str, int]]
     sources: tuple[str, ...]
     languages: tuple[str, ...]
+    licenses: Mapping[str, int]
+    removed: int
 
     @property
     def synthetic(self) -> bool:
@@ -71,7 +73,19 @@ class Description:
         return (
             f"{self.clips:,} clip-caption pairs of {videos:,} {kind}: ids, times and captions, without media."
             f" Source: {', '.join(self.sources) or 'none'}. Snapshot {self.snapshot} of the lake,"
-            f" {self.snapshot_time}, written by howto-lake {self.code_version}."
+            f" {self.snapshot_time}, written by howto-lake {self.code_version}.{self._without_removed}"
+        )
+
+    @property
+    def _without_removed(self) -> str:
+        return f" {self.removed:,} removed videos of that snapshot are left out." if self.removed else ""
+
+    @property
+    def maintenance(self) -> str:
+        """What happens to the data set after its release."""
+        return (
+            "Videos whose removal was requested are left out of later exports, also of older snapshots. The list"
+            " removed_ids in manifest.json names the videos to delete from copies of earlier exports."
         )
 
     @property
@@ -96,10 +110,18 @@ class Description:
 
 
 def describe(
-    snapshot: Snapshot, publication: Publication, code_version: str, rows: Mapping[RecordSet, Mapping[str, int]]
+    snapshot: Snapshot,
+    publication: Publication,
+    code_version: str,
+    rows: Mapping[RecordSet, Mapping[str, int]],
+    removed_ids: Sequence[str],
 ) -> Description:
     """The description of an exported snapshot."""
     videos = snapshot.sql("SELECT DISTINCT source, language FROM {videos} WHERE kept")
+    licenses = snapshot.sql(
+        "SELECT coalesce(license, 'unknown') AS license, count(*) AS videos FROM {videos} WHERE kept"
+        " GROUP BY ALL ORDER BY videos DESC, license"
+    )
     return Description(
         publication,
         snapshot.number,
@@ -108,4 +130,6 @@ def describe(
         rows,
         tuple(sorted(set(videos["source"]))),
         tuple(sorted(set(videos["language"].drop_nulls()))),
+        dict(licenses.iter_rows()),
+        len(removed_ids),
     )

@@ -101,10 +101,13 @@ def _card(about: Description) -> str:
         "tags": ["video", "instructional", "howto", *(["synthetic"] if about.synthetic else [])],
         "configs": configs,
     }
+    shares = ", ".join(f"{name} {count:,}" for name, count in about.licenses.items()) or "no video"
     tables = "\n\n".join(_table(records, rows) for records, rows in about.rows.items())
     return (
         f"---\n{yaml.safe_dump(front_matter, sort_keys=False, allow_unicode=True)}---\n\n"
-        f"# {about.title}\n\n{about.summary}\n\n## Licence\n\n{about.licence}\n\n## Record sets\n\n{tables}\n\n"
+        f"# {about.title}\n\n{about.summary}\n\n## Licence\n\n{about.licence}\n\n"
+        f"Licences of the videos: {shares}.\n\n## Removed videos\n\n{about.maintenance}\n\n"
+        f"## Record sets\n\n{tables}\n\n"
         f"## Load it\n\n```python\nfrom datasets import load_dataset\n\n"
         f'clips = load_dataset("path/to/this/folder", "clips", split="train")\n```\n\n'
         f"## Citation\n\n```bibtex\n{about.citation}\n```\n"

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import polars as pl
 
 from assets.exports.records import CLIPS, RECORD_SETS, TASKS, VIDEOS, RecordSet
-from assets.exports.webdataset import TASK_FILE
+from assets.exports.webdataset import MEDIA, TASK_FILE
 from assets.exports.writer import ExportError, read_manifest
 from assets.lake import Lake
 from assets.sharding import Sharding
@@ -47,7 +47,7 @@ def import_export(lake: Lake, folder: Path, sharding: Sharding) -> dict[str, int
                 (Path(scratch) / records.name).mkdir()
             _write_rows(TASKS, map(json.loads, (folder / TASK_FILE).open(encoding="utf-8")), Path(scratch), "tasks")
             for file in files:
-                if file.path.endswith(".tar"):
+                if file.path.endswith(".tar") and not file.path.startswith(f"{MEDIA}/"):
                     _unpack(folder / file.path, Path(scratch))
             return {each.name: _import(lake, each, Path(scratch) / each.name, sharding) for each in RECORD_SETS}
     raise ExportError(f"{folder}: an export of the unknown form {header.get('form')}; update howto-lake")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -15,6 +16,8 @@ from assets.lake import Lake
 from assets.lake.snapshot import Snapshot
 from assets.sharding import Sharding
 from assets.splits import SplitOptions
+
+_YOUTUBE_ID = re.compile(r"[A-Za-z0-9_-]{11}")
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,12 @@ class Session:
     snapshot: Snapshot
     publication: Publication
     header: dict[str, object]
+    removed_ids: tuple[str, ...]
+    """Removed videos that the snapshot has and the export leaves out."""
 
     def describe(self, rows: Mapping[RecordSet, Mapping[str, int]]) -> Description:
         """What the export says about itself; ``rows`` are those of each record set by split."""
-        return describe(self.snapshot, self.publication, version("howto-lake"), rows)
+        return describe(self.snapshot, self.publication, version("howto-lake"), rows, self.removed_ids)
 
 
 @contextmanager
@@ -65,13 +70,24 @@ def exporting(
         "held_out_share": division.splits.held_out_share,
         **options,
         **asdict(publication),
+        "removed_ids": _to_delete(at),
     }
     divided = video_splits(at, division.splits, division.sharding)
     lake.connection.register("video_splits", divided.to_arrow())
     try:
-        yield Session(at, publication, header)
+        yield Session(at, publication, header, tuple(at.removed_of("videos")))
     finally:
         lake.connection.unregister("video_splits")
+
+
+def _to_delete(snapshot: Snapshot) -> list[str]:
+    """The ids that whoever has an earlier export must delete.
+
+    They are the removed videos of the snapshot, and other removed ids of the form of YouTube's. Of the rest it is not
+    known that they are videos: they may be households.
+    """
+    listed = {video_id for video_id in snapshot.removed_ids if _YOUTUBE_ID.fullmatch(video_id)}
+    return sorted(listed.union(snapshot.removed_of("videos")))
 
 
 def text_file(name: str, text: str) -> PlannedFile:

@@ -11,6 +11,7 @@ import tarfile
 from collections.abc import Callable, Iterator
 from datetime import date
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,11 +20,14 @@ import polars as pl
 from assets.exports.description import ANONYMOUS, Publication
 from assets.exports.records import CLIPS, SPLITS, TASKS, VIDEOS, RecordSet, shard_groups
 from assets.exports.session import Division, Session, exporting, text_file
-from assets.exports.writer import PlannedFile, WrittenFile, write_files, write_manifest
+from assets.exports.writer import ExportError, PlannedFile, WrittenFile, write_files, write_manifest
 from assets.lake import Lake
+from assets.sources.licenses import REDISTRIBUTABLE
 
 CLIPS_PER_FILE = 100_000
 TASK_FILE = "tasks.jsonl"
+MEDIA = "media"
+"""Folder of the tar files of videos."""
 
 
 def export_webdataset(
@@ -34,14 +38,23 @@ def export_webdataset(
     publication: Publication = ANONYMOUS,
     progress: Callable[[str], object] = print,
     clips_per_file: int = CLIPS_PER_FILE,
+    media_root: Path | None = None,
 ) -> list[WrittenFile]:
     """Write a snapshot of the lake as tar files of about ``clips_per_file`` clips each.
 
     A sample is a video: ``<id>.json`` holds its row and its clips, ``<id>.txt`` a caption per line. A character of an
     id that a sample name cannot hold is percent-encoded. Bytes, resuming and errors: see ``export_hugging_face``.
+
+    Args:
+        media_root: folder of the lake's videos. Those whose licence lets anyone pass them on are written in tar files
+            of their own, with their rows, because most such licences want the author named.
     """
-    with exporting(lake, "webdataset", division, snapshot, publication, clips_per_file=clips_per_file) as session:
-        files = write_files(folder, session.header, _plan(session, clips_per_file), progress)
+    options = {"clips_per_file": clips_per_file, **({"media": sorted(REDISTRIBUTABLE)} if media_root else {})}
+    with exporting(lake, "webdataset", division, snapshot, publication, **options) as session:
+        planned = _plan(session, clips_per_file)
+        if media_root:
+            planned = chain(planned, _media_plan(session, clips_per_file, media_root))
+        files = write_files(folder, session.header, planned, progress)
     write_manifest(folder, session.header, files)
     return files
 
@@ -70,6 +83,37 @@ def _write_tar(session: Session, split: str, shards: tuple[str, ...], path: Path
             _add(archive, f"{key}.json", _json({**video, "split": split, "clips": lines}))
             _add(archive, f"{key}.txt", "\n".join(" ".join(line["caption"].split()) for line in lines))
     return videos.height
+
+
+def _media_plan(session: Session, clips_per_file: int, root: Path) -> Iterator[PlannedFile]:
+    if not session.snapshot.has("video_files"):
+        raise ExportError(
+            "the snapshot has no table video_files; materialize the asset video_files, or leave out --media"
+        )
+    for split in SPLITS:
+        for number, shards in enumerate(shard_groups(session.snapshot, clips_per_file)):
+            yield PlannedFile(f"{MEDIA}/{split}-{number:06d}.tar", partial(_write_media, session, split, shards, root))
+
+
+def _write_media(session: Session, split: str, shards: tuple[str, ...], root: Path, path: Path) -> int:
+    stored = session.snapshot.sql("SELECT video_id, uri, bytes FROM {video_files} WHERE status = 'ok'")
+    videos = _rows(session, VIDEOS, split, shards).filter(pl.col("license").is_in(list(REDISTRIBUTABLE)))
+    files = videos.select("video_id").join(stored, on="video_id", maintain_order="left")
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive:
+        for video_id, uri, size in files.iter_rows():
+            (row,) = videos.filter(pl.col("video_id") == video_id).to_dicts()
+            _add(archive, f"{sample_key(video_id)}.json", _json({**row, "split": split}))
+            _add_file(archive, f"{sample_key(video_id)}{Path(uri).suffix}", root / uri, size)
+    return files.height
+
+
+def _add_file(archive: tarfile.TarFile, name: str, path: Path, size: int) -> None:
+    if not path.is_file() or path.stat().st_size != size:
+        raise ExportError(f"{path}: missing, or not the file that video_files names; run howto refresh")
+    member = tarfile.TarInfo(name)
+    member.size = size
+    with path.open("rb") as file:
+        archive.addfile(member, file)
 
 
 def _rows(session: Session, records: RecordSet, split: str, shards: tuple[str, ...]) -> pl.DataFrame:

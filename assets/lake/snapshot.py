@@ -8,13 +8,14 @@ from functools import cached_property
 import duckdb
 import polars as pl
 
+from assets.lake.removals import ID_COLUMNS, removed_ids
 from assets.lake.store import Lake, LakeError
 from assets.lake.tables import load_tables
 from sql import identifier
 
 
 class Snapshot:
-    """One snapshot of a lake.
+    """One snapshot of a lake, without the rows of ids that were removed since.
 
     Args:
         number: id of the snapshot; None for the newest.
@@ -33,6 +34,11 @@ class Snapshot:
             raise LakeError(f"snapshot {self.number}: not in the lake; it never existed or has expired")
         self.made_at: datetime = found[0][0]
         self._columns: dict[str, tuple[str, ...]] = {}
+        self.removed_ids = sorted(removed_ids(lake.removals))
+        if self.removed_ids:
+            lake.connection.execute(
+                "CREATE OR REPLACE TEMP TABLE removed_ids AS SELECT unnest(?) AS id", [self.removed_ids]
+            )
 
     @cached_property
     def tables(self) -> list[str]:
@@ -58,7 +64,19 @@ class Snapshot:
         stored = self.stored_columns(table)
         gained = [each for each in load_tables()[table].columns if stored and each.nullable and each.name not in stored]
         nulls = "".join(f", CAST(NULL AS {each.type}) AS {identifier(each.name)}" for each in gained)
-        return f"(SELECT *{nulls} FROM {table} AT (VERSION => {self.number}))"
+        ids = [identifier(name) for name in stored if self.removed_ids and name in ID_COLUMNS]
+        kept = " AND ".join(f"({name} IS NULL OR {name} NOT IN (FROM temp.removed_ids))" for name in ids) or "true"
+        return f"(SELECT *{nulls} FROM {table} AT (VERSION => {self.number}) WHERE {kept})"
+
+    def removed_of(self, table: str, column: str = "video_id") -> list[str]:
+        """The removed ids that the table has at this snapshot, which ``at`` leaves out; sorted."""
+        if not self.removed_ids or not self.has(table):
+            return []
+        found = self.lake.sql(
+            f"SELECT DISTINCT {identifier(column)} AS id FROM {table} AT (VERSION => {self.number})"
+            f" WHERE {identifier(column)} IN (FROM temp.removed_ids) ORDER BY id"
+        ).fetchall()
+        return [each for (each,) in found]
 
     def sql(self, query: str, **params: object) -> pl.DataFrame:
         """The result of a query in which ``{table}`` means that table at this snapshot."""

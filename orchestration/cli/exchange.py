@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -45,14 +46,16 @@ def export_hugging_face_files(folder: Path, snapshot: int | None) -> None:
 @lake_option
 @click.argument("folder", type=FOLDER)
 @snapshot_option
-def export_webdataset_files(folder: Path, snapshot: int | None) -> None:
+@click.option("--media", is_flag=True, help="Write video files too, where their licence lets anyone pass them on.")
+def export_webdataset_files(folder: Path, snapshot: int | None, media: bool) -> None:
     """Write WebDataset shards: tar files with a sample per video.
 
     FOLDER is empty, or holds what an interrupted export has written.
     """
     from assets.exports.webdataset import export_webdataset
 
-    _export(export_webdataset, folder, snapshot)
+    root = settings_in_force().lake.absolute() / "media" if media else None
+    _export(partial(export_webdataset, media_root=root), folder, snapshot)
 
 
 def _export(write: Callable[..., object], folder: Path, snapshot: int | None) -> None:
@@ -94,11 +97,15 @@ def export_release_files(folder: Path, snapshot: int | None, lines: Literal["cli
 )
 def export_feature_files(folder: Path, layout: Layout) -> None:
     """Write the features of all videos to FOLDER."""
+    import polars as pl
+
     from assets.features.exchange import export_features
+    from assets.lake.removals import removed_ids
     from orchestration.resources import build_resources
 
     settings = settings_in_force()
-    index = open_lake(settings).read("feature_index").pl()
+    lake = open_lake(settings)
+    index = lake.read("feature_index").pl().filter(~pl.col("video_id").is_in(list(removed_ids(lake.removals))))
     resources = build_resources(settings)
     streams = resources["feature_options"].streams
     try:

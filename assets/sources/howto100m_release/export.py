@@ -16,6 +16,7 @@ from typing import Literal, TextIO
 import polars as pl
 
 from assets.lake import Lake
+from assets.lake.snapshot import Snapshot
 from ml.files import whole_file
 from ml.text.tokens import clean
 
@@ -105,18 +106,18 @@ def export_release(
         How many rows or videos each file holds.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    at = f"AT (VERSION => {lake.snapshot() if snapshot is None else int(snapshot)})"
-    videos = lake.sql(f"SELECT {', '.join(VIDEO_COLUMNS)} FROM videos {at} WHERE kept ORDER BY video_id").pl()
-    tasks = lake.sql(f"SELECT task_id, title FROM tasks {at} WHERE kept ORDER BY task_id").pl()
+    at = Snapshot(lake, snapshot)
+    videos = at.sql(f"SELECT {', '.join(VIDEO_COLUMNS)} FROM {{videos}} WHERE kept ORDER BY video_id")
+    tasks = at.sql("SELECT task_id, title FROM {tasks} WHERE kept ORDER BY task_id")
     write_videos(videos, folder / VIDEO_LIST)
     write_tasks(tasks, folder / TASK_LIST)
     raw, stop_worded = _texts(lines)
     return {
         VIDEO_LIST: videos.height,
         TASK_LIST: tasks.height,
-        RAW_CAPTIONS: write_caption_json(_tracks(lake, lines, at, raw), folder / RAW_CAPTIONS),
-        CAPTIONS: write_caption_json(_tracks(lake, lines, at, stop_worded), folder / CAPTIONS),
-        CAPTION_ZIP: write_caption_zip(_tracks(lake, lines, at, stop_worded), folder / CAPTION_ZIP),
+        RAW_CAPTIONS: write_caption_json(_tracks(at, lines, raw), folder / RAW_CAPTIONS),
+        CAPTIONS: write_caption_json(_tracks(at, lines, stop_worded), folder / CAPTIONS),
+        CAPTION_ZIP: write_caption_zip(_tracks(at, lines, stop_worded), folder / CAPTION_ZIP),
     }
 
 
@@ -127,15 +128,15 @@ def _texts(table: str) -> tuple[pl.Expr, pl.Expr]:
     return pl.col("text"), pl.col("text").map_elements(clean, return_dtype=pl.String)
 
 
-def _tracks(lake: Lake, table: str, at: str, text: pl.Expr) -> Iterator[Track]:
+def _tracks(at: Snapshot, table: str, text: pl.Expr) -> Iterator[Track]:
     """The tracks of the data set's videos, read shard by shard."""
     index = "clip_index" if table == "clips" else "line_index"
-    for (shard,) in lake.sql(f"SELECT DISTINCT shard FROM {table} {at} ORDER BY shard").fetchall():
+    for (shard,) in at.sql(f"SELECT DISTINCT shard FROM {{{table}}} ORDER BY shard").iter_rows():
         query = (
-            f"SELECT * FROM {table} {at} SEMI JOIN (FROM videos {at} WHERE kept) USING (video_id)"
+            f"SELECT * FROM {{{table}}} AS lines SEMI JOIN (FROM {{videos}} AS videos WHERE kept) USING (video_id)"
             f" WHERE shard = $shard ORDER BY video_id, {index}"
         )
-        yield from tracks_of(lake.sql(query, shard=shard).pl().select("video_id", "start_s", "end_s", text=text))
+        yield from tracks_of(at.sql(query, shard=shard).select("video_id", "start_s", "end_s", text=text))
 
 
 def _opened(path: Path) -> TextIO:

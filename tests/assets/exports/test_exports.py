@@ -26,6 +26,7 @@ from assets.exports.writer import ExportError, WrittenFile, read_manifest
 from assets.lake import Column, Lake, load_tables
 from assets.lake.snapshot import Snapshot
 from assets.sharding import Sharding
+from assets.sources.howto100m_release.export import export_release
 from assets.splits import SplitOptions
 
 SHARDING = Sharding(3)
@@ -152,6 +153,53 @@ def test_webdataset_reads_the_same_samples(filled: Lake, tmp_path: Path) -> None
     clips = [(sample["json"]["video_id"], clip["caption"]) for sample in samples for clip in sample["json"]["clips"]]
     assert sorted(clips) == sorted(expected.select("video_id", "caption").rows())
     assert all(len(sample["txt"].splitlines()) == len(sample["json"]["clips"]) for sample in samples)
+
+
+def test_media_are_exported_on_request_where_the_licence_allows_it(filled: Lake, tmp_path: Path) -> None:
+    import webdataset
+
+    media, table = tmp_path / "media", load_tables()["video_files"]
+    media.mkdir()
+    rows = {"uri": "", "bytes": 4, "status": "ok", "attempts": 1}
+    for shard in SHARDING.keys:
+        ids = SHARDING.members([f"video-{number:03d}" for number in range(VIDEOS)], shard)
+        values = [{**rows, "shard": shard, "video_id": each, "uri": f"{each}.mp4"} for each in ids]
+        for value in values:
+            (media / str(value["uri"])).write_bytes(f"{value['video_id']}"[-4:].encode())
+        filled.write("video_files", table.frame(tuple(v.get(c.name) for c in table.columns) for v in values), shard)
+    plain = export_webdataset(filled, tmp_path / "plain", DIVISION, progress=quiet)
+    files = export_webdataset(filled, tmp_path / "export", DIVISION, progress=quiet, media_root=media)
+    tars = [str(tmp_path / "export" / file.path) for file in files if file.path.startswith("media/")]
+    samples = list(webdataset.WebDataset(tars, shardshuffle=False, empty_check=False))
+    licensed = exported_rows(Snapshot(filled), "videos").filter(license="cc-by")["video_id"].to_list()
+    assert sorted(sample["__key__"] for sample in samples) == licensed and len(licensed) == 20
+    assert all(sample["mp4"].decode() == sample["__key__"][-4:] and b"cc-by" in sample["json"] for sample in samples)
+    assert {file.sha256 for file in plain} <= {file.sha256 for file in files}
+    assert import_export(Lake(tmp_path / "other"), tmp_path / "export", SHARDING)["videos"] == VIDEOS * 7 // 8
+    (media / "video-001.mp4").write_bytes(b"cut")
+    with pytest.raises(ExportError, match=r"video-001\.mp4: missing, or not the file that video_files names"):
+        export_webdataset(filled, tmp_path / "again", DIVISION, progress=quiet, media_root=media)
+
+
+@pytest.mark.parametrize("export", EXPORTS)
+def test_removed_videos_leave_exports_of_older_snapshots(filled: Lake, tmp_path: Path, export: Export) -> None:
+    number = filled.snapshot()
+    before = export(filled, tmp_path / "before", DIVISION, progress=quiet)
+    gone, never_here, household = "video-001", "dQw4w9WgXcQ", "4711"
+    listed = [f"{each},a request,2026-05-04" for each in (household, never_here, gone)]
+    filled.removals.write_text("\n".join(["id,reason,date", *listed]) + "\n")
+    export(filled, tmp_path / "after", DIVISION, snapshot=number, progress=quiet)
+    header = read_manifest(tmp_path / "after")[0]
+    assert header["removed_ids"] == [never_here, gone], "no household is named"
+    other = Lake(tmp_path / "other")
+    assert import_export(other, tmp_path / "after", SHARDING)["videos"] == VIDEOS * 7 // 8 - 1
+    found = other.sql("SELECT count(*) FROM clips WHERE video_id = $gone", gone=gone).fetchall()
+    assert found == [(0,)] and len(read_manifest(tmp_path / "before")[1]) == len(before)
+    if export is export_hugging_face:
+        assert "1 removed videos of that snapshot are left out" in (tmp_path / "after" / "README.md").read_text()
+    release = tmp_path / "release"
+    assert export_release(filled, release, number)["HowTo100M_v1.csv"] == VIDEOS * 7 // 8 - 1
+    assert gone not in (release / "raw_caption.json").read_text()
 
 
 def test_a_sample_name_holds_any_id() -> None:

@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 
 from assets.features.layouts import feature_files, read_npy, read_npz
 from assets.features.options import FeatureOptions
-from assets.joint_embedding.clip_search import clip_search
+from assets.joint_embedding.text_video import load_joint_embedding
 from assets.lake import Lake
 from ml.files import whole_file
 from ml.joint_embedding.clip_vectors import clip_vectors
 from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.pair_store import PairStore
-from ml.joint_embedding.search import ClipSearch, embedded_clips, text_embeddings
+from ml.joint_embedding.search import embedded_clips, text_embeddings
+from ml.joint_embedding.text_video import JointTextVideo
 
 FORMATS = (".parquet", ".npy")
 """Suffixes of files that embeddings are written to; without a file they are lines of JSON on standard output."""
@@ -38,16 +39,16 @@ class Embedded:
     vectors: NDArray[np.float32]
 
 
-def encode_texts(models: ClipSearch, texts: Sequence[str]) -> Embedded:
+def encode_texts(models: JointTextVideo, texts: Sequence[str]) -> Embedded:
     """Embeddings of texts in their order. The vector of a text without a known word is NaN."""
-    known = np.array([bool(ids) for ids in models.words.ids(texts)], bool)
-    vectors = np.full((len(texts), models.model.text.project.out_features), np.nan, np.float32)
+    known = np.array([bool(models.known_words(text)) for text in texts], bool)
+    vectors = np.full((len(texts), models.dimension), np.nan, np.float32)
     if known.any():
-        vectors[known] = text_embeddings(models.model, models.words, texts)
+        vectors[known] = text_embeddings(models, texts)
     return Embedded({"text": texts}, vectors)
 
 
-def encode_clips(models: ClipSearch, pairs: PairStore, lake: Lake) -> Iterator[Embedded]:
+def encode_clips(models: JointTextVideo, pairs: PairStore, lake: Lake) -> Iterator[Embedded]:
     """Embeddings of the clips of all usable videos, a block at a time.
 
     Raises:
@@ -59,7 +60,9 @@ def encode_clips(models: ClipSearch, pairs: PairStore, lake: Lake) -> Iterator[E
         yield Embedded(columns, block.vectors.astype(np.float32))
 
 
-def encode_features(models: ClipSearch, options: FeatureOptions, folder: Path, window_s: float) -> Iterator[Embedded]:
+def encode_features(
+    models: JointTextVideo, options: FeatureOptions, folder: Path, window_s: float
+) -> Iterator[Embedded]:
     """Embeddings of feature files in windows of ``window_s`` seconds, a video at a time.
 
     Args:
@@ -103,13 +106,13 @@ def _embed(model: JointEmbedding, vectors: NDArray[np.float32], origin: Path) ->
     return embedded
 
 
-def load_models(resources: dict[str, Any]) -> ClipSearch:
+def load_models(resources: dict[str, Any]) -> JointTextVideo:
     """The lake's joint embedding and its word vectors.
 
     Raises:
         FileNotFoundError: one of them has not been trained.
     """
-    return clip_search(resources["clip_index"], resources["model_root"])
+    return load_joint_embedding(resources["model_root"])
 
 
 def write_embeddings(blocks: Iterator[Embedded], path: Path | None) -> int:

@@ -6,14 +6,13 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
-from assets.features.extract import Extraction, VideoFile
+from assets.features.extract import Extraction, VideoFile, readable_files
 from assets.features.index import index_rows, index_version, stream_summary
 from assets.features.options import FeatureOptions
 from assets.features.store import FeatureStore
 from assets.metadata import ARRAY, FEATURES
 from assets.models.metrics import rounded
 from assets.progress import CountedProgress
-from ml.vision.sampling import SourceVideo
 
 
 @dg.multi_asset(
@@ -45,11 +44,7 @@ def shard_features(
     from assets.features.networks import make_shard
 
     shard = context.partition_key
-    good = video_files.filter(pl.col("status") == "ok").select("video_id", "uri", "sha256", "frame_rate", "duration_s")
-    files = [
-        VideoFile(video_id, media_root / uri, sha256, SourceVideo(rate, seconds))
-        for video_id, uri, sha256, rate, seconds in good.iter_rows()
-    ]
+    files = readable_files(video_files, media_root)
     videos = video_files["video_id"].to_list()
     progress = _log_progress(context, files, len(feature_options.streams))
     outcomes, makers = make_shard(feature_options, files, videos, features, shard, progress)

@@ -17,6 +17,7 @@ from threading import Event
 from typing import Literal
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from assets.features.decode import Clip, DecodeError, decode_clips
@@ -42,6 +43,15 @@ class VideoFile:
     path: Path
     sha256: str
     video: SourceVideo
+
+
+def readable_files(video_files: pl.DataFrame, media_root: Path) -> list[VideoFile]:
+    """The videos of rows of ``video_files`` that can be decoded."""
+    good = video_files.filter(pl.col("status") == "ok").select("video_id", "uri", "sha256", "frame_rate", "duration_s")
+    return [
+        VideoFile(video_id, media_root / uri, sha256, SourceVideo(rate, seconds))
+        for video_id, uri, sha256, rate, seconds in good.iter_rows()
+    ]
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ def index_rows(
     arrays: Mapping[str, FeatureArray],
     makers: Mapping[str, tuple[int, str]],
     shard: str,
+    table: str = "feature_index",
 ) -> pl.DataFrame:
-    """Rows of ``feature_index`` of one shard: the array rows of each video and stream, or the reason why it has none.
+    """Rows of ``table`` of one shard: the array rows of each video and stream, or the reason why it has none.
 
     Args:
         makers: by stream, the numbers in a row and the fingerprint of the extractor.
@@ -31,7 +32,7 @@ def index_rows(
         .iter_rows()
     }
     no_place = (None, None)
-    return load_tables()["feature_index"].frame(
+    return load_tables()[table].frame(
         (
             shard,
             outcome.video_id,

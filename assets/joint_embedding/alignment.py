@@ -1,4 +1,4 @@
-"""Aligned clips of a shard's videos, from clips, feature arrays and a trained joint embedding. Imports torch.
+"""Aligned clips of a shard's videos, from clips, feature arrays and a text-video model. Imports torch.
 
 See ``ml.joint_embedding.alignment`` for the search over windows.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -16,19 +15,18 @@ from numpy.typing import NDArray
 from assets.features.reader import FeatureReader
 from assets.joint_embedding.options import PairOptions
 from assets.joint_embedding.pairs import PairsOf, video_streams
+from assets.joint_embedding.text_video import load_joint_embedding
 from assets.lake import load_tables
 from ml.joint_embedding.alignment import Alignment, align_captions, aligned_pairs
-from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.pair_store import PairStore, Place
 from ml.joint_embedding.pairs import Stream, VideoPairs, video_pairs
-from ml.joint_embedding.train import load_words
+from ml.joint_embedding.text_video import TextVideoModel
 
 
 def align_shard(
     clips: pl.DataFrame,
     features: FeatureReader,
-    model_folder: Path,
-    word_vectors: Path,
+    model: TextVideoModel,
     shard: str,
     radius_s: float = 10.0,
     min_time_s: float = 5.0,
@@ -37,11 +35,9 @@ def align_shard(
 
     Args:
         clips: the shard's rows of the table ``clips``.
-        features: reader of the streams that the model was trained on, in that order.
-        model_folder, word_vectors: model folders of the joint embedding and of its word vectors.
+        features: reader of the streams that the model reads, in that order.
         radius_s, min_time_s: see ``ml.joint_embedding.alignment``.
     """
-    model, words = JointEmbedding.from_pretrained(model_folder), load_words(word_vectors)
     left_out = {"no features": 0, "no feature row in any window": 0, "no known word": 0}
     rows: list[tuple[object, ...]] = []
     for video_id, lines in _videos(clips):
@@ -51,7 +47,7 @@ def align_shard(
             continue
         start_s, end_s = lines["start_s"].to_numpy(), lines["end_s"].to_numpy()
         texts = lines["caption_clean"].to_list()
-        aligned = align_captions(model, words, found, start_s, end_s, texts, radius_s, min_time_s)
+        aligned = align_captions(model, found, start_s, end_s, texts, radius_s, min_time_s)
         left_out["no feature row in any window"] += aligned.without_rows
         left_out["no known word"] += aligned.without_words
         index = lines["clip_index"].to_numpy()[aligned.caption]
@@ -98,13 +94,12 @@ def pairs_by(options: PairOptions) -> PairsOf:
     """How captions become pairs: grown where spoken, or moved by an earlier model to their best window."""
     if options.aligner is None:
         return partial(video_pairs, min_time_s=options.min_time_s)
-    model = JointEmbedding.from_pretrained(options.aligner / "joint_embedding")
-    words = load_words(options.aligner / "word_vectors")
+    model = load_joint_embedding(options.aligner)
 
     def aligned(
         streams: Sequence[Stream], start_s: NDArray[np.float64], end_s: NDArray[np.float64], captions: list[str]
     ) -> VideoPairs:
-        found = align_captions(model, words, streams, start_s, end_s, captions, min_time_s=options.min_time_s)
+        found = align_captions(model, streams, start_s, end_s, captions, min_time_s=options.min_time_s)
         return aligned_pairs(found, streams, captions, options.min_alignment)
 
     return aligned

@@ -8,12 +8,13 @@ import dagster as dg
 import duckdb
 import polars as pl
 
+from assets.features.extract import readable_files
 from assets.features.options import FeatureOptions
 from assets.features.reader import FeatureReader
 from assets.features.store import FeatureStore
 from assets.joint_embedding.manifest import manifest
-from assets.joint_embedding.options import EmbeddingOptions, PairOptions, WordOptions
-from assets.lake import Lake
+from assets.joint_embedding.options import EmbeddingOptions, PairOptions, TextVideoOptions, WordOptions
+from assets.lake import Lake, load_tables
 from assets.metadata import ARRAY, CLIP_EMBEDDINGS, MODEL, PAIRS
 from assets.models.assets import log_progress, model_inputs, torchrun, trained_model
 from assets.models.curves import curves
@@ -127,6 +128,28 @@ def joint_embedding(
     return trained_model(folder, stored.metrics, str(pick_device(runtime_options.device)), more)
 
 
+@dg.asset(code_version="1", kinds={"pytorch"}, pool="gpu")
+def text_video_index(
+    context: dg.AssetExecutionContext,
+    video_files: pl.DataFrame,
+    features: dg.ResourceParam[FeatureStore],
+    media_root: dg.ResourceParam[Path],
+    feature_options: dg.ResourceParam[FeatureOptions],
+    text_video_options: dg.ResourceParam[TextVideoOptions],
+) -> pl.DataFrame:
+    """Feature rows of one shard's videos by the model of HOWTO_TEXT_VIDEO_MODEL; none for the joint embedding, which
+    reads those of ``video_features``.
+    """
+    if text_video_options.own:
+        return load_tables()["text_video_index"].frame([])
+    from assets.joint_embedding.text_video import load_tower, tower_index
+
+    tower, files = load_tower(text_video_options, feature_options), readable_files(video_files, media_root)
+    rows = tower_index(tower, files, features, context.partition_key, batch=feature_options.batch)
+    context.add_output_metadata({"videos": len(files), "failed": int((rows["status"] == "failed").sum())})
+    return rows
+
+
 @dg.asset(
     code_version="1",
     kinds={"pytorch", "lance"},
@@ -137,17 +160,25 @@ def clip_search_index(
     context: dg.AssetExecutionContext,
     training_manifest: pl.DataFrame,
     pairs: dg.ResourceParam[PairStore],
+    text_video_index: pl.DataFrame,
+    features: dg.ResourceParam[FeatureStore],
+    feature_options: dg.ResourceParam[FeatureOptions],
+    text_video_options: dg.ResourceParam[TextVideoOptions],
     clip_index: dg.ResourceParam[ClipIndex],
     model_root: dg.ResourceParam[Path],
 ) -> dg.MaterializeResult:
     """Embeddings of all clips for text search; large collections get an approximate index, whose recall is measured."""
     from assets.joint_embedding.clip_search import write_clip_index
+    from assets.joint_embedding.text_video import lake_model
 
-    metrics = write_clip_index(clip_index, pairs, training_manifest, model_root)
+    own = lake_model(text_video_options, feature_options, features, text_video_index, model_root)
+    metrics = write_clip_index(clip_index, pairs, training_manifest, own)
     version = clip_index.version()
     assert version is not None
     path = dg.MetadataValue.path(str(clip_index.path))
-    return dg.MaterializeResult(data_version=dg.DataVersion(version), metadata={"path": path, **rounded(metrics)})
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(version), metadata={"model": own.model.identity, "path": path, **rounded(metrics)}
+    )
 
 
 @dg.asset(code_version="1", kinds={"pytorch"}, pool="gpu", deps=["joint_embedding", "video_features"])
@@ -155,15 +186,18 @@ def aligned_clips(
     context: dg.AssetExecutionContext,
     clips: pl.DataFrame,
     feature_index: pl.DataFrame,
+    text_video_index: pl.DataFrame,
     features: dg.ResourceParam[FeatureStore],
     feature_options: dg.ResourceParam[FeatureOptions],
+    text_video_options: dg.ResourceParam[TextVideoOptions],
     model_root: dg.ResourceParam[Path],
 ) -> pl.DataFrame:
     """The best-matching window of each caption of one shard, near the time at which it is spoken."""
     from assets.joint_embedding.alignment import align_shard, alignment_summary
+    from assets.joint_embedding.text_video import lake_model
 
-    reader = FeatureReader(feature_index, features, feature_options.streams)
-    folder, words = model_root / "joint_embedding", model_root / "word_vectors"
-    rows, left_out = align_shard(clips, reader, folder, words, context.partition_key)
-    context.add_output_metadata({**left_out, **rounded(alignment_summary(rows))})
+    own = lake_model(text_video_options, feature_options, features, text_video_index, model_root)
+    reader = own.rows or FeatureReader(feature_index, features, feature_options.streams)
+    rows, left_out = align_shard(clips, reader, own.model, context.partition_key)
+    context.add_output_metadata({"model": own.model.identity, **left_out, **rounded(alignment_summary(rows))})
     return rows

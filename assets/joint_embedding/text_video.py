@@ -5,20 +5,36 @@ See ``ml.text_video`` for the models and ``assets.joint_embedding.options`` for 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import polars as pl
+
+from assets.features.extract import BATCH, Progress, VideoFile, extract_shard
+from assets.features.index import index_rows
 from assets.features.options import FeatureOptions
+from assets.features.reader import FeatureReader
+from assets.features.store import FeatureStore
 from assets.joint_embedding.options import OPEN_CLIP, S3D, TextVideoOptions, WordOptions
+from assets.joint_embedding.pairs import video_streams
+from assets.lake import load_tables
 from assets.models.folder import model_version
+from ml.joint_embedding.clip_index import ClipEmbeddings
 from ml.joint_embedding.model import JointEmbedding
+from ml.joint_embedding.pair_store import PairStore
+from ml.joint_embedding.search import embedded_clips, tower_clips
+from ml.joint_embedding.text_video import JointTextVideo, TextVideoModel
 from ml.joint_embedding.train import load_words
 from ml.text.tokens import published_tokens, tokenize
 from ml.text.word_vectors import read_word_vectors
-from ml.text_video.joint_embedding import JointTextVideo
-from ml.text_video.model import TextVideoModel, Tower
+from ml.text_video.model import Tower
 from ml.training import pick_device
 from ml.vision.presets import Options
+
+INDEX = "text_video_index"
+"""Table of the feature rows of a model with a feature network of its own."""
 
 
 def load_tower(options: TextVideoOptions, features: FeatureOptions) -> Tower | None:
@@ -73,6 +89,50 @@ def converted_joint_embedding(folder: Path, words: WordOptions, texts: Iterable[
     return JointTextVideo(model, known, f"{folder.name}@{str(model_version(folder))[:8]}", published_tokens)
 
 
-def load_model(options: TextVideoOptions, features: FeatureOptions, model_root: Path) -> TextVideoModel:
-    """The configured model."""
-    return load_tower(options, features) or load_joint_embedding(model_root)
+@dataclass(frozen=True)
+class LakeModel:
+    """A text-video model, and the reader of the feature rows of the lake that it takes.
+
+    ``rows`` is None for a joint embedding whose clips are the stored pairs.
+    """
+
+    model: TextVideoModel
+    rows: FeatureReader | None = None
+
+    def embedded_clips(self, pairs: PairStore, shards: Sequence[str]) -> Iterator[ClipEmbeddings]:
+        """Embeddings of all stored clips, one block at a time."""
+        if isinstance(self.model, JointTextVideo):
+            return embedded_clips(self.model.model, pairs, shards)
+        assert self.rows is not None
+        return tower_clips(self.model, pairs, shards, partial(video_streams, self.rows))
+
+
+def lake_model(
+    options: TextVideoOptions, features: FeatureOptions, store: FeatureStore, index: pl.DataFrame, model_root: Path
+) -> LakeModel:
+    """The configured model, with the rows of its own feature network.
+
+    Args:
+        store: feature arrays of the lake.
+        index: rows of ``text_video_index``, of one shard or of all.
+    """
+    tower = load_tower(options, features)
+    if tower is None:
+        return LakeModel(load_joint_embedding(model_root))
+    return LakeModel(tower, FeatureReader(index, store, [tower.stream]))
+
+
+def tower_index(
+    tower: Tower | None,
+    files: Sequence[VideoFile],
+    store: FeatureStore,
+    shard: str,
+    progress: Progress | None = None,
+    batch: int = BATCH,
+) -> pl.DataFrame:
+    """Extract the feature rows of one shard's videos: rows of ``text_video_index``; none without a tower."""
+    if tower is None:
+        return load_tables()[INDEX].frame([])
+    outcomes = extract_shard(files, [tower.network], store, shard, progress, batch)
+    makers = {tower.stream: (tower.network.dim, tower.network.fingerprint)}
+    return index_rows(outcomes, {tower.stream: store.array(tower.stream, shard)}, makers, shard, INDEX)

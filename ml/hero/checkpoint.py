@@ -1,29 +1,23 @@
-"""RoBERTa's weights and the authors' released checkpoints as model folders of this project.
+"""Names of RoBERTa's weights and of the authors' released checkpoints, and ours.
 
-``howto convert hero`` converts a file of either kind.
-The names are those of the published code; they were not tried on a released file, because none was available.
+The names are those of the published code; they were not tried on a released file, because none was available. See
+``ml.hero.downstream.released`` for the heads of downstream tasks, and for files.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ml.hero.config import HeroConfig
 from ml.hero.model import Hero
-from ml.training import write_model_folder
-from ml.vision.presets import Weights
-from ml.vision.weights import read_weights
 
 ROBERTA_LAYERS = (1, 3, 5, 7, 9, 11)
 """The six of RoBERTa's twelve layers, from 0, that initialise the cross-modal transformer, as published."""
 HEAD_WIDTH = 64
-_WHERE = Weights("the authors' repository or RoBERTa's model page", None)
 
 _ATTENTION = {"output": "output.dense", "norm": "output.LayerNorm"}
 _LAYER = {
@@ -77,8 +71,21 @@ UNUSED = ("v_encoder.pad", "v_encoder.f_encoder.pad", "v_encoder.f_encoder.lm_he
 """Buffers of zeros, and a second copy of the word embedding."""
 
 
-def convert_released(released: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], HeroConfig]:
-    """State and sizes of a ``Hero`` from a released pre-training checkpoint.
+RETRIEVAL = ("moments.", "query_encoder.")
+"""Parts of a ``Hero`` that only checkpoints of pre-training and retrieval have."""
+
+
+def renamed(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors with the names of old layer norms, ``gamma`` and ``beta``, as ``weight`` and ``bias``."""
+    ends = {".gamma": ".weight", ".beta": ".bias"}
+    return {
+        next((name.removesuffix(old) + new for old, new in ends.items() if name.endswith(old)), name): tensor
+        for name, tensor in found.items()
+    }
+
+
+def convert_released(released: Mapping[str, Tensor], retrieval: bool = True) -> tuple[dict[str, Tensor], HeroConfig]:
+    """State and sizes of a ``Hero`` from a released checkpoint; without ``retrieval``, without the parts RETRIEVAL.
 
     Raises:
         ValueError: tensors are missing, unknown or of shapes that do not fit the others; all of them are named.
@@ -102,7 +109,8 @@ def convert_released(released: Mapping[str, Tensor]) -> tuple[dict[str, Tensor],
     with torch.device("meta"):
         wanted = Hero(config).state_dict()
     names = _names(config)
-    sources = {ours: _sources(ours, names) for ours in wanted}
+    wanted = {name: tensor for name, tensor in wanted.items() if retrieval or not name.startswith(RETRIEVAL)}
+    sources = {ours: sources_of(ours, names) for ours in wanted}
     known = {theirs for each in sources.values() for theirs in each}
     problems = [f"{theirs} is missing" for theirs in sorted(known) if theirs not in released]
     problems += [f"{theirs} is unknown" for theirs in released if theirs not in known and theirs not in UNUSED]
@@ -133,7 +141,7 @@ def convert_roberta(roberta: Mapping[str, Tensor], layers: Sequence[int] = ROBER
     head = {"language.dense": "lm_head.dense", "language.norm": "lm_head.layer_norm", "language": "lm_head"}
     names |= head if "lm_head.bias" in plain else {}
     parts = {
-        f"{ours}.{part}": _sources(f"{ours}.{part}", names)
+        f"{ours}.{part}": sources_of(f"{ours}.{part}", names)
         for ours, theirs in names.items()
         for part in ("weight", "bias")
         if not (theirs == "lm_head" and part == "weight")
@@ -174,7 +182,7 @@ def _attention(ours: str, theirs: str) -> dict[str, str]:
     return {f"{ours}.queries_keys_values": f"{theirs}.self.*"}
 
 
-def _sources(ours: str, names: Mapping[str, str]) -> list[str]:
+def sources_of(ours: str, names: Mapping[str, str]) -> list[str]:
     """Names of the released tensors whose concatenation is one of ours."""
     module, _, part = ours.rpartition(".")
     theirs = names[module]
@@ -186,20 +194,3 @@ def _sources(ours: str, names: Mapping[str, str]) -> list[str]:
 def _layers_in(state: Mapping[str, Tensor], encoder: str) -> int:
     numbers = (re.match(rf"{re.escape(encoder)}\.layer\.(\d+)\.", name) for name in state)
     return 1 + max((int(found[1]) for found in numbers if found), default=-1)
-
-
-def convert_file(source: Path, folder: Path) -> str:
-    """Write the model folder of a file, and return what it holds: ``HERO`` or ``RoBERTa``.
-
-    Raises:
-        ValueError: the file holds anything but tensors by name, or neither model.
-    """
-    found, digest = read_weights("HERO", Weights(str(source), None), _WHERE)
-    kind = "HERO" if any(name.startswith("v_encoder.") for name in found) else "RoBERTa"
-    inputs = {"checkpoint": source.name, "sha256": digest, "kind": kind}
-    if kind == "HERO":
-        state, config = convert_released(found)
-        write_model_folder(folder, state, {"model": asdict(config)}, {}, [], inputs)
-    else:
-        write_model_folder(folder, convert_roberta(found), {"layers": ROBERTA_LAYERS}, {}, [], inputs)
-    return kind

@@ -25,9 +25,9 @@ class MomentHead(nn.Module):
         similarity = torch.einsum("ph,pfh->pf", self.query(queries), frames)
         return self.boundaries(similarity, mask)
 
-    def boundaries(self, similarity: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """The same from ``similarity[pairs, frames]``."""
-        track = similarity.masked_fill(~mask, 0)[:, None]
+    def boundaries(self, similarity: Tensor, mask: Tensor, read_padding: bool = False) -> tuple[Tensor, Tensor]:
+        """The same from ``similarity[pairs, frames]``, which is 0 in the padding unless it is read, as published."""
+        track = (similarity if read_padding else similarity.masked_fill(~mask, 0))[:, None]
         start, end = self.start(track)[:, 0], self.end(track)[:, 0]
         return start.masked_fill(~mask, PADDING), end.masked_fill(~mask, PADDING)
 

@@ -14,18 +14,17 @@ import torch
 from numpy.typing import NDArray
 
 from ml.joint_embedding.clip_vectors import clip_rows, clip_vectors
-from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.pairs import Stream, VideoPairs
-from ml.text.word_vectors import WordVectors, pad
+from ml.joint_embedding.text_video import TextVideoModel
 
 
 @dataclass(frozen=True)
 class Alignment:
     """Windows of the captions of a video, ``[aligned]`` each.
 
-    ``caption``: number of the caption; ``start_s``, ``end_s``: its window; ``shift_s``: how much later than the caption
-    the window is; ``score``: its cosine with the caption. ``without_rows`` and ``without_words`` count the captions
-    without a window, because no window has a feature row or no word is known.
+    ``caption``: number of the caption; ``start_s``, ``end_s``: its window; ``shift_s``: how much later than the
+    caption the window is; ``score``: its dot product with the caption. ``without_rows`` and ``without_words`` count
+    the captions without a window, because no window has a feature row or no word is known.
     """
 
     caption: NDArray[np.int64]
@@ -39,8 +38,7 @@ class Alignment:
 
 @torch.inference_mode()
 def align_captions(
-    model: JointEmbedding,
-    words: WordVectors,
+    model: TextVideoModel,
     streams: Sequence[Stream],
     start_s: NDArray[np.float64],
     end_s: NDArray[np.float64],
@@ -62,8 +60,7 @@ def align_captions(
         block: windows that are embedded at a time.
     """
     duration_s = min(len(stream.features) / stream.rate_hz for stream in streams)
-    ids = pad(words.ids(captions))
-    known = np.flatnonzero(ids.any(1))
+    known = np.array([row for row, caption in enumerate(captions) if model.known_words(caption)], np.int64)
     missing_s = np.maximum(min_time_s - (end_s - start_s), 0)
     starts, ends = np.maximum(start_s - missing_s / 2, 0), end_s + missing_s / 2
     shifts = _shifts(radius_s, min(stream.rate_hz for stream in streams))
@@ -73,8 +70,7 @@ def align_captions(
     holds_rows: NDArray[np.bool_] = np.all(distinct[:, 1::2] > distinct[:, 0::2], axis=1)
     usable = holds_rows[of_window].reshape(window_start.shape)
     usable &= (shifts == 0) | ((window_start >= 0) & (window_end <= duration_s))
-    table = torch.from_numpy(words.padded)
-    text = model.eval().encode_ids(torch.from_numpy(ids[known]), table)
+    text = torch.from_numpy(model.encode_text([captions[row] for row in known]))
     scores = _scores(model, text, streams, window_start.ravel()[first], window_end.ravel()[first], block)
     by_shift = np.take_along_axis(scores, of_window.reshape(window_start.shape), 1)
     by_shift = np.where(usable, by_shift, -np.inf)
@@ -88,7 +84,7 @@ def align_captions(
         shifts[best],
         by_shift[found, best].astype(np.float32),
         len(known) - len(found),
-        len(ids) - len(known),
+        len(captions) - len(known),
     )
 
 
@@ -131,18 +127,17 @@ def _distinct_rows(
 
 
 def _scores(
-    model: JointEmbedding,
+    model: TextVideoModel,
     text: torch.Tensor,
     streams: Sequence[Stream],
     start_s: NDArray[np.float64],
     end_s: NDArray[np.float64],
     block: int,
 ) -> NDArray[np.float32]:
-    """Cosine of each caption with each window ``[captions, windows]``."""
+    """Score of each caption with each window ``[captions, windows]``; 0 where a window has no row."""
     parts = [np.empty((len(text), 0), np.float32)]
     for first in range(0, len(start_s), block):
         some = slice(first, first + block)
-        pooled = [clip_vectors(s.features, start_s[some], end_s[some], s.rate_hz)[0] for s in streams]
-        video = model.encode_video(torch.from_numpy(np.concatenate(pooled, 1)))
-        parts.append((text @ video.T).numpy())
+        video, _ = model.encode_clips(streams, start_s[some], end_s[some])
+        parts.append((text @ torch.from_numpy(video).T).numpy())
     return np.concatenate(parts, 1)

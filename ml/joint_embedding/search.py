@@ -1,8 +1,8 @@
-"""Search for clips by text with the joint embedding. See ``ml.joint_embedding.clip_index`` for stored embeddings."""
+"""Search for clips by text with a text-video model. See ``ml.joint_embedding.clip_index`` for stored embeddings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from ml.joint_embedding.clip_index import SCAN_ROWS, ClipEmbeddings, ClipIndex
 from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.pair_store import PairStore
-from ml.text.word_vectors import WordVectors, pad
+from ml.joint_embedding.pairs import Stream
+from ml.joint_embedding.text_video import TextVideoModel
 
 
 @dataclass(frozen=True)
@@ -30,19 +31,44 @@ class ClipSearch:
 
     Args:
         index: embeddings of the clips, computed by ``model``.
-        model, words: the embedding and its word vectors.
     """
 
-    def __init__(self, index: ClipIndex, model: JointEmbedding, words: WordVectors) -> None:
-        self.index, self.model, self.words = index, model, words
+    def __init__(self, index: ClipIndex, model: TextVideoModel) -> None:
+        self.index, self.model = index, model
 
     def search(self, text: str, limit: int = 10, exact: bool = False) -> list[Found]:
         """The best clips for a text, best first; empty if none of its words is known."""
-        queries = text_embeddings(self.model, self.words, [text])
+        queries = text_embeddings(self.model, [text])
         if not len(queries):
             return []
         rows = self.index.nearest(queries[0], limit, exact).drop_columns(["_rowid"])
         return [Found(**row) for row in rows.to_pylist()]
+
+
+def tower_clips(
+    model: TextVideoModel, store: PairStore, shards: Sequence[str], streams_of: Callable[[str], Sequence[Stream] | None]
+) -> Iterator[ClipEmbeddings]:
+    """Embeddings of all stored clips by a model with feature rows of its own, one block at a time.
+
+    A clip without such a row is left out.
+
+    Args:
+        streams_of: feature rows of a video in the model's stream; None if there are none.
+    """
+    for shard in shards:
+        for batch in (
+            store.open(shard).scanner(columns=["video_id", "start_s", "end_s"], batch_size=SCAN_ROWS).to_batches()
+        ):
+            video_ids = np.array(batch["video_id"].to_pylist(), object)
+            start_s, end_s = (batch[name].to_numpy() for name in ("start_s", "end_s"))
+            vectors = np.zeros((len(batch), model.dimension), np.float32)
+            empty = np.ones(len(batch), bool)
+            for video_id in dict.fromkeys(video_ids):
+                rows, streams = np.flatnonzero(video_ids == video_id), streams_of(video_id)
+                if streams is not None:
+                    vectors[rows], empty[rows] = model.encode_clips(streams, start_s[rows], end_s[rows])
+            kept = np.flatnonzero(~empty)
+            yield ClipEmbeddings(video_ids[kept].tolist(), start_s[kept], end_s[kept], vectors[kept])
 
 
 def embedded_clips(model: JointEmbedding, store: PairStore, shards: Sequence[str]) -> Iterator[ClipEmbeddings]:
@@ -63,14 +89,9 @@ def embedded_clips(model: JointEmbedding, store: PairStore, shards: Sequence[str
             yield ClipEmbeddings(batch["video_id"].to_pylist(), start_s, end_s, _video(model, vectors))
 
 
-def text_embeddings(model: JointEmbedding, words: WordVectors, texts: Sequence[str]) -> NDArray[np.float32]:
+def text_embeddings(model: TextVideoModel, texts: Sequence[str]) -> NDArray[np.float32]:
     """Queries ``[texts, dim]``; texts without a known word are left out."""
-    ids = [own for own in words.ids(texts) if own]
-    with torch.inference_mode():
-        found: NDArray[np.float32] = (
-            model.eval().encode_ids(torch.from_numpy(pad(ids)), torch.from_numpy(words.padded)).numpy()
-        )
-    return found
+    return model.encode_text([text for text in texts if model.known_words(text)])
 
 
 def _video(model: JointEmbedding, vectors: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -1,1 +1,1 @@
-"""Models that put texts and clips into one space, behind one protocol. They are read from files, not trained."""
+"""Text-video models that are read from files and not trained here: S3D of MIL-NCE, and models of open_clip."""

@@ -1,6 +1,6 @@
-"""The protocol of text-video models, and what models with an own feature network share.
+"""Text-video models with a feature network of their own: what they share.
 
-See ``assets.joint_embedding.text_video`` for the models by name.
+See ``ml.joint_embedding.text_video`` for the protocol, ``assets.joint_embedding.text_video`` for the models by name.
 """
 
 from __future__ import annotations
@@ -8,42 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml.joint_embedding.clip_vectors import clip_rows
 from ml.joint_embedding.pairs import Stream
+from ml.joint_embedding.text_video import TextVideoModel
 from ml.vision.backbone import Backbone
 from ml.vision.sampling import Sampling, SourceVideo
 
 _ANY_VIDEO = SourceVideo(frame_rate=30.0, duration_s=60.0)
 _PER_SECOND = 1_000_000  # windows start at whole microseconds
-
-
-class TextVideoModel(Protocol):
-    """Texts and clips in one space. The score of a text with a clip is the dot product of their vectors.
-
-    ``identity`` names the model and begins the hash of its weights; ``dimension`` is the length of its vectors.
-    """
-
-    identity: str
-    dimension: int
-
-    def known_words(self, text: str) -> list[str]:
-        """The words of a text that the model has a vector for."""
-        ...
-
-    def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """``vectors[texts, dimension]``; a text without a known word has the vector that the published code gives."""
-        ...
-
-    def encode_clips(
-        self, streams: Sequence[Stream], start_s: NDArray[np.float64], end_s: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """``vectors[clips, dimension]`` of clips of one video, and which clips have no feature row and so zeros."""
-        ...
 
 
 class Tower(TextVideoModel):

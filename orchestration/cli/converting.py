@@ -42,12 +42,12 @@ def convert_joint_embedding(checkpoint: Path, folder: Path) -> None:
 @click.argument("checkpoint", type=FILE)
 @click.argument("folder", type=FOLDER)
 def convert_hero(checkpoint: Path, folder: Path) -> None:
-    """Convert RoBERTa's weights or a released HERO.
+    """Convert RoBERTa's weights or a released HERO, with its head.
 
-    CHECKPOINT is a file of either. FOLDER is the model folder to write.
-    HOWTO_HERO_INITIAL=FOLDER then starts the pre-training from it.
+    CHECKPOINT is a file of either. FOLDER is the model folder to write. "howto evaluate FOLDER" measures a HERO;
+    HOWTO_HERO_INITIAL=FOLDER starts the pre-training from RoBERTa's weights or a HERO without a head.
     """
-    from ml.hero.checkpoint import convert_file
+    from ml.hero.downstream.released import convert_file
 
     try:
         kind = convert_file(checkpoint, folder)

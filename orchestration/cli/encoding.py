@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from assets.lake import Lake
-    from ml.joint_embedding.search import ClipSearch
+    from ml.joint_embedding.text_video import JointTextVideo
     from orchestration.encoding import Embedded
 
 
@@ -91,7 +91,7 @@ def features(folder: Path, window: float, to: Path | None) -> None:
     _written(encode_features(models, resources["feature_options"], folder, window), to)
 
 
-def _loaded() -> tuple[dict[str, Any], Lake, ClipSearch]:
+def _loaded() -> tuple[dict[str, Any], Lake, JointTextVideo]:
     from orchestration.encoding import load_models
     from orchestration.resources import build_resources
 

@@ -1,4 +1,4 @@
-"""Moments of videos that a text describes, found by the joint embedding. Imports torch.
+"""Moments of videos that a text describes, found by the text-video model. Imports torch.
 
 See `ml.joint_embedding.search` for the search of clips, and `app` for the web pages.
 """
@@ -9,17 +9,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from assets.joint_embedding.clip_search import clip_search
+from assets.joint_embedding.text_video import INDEX, LakeModel, lake_model, load_joint_embedding
 from assets.lake import Lake
 from assets.models.folder import MODEL_FILES
 from ml.joint_embedding.clip_index import ClipIndex
 from ml.joint_embedding.pair_store import PairStore
-from ml.joint_embedding.search import ClipSearch, Found, embedded_clips, text_embeddings
+from ml.joint_embedding.search import ClipSearch, Found, text_embeddings
+from ml.joint_embedding.text_video import JointTextVideo
 from ml.text.tokens import clean, stop_words, tokenize
 from orchestration.search.errors import NotReadyError
 
@@ -92,11 +94,11 @@ class Moments:
         files: path of each video that has a file, relative to the media root or absolute.
     """
 
-    name = "joint embedding"
-    scored_by = "cosine of text and clip"
-
     def __init__(self, clips: ClipSearch, videos: Mapping[str, Video], files: Mapping[str, str]) -> None:
         self._clips, self._videos, self.files = clips, videos, files
+        joint = isinstance(clips.model, JointTextVideo)
+        self.name = "joint embedding" if joint else clips.model.identity
+        self.scored_by = f"{'cosine' if joint else 'dot product'} of text and clip"
 
     def __len__(self) -> int:
         return len(self._clips.index)
@@ -136,16 +138,16 @@ class Moments:
         short = {row: text for row, text in cleaned.items() if 2 <= len(text.split()) <= 5 and self._known(text)}
         if not short:
             return []
-        texts = text_embeddings(self._clips.model, self._clips.words, list(short.values()))
+        texts = text_embeddings(self._clips.model, list(short.values()))
         fit = (texts * some.vectors[list(short)]).sum(1)
         best = [text for _, text in sorted(zip(fit, short.values(), strict=True), reverse=True)]
         by_first_word = {text.split()[0]: text for text in reversed(best)}
         return sorted(by_first_word.values(), key=best.index)[:EXAMPLES]
 
     def _known(self, text: str) -> list[str]:
-        rows = self._clips.words.rows
-        spelled = (word if word in rows else word.lower() for word in tokenize(text))
-        return [word for word in spelled if word in rows]
+        known = self._clips.model.known_words
+        spelled = (word if known(word) else word.lower() for word in tokenize(text))
+        return [word for word in spelled if known(word)]
 
     def _apart(self, clips: Sequence[Found]) -> list[Found]:
         """The clips, best first, without those whose moment a better clip has already."""
@@ -167,18 +169,19 @@ def same_moment(clip: Found | Moment, other: Found | Moment) -> bool:
     return clip.video_id == other.video_id and shared > SAME_MOMENT * shorter
 
 
-def load_moments(lake: Lake, models: Path, pairs: PairStore, index: ClipIndex) -> Moments:
+def load_moments(lake: Lake, models: Path, pairs: PairStore, index: ClipIndex, own: LakeModel | None = None) -> Moments:
     """The moments of the videos that the model may use, as they are indexed.
 
     Args:
         models: folder of the model folders.
         pairs: clip vectors of the videos, by which the index is compared with the model.
         index: embeddings of the clips.
+        own: the model that wrote the index; None for the joint embedding in ``models``.
 
     Raises:
         NotReadyError: a model, a table or the index is missing, or they do not fit each other.
     """
-    for name in MODELS:
+    for name in MODELS if own is None else ():
         if not all((models / name / file).exists() for file in MODEL_FILES):
             raise NotReadyError(
                 f"The model {name} is not in {models} yet. Run howto refresh, or materialize the asset {name}."
@@ -191,16 +194,38 @@ def load_moments(lake: Lake, models: Path, pairs: PairStore, index: ClipIndex) -
             " clip_search_index."
         )
     # Pinned, because a training in the meantime writes embeddings of another model.
-    clips, manifest = clip_search(index.pinned(), models), lake.read("training_manifest").pl()
-    _refuse_other_index(clips, pairs, manifest)
+    own = own or LakeModel(load_joint_embedding(models))
+    clips, manifest = ClipSearch(index.pinned(), own.model), lake.read("training_manifest").pl()
+    _refuse_other_index(clips, own, pairs, manifest)
     files = lake.sql("SELECT video_id, uri FROM video_files WHERE status = 'ok'").fetchall()
     return Moments(clips, videos_of(lake, manifest), dict(files))
 
 
-def _refuse_other_index(clips: ClipSearch, pairs: PairStore, manifest: pl.DataFrame) -> None:
+def configured_model(resources: Mapping[str, Any]) -> LakeModel:
+    """The model of HOWTO_TEXT_VIDEO_MODEL with its feature rows in the lake.
+
+    Raises:
+        NotReadyError: the rows have not been extracted, or the model's files do not fit.
+    """
+    lake: Lake = resources["lake"]
+    if not lake.has(INDEX):
+        raise NotReadyError(f"The lake has no table {INDEX} yet. Run howto refresh, or materialize that asset.")
+    try:
+        return lake_model(
+            resources["text_video_options"],
+            resources["feature_options"],
+            resources["features"],
+            lake.read(INDEX).pl(),
+            resources["model_root"],
+        )
+    except (ValueError, ImportError) as error:
+        raise NotReadyError(str(error)) from error
+
+
+def _refuse_other_index(clips: ClipSearch, own: LakeModel, pairs: PairStore, manifest: pl.DataFrame) -> None:
     """Compare the first clips of the index with embeddings of the first stored clips by the model."""
     try:
-        wanted = next(embedded_clips(clips.model, pairs, sorted(set(manifest["shard"]))), None)
+        wanted = next(own.embedded_clips(pairs, sorted(set(manifest["shard"]))), None)
     except ValueError as error:
         raise NotReadyError(f"{error}. Run howto refresh, or materialize the asset joint_embedding again.") from error
     if wanted is None:

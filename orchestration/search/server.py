@@ -29,9 +29,10 @@ def search_app(settings: Settings, options: SearchOptions) -> Starlette:
     def load() -> Corpus:
         # Torch takes longer to import than the page to answer.
         from orchestration.search.hero_moments import load_corpus
-        from orchestration.search.moments import load_moments
+        from orchestration.search.moments import configured_model, load_moments
 
-        moments = load_moments(resources["lake"], models, resources["pairs"], index)
+        own = None if settings.text_video.own else configured_model(resources)
+        moments = load_moments(resources["lake"], models, resources["pairs"], index, own)
         return load_corpus(moments, resources["lake"], models, resources["hero_store"])
 
     def version() -> Hashable:

@@ -24,6 +24,7 @@ from ml.hero.video import Video
 from ml.joint_embedding.clip_index import ClipEmbeddings, ClipIndex
 from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.search import ClipSearch
+from ml.joint_embedding.text_video import JointTextVideo
 from ml.metrics.moments import Search
 from ml.text.word_vectors import WordVectors
 from orchestration.search.app import build_app
@@ -54,7 +55,7 @@ def corpus(clips: int, path: Path) -> tuple[Moments, NDArray[np.float32]]:
     model = JointEmbedding(DIM, WORD_DIM, DIM).eval()
     index = ClipIndex(path)
     index.write([ClipEmbeddings(video_ids, start_s, start_s + CLIP_S, vectors)], DIM)
-    return Moments(ClipSearch(index, model, words), videos, {}), vectors
+    return Moments(ClipSearch(index, JointTextVideo(model, words)), videos, {}), vectors
 
 
 def hero(videos: int) -> HeroMoments:

@@ -13,6 +13,7 @@ from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.pair_store import PairStore
 from ml.joint_embedding.pairs import VideoPairs
 from ml.joint_embedding.search import ClipSearch, embedded_clips
+from ml.joint_embedding.text_video import JointTextVideo
 from ml.text.word_vectors import WordVectors
 
 WORDS = WordVectors([f"word{number}" for number in range(6)], np.eye(6, dtype=np.float32))
@@ -80,7 +81,7 @@ def test_a_text_finds_the_clip_that_the_model_puts_nearest(tmp_path: Path) -> No
     times = np.array([0.0, 5.0, 10.0])
     store.write("0", [("a", VideoPairs(times, times + 5, ["word1", "word2", "word3"], vectors, 0, 0))], 4)
     index.write(embedded_clips(model, store, ["0"]), 8)
-    search = ClipSearch(index, model, WORDS)
+    search = ClipSearch(index, JointTextVideo(model, WORDS))
     found = search.search("word2 unheard", 3)
     with torch.inference_mode():
         text = model.encode_text(torch.from_numpy(WORDS.encode(["word2"])))

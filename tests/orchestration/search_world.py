@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from assets.joint_embedding.clip_search import write_clip_index
+from assets.joint_embedding.text_video import LakeModel, load_joint_embedding
 from assets.lake import Lake, load_tables
 from assets.sources.synthetic import SyntheticSource
 from ml.harness import Runtime
@@ -45,7 +46,12 @@ class World:
         self._write_tables()
         self._train()
         self._train_hero()
-        write_clip_index(self.index, self.pairs, self.lake.read("training_manifest").pl(), self.models)
+        write_clip_index(
+            self.index,
+            self.pairs,
+            self.lake.read("training_manifest").pl(),
+            LakeModel(load_joint_embedding(self.models)),
+        )
 
     def library(self) -> Library:
         """What the page searches in, as the command line makes it."""

@@ -23,6 +23,7 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from assets.joint_embedding.clip_search import write_clip_index
+from assets.joint_embedding.text_video import LakeModel, load_joint_embedding
 from ml.hero.clip_store import Clip, ClipStore
 from ml.hero.tokenizer import trained
 from ml.joint_embedding.clip_index import ClipIndex
@@ -84,7 +85,7 @@ def test_overlapping_clips_are_one_moment(world: World, moments: Moments) -> Non
     before = world.lake.read("training_manifest").pl()
     world.lake.write("training_manifest", before.head(1).with_columns(pairs=pl.lit(place.pairs)))
     manifest, index = world.lake.read("training_manifest").pl(), ClipIndex(world.root / "overlapping.lance")
-    write_clip_index(index, store, manifest, world.models)
+    write_clip_index(index, store, manifest, LakeModel(load_joint_embedding(world.models)))
     found = load_moments(world.lake, world.models, store, index).search("pour batter", 5)
     world.lake.write("training_manifest", before)
     assert sorted(moment.start_s for moment in found) == [0.0, 20.0]

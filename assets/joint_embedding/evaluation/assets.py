@@ -12,8 +12,8 @@ from assets.features.options import FeatureOptions
 from assets.features.reader import FeatureReader
 from assets.features.store import FeatureStore
 from assets.joint_embedding.evaluation.options import BenchmarkOptions
-from assets.joint_embedding.options import EmbeddingOptions
-from assets.lake import Lake
+from assets.joint_embedding.options import EmbeddingOptions, TextVideoOptions
+from assets.lake import Lake, load_tables
 from assets.models.evaluations import evaluation_rows, evaluations_part
 from assets.models.metrics import rounded
 from assets.sources.protocol import VideoSource
@@ -105,4 +105,52 @@ def benchmark_evaluation(
     context.add_output_metadata({"left_out": left_out})
     if rows.is_empty():
         context.log.info("No benchmark files: set HOWTO_BENCHMARKS to their folder.")
+    return rows
+
+
+@dg.asset(
+    code_version="1",
+    kinds={"pytorch"},
+    pool="gpu",
+    deps=["clip_pairs"],
+    metadata=evaluations_part("text_video"),
+)
+def text_video_evaluation(
+    context: dg.AssetExecutionContext,
+    training_manifest: pl.DataFrame,
+    videos: pl.DataFrame,
+    clips: duckdb.DuckDBPyRelation,
+    text_video_index: pl.DataFrame,
+    lake: dg.ResourceParam[Lake],
+    features: dg.ResourceParam[FeatureStore],
+    pairs: dg.ResourceParam[PairStore],
+    source: dg.ResourceParam[VideoSource],
+    feature_options: dg.ResourceParam[FeatureOptions],
+    benchmark_options: dg.ResourceParam[BenchmarkOptions],
+    text_video_options: dg.ResourceParam[TextVideoOptions],
+) -> pl.DataFrame:
+    """Zero-shot retrieval and step recall of the model of HOWTO_TEXT_VIDEO_MODEL, whose identity is the method; no rows
+    for the joint embedding, which has evaluations of its own.
+    """
+    if text_video_options.own:
+        return load_tables()["evaluations"].frame([])
+    from assets.joint_embedding.evaluation.lake_benchmarks import LakeData, caption_lines
+    from assets.joint_embedding.evaluation.lake_text_video import text_video_rows
+    from assets.joint_embedding.text_video import load_tower
+
+    tower = load_tower(text_video_options, feature_options)
+    assert tower is not None
+    data = LakeData(
+        training_manifest, videos, caption_lines(clips), FeatureReader(text_video_index, features, [tower.stream])
+    )
+
+    def log_left_out(name: str, reason: str | None) -> None:
+        if reason is not None:
+            context.log.warning(f"{name}: {reason}")
+
+    with TemporaryDirectory() as scratch:
+        rows = text_video_rows(
+            benchmark_options, source, tower, data, pairs, Path(scratch), lake.snapshot(), log_left_out
+        )
+    context.add_output_metadata({"model": tower.identity})
     return rows

@@ -71,13 +71,19 @@ def benchmark_root(options: BenchmarkOptions, source: VideoSource, data: LakeDat
         return None
     usable = data.manifest["video_id"].to_list()
     steps = steps_frame(source, usable)
-    held_out = pl.col("video_id").is_in(_of_split(data.manifest, "test"))
+    held_out = pl.col("video_id").is_in(of_split(data.manifest, "test"))
     training = step_clips(steps.filter(~held_out), data.streams_of, "train")
     write_benchmarks(scratch, training, step_clips(steps.filter(held_out), data.streams_of, "test"))
+    synthetic_crosstask(scratch, source, data, steps)
+    return scratch
+
+
+def synthetic_crosstask(root: Path, source: SyntheticSource, data: LakeData, steps: pl.DataFrame) -> CrossTask:
+    """CrossTask's files of the usable videos that show their task, below ``root``; ``steps``: their steps."""
+    usable = data.manifest["video_id"].to_list()
     found_for = data.videos.filter(pl.col("video_id").is_in(usable)).select("video_id", "task_id")
     videos = of_their_task(source, found_for, steps)
-    write_crosstask(scratch / CROSSTASK, source, videos, steps, data.clips, data.streams_of)
-    return scratch
+    return write_crosstask(root / CROSSTASK, source, videos, steps, data.clips, data.streams_of)
 
 
 def of_their_task(source: SyntheticSource, videos: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
@@ -107,7 +113,7 @@ def crosstask_splits(options: BenchmarkOptions, data: CrossTask, manifest: pl.Da
     """The published 20 random splits; for synthetic videos one split, whose test videos are no training videos."""
     if options.root is not None:
         return published_splits(data)
-    held_out, primary = set(_of_split(manifest, "test")), data.primary()
+    held_out, primary = set(of_split(manifest, "test")), data.primary()
     videos = data.videos()
     return [
         Split(
@@ -195,5 +201,6 @@ def _rows(
     )
 
 
-def _of_split(manifest: pl.DataFrame, split: str) -> list[str]:
+def of_split(manifest: pl.DataFrame, split: str) -> list[str]:
+    """Ids of the videos of a split."""
     return manifest.filter(pl.col("split") == split)["video_id"].to_list()

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from assets.joint_embedding.evaluation.benchmarks import ByMethod, Files, crosstask_benchmark
 from assets.joint_embedding.evaluation.lake_benchmarks import CROSSTASK
 from assets.joint_embedding.evaluation.text_video import (
+    NoBenchmarkError,
     Progress,
     by_method,
     crosstask_zero_shot,
@@ -18,16 +19,12 @@ from assets.joint_embedding.evaluation.text_video import (
 from ml.crosstask.evaluation import published_splits
 from ml.crosstask.files import CrossTask
 from ml.joint_embedding.benchmark_evaluation import measure
-from ml.text_video.joint_embedding import JointTextVideo
+from ml.joint_embedding.text_video import JointTextVideo
 from ml.text_video.model import Tower
 
 BENCHMARKS = {"youcook2": ("YouCook2",), "msrvtt": ("MSR-VTT 1k-A", "MSR-VTT full"), "lsmdc": ("LSMDC",)}
 """Test sets by task."""
 TASKS = (*BENCHMARKS, CROSSTASK)
-
-
-class NoBenchmarkError(ValueError):
-    """The folder does not hold what a task needs; the message says what."""
 
 
 def evaluate_tower(

@@ -41,22 +41,27 @@ def step_clips(steps: pl.DataFrame, streams_of: StreamsOf, split: str) -> Evalua
     Raises:
         ValueError: no step has features, or the files cannot hold so many streams.
     """
-    shown = steps.sort("video_id", "start_s")
-    ids = [f"{video_id}_{step}" for video_id, step in shown.select("video_id", "step_index").iter_rows()]
-    captions = [text for row in shown.select("step_text", "description").iter_rows() for text in row]
-    listed = EvaluationSet("synthetic", split, ids, {}, captions, np.arange(len(ids)).repeat(2))
-    places = [ClipPlace(*row) for row in shown.select("video_id", "start_s", "end_s").iter_rows()]
+    listed, places = listed_steps(steps, split)
     found, _ = featured(listed, places, streams_of)
     if not found.ids:
         raise ValueError(f"synthetic benchmarks: no step of the {split} videos has features; extract them first")
     return found
 
 
+def listed_steps(steps: pl.DataFrame, split: str) -> tuple[EvaluationSet, list[ClipPlace]]:
+    """The clips of ``step_clips`` without features, and their places."""
+    shown = steps.sort("video_id", "start_s")
+    ids = [f"{video_id}_{step}" for video_id, step in shown.select("video_id", "step_index").iter_rows()]
+    captions = [text for row in shown.select("step_text", "description").iter_rows() for text in row]
+    places = [ClipPlace(*row) for row in shown.select("video_id", "start_s", "end_s").iter_rows()]
+    return EvaluationSet("synthetic", split, ids, {}, captions, np.arange(len(ids)).repeat(2)), places
+
+
 def write_benchmarks(root: Path, training: EvaluationSet, test: EvaluationSet) -> None:
     """Write all retrieval benchmarks from the same synthetic clips; formats with one caption get the scene's."""
     files = Files(root)
     root.mkdir(parents=True, exist_ok=True)
-    seen_training, seen_test = (_with_second_captions(each) for each in (training, test))
+    seen_training, seen_test = (with_second_captions(each) for each in (training, test))
     write_youcook2(seen_training, files.youcook2_training)
     write_youcook2(seen_test, files.youcook2_test)
     write_msrvtt(training, files.msrvtt_training, files.msrvtt_training_captions, files.msrvtt_training_features)
@@ -126,7 +131,8 @@ def narrated(task: Task, lines: pl.DataFrame) -> list[Interval]:
     return found
 
 
-def _with_second_captions(data: EvaluationSet) -> EvaluationSet:
+def with_second_captions(data: EvaluationSet) -> EvaluationSet:
+    """Of the two captions of each clip only the second one, the description of the scene."""
     one_each = np.arange(len(data.ids))
     return EvaluationSet(data.name, data.split, data.ids, data.streams, data.captions[1::2], one_each)
 

@@ -6,6 +6,7 @@ is the mean over the windows of the model's published evaluation.
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +35,8 @@ from ml.joint_embedding.benchmarks import (
     list_youcook2,
 )
 from ml.joint_embedding.pairs import Stream
-from ml.text_video.model import TextVideoModel, Tower
+from ml.joint_embedding.text_video import TextVideoModel
+from ml.text_video.model import Tower
 from ml.vision.sampling import Sampling
 
 PICTURES = 32
@@ -43,6 +45,10 @@ PICTURES = 32
 Listed = tuple[EvaluationSet, list[ClipPlace]]
 Progress = Callable[[str, str | None], None]
 """Called with each video's id and the reason why it cannot be used, None if it can."""
+
+
+class NoBenchmarkError(ValueError):
+    """The folder does not hold what a task needs; the message says what."""
 
 
 def listed_test_sets(root: Path) -> dict[str, Callable[[], Listed]]:
@@ -70,13 +76,13 @@ def zero_shot_retrieval(
     """Metrics by direction on the clips that have a vector, and the reason for each other clip.
 
     Raises:
-        ValueError: no clip has a vector.
+        NoBenchmarkError: no clip has a vector.
     """
     clips, places = listed
     vectors, left_out = encode_listed(root, tower, clips, places, progress)
     kept = np.array([row for row, clip in enumerate(clips.ids) if clip not in left_out], np.int64)
     if not len(kept):
-        raise ValueError(f"{clips}: no clip can be decoded, e.g. {clips.ids[0]}: {left_out[clips.ids[0]]}")
+        raise NoBenchmarkError(f"{clips}: no clip can be decoded, e.g. {clips.ids[0]}: {left_out[clips.ids[0]]}")
     return retrieval_metrics_of(tower, clips.part(kept), vectors[kept]), left_out
 
 
@@ -181,13 +187,20 @@ def crosstask_zero_shot(
 def crosstask_recalls(
     model: TextVideoModel, data: CrossTask, splits: Sequence[Split]
 ) -> tuple[ByMethod, dict[str, int]]:
-    """The same from a data set whose features are the model's vectors, one per second."""
+    """The same from a data set whose features are the model's vectors, one per second.
+
+    Raises:
+        NoBenchmarkError: no test video can be scored.
+    """
     tested = list(dict.fromkeys(video for split in splits for video in split.test))
 
     def costs(task: Task, rows: NDArray[np.floating]) -> NDArray[np.floating]:
         return embedding_costs(model.encode_text(task.steps), rows)
 
     found = localise(data, data.primary(), tested, costs)
+    if not found.hits:
+        reason = next(iter(found.left_out.values()), "the splits have no test video")
+        raise NoBenchmarkError(f"{data.release}: no test video can be scored, e.g. {reason}")
     recalls = {
         model.identity: recall_over_splits(found, splits),
         "uniform": recall_over_splits(uniform(data, tested), splits),
@@ -195,7 +208,9 @@ def crosstask_recalls(
     return recalls, dict(Counter(found.left_out.values()))
 
 
-def encode_seconds(model: TextVideoModel, streams: Sequence[Stream], duration_s: float) -> NDArray[np.float32]:
+def encode_seconds(
+    model: TextVideoModel, streams: Sequence[Stream], duration_s: float = math.inf
+) -> NDArray[np.float32]:
     """The model's vector of each whole second of a video that has a feature row, ``[seconds, dim]``."""
     covered_s = min(len(each.features) / each.rate_hz for each in streams)
     seconds = np.arange(int(min(covered_s, duration_s)), dtype=np.float64)

@@ -27,6 +27,7 @@ from assets.joint_embedding.studies.trials import (
     measured,
     study_frame,
 )
+from assets.joint_embedding.text_video import load_joint_embedding
 from assets.models.study_plots import lines_figure
 from ml.harness import Runtime
 from ml.joint_embedding.benchmark_evaluation import evaluate_benchmark, sizes_of
@@ -233,13 +234,8 @@ def study_figure(study: pl.DataFrame) -> Figure:
 
 def _aligned(data: LakeData, models: Path, training: pl.DataFrame, shard: str) -> pl.DataFrame:
     own = set(training.filter(pl.col("shard") == shard)["video_id"])
-    rows, _ = align_shard(
-        data.clips.filter(pl.col("video_id").is_in(own)),
-        data.features,
-        models / "joint_embedding",
-        models / "word_vectors",
-        shard,
-    )
+    spoken = data.clips.filter(pl.col("video_id").is_in(own))
+    rows, _ = align_shard(spoken, data.features, load_joint_embedding(models), shard)
     return rows
 
 

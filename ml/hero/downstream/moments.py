@@ -40,12 +40,16 @@ class MomentIndex:
 
     Args:
         embeddings: ``[frames, hidden]`` of each video.
+        padding: embeddings of the positions after each video that the convolutions read, ``[videos, n, hidden]``, as
+            in the published evaluation (``ml.hero.downstream.published_scoring``); None for zeros.
     """
 
-    def __init__(self, head: MomentHead, embeddings: Sequence[Tensor], search: Search) -> None:
+    def __init__(
+        self, head: MomentHead, embeddings: Sequence[Tensor], search: Search, padding: Tensor | None = None
+    ) -> None:
         if not embeddings or any(not len(each) for each in embeddings):
             raise ValueError("an index needs videos of at least one frame each")
-        self.head, self.search = head.eval(), search
+        self.head, self.search, self.padding = head.eval(), search, padding
         self.counts = torch.tensor([len(each) for each in embeddings])
         self.firsts = torch.cumsum(self.counts, 0) - self.counts
         flat = torch.cat(list(embeddings))
@@ -87,9 +91,16 @@ class MomentIndex:
 
     def _moments(self, query: Tensor, videos: NDArray[np.int64], scores: NDArray[np.float64]) -> list[Moment]:
         chosen = torch.from_numpy(videos)
-        places = torch.arange(int(self.counts[chosen].max()))
+        beyond = 0 if self.padding is None else self.padding.shape[1]
+        places = torch.arange(int(self.counts[chosen].max()) + beyond)
         mask = places < self.counts[chosen, None]
         rows = (self.firsts[chosen, None] + places).where(mask, self.firsts[chosen, None])
-        similarity = (self.units[rows] @ self.head.query(query)) * self.lengths[rows]
-        start, end = (logits.softmax(1).double().numpy() for logits in self.head.boundaries(similarity, mask))
+        asking = self.head.query(query)
+        similarity = (self.units[rows] @ asking) * self.lengths[rows]
+        if self.padding is not None:
+            similarity = similarity.masked_fill(~mask, 0).scatter_(
+                1, self.counts[chosen, None] + torch.arange(beyond), self.padding[chosen] @ asking
+            )
+        boundaries = self.head.boundaries(similarity, mask, read_padding=self.padding is not None)
+        start, end = (logits.softmax(1).double().numpy() for logits in boundaries)
         return moments_of_videos(start, end, videos, scores[videos], self.search)

@@ -13,6 +13,7 @@ from assets.features.store import FeatureStore, Source, VideoRows
 from assets.joint_embedding.alignment import align_shard, pairs_by, write_aligned_pairs
 from assets.joint_embedding.options import PairOptions
 from assets.joint_embedding.pairs import write_shard
+from assets.joint_embedding.text_video import load_joint_embedding
 from assets.lake import load_tables
 from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.pair_store import PairStore, StoredPairs
@@ -27,9 +28,9 @@ def write_models(root: Path) -> tuple[Path, Path]:
     torch.manual_seed(0)
     sizes = {"video_dim": 7, "word_dim": 6, "embedding_dim": 5, "sentence_dim": None}
     model = JointEmbedding(7, 6, 5)
-    write_model_folder(root / "joint", model.state_dict(), {"model": sizes}, {}, [], {})
-    write_model_folder(root / "words", {"vectors": torch.eye(6)}, {"dim": 6, "words": VOCABULARY}, {}, [], {})
-    return root / "joint", root / "words"
+    write_model_folder(root / "joint_embedding", model.state_dict(), {"model": sizes}, {}, [], {})
+    write_model_folder(root / "word_vectors", {"vectors": torch.eye(6)}, {"dim": 6, "words": VOCABULARY}, {}, [], {})
+    return root / "joint_embedding", root / "word_vectors"
 
 
 def test_a_shard_is_aligned_and_learned_from(tmp_path: Path) -> None:
@@ -59,9 +60,9 @@ def test_a_shard_is_aligned_and_learned_from(tmp_path: Path) -> None:
             "caption_clean": captions,
         }
     )
-    joint, words = write_models(tmp_path)
+    _, words = write_models(tmp_path)
     reader = FeatureReader(index, store, ("slow", "fast"))
-    aligned, left_out = align_shard(clips, reader, joint, words, "0", radius_s=4)
+    aligned, left_out = align_shard(clips, reader, load_joint_embedding(tmp_path), "0", radius_s=4)
     assert left_out == {"no features": 1, "no feature row in any window": 0, "no known word": 1}
     assert aligned.select("video_id", "clip_index").rows() == [("a", 0), ("a", 2)]
     middle = (aligned["start_s"] + aligned["end_s"]) / 2 - aligned["shift_s"]
@@ -81,8 +82,6 @@ def test_a_shard_is_aligned_and_learned_from(tmp_path: Path) -> None:
 
 def test_pairs_are_made_where_an_earlier_model_sees_the_captions(tmp_path: Path) -> None:
     write_models(tmp_path)
-    (tmp_path / "joint").rename(tmp_path / "joint_embedding")
-    (tmp_path / "words").rename(tmp_path / "word_vectors")
     rng, store, streams = np.random.default_rng(0), FeatureStore(tmp_path / "features"), ("slow", "fast")
     index = []
     for stream, dim in zip(streams, (4, 3), strict=True):

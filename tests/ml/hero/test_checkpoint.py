@@ -11,7 +11,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ml.hero.batch import aligned, collate, collate_texts
-from ml.hero.checkpoint import convert_file, convert_released, convert_roberta
+from ml.hero.checkpoint import convert_released, convert_roberta
+from ml.hero.downstream.released import convert_file
 from ml.hero.model import Hero
 from tests.hero_videos import TINY, random_videos
 

@@ -17,6 +17,7 @@ from ml.hero.batch import AlignedVideo, aligned, collate, collate_texts, key_of
 from ml.hero.config import HeroConfig
 from ml.hero.data.annotations import Description, Interval
 from ml.hero.downstream.moments import MomentIndex, moment_labels
+from ml.hero.downstream.published_scoring import padding_frames
 from ml.hero.downstream.tasks.examples import Examples, device_of, parts
 from ml.hero.matching import Pairs
 from ml.hero.model import Hero
@@ -76,29 +77,47 @@ def agreed(intervals: Sequence[Interval]) -> Interval:
     return max(intervals, key=lambda each: sum(iou(each, other) for other in intervals), default=(0.0, 0.0))
 
 
-def index_of(examples: Examples[Description], model: Hero, video_ids: Sequence[str], search: Search) -> MomentIndex:
+def index_of(
+    examples: Examples[Description],
+    model: Hero,
+    video_ids: Sequence[str],
+    search: Search,
+    longest: Sequence[int] | None = None,
+) -> MomentIndex:
     """The videos of examples, encoded as ``encoded`` does."""
-    return encoded(model, (examples.videos[video_id] for video_id in video_ids), search, examples.align)
+    return encoded(model, (examples.videos[video_id] for video_id in video_ids), search, examples.align, longest)
 
 
 @torch.inference_mode()
 def encoded(
-    model: Hero, videos: Iterable[Video], search: Search, align: Callable[[Video, HeroConfig], AlignedVideo] = aligned
+    model: Hero,
+    videos: Iterable[Video],
+    search: Search,
+    align: Callable[[Video, HeroConfig], AlignedVideo] = aligned,
+    longest: Sequence[int] | None = None,
 ) -> MomentIndex:
     """Encoded videos in memory; ``search`` gets their interval between frames.
+
+    Args:
+        longest: frames of the longest video of each video's batch in the published evaluation; None for this project's
+            scores, which depend on no other video.
 
     Raises:
         ValueError: their frames have different intervals, or there is no video.
     """
-    device, frames, intervals = device_of(model), list[Tensor](), set[float]()
+    device, frames, intervals, padding = device_of(model), list[Tensor](), set[float](), list[Tensor]()
     for some in batched(videos, VIDEOS):
         intervals |= {video.interval_s for video in some}
         batch = collate([align(video, model.config) for video in some])
         contextual = model.contextual(on_device(batch, device)).float().cpu()
+        if longest is not None:
+            own = longest[len(frames) : len(frames) + len(some)]
+            padding.append(padding_frames(model, on_device(batch, device), own).float().cpu())
         frames += contextual.split(batch.lengths.tolist())
     if len(intervals) != 1:
         raise ValueError(f"frame intervals of {sorted(intervals)} s: the videos of a corpus must have one interval")
-    return MomentIndex(copy.deepcopy(model.moments).cpu(), frames, replace(search, interval_s=intervals.pop()))
+    search = replace(search, interval_s=intervals.pop())
+    return MomentIndex(copy.deepcopy(model.moments).cpu(), frames, search, torch.cat(padding) if padding else None)
 
 
 @torch.inference_mode()

@@ -6,7 +6,7 @@ The published code leaves long queries out of training and evaluation; here they
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from torch import nn
@@ -14,6 +14,7 @@ from torch import nn
 from ml.harness import Entry
 from ml.hero.data.annotations import Description
 from ml.hero.downstream.moments import MomentIndex
+from ml.hero.downstream.published_scoring import longest_of_batch
 from ml.hero.downstream.tasks.corpus import RetrievalNetwork, corpus_of, encode_queries, index_of, pairs_of
 from ml.hero.downstream.tasks.examples import Examples
 from ml.hero.matching import Pairs
@@ -27,6 +28,7 @@ from ml.metrics.moments import (
     Task,
     Truth,
     moment_metrics,
+    suppress,
     write_predictions,
 )
 
@@ -85,8 +87,34 @@ class MomentRetrieval:
         A description without a video is a miss (``without_video``). The result also counts queries that were cut, and
         moments that begin after the frames of the model's input.
         """
-        corpus, descriptions = corpus_of(self.data), self.data.validation
-        index, found, cut = self.search(descriptions, corpus)
+        corpus = corpus_of(self.data)
+        index, found, cut = self.search(self.data.validation, corpus)
+        return self._measured(corpus, index, found, cut)
+
+    def evaluate_both_ways(self) -> dict[str, Entry]:
+        """The metrics by this project's scores and by the published ones, each without and with suppression.
+
+        See ``ml.hero.downstream.published_scoring`` for their difference.
+        """
+        measured: dict[str, Entry] = {}
+        corpus, search = corpus_of(self.data), self.settings.search
+        for scores, as_published in (("independent of the batch", False), ("as published", True)):
+            raw = replace(search, max_overlap=None, keep=search.before_suppression)
+            index, found, cut = self.search(self.data.validation, corpus, raw, as_published)
+            limits = {"all moments": None, f"overlap at most {search.max_overlap}": search.max_overlap}
+            for name, limit in limits.items() if search.max_overlap is not None else [("all moments", None)]:
+                kept: Found = {
+                    task: {
+                        row: suppress(moments, None if task == "VR" else limit)[: search.keep]
+                        for row, moments in of.items()
+                    }
+                    for task, of in found.items()
+                }
+                measured[f"scores {scores}, {name}"] = self._measured(corpus, index, kept, cut)
+        return measured
+
+    def _measured(self, corpus: Sequence[str], index: MomentIndex, found: Found, cut: int) -> Entry:
+        descriptions = self.data.validation
         numbers = {video_id: number for number, video_id in enumerate(corpus)}
         truths = {
             row: Truth(numbers.get(str(each.video_id), -1), each.intervals, each.kind)
@@ -102,8 +130,18 @@ class MomentRetrieval:
         counts = {"queries_cut": float(cut), "moments_behind_the_end": float(behind), **self.data.counts}
         return {"VCMR_mean": sum(means) / len(means), **measured, **counts}
 
-    def search(self, descriptions: Sequence[Description], corpus: Sequence[str]) -> tuple[MomentIndex, Found, int]:
+    def search(
+        self,
+        descriptions: Sequence[Description],
+        corpus: Sequence[str],
+        search: Search | None = None,
+        as_published: bool = False,
+    ) -> tuple[MomentIndex, Found, int]:
         """The best moments of each description, by its position, in the videos of the corpus.
+
+        Args:
+            search: parameters; None for those of the settings.
+            as_published: whether scores depend on a video's batch, as in the published evaluation.
 
         Returns:
             The index; VCMR, VR and, if the descriptions have videos, SVMR (empty for a video that is not in the
@@ -111,7 +149,11 @@ class MomentRetrieval:
         """
         self.network.eval()
         texts, cut = self.data.queries(each.text for each in descriptions)
-        index = index_of(self.data, self.model, corpus, self.settings.search)
+        longest = None
+        if as_published:
+            videos = (self.data.videos[video_id] for video_id in corpus)
+            longest = longest_of_batch(corpus, [min(len(v.features), self.model.config.max_frames) for v in videos])
+        index = index_of(self.data, self.model, corpus, search or self.settings.search, longest)
         queries = encode_queries(self.model, texts)
         found: Found = {
             "VCMR": dict(enumerate(index.find(queries))),

@@ -9,17 +9,32 @@ from pathlib import Path
 import av
 import numpy as np
 import open_clip
+import polars as pl
 import pytest
 import torch
 from av.video.reformatter import Interpolation
 from click.testing import CliRunner
 from numpy.typing import NDArray
 
+from assets.features.reader import FeatureReader
+from assets.features.store import FeatureStore
+from assets.joint_embedding.alignment import align_shard
+from assets.joint_embedding.clip_search import write_clip_index
 from assets.joint_embedding.evaluation import one_model
+from assets.joint_embedding.evaluation.lake_benchmarks import LakeData
+from assets.joint_embedding.evaluation.lake_text_video import text_video_rows
 from assets.joint_embedding.evaluation.one_model import evaluate_tower
+from assets.joint_embedding.evaluation.options import BenchmarkOptions
+from assets.joint_embedding.evaluation.raw_videos import described_videos
+from assets.joint_embedding.text_video import LakeModel, tower_index
+from assets.sources.folder import FolderSource
 from ml.crosstask.dynamic_program import align_steps
 from ml.crosstask.evaluation import Split
 from ml.crosstask.files import CrossTask, Interval, Task, TaskVideo
+from ml.joint_embedding.clip_index import ClipIndex
+from ml.joint_embedding.pair_store import PairStore
+from ml.joint_embedding.pairs import VideoPairs
+from ml.joint_embedding.search import ClipSearch
 from ml.text_video import s3d as text_video_s3d
 from ml.text_video.open_clip import OpenClipTextVideo
 from ml.vision import s3d
@@ -165,3 +180,48 @@ def test_the_command_evaluates_s3d_with_its_published_windows(
     result = CliRunner().invoke(howto, ["evaluate", "s3d", "--task", "msrvtt", "--data", str(root)])
     assert result.exit_code == 0, result.output
     assert "MSR-VTT 1k-A, text to video: s3d@" in result.output and "chance, 6 queries" in result.output
+
+
+def test_a_lake_is_searched_aligned_and_evaluated_by_the_configured_model(
+    root: Path, tmp_path: Path, tower: OpenClipTextVideo, script: PlainScript
+) -> None:
+    files, _ = described_videos(root, [f"v{number}" for number in range(VIDEOS)])
+    store, pairs = FeatureStore(tmp_path / "arrays"), PairStore(tmp_path / "pairs")
+    index = tower_index(tower, files, store, "0")
+    own = LakeModel(tower, FeatureReader(index, store, [tower.stream]))
+    start, end = np.array([0.0, 3.0]), np.array([1.5, 4.5])
+    vectors = np.zeros((2, 3), np.float16)  # of the joint embedding's features, which this model does not read
+    spoken = {file.video_id: [f"{file.video_id} one", f"{file.video_id} two"] for file in files}
+    places = pairs.write("0", ((v, VideoPairs(start, end, said, vectors, 0, 0)) for v, said in spoken.items()), 3)
+    manifest = pl.DataFrame([{"video_id": p.video_id, "shard": "0", "split": "test"} for p in places])
+    clips = ClipIndex(tmp_path / "clips.lance")
+    write_clip_index(clips, pairs, manifest, own)
+
+    # Rows are the pictures at whole seconds: 0 and 1 for the first clip, 3 and 4 for the second one.
+    seconds = [script.clip(root / "videos" / f"{v}.mp4", np.array([0.0, 1.0, 3.0, 4.0])) for v in spoken]
+    plain = np.concatenate([[rows[:2].mean(0), rows[2:].mean(0)] for rows in seconds])
+    scores = plain @ script.texts(["v3 two"])[0]
+    found = ClipSearch(clips, tower).search("v3 two", 3, exact=True)
+    best = [(video, second) for video in spoken for second in (0.0, 3.0)][int(scores.argmax())]
+    assert (found[0].video_id, found[0].start_s) == best
+    assert found[0].score == pytest.approx(scores.max(), abs=2e-3)
+
+    lines = pl.DataFrame({"video_id": "v0", "clip_index": [0, 1], "start_s": start, "end_s": end})
+    lines = lines.with_columns(caption_clean=pl.Series(spoken["v0"]))
+    aligned, left_out = align_shard(lines, own.rows, tower, "0", radius_s=2)
+    assert len(aligned) == 2 and not any(left_out.values())
+
+    data = LakeData(manifest, pl.DataFrame(), pl.DataFrame(), own.rows)
+    source = FolderSource(root / "videos", ("Other",))
+    options = BenchmarkOptions(root, made=tmp_path / "made")
+    rows = text_video_rows(options, source, tower, data, pairs, tmp_path, 7, lambda name, reason: None)
+    own_rows = rows.filter(pl.col("method") == tower.identity)
+    assert {"held-out clips (folder), text to video", "YouCook2, text to video", "LSMDC, video to text"} <= set(
+        own_rows["benchmark"]
+    )
+    held_out = own_rows.filter(pl.col("benchmark").str.starts_with("held-out") & (pl.col("metric") == "R@1"))
+    captions = script.texts([caption for said in spoken.values() for caption in said])
+    expected = recalls(captions @ plain.T)["R@1"]
+    assert held_out.filter(pl.col("benchmark").str.ends_with("text to video"))["value"].item() == pytest.approx(
+        expected
+    )

@@ -1,8 +1,9 @@
-"""This project's joint embedding, or HowTo100M's converted one, as a text-video model."""
+"""The protocol of text-video models, and the joint embedding as one. See ``ml.text_video`` for the others."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,6 +14,30 @@ from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.pairs import Stream
 from ml.text.tokens import tokenize
 from ml.text.word_vectors import WordVectors, pad
+
+
+class TextVideoModel(Protocol):
+    """Texts and clips in one space. The score of a text with a clip is the dot product of their vectors.
+
+    ``identity`` names the model and begins the hash of its weights; ``dimension`` is the length of its vectors.
+    """
+
+    identity: str
+    dimension: int
+
+    def known_words(self, text: str) -> list[str]:
+        """The words of a text that the model has a vector for."""
+        ...
+
+    def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """``vectors[texts, dimension]``; a text without a known word has the vector that the published code gives."""
+        ...
+
+    def encode_clips(
+        self, streams: Sequence[Stream], start_s: NDArray[np.float64], end_s: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """``vectors[clips, dimension]`` of clips of one video, and which clips have no feature row and so zeros."""
+        ...
 
 
 class JointTextVideo:

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 ByMethod = Mapping[str, Mapping[str, float]]
 
-TASKS = ("youcook2", "msrvtt", "lsmdc", "crosstask")
-"""Tasks of text-video models."""
+TEXT_VIDEO_TASKS = ("youcook2", "msrvtt", "lsmdc", "crosstask")
+HERO_TASKS = ("tvr", "how2r", "didemo", "msrvtt", "tvqa", "how2qa", "violin", "tvc")
+TASKS = tuple(dict.fromkeys((*TEXT_VIDEO_TASKS, *HERO_TASKS)))
 
 
 @click.command()
@@ -33,16 +34,40 @@ def evaluate(model: str, task: str, data: Path) -> None:
     """Evaluate MODEL on a benchmark without a training step.
 
     MODEL is joint_embedding (the lake's), s3d (weights by HOWTO_WEIGHTS), open_clip:FOLDER, or a model folder that
-    howto convert wrote. A converted joint embedding reads the word vectors of HOWTO_WORD_VECTORS.
+    howto convert wrote. A converted joint embedding reads the word vectors of HOWTO_WORD_VECTORS, a HERO the vocabulary
+    of HOWTO_HERO_VOCABULARY. Moments are scored independently of the batch and as published.
     """
+    settings, folder = settings_in_force(), Path(model).expanduser()
+    is_hero = (folder / "config.json").is_file() and _is_hero(folder)
+    if task not in (HERO_TASKS if is_hero else TEXT_VIDEO_TASKS):
+        raise CommandError(
+            f"{model}: not a model of {task}; {'HERO' if is_hero else 'it'} does "
+            f"{', '.join(HERO_TASKS if is_hero else TEXT_VIDEO_TASKS)}"
+        )
     try:
-        found, left_out = _text_video(model, task, data, settings_in_force())
+        if is_hero:
+            _print(task, _hero(folder, task, data, settings))
+            return
+        found, left_out = _text_video(model, task, data, settings)
     except (ValueError, ImportError) as error:
         raise CommandError(str(error)) from error
     for benchmark, by_method in found.items():
         _print(benchmark, by_method)
     for reason, count in sorted(left_out.items()):
         click.echo(f"left out: {count} x {reason}", err=True)
+
+
+def _is_hero(folder: Path) -> bool:
+    from ml.reading import json_document
+
+    config = json_document(folder / "config.json")
+    return isinstance(config, dict) and "frame_dim" in config.get("model", {})
+
+
+def _hero(folder: Path, task: str, data: Path, settings: Settings) -> ByMethod:
+    from assets.hero.tasks.released import evaluate_released
+
+    return evaluate_released(folder, task, data, settings.hero.vocabulary, settings.runtime.device)
 
 
 def _text_video(

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ml.hero.attention import Encoder, Layer
+from ml.hero.attention import Encoder, Layer, Packing
 from ml.hero.batch import HeroBatch
 from ml.hero.model import Hero
 from ml.hero.moment_head import KERNEL
@@ -61,6 +61,7 @@ def padding_frames(model: Hero, batch: HeroBatch, longest: Sequence[int]) -> Ten
 
 def _onlookers(encoder: Encoder, tokens: Tensor, others: Tensor) -> Tensor:
     """Output for ``others[m, hidden]``, which attend to ``tokens[n, hidden]`` and are attended by none."""
+    packing = Packing(torch.tensor([len(tokens)], device=tokens.device), len(tokens))
     for layer in encoder.layers:
         assert isinstance(layer, Layer)
         attention = layer.attention
@@ -69,7 +70,7 @@ def _onlookers(encoder: Encoder, tokens: Tensor, others: Tensor) -> Tensor:
         mixed = functional.scaled_dot_product_attention(queries, keys, values).transpose(0, 1).flatten(1)
         attended = attention.norm(others + attention.output(mixed))
         others = layer.norm(attended + layer.fc2(functional.gelu(layer.fc1(attended))))
-        tokens = layer(tokens, ((1, len(tokens)),))
+        tokens = layer(tokens, packing)
     return others
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from ml.files import recover_folder, whole_folder
 from ml.reading import json_document, parsed_lines
@@ -51,6 +52,11 @@ def pick_device(name: str = "auto") -> torch.device:
     if name.split(":")[0] not in available:
         raise ValueError(f"device {name!r}: not on this machine; available are {', '.join(available)}")
     return torch.device(name)
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """The device of a network's parameters."""
+    return next(network.parameters()).device
 
 
 def in_full_precision(device: torch.device) -> AbstractContextManager[object]:

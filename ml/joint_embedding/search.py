@@ -14,6 +14,7 @@ from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.pair_store import PairStore
 from ml.joint_embedding.pairs import Stream
 from ml.joint_embedding.text_video import TextVideoModel
+from ml.training import device_of
 
 
 @dataclass(frozen=True)
@@ -96,5 +97,6 @@ def text_embeddings(model: TextVideoModel, texts: Sequence[str]) -> NDArray[np.f
 
 def _video(model: JointEmbedding, vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     with torch.inference_mode():
-        found: NDArray[np.float32] = model.encode_video(torch.from_numpy(vectors.astype(np.float32))).numpy()
+        clips = torch.from_numpy(np.array(vectors)).to(device_of(model)).float()
+        found: NDArray[np.float32] = model.encode_video(clips).cpu().numpy()
     return found

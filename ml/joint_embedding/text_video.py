@@ -61,11 +61,14 @@ class JointTextVideo:
 
     @torch.inference_mode()
     def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        ids, table = pad(self.words.ids(texts, tokens=self.tokens)), self.words.padded
-        device = self.model.video.project.weight.device
-        vectors: NDArray[np.float32] = (
-            self.model.encode_ids(torch.from_numpy(ids).to(device), torch.from_numpy(table).to(device)).cpu().numpy()
+        ids, device = pad(self.words.ids(texts, tokens=self.tokens)), self.model.video.project.weight.device
+        distinct = np.union1d([0], ids).astype(np.int64)  # the device gets the vectors of these words only
+        slots, table = np.searchsorted(distinct, ids), self.words.padded[distinct]
+        places = torch.arange(len(distinct), device=device)
+        encoded = self.model.encode_distinct(
+            places, torch.from_numpy(slots).to(device), torch.from_numpy(table).to(device)
         )
+        vectors: NDArray[np.float32] = encoded.cpu().numpy()
         return vectors
 
     @torch.inference_mode()

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
 
 Task = Literal["VCMR", "SVMR", "VR"]
 TASKS: tuple[Task, ...] = ("VCMR", "SVMR", "VR")
@@ -22,8 +23,6 @@ RECALLS = (1, 5, 10, 100)
 IOU_THRESHOLDS = (0.5, 0.7)
 ANNOTATORS_OF_DIDEMO = 4
 """From this number of annotations, an answer must agree with two of them (DiDeMo's rule)."""
-
-Floats = NDArray[np.floating]
 
 
 class Moment(NamedTuple):
@@ -68,55 +67,59 @@ class Search:
             raise ValueError(f"interval_s={self.interval_s}: must be above 0")
 
 
-def best(scores: Floats, count: int) -> NDArray[np.int64]:
-    """Positions of the ``count`` greatest scores, the greatest first, of equals the first, without sorting the rest.
+def best(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The ``count`` greatest scores of each row and their positions, the greatest first, of equals the first.
 
-    Scores that are not finite are left out.
+    Args:
+        scores: ``[rows, n]``, on any device; count: at most n are returned.
     """
-    usable = np.flatnonzero(np.isfinite(scores))
-    if len(usable) > count:
-        values = scores[usable]
-        least = np.partition(values, len(values) - count)[len(values) - count]
-        usable = usable[values >= least]
-    return usable[np.argsort(-scores[usable], kind="stable")[:count]]
+    count = min(count, scores.shape[1])
+    least = scores.topk(count).values[:, -1:]
+    greater, equal = scores > least, scores == least
+    chosen = greater | (equal & (equal.cumsum(1) <= count - greater.sum(1, keepdim=True)))
+    positions = chosen.nonzero()[:, 1].view(len(scores), count)
+    values, order = scores.gather(1, positions).sort(dim=1, descending=True, stable=True)
+    return values, positions.gather(1, order)
 
 
 def moments_of_videos(
-    starts: Floats, ends: Floats, videos: Sequence[int] | NDArray[np.integer], scores: Floats, search: Search
-) -> list[Moment]:
-    """The best moments of a query: ``p_start * p_end * exp(alpha * score)``, times ``[first*tau, (last+1)*tau]``.
+    starts: Tensor, ends: Tensor, videos: Tensor, scores: Tensor, search: Search
+) -> list[list[Moment]]:
+    """The best moments of each query: ``p_start * p_end * exp(alpha * score)``, times ``[first*tau, (last+1)*tau]``.
 
     Args:
-        starts: probability that the moment begins at a frame, ``[videos, frames]``; 0 in the padding.
-        ends: probability that its last frame is this one, ``[videos, frames]``.
-        videos: number of each row's video.
-        scores: score of each row's video, ``[videos]``.
+        starts: probability that the moment begins at a frame, ``[queries, videos, frames]``; 0 in the padding.
+        ends: probability that its last frame is this one, of the same shape.
+        videos: number of each row's video, ``[queries, videos]``.
+        scores: score of each row's video, ``[queries, videos]``.
 
     Returns:
-        At most ``search.keep`` moments, best first, without those of probability 0.
+        For each query at most ``search.keep`` moments, best first, without those of probability 0.
     """
-    frames = starts.shape[1]
-    lengths = np.arange(search.shortest, min(search.longest, frames))
-    if not len(lengths):
-        return []
-    # Only the allowed band of (first, last) is computed: [videos, first, length] instead of [videos, frames, frames].
-    padded = np.pad(np.asarray(ends, np.float64), ((0, 0), (0, int(lengths[-1]))))
-    band = np.lib.stride_tricks.sliding_window_view(padded, int(lengths[-1]) + 1, axis=1)[:, :frames, lengths]
-    weights = np.asarray(starts, np.float64) * np.exp(search.alpha * np.asarray(scores, np.float64))[:, None]
-    products = (weights[:, :, None] * band).ravel()
-    places = best(np.where(products > 0, products, -np.inf), search.before_suppression)
-    rows, firsts, columns = np.unravel_index(places, (len(starts), frames, len(lengths)))
-    lasts, step = firsts + lengths[columns], search.interval_s
-    found = [
-        Moment(int(videos[row]), float(first * step), float((last + 1) * step), float(products[place]))
-        for row, first, last, place in zip(rows, firsts, lasts, places, strict=True)
+    queries, _, frames = starts.shape
+    longest = min(search.longest, frames) - 1
+    lengths = longest + 1 - search.shortest
+    if lengths < 1:
+        return [[] for _ in range(queries)]
+    # Only the allowed band of (first, last) is computed: [.., first, length] instead of [.., frames, frames].
+    band = functional.pad(ends, (0, longest)).unfold(2, longest + 1, 1)[..., :frames, search.shortest :]
+    weights = starts * (search.alpha * scores).exp()[..., None]
+    values, places = best((weights[..., None] * band).flatten(1), search.before_suppression)
+    row, place = places // (frames * lengths), places % (frames * lengths)
+    first = place // lengths
+    last = first + search.shortest + place % lengths
+    found = (values, videos.gather(1, row), first, last)
+    return [_suppressed(query, search) for query in zip(*(each.tolist() for each in found), strict=True)]
+
+
+def _suppressed(columns: tuple[list[float], list[int], list[int], list[int]], search: Search) -> list[Moment]:
+    step = search.interval_s
+    moments = [
+        Moment(video, first * step, (last + 1) * step, value)
+        for value, video, first, last in zip(*columns, strict=True)
+        if value > 0
     ]
-    return suppress(found, search.max_overlap)[: search.keep]
-
-
-def nearest_videos(scores: Floats, search: Search) -> NDArray[np.int64]:
-    """Numbers of the videos to search for moments: those with the best ``scores[videos]``."""
-    return best(scores, search.videos)
+    return suppress(moments, search.max_overlap)[: search.keep]
 
 
 def suppress(moments: Sequence[Moment], max_overlap: float | None) -> list[Moment]:

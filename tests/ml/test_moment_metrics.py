@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +14,6 @@ from ml.metrics.moments import (
     iou,
     moment_metrics,
     moments_of_videos,
-    nearest_videos,
     read_predictions,
     suppress,
     write_predictions,
@@ -45,7 +45,7 @@ def test_the_search_equals_an_exhaustive_search(seed, videos, frames, shortest, 
         starts, ends = np.round(starts * 2) / 2, np.round(ends * 2) / 2
     scores = rng.integers(-1, 2, videos) / 4
     search = Search(shortest=shortest, longest=shortest + more, before_suppression=25, keep=20)
-    found = moments_of_videos(starts, ends, range(videos), scores, search)
+    (found,) = moments_of_videos(*each_in_a_row(starts, ends, np.arange(videos), scores), search)
     expected = every_moment(starts, ends, scores, search)[:20]
     assert [moment[:3] for moment in found] == [moment[:3] for moment in expected]
     np.testing.assert_allclose([m.score for m in found], [m[3] for m in expected])
@@ -53,19 +53,23 @@ def test_the_search_equals_an_exhaustive_search(seed, videos, frames, shortest, 
 
 def test_a_moment_ends_after_its_last_frame_and_the_upper_length_is_exclusive():
     starts, ends = np.array([[0.0, 1.0, 0.0, 0.0, 0.0]]), np.array([[0.1, 0.1, 0.1, 0.2, 0.5]])
-    found = moments_of_videos(starts, ends, [7], np.zeros(1), Search(interval_s=1.5, shortest=1, longest=3))
+    given = each_in_a_row(starts, ends, np.array([7]), np.zeros(1))
+    (found,) = moments_of_videos(*given, Search(interval_s=1.5, shortest=1, longest=3))
     assert found == [Moment(7, 1.5, 6.0, 0.2), Moment(7, 1.5, 4.5, 0.1)]  # last = 4 would be a length of 3
 
 
-@given(st.lists(st.integers(-3, 3) | st.just(-np.inf), max_size=30), st.integers(1, 10))
+@given(st.lists(st.lists(st.integers(-3, 3), min_size=7, max_size=7), min_size=1, max_size=4), st.integers(1, 10))
 def test_the_best_are_those_of_a_stable_sort(values, count):
     scores = np.array(values, float)
-    order = [place for place in np.argsort(-scores, kind="stable") if np.isfinite(scores[place])]
-    assert best(scores, count).tolist() == order[:count]
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :count]
+    found, positions = best(torch.from_numpy(scores), count)
+    assert positions.tolist() == order.tolist()
+    assert found.tolist() == np.take_along_axis(scores, order, 1).tolist()
 
 
-def test_only_the_best_videos_are_searched():
-    assert nearest_videos(np.array([0.1, 0.9, 0.5]), Search(videos=2)).tolist() == [1, 2]
+def each_in_a_row(*arrays):
+    """Arrays of one query as tensors of a batch of queries."""
+    return [torch.from_numpy(each)[None] for each in arrays]
 
 
 @given(intervals, intervals)

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
 from ml.hero.moment_head import MomentHead
-from ml.metrics.moments import Moment, Search, moments_of_videos, nearest_videos
+from ml.metrics.moments import Moment, Search, best, moments_of_videos
 
 BLOCK = 32
 """Queries that are compared with all frames at a time."""
@@ -34,11 +32,13 @@ def moment_labels(intervals: Tensor, frames: Tensor, interval_s: float) -> tuple
 
 
 class MomentIndex:
-    """Encoded videos to search for moments.
+    """Encoded videos to search for moments, on the device of their embeddings.
 
-    Frames are stored as unit vectors and their lengths, all videos in a row without padding.
+    Frames are stored as unit vectors and their lengths, all videos in a row without padding. Queries are compared in
+    blocks of ``BLOCK``.
 
     Args:
+        head: on the same device.
         embeddings: ``[frames, hidden]`` of each video.
         padding: embeddings of the positions after each video that the convolutions read, ``[videos, n, hidden]``, as
             in the published evaluation (``ml.hero.downstream.published_scoring``); None for zeros.
@@ -50,20 +50,23 @@ class MomentIndex:
         if not embeddings or any(not len(each) for each in embeddings):
             raise ValueError("an index needs videos of at least one frame each")
         self.head, self.search, self.padding = head.eval(), search, padding
-        self.counts = torch.tensor([len(each) for each in embeddings])
-        self.firsts = torch.cumsum(self.counts, 0) - self.counts
+        sizes = [len(each) for each in embeddings]
         flat = torch.cat(list(embeddings))
+        self.longest = max(sizes)
+        self.counts = torch.tensor(sizes, device=flat.device)
+        self.firsts = torch.cumsum(self.counts, 0) - self.counts
         self.lengths = flat.norm(dim=1)
         self.units = flat.div_(self.lengths.clamp(min=1e-12)[:, None])  # in place: two copies may not fit
+        self.exact = torch.float32 if flat.device.type == "mps" else torch.float64  # MPS has no float64
 
     @torch.inference_mode()
     def scores(self, queries: Tensor) -> Tensor:
         """``S(q, V)`` of every video, ``[queries, videos]``."""
         # [frames, queries]: a block of queries reads the frames from memory once.
-        units = functional.normalize(queries, dim=1)
+        units = functional.normalize(queries.to(self.units.device), dim=1)
         return torch.cat(
             [
-                torch.segment_reduce(self.units @ part.T, "max", lengths=self.counts, axis=0).T
+                torch.segment_reduce(self.units @ part.T, "max", lengths=self.counts, axis=0, unsafe=True).T
                 for part in units.split(BLOCK)
             ]
         )
@@ -71,36 +74,42 @@ class MomentIndex:
     @torch.inference_mode()
     def find(self, queries: Tensor) -> list[list[Moment]]:
         """VCMR: the best moments of each query in all videos."""
-        scores = self.scores(queries).double().numpy()
         return [
-            self._moments(query, nearest_videos(row, self.search), row)
-            for query, row in zip(queries, scores, strict=True)
+            moments
+            for part in queries.to(self.units.device).split(BLOCK)
+            for moments in self._moments(part, *best(self.scores(part).to(self.exact), self.search.videos))
         ]
 
     @torch.inference_mode()
     def find_within(self, queries: Tensor, videos: Sequence[int]) -> list[list[Moment]]:
         """SVMR: the best moments of each query in its own video."""
-        alike = np.zeros(len(self.counts))
-        return [self._moments(query, np.array([own]), alike) for query, own in zip(queries, videos, strict=True)]
+        own = torch.tensor(videos, dtype=torch.int64, device=self.units.device)[:, None]
+        alike = torch.zeros(own.shape, dtype=self.exact, device=own.device)
+        parts = zip(*(each.split(BLOCK) for each in (queries.to(own.device), alike, own)), strict=True)
+        return [moments for part in parts for moments in self._moments(*part)]
 
     @torch.inference_mode()
     def find_videos(self, queries: Tensor) -> list[list[Moment]]:
         """VR: the best videos of each query, as moments from 0 to 0."""
-        scores = self.scores(queries).double().numpy()
-        return [[Moment(int(v), 0.0, 0.0, float(row[v])) for v in nearest_videos(row, self.search)] for row in scores]
+        values, videos = best(self.scores(queries).to(self.exact), self.search.videos)
+        rows = zip(videos.tolist(), values.tolist(), strict=True)
+        return [[Moment(v, 0.0, 0.0, score) for v, score in zip(*row, strict=True)] for row in rows]
 
-    def _moments(self, query: Tensor, videos: NDArray[np.int64], scores: NDArray[np.float64]) -> list[Moment]:
-        chosen = torch.from_numpy(videos)
+    def _moments(self, queries: Tensor, scores: Tensor, videos: Tensor) -> list[list[Moment]]:
+        """The best moments of each query in its videos, both ``[queries, videos]``."""
         beyond = 0 if self.padding is None else self.padding.shape[1]
-        places = torch.arange(int(self.counts[chosen].max()) + beyond)
-        mask = places < self.counts[chosen, None]
-        rows = (self.firsts[chosen, None] + places).where(mask, self.firsts[chosen, None])
-        asking = self.head.query(query)
-        similarity = (self.units[rows] @ asking) * self.lengths[rows]
+        places = torch.arange(self.longest + beyond, device=videos.device)
+        mask = places < self.counts[videos][..., None]
+        rows = self.firsts[videos][..., None] + places * mask
+        requested = self.head.query(queries)
+        of_frames = (self.units @ requested.T * self.lengths[:, None]).T
+        similarity = of_frames.gather(1, rows.flatten(1)).view_as(rows)
         if self.padding is not None:
-            similarity = similarity.masked_fill(~mask, 0).scatter_(
-                1, self.counts[chosen, None] + torch.arange(beyond), self.padding[chosen] @ asking
-            )
-        boundaries = self.head.boundaries(similarity, mask, read_padding=self.padding is not None)
-        start, end = (logits.softmax(1).double().numpy() for logits in boundaries)
-        return moments_of_videos(start, end, videos, scores[videos], self.search)
+            behind = self.counts[videos][..., None] + torch.arange(beyond, device=videos.device)
+            read = torch.einsum("qvph,qh->qvp", self.padding[videos], requested)
+            similarity = similarity.masked_fill(~mask, 0).scatter_(2, behind, read)
+        boundaries = self.head.boundaries(
+            similarity.flatten(0, 1), mask.flatten(0, 1), read_padding=self.padding is not None
+        )
+        start, end = (each.softmax(1).to(self.exact).view_as(rows) for each in boundaries)
+        return moments_of_videos(start, end, videos, scores, self.search)

@@ -17,10 +17,11 @@ from ml.harness import Entry
 from ml.hero.batch import BEGIN, END, PADDING, HeroBatch, collate
 from ml.hero.data.annotations import CaptionedClip
 from ml.hero.downstream.captioning import CaptionDecoder, caption_loss, clip_frames, write_greedily
-from ml.hero.downstream.tasks.examples import Examples, device_of, parts
+from ml.hero.downstream.tasks.examples import Examples, parts
 from ml.hero.model import Hero
 from ml.loading import on_device
 from ml.metrics.captioning import captioning_metrics
+from ml.training import device_of
 
 VIDEOS = 16
 """Videos whose clips are described at a time."""

@@ -18,14 +18,14 @@ from ml.hero.config import HeroConfig
 from ml.hero.data.annotations import Description, Interval
 from ml.hero.downstream.moments import MomentIndex, moment_labels
 from ml.hero.downstream.published_scoring import padding_frames
-from ml.hero.downstream.tasks.examples import Examples, device_of, parts
+from ml.hero.downstream.tasks.examples import Examples, parts
 from ml.hero.matching import Pairs
 from ml.hero.model import Hero
 from ml.hero.ranking import LossSettings
 from ml.hero.video import Video
 from ml.loading import on_device
 from ml.metrics.moments import Search, iou
-from ml.training import in_full_precision
+from ml.training import device_of, in_full_precision
 
 VIDEOS, TEXTS = 32, 256
 """Videos and texts that are encoded at a time."""
@@ -96,7 +96,7 @@ def encoded(
     align: Callable[[Video, HeroConfig], AlignedVideo] = aligned,
     longest: Sequence[int] | None = None,
 ) -> MomentIndex:
-    """Encoded videos in memory; ``search`` gets their interval between frames.
+    """Encoded videos in the memory of the model's device; ``search`` gets their interval between frames.
 
     Args:
         longest: frames of the longest video of each video's batch in the published evaluation; None for this project's
@@ -109,23 +109,23 @@ def encoded(
     for some in batched(videos, VIDEOS):
         intervals |= {video.interval_s for video in some}
         batch = collate([align(video, model.config) for video in some])
-        contextual = model.contextual(on_device(batch, device)).float().cpu()
+        on_model = on_device(batch, device)
         if longest is not None:
             own = longest[len(frames) : len(frames) + len(some)]
-            padding.append(padding_frames(model, on_device(batch, device), own).float().cpu())
-        frames += contextual.split(batch.lengths.tolist())
+            padding.append(padding_frames(model, on_model, own).float())
+        frames += model.contextual(on_model).float().split(batch.lengths.tolist())
     if len(intervals) != 1:
         raise ValueError(f"frame intervals of {sorted(intervals)} s: the videos of a corpus must have one interval")
     search = replace(search, interval_s=intervals.pop())
-    return MomentIndex(copy.deepcopy(model.moments).cpu(), frames, search, torch.cat(padding) if padding else None)
+    return MomentIndex(copy.deepcopy(model.moments), frames, search, torch.cat(padding) if padding else None)
 
 
 @torch.inference_mode()
 def encode_queries(model: Hero, texts: Sequence[Sequence[int]]) -> Tensor:
-    """Vectors of texts ``[texts, hidden]``, on the CPU."""
+    """Vectors of texts ``[texts, hidden]``, on the model's device."""
     device = device_of(model)
     packed = (collate_texts(some) for some in parts(texts, TEXTS))
-    return torch.cat([model.encode_query(on_device(each, device)).float().cpu() for each in packed])
+    return torch.cat([model.encode_query(on_device(each, device)).float() for each in packed])
 
 
 def corpus_of(examples: Examples[Description]) -> list[str]:

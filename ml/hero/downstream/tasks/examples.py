@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Generic, Protocol, TypeVar
 
-import torch
 from torch import nn
 
 from ml.files import content_hash
@@ -109,8 +108,3 @@ def question_and_answer(question: Sequence[int], answer: Sequence[int], limit: i
 def parts(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
     """``size`` of the items at a time."""
     return (items[first : first + size] for first in range(0, len(items), size))
-
-
-def device_of(network: nn.Module) -> torch.device:
-    """The device of a network's parameters."""
-    return next(network.parameters()).device

@@ -13,9 +13,10 @@ from ml.hero.batch import HeroBatch, padded
 from ml.hero.data.annotations import Question
 from ml.hero.downstream.moments import moment_labels
 from ml.hero.downstream.question_answering import SPAN_WEIGHT, AnswerHead, accuracy, answer_loss
-from ml.hero.downstream.tasks.examples import Examples, device_of, parts, question_and_answer
+from ml.hero.downstream.tasks.examples import Examples, parts, question_and_answer
 from ml.hero.model import Hero, initialise
 from ml.loading import on_device
+from ml.training import device_of
 
 QUESTIONS = 8
 """Questions that are answered at a time."""

@@ -12,10 +12,11 @@ from ml.harness import Entry
 from ml.hero.batch import END, HeroBatch, padded
 from ml.hero.data.annotations import Statement
 from ml.hero.downstream.question_answering import accuracy
-from ml.hero.downstream.tasks.examples import Examples, device_of, parts
+from ml.hero.downstream.tasks.examples import Examples, parts
 from ml.hero.downstream.video_entailment import StatementHead, judged_true, statement_loss
 from ml.hero.model import Hero, initialise
 from ml.loading import on_device
+from ml.training import device_of
 
 STATEMENTS = 16
 """Statements that are judged at a time."""

@@ -54,7 +54,7 @@ class VideoRetrieval:
         texts, cut = self.data.queries(each.text for each in descriptions)
         known = [row for row, each in enumerate(descriptions) if each.video_id in numbers]
         queries = encode_queries(self.model, [texts[row] for row in known])
-        scores = index_of(self.data, self.model, corpus, Search()).scores(queries)
+        scores = index_of(self.data, self.model, corpus, Search()).scores(queries).cpu()
         own = torch.tensor([numbers[str(descriptions[row].video_id)] for row in known])
         measured = retrieval_metrics(ranks_of_scores(scores, own))
         recalls = {name: measured[name] * len(known) / len(texts) for name in (f"R@{k}" for k in RECALLS)}

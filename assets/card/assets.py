@@ -23,7 +23,7 @@ PAGE = "http://127.0.0.1:8000/card"
 """Address of the card while ``howto search`` runs on its default port."""
 
 
-@dg.asset(code_version="3", kinds={"html"}, deps=INPUTS, metadata={CARD: "card"})
+@dg.asset(code_version="4", kinds={"html"}, deps=INPUTS, metadata={CARD: "card"})
 def data_set_card(
     lake: dg.ResourceParam[Lake],
     media_root: dg.ResourceParam[Path],

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -35,22 +36,40 @@ def import_export(lake: Lake, folder: Path, sharding: Sharding) -> dict[str, int
     Raises:
         ExportError: the export is not whole, or the lake already holds one of its tables.
     """
-    header, files = read_manifest(folder)
     existing = [records.name for records in RECORD_SETS if lake.has(records.name)]
     if existing:
         raise ExportError(f"{lake.root}: already holds {', '.join(existing)}; import into a new lake (HOWTO_LAKE)")
+    with exported_rows(folder) as (_, rows):
+        return {each.name: _import(lake, each, rows[each.name], sharding) for each in RECORD_SETS}
+
+
+@contextmanager
+def exported_rows(folder: Path) -> Iterator[tuple[dict[str, object], dict[str, str]]]:
+    """The header of a finished export, and its rows by table as SQL for a FROM clause that any DuckDB can read.
+
+    Raises:
+        ExportError: the export is not whole, or of an unknown form.
+    """
+    header, files = read_manifest(folder)
     if header.get("form") == "hugging_face":
-        return {each.name: _import(lake, each, folder / "data" / each.name, sharding) for each in RECORD_SETS}
-    if header.get("form") == "webdataset":
-        with TemporaryDirectory(dir=lake.root) as scratch:
+        yield header, _parquet_of_tables(folder / "data")
+    elif header.get("form") == "webdataset":
+        with TemporaryDirectory(dir=folder.parent) as name:
+            scratch = Path(name)
             for records in RECORD_SETS:
-                (Path(scratch) / records.name).mkdir()
-            _write_rows(TASKS, map(json.loads, (folder / TASK_FILE).open(encoding="utf-8")), Path(scratch), "tasks")
+                (scratch / records.name).mkdir()
+            with (folder / TASK_FILE).open(encoding="utf-8") as lines:
+                _write_rows(TASKS, map(json.loads, lines), scratch, "tasks")
             for file in files:
                 if file.path.endswith(".tar") and not file.path.startswith(f"{MEDIA}/"):
-                    _unpack(folder / file.path, Path(scratch))
-            return {each.name: _import(lake, each, Path(scratch) / each.name, sharding) for each in RECORD_SETS}
-    raise ExportError(f"{folder}: an export of the unknown form {header.get('form')}; update howto-lake")
+                    _unpack(folder / file.path, scratch)
+            yield header, _parquet_of_tables(scratch)
+    else:
+        raise ExportError(f"{folder}: an export of the unknown form {header.get('form')}; update howto-lake")
+
+
+def _parquet_of_tables(folder: Path) -> dict[str, str]:
+    return {each.name: f"read_parquet({literal(str(folder / each.name / '*.parquet'))})" for each in RECORD_SETS}
 
 
 def _unpack(archive: Path, scratch: Path) -> None:
@@ -78,8 +97,7 @@ def _write_rows(records: RecordSet, rows: Iterable[dict[str, object]], scratch: 
     frame.write_parquet(scratch / records.name / f"{name}.parquet")
 
 
-def _import(lake: Lake, records: RecordSet, folder: Path, sharding: Sharding) -> int:
-    files = f"read_parquet({literal(str(folder / '*.parquet'))})"
+def _import(lake: Lake, records: RecordSet, files: str, sharding: Sharding) -> int:
     exported = set(lake.sql(f"FROM {files} LIMIT 0").columns)
     # Exports from before a column have no values of it.
     selected = ", ".join(

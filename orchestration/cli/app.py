@@ -9,6 +9,7 @@ import click
 
 from orchestration import __version__
 from orchestration.cli import (
+    comparing,
     converting,
     encoding,
     errors,
@@ -34,7 +35,7 @@ def howto() -> None:
     """
 
 
-_MODULES = (refreshing, reading, serving, training, encoding, exchange, converting, evaluating, surveying)
+_MODULES = (refreshing, reading, serving, training, encoding, exchange, converting, evaluating, surveying, comparing)
 for _command in (command for module in _MODULES for command in module.COMMANDS):
     howto.add_command(_command)
 

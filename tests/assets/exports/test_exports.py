@@ -16,6 +16,7 @@ import pytest
 
 from assets.exports import croissant as croissant_module
 from assets.exports import records as records_module
+from assets.exports.difference import export_differences
 from assets.exports.hugging_face import CROISSANT, export_hugging_face
 from assets.exports.reader import import_export
 from assets.exports.records import RECORD_SETS
@@ -200,6 +201,22 @@ def test_removed_videos_leave_exports_of_older_snapshots(filled: Lake, tmp_path:
     release = tmp_path / "release"
     assert export_release(filled, release, number)["HowTo100M_v1.csv"] == VIDEOS * 7 // 8 - 1
     assert gone not in (release / "raw_caption.json").read_text()
+
+
+def test_two_exports_of_different_forms_are_compared(filled: Lake, tmp_path: Path) -> None:
+    export_hugging_face(filled, tmp_path / "older", DIVISION, progress=quiet)
+    videos = filled.read("videos").pl()
+    filled.write("videos", videos.with_columns(kept=pl.col("video_id") != "video-002", reason=None))
+    filled.removals.write_text("id,reason,date\nvideo-001,a request,2026-05-04\n")
+    export_webdataset(filled, tmp_path / "newer", DIVISION, progress=quiet)
+    made = export_differences(tmp_path / "older", tmp_path / "newer")
+    assert made.rows() == [
+        ("videos", "added", "new", 5),
+        ("videos", "removed", "its removal was requested", 1),
+        ("videos", "removed", "no longer there", 1),
+        ("clips", "removed", "its removal was requested", 3),
+        ("clips", "removed", "video: in the data set → not found", 3),
+    ]
 
 
 def test_a_sample_name_holds_any_id() -> None:

@@ -58,14 +58,14 @@ def convert_hero(checkpoint: Path, folder: Path) -> None:
 
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--preset", help="Published settings to train with: ppi, reddit, amazon2m, ... Default: only read.")
+@click.option("--preset", help="Published settings: ppi, amazon2m, ogbn_products_sage, ... Default: only read.")
 @click.option("--links", type=click.Choice(("positions", "ids")), help="What the ends of links in G.json are.")
 @click.option("--split", help="Folder below split/ (OGB). Default: the only one.")
 @click.option("--epochs", type=click.IntRange(1), help="Instead of the preset's.")
 @click.option("--clusters", type=click.IntRange(1), help="Instead of the preset's.")
 @click.option("--seed", type=click.IntRange(0), help="Instead of the preset's.")
 def graph(folder: Path, preset: str | None, links: LinkEnds | None, split: str | None, **changes: Any) -> None:
-    """Read a published graph, and train a Cluster-GCN on it.
+    """Read a published graph, and train a Cluster-GCN, GraphSAGE or GCN on it.
 
     Its size is printed. With a preset, a model is trained and scored.
 

@@ -190,3 +190,23 @@ def spectral_study(
             spectral.low_pass_study(graph, kernels),
         ]
     )
+
+
+@dg.asset(name="link_prediction_study", code_version="1", kinds={"pytorch"}, pool="gpu")
+def link_prediction(
+    context: dg.AssetExecutionContext,
+    retail_baskets: pl.DataFrame,
+    products: pl.DataFrame,
+    graph_options: dg.ResourceParam[GraphOptions],
+    device: dg.ResourceParam[str],
+) -> pl.DataFrame:
+    """Products bought together next: hit rate and MRR of a graph embedding, popularity and item-item cosine."""
+    from assets.graph.studies.link_prediction import figure, link_prediction_study
+    from ml.link_prediction.model import LinkConfig
+
+    seeds = _seeds(graph_options)
+    study = link_prediction_study(
+        retail_baskets, products, graph_options, seeds, LinkConfig(), device, context.log.info
+    )
+    context.add_output_metadata({"plot": dg.MetadataValue.md(markdown(figure(study), "link prediction"))})
+    return study

@@ -60,12 +60,15 @@ class Options:
     Attributes:
         group: heading of these settings in lists.
         prefix: what the names of the settings begin with.
+        counts_where_set: whether options without a changed field count as if they were not there, so that an asset may
+            begin to use them without becoming out of date.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(allow_inf_nan=False)
 
     group: ClassVar[str] = ""
     prefix: ClassVar[str] = ""
+    counts_where_set: ClassVar[bool] = False
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,7 @@ def fingerprint(options: Mapping[str, object], contents: Contents) -> str:
     content.
     """
     found = {name: canonical(value, contents) for name, value in sorted(options.items()) if isinstance(value, Options)}
+    found = {name: fields for name, fields in found.items() if fields or not options[name].counts_where_set}  # type: ignore[attr-defined]
     if not found:
         return ""
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:8]

@@ -14,6 +14,7 @@ import dagster as dg
 
 import assets.availability.assets
 import assets.captions.assets
+import assets.captions.rewriting.assets
 import assets.card.assets
 import assets.features.assets
 import assets.graph.assets
@@ -23,10 +24,14 @@ import assets.hero.assets
 import assets.hero.studies.assets
 import assets.hero.tasks.assets
 import assets.joint_embedding.assets
+import assets.joint_embedding.caption_tracks.assets
 import assets.joint_embedding.evaluation.assets
+import assets.joint_embedding.htm_align.assets
+import assets.joint_embedding.rewritten.assets
 import assets.joint_embedding.studies.assets
 import assets.media.assets
 import assets.sources.assets
+import assets.sources.followups.assets
 import assets.sources.synthetic.assets
 import assets.statistics.assets
 import assets.tasks.assets
@@ -77,6 +82,15 @@ ON_REQUEST = ("studies", "survey")
 
 GENERATED = {assets.sources.synthetic.assets: "collection"}
 """Modules of assets that only the synthetic world has."""
+
+FOLLOW_UPS = {assets.sources.followups.assets: "collection", assets.joint_embedding.caption_tracks.assets: "studies"}
+"""Modules of assets that exist only where follow-up releases are named."""
+
+HTM_ALIGN = {assets.joint_embedding.htm_align.assets: "evaluation"}
+"""Modules of assets that exist only where the benchmark HTM-Align is named."""
+
+REWRITING = {assets.captions.rewriting.assets: "collection", assets.joint_embedding.rewritten.assets: "evaluation"}
+"""Modules of assets that exist only where a language model is named."""
 
 _MODEL_SYSTEMS = ("joint_embedding", "hero", "graph")
 
@@ -181,6 +195,9 @@ def build_defs(settings: Settings, resources: Mapping[str, Any] | None = None) -
     redact_records()
     in_force = {**build_resources(settings), **(resources or {})}
     modules = STAGES | (GENERATED if settings.sources.kind == "synthetic" else {})
+    modules |= FOLLOW_UPS if settings.followups.paths else {}
+    modules |= REWRITING if settings.rewriting.url else {}
+    modules |= HTM_ALIGN if settings.htm_align.folder else {}
     loaded = [
         _with_contract_and_options(definition, settings, in_force)
         for module, stage in modules.items()

@@ -14,6 +14,7 @@ from assets.features.store import FeatureStore
 from assets.lake import Lake
 from assets.options import Options, fingerprint
 from assets.sources.folder import FolderSource
+from assets.sources.followups.shards import released
 from assets.sources.protocol import VideoSource
 from assets.sources.retail import CompleteJourney, RetailFiles, RetailSource
 from assets.sources.synthetic import SyntheticSource
@@ -104,6 +105,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
     """Every resource by the name that assets use."""
     lake = lake_of(settings)
     root = lake.root
+    releases = root.absolute() / "collection" / "releases"
     return {
         "io_manager": LakeIOManager(lake),
         "lake": lake,
@@ -116,6 +118,9 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "model_root": root / "models",
         "review_root": root / "review",
         "card_root": root / "card",
+        "release_cache": releases,
+        "rewriting_replies": root.absolute() / "collection" / "rewriting.sqlite",
+        "released_captions": released(settings.followups.chosen(), releases, settings.sharding),
         "features": FeatureStore(root / "arrays"),
         "pairs": PairStore(root / "arrays" / "pairs"),
         "clip_index": ClipIndex(root / "arrays" / "clip_embeddings.lance"),
@@ -150,6 +155,10 @@ def _options(settings: Settings, root: Path) -> dict[str, Options]:
         "gcn_options": settings.gcn,
         "card_options": settings.card,
         "availability_options": settings.availability,
+        "rewriting_options": settings.rewriting,
+        "htm_align_options": settings.htm_align,
+        "followup_options": settings.followups,
+        "clip_captions": settings.followups.chosen(),
     }
 
 

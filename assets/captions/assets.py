@@ -11,7 +11,7 @@ from assets.captions.segments import clips as clips_of
 from assets.captions.segments import dropped
 from assets.captions.sentences import Segmentation
 from assets.captions.speech_recognition import Recognition
-from assets.captions.tracks import CaptionedVideos
+from assets.captions.tracks import Captioned, CaptionedVideos, ClipCaptions
 from assets.outcomes import stop_if_blocked
 from assets.progress import CountedProgress
 from assets.sharding import Sharding
@@ -40,14 +40,17 @@ def caption_tracks(
     sharding: dg.ResourceParam[Sharding],
     media_root: dg.ResourceParam[Path],
     recognition: dg.ResourceParam[Recognition],
+    clip_captions: dg.ResourceParam[ClipCaptions],
+    released_captions: dg.ResourceParam[Captioned],  # None where the captions are those of the source
 ) -> Iterator[dg.Output]:
-    """Fetch the best English caption track of each kept candidate."""
+    """Fetch the best English caption track of each kept candidate, or take it from a follow-up release."""
     shard = context.partition_key
     kept = candidate_videos.filter("kept").select("video_id").collect()["video_id"]
     recognise = recogniser(source, media_root, recognition) if recognition.model else None
     members = sharding.members(kept, shard)
     progress = CountedProgress(context.log.info, len(members), "videos")
-    lines, fetches = fetch_captions(source, progress.over(members), shard, recognise)
+    captioned = source if clip_captions.path is None else released_captions
+    lines, fetches = fetch_captions(captioned, progress.over(members), shard, recognise)
     yield dg.Output(lines, "captions")
     yield dg.Output(fetches, "caption_fetches")
     stop_if_blocked(fetches)

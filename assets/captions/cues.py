@@ -116,7 +116,7 @@ def captions(name: str, cues: Iterable[Cue], problems: Iterable[Problem] = ()) -
             following = bisect_right(starts, cue.start_s)
             next_s = starts[following] if following < len(starts) else math.inf
             end_s = min(next_s, cue.start_s + reading_time(cue.text))
-        reason = _reason(cue, end_s)
+        reason = impossible_times(cue.start_s, end_s)
         if reason:
             broken.append(Problem(f"{name}: {cue.where}", f"{reason}: {cue.text[:80]}"))
         else:
@@ -141,9 +141,10 @@ def _each_once(cues: list[Cue]) -> list[Cue]:
     return list(kept.values())
 
 
-def _reason(cue: Cue, end_s: float) -> str | None:
-    if not 0 <= cue.start_s <= LONGEST_S:
-        return f"starts at {cue.start_s:g} s"
-    if not cue.start_s < end_s <= LONGEST_S:
-        return f"ends at {end_s:g} s, having started at {cue.start_s:g} s"
+def impossible_times(start_s: float, end_s: float) -> str | None:
+    """Why no line can have these times, or None."""
+    if not 0 <= start_s <= LONGEST_S:
+        return f"starts at {start_s:g} s"
+    if not start_s < end_s <= LONGEST_S:
+        return f"ends at {end_s:g} s, having started at {start_s:g} s"
     return None

@@ -12,14 +12,14 @@ from pathlib import Path
 import polars as pl
 
 from assets.captions.speech_recognition import Recognition, recognise
-from assets.captions.tracks import CaptionedVideos, CaptionTrack
+from assets.captions.tracks import Captioned, CaptionedVideos, CaptionTrack
 from assets.lake import load_tables
 from assets.outcomes import FetchError, SourceError
 from ml.text.tokens import tokenize
 
 
 def fetch_captions(
-    source: CaptionedVideos,
+    source: Captioned,
     video_ids: Iterable[str],
     shard: str,
     recognise: Callable[[str], CaptionTrack] | None = None,

@@ -9,6 +9,7 @@ import polars as pl
 
 from assets.captions.marks import without_marks
 from assets.captions.sentences import Segmentation, segmented
+from assets.captions.tracks import WRITTEN
 from ml.text.tokens import clean, tokenize
 
 
@@ -68,10 +69,23 @@ def resolve_overlaps(lines: pl.DataFrame) -> pl.DataFrame:
     return together.with_columns(end_s=end_s).select(lines.columns)
 
 
+def written_clips(lines: pl.DataFrame) -> pl.DataFrame:
+    """Captions that have their own parts of the video, cut at its end; they may overlap, and are sorted by start.
+
+    Args:
+        lines: as for ``resolve_overlaps``.
+    """
+    within = pl.min_horizontal("end_s", "duration_s")
+    ordered = lines.with_columns(end_s=within, sentence_index=pl.lit(None, pl.Int64))
+    return ordered.sort("video_id", "start_s", "line_index")
+
+
 def clips(
     captions: pl.DataFrame, videos: pl.DataFrame, fetches: pl.DataFrame, segmentation: Segmentation
 ) -> pl.DataFrame:
     """Each caption line is a clip [start_s, end_s) (HowTo100M section 3.1); or each sentence, as ``segmentation`` says.
+
+    Captions of a release that is no running speech are clips as they are.
 
     Args:
         captions: rows of ``captions``.
@@ -83,10 +97,13 @@ def clips(
     """
     lines = verdicts(captions.join(videos.select("video_id", "duration_s"), on="video_id"))
     usable = lines.filter(pl.col("reason").is_null()).drop("reason")
+    in_writing = fetches.filter(pl.col("source").is_in(WRITTEN)).select("video_id")
+    spoken = segmented(resolve_overlaps(usable.join(in_writing, on="video_id", how="anti")), segmentation)
+    written = written_clips(usable.join(in_writing, on="video_id", how="semi"))
     of_video = pl.int_range(pl.len()).over("video_id").cast(pl.Int64)
     track = fetches.select("video_id", pl.col("source").alias("caption_source"), "language", "language_probability")
     return (
-        segmented(resolve_overlaps(usable), segmentation)
+        pl.concat([spoken, written.select(spoken.columns)])
         .join(track, on="video_id", how="left", maintain_order="left")
         .select(
             "shard",

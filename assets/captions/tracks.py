@@ -4,11 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
+from assets.options import Options
 from assets.outcomes import Outcome
 
-CaptionSource = Literal["manual", "asr", "translated", "whisper"]
+Release = Literal[
+    "htm_whisperx",
+    "htm_sentences",
+    "htm_aa",
+    "howtocaption",
+    "howtocaption_grounded",
+    "howtostep",
+    "vidchapters",
+]
+"""Follow-up releases, by the ``caption_source`` of their captions. See ``assets.sources.followups``."""
+
+WRITTEN = ("htm_aa", "howtocaption", "howtocaption_grounded", "howtostep", "vidchapters")
+"""Releases whose captions are no running speech: each has its own part of the video, and they may overlap."""
+
+SOURCE = "source"
+"""The track of the video source itself."""
+
+CaptionSource = Literal["manual", "asr", "translated", "whisper"] | Release
 
 
 @dataclass(frozen=True)
@@ -37,12 +55,26 @@ class CaptionTrack(Outcome):
     language_probability: float | None = None
 
 
-class CaptionedVideos(Protocol):
-    """Where captions come from, and the files that speech recognition reads. Every video source is one."""
+@dataclass(frozen=True)
+class ClipCaptions(Options):
+    """The release whose captions the clips are made from, with its file or folder; no path: those of the source."""
+
+    counts_where_set: ClassVar = True
+
+    release: str = SOURCE
+    path: Path | None = None
+
+
+class Captioned(Protocol):
+    """Where captions come from."""
 
     def captions(self, video_id: str) -> CaptionTrack:
         """The caption track of a video; a missing or broken track is an answer, not an exception."""
         ...
+
+
+class CaptionedVideos(Captioned, Protocol):
+    """Where captions come from, and the files that speech recognition reads. Every video source is one."""
 
     def media(self, video_id: str, folder: Path) -> Path:
         """The video's file, fetched into ``folder`` if it is not local yet (see ``VideoSource.media``)."""

@@ -5,7 +5,6 @@ See ``layouts`` for the file formats.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from assets.features import layouts
 from assets.features.extract import Extraction, Progress
+from assets.features.published_files import PublishedFiles
 from assets.features.store import FeatureStore, Source, VideoRows
 
 Layout = Literal["npy", "npz", "lmdb"]
@@ -33,23 +33,29 @@ def import_shard(
     shard: str,
     progress: Progress | None = None,
 ) -> tuple[list[Extraction], int]:
-    """Fill one shard's array of a stream from published files, ``<id>.npy`` or ``<id>.npz`` anywhere below a folder.
+    """Fill one shard's array of a stream from published files below a folder (``PublishedFiles``).
 
     A missing or unreadable file is recorded and does not affect others. The time of a row is the middle of its cell.
 
     Returns:
         The outcome of each video, sorted by id, and the dimension of the rows (0 if no file can be read).
     """
-    files = {video_id: path for suffix in (".npz", ".npy") for video_id, path in layouts.feature_files(folder, suffix)}
+    files = PublishedFiles(folder)
     array = store.array(stream, shard)
     stored = array.finished()
     outcomes, wanted, dim = [], [], 0
     for video_id in sorted(video_ids):
-        source, rows, error = _read(folder, files.get(video_id), video_id)
-        if source is not None and source not in stored:
-            times = ((np.arange(len(rows)) + 0.5) / rate_hz).astype(np.float64)
-            array.append([VideoRows(source, times, rows.astype(np.float16))])
-        if source is not None:
+        rows: layouts.Rows = np.empty((0, 0), np.float16)
+        error: str | None = None
+        try:
+            rows, checksum = files.read(video_id)
+        except layouts.LayoutError as problem:
+            error = str(problem)
+        else:
+            source = Source(video_id, checksum, PUBLISHED)
+            if source not in stored:
+                times = ((np.arange(len(rows)) + 0.5) / rate_hz).astype(np.float64)
+                array.append([VideoRows(source, times, rows.astype(np.float16))])
             wanted.append(source)
             dim = rows.shape[1]
         outcome = Extraction(video_id, stream, len(rows), rate_hz, "failed" if error else "ok", error)
@@ -58,18 +64,6 @@ def import_shard(
             progress(outcome)
     array.finish(wanted)
     return outcomes, dim
-
-
-def _read(folder: Path, path: Path | None, video_id: str) -> tuple[Source | None, NDArray[np.floating], str | None]:
-    no_rows = np.empty((0, 0), np.float16)
-    if path is None:
-        return None, no_rows, f"no {video_id}.npy or .npz below {folder}"
-    try:
-        rows = layouts.read_npy(path) if path.suffix == ".npy" else layouts.read_npz(path)
-    except (layouts.LayoutError, OSError) as error:
-        return None, no_rows, str(error)
-    checksum = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Source(video_id, checksum, PUBLISHED), rows, None
 
 
 def export_features(

@@ -234,6 +234,15 @@ def _checked(rows: Any, where: Path | str, types: tuple[type[np.floating], ...],
     return rows
 
 
+def checked_rows(rows: Any, where: Path | str) -> Rows:
+    """``rows[T, dim]``, float16 or float32.
+
+    Raises:
+        LayoutError: they are anything else, or not all finite.
+    """
+    return _checked(rows, where, EITHER)
+
+
 def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     with whole_file(path) as new, new.open("wb") as file:
         write(file)

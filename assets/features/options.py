@@ -13,12 +13,14 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from assets.contents import Contents
 from assets.options import Compile, ContentOf, Device, ExistingFolder, Options, SameResult, Variable, named
-from ml.vision.presets import BACKBONES, IMAGE_LIBRARIES, PRESETS, BackboneSpec, Weights, find_backbone
+from ml.vision.presets import BACKBONES, IMAGE_LIBRARIES, PRESETS, PUBLISHED, BackboneSpec, Weights, find_backbone
 
 FIXED_ROW_RATES = {"efficientnet_lite0": Fraction(1), "resnext101_3d": Fraction(3, 2), "s3d": Fraction(5, 16)}
 """Rows per second of the networks whose rate cannot be chosen."""
 
-NETWORKS = tuple(dict.fromkeys([*(spec.network for spec in BACKBONES.values()), *IMAGE_LIBRARIES]))
+NETWORKS = tuple(
+    dict.fromkeys([*(spec.network for spec in BACKBONES.values() if spec.network != PUBLISHED), *IMAGE_LIBRARIES])
+)
 """Names of the networks that can be given weights."""
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{8,64}")

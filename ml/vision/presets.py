@@ -75,8 +75,22 @@ PRESETS: dict[str, tuple[BackboneSpec, ...]] = {
 }
 """Streams that are extracted together: of the demo, of HowTo100M (4,096 numbers in all), and of HERO (4,352)."""
 
+PUBLISHED = "published"
+"""The network of streams that exist as published files only."""
+
+PUBLISHED_STREAMS = (
+    BackboneSpec("htm_clip_vit_l14", PUBLISHED, Fraction(1)),
+    BackboneSpec("htm_internvideo_mm_l14", PUBLISHED, Fraction(1)),
+)
+"""Features of HowTo100M at one row per second, 768 numbers each (TengdaHan/TemporalAlignNet, htm_zoo)."""
+
 BACKBONES: dict[str, BackboneSpec] = {
-    spec.name: spec for spec in (*(spec for preset in PRESETS.values() for spec in preset), BackboneSpec("s3d", "s3d"))
+    spec.name: spec
+    for spec in (
+        *(spec for preset in PRESETS.values() for spec in preset),
+        BackboneSpec("s3d", "s3d"),
+        *PUBLISHED_STREAMS,
+    )
 }
 """Every network by the name of its stream, except the image encoders of ``IMAGE_LIBRARIES``."""
 

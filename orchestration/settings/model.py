@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field, SecretStr
 
 from assets.availability.options import AvailabilityOptions
+from assets.captions.rewriting.options import RewritingOptions
 from assets.captions.sentences import Segmentation
 from assets.captions.speech_recognition import Recognition
 from assets.card.options import CardOptions
@@ -16,10 +17,12 @@ from assets.features.options import FeatureOptions
 from assets.graph.options import ClusterGCNOptions, GraphOptions
 from assets.hero.options import HeroClipOptions, HeroOptions, HeroTaskOptions
 from assets.joint_embedding.evaluation.options import BenchmarkOptions
+from assets.joint_embedding.htm_align.options import HtmAlignOptions
 from assets.joint_embedding.options import EmbeddingOptions, PairOptions, TextVideoOptions, WordOptions
 from assets.models.options import RuntimeOptions
 from assets.options import AnyPath, ExistingFile, Options, Seed, Variable, text_with_home
 from assets.sharding import Sharding
+from assets.sources.followups.options import FollowUpOptions
 from assets.sources.options import RetailOptions, SourceOptions, WikiHowOptions
 from assets.sources.youtube.options import YouTubeOptions
 from assets.splits import SplitOptions
@@ -120,6 +123,7 @@ class Settings(Options):
     operations: OperationSettings = field(default_factory=OperationSettings)
     sources: SourceOptions = field(default_factory=SourceOptions)
     wikihow: WikiHowOptions = field(default_factory=WikiHowOptions)
+    followups: FollowUpOptions = field(default_factory=FollowUpOptions)
     youtube: YouTubeOptions = field(default_factory=YouTubeOptions)
     retail: RetailOptions = field(default_factory=RetailOptions)
     task_rules: TaskRules = field(default_factory=TaskRules)
@@ -129,6 +133,7 @@ class Settings(Options):
     sharding: Sharding = field(default_factory=Sharding)
     recognition: Recognition = field(default_factory=Recognition)
     segmentation: Segmentation = field(default_factory=Segmentation)
+    rewriting: RewritingOptions = field(default_factory=RewritingOptions)
     runtime: RuntimeOptions = field(default_factory=RuntimeOptions)
     split: SplitOptions = field(default_factory=SplitOptions)
     features: FeatureOptions = field(default_factory=FeatureOptions)
@@ -137,6 +142,7 @@ class Settings(Options):
     embedding: EmbeddingOptions = field(default_factory=EmbeddingOptions)
     benchmarks: BenchmarkOptions = field(default_factory=BenchmarkOptions)
     text_video: TextVideoOptions = field(default_factory=TextVideoOptions)
+    htm_align: HtmAlignOptions = field(default_factory=HtmAlignOptions)
     hero_clips: HeroClipOptions = field(default_factory=HeroClipOptions)
     hero: HeroOptions = field(default_factory=HeroOptions)
     hero_tasks: HeroTaskOptions = field(default_factory=HeroTaskOptions)

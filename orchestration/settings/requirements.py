@@ -11,6 +11,7 @@ from assets.joint_embedding.options import OPEN_CLIP
 from assets.options import web_address
 from assets.redaction import redact
 from assets.tasks.titles import FIRST_WORD
+from ml.vision.presets import PUBLISHED
 from orchestration.settings.model import Settings
 
 CATALOGS = {"sqlite": None, "postgres": "duckdb_extension_postgres_scanner"}
@@ -43,6 +44,8 @@ def _sources(settings: Settings) -> Iterator[str]:
         yield "HOWTO_SOURCE=youtube: set HOWTO_ARTICLES to a file of tasks, or HOWTO_CONTACT for WikiHow"
     if settings.youtube.search == "data-api" and not settings.youtube.key:
         yield "HOWTO_SEARCH_BACKEND=data-api: set HOWTO_YOUTUBE_API_KEY"
+    yield from settings.followups.problems()
+    yield from settings.rewriting.problems()
     if (retail.transactions is None) != (retail.products is None):
         yield "HOWTO_TRANSACTIONS and HOWTO_PRODUCTS: set both or neither"
 
@@ -134,6 +137,12 @@ def _features(settings: Settings) -> Iterator[str]:
             f"HOWTO_FEATURE_FILES: {', '.join(unknown)} is no stream of HOWTO_FEATURES={settings.features.networks};"
             f" its streams are {', '.join(streams)}"
         )
+    for spec in settings.features.specs:
+        if spec.network == PUBLISHED and spec.name not in settings.features.files:
+            yield (
+                f"HOWTO_FEATURES={settings.features.networks}: {spec.name} exists as published files only;"
+                f" name their folder: HOWTO_FEATURE_FILES={spec.name}=FOLDER"
+            )
 
 
 def _installed(module: str | None) -> bool:

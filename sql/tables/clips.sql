@@ -10,7 +10,7 @@ CREATE TABLE clips (
     word_count BIGINT NOT NULL CHECK (word_count >= 1), -- number of words in the caption
     word_starts_s DOUBLE[], -- start of each word of the caption, split at spaces (seconds); NULL if unknown
     sentence_index BIGINT, -- sentence of the video in which the clip begins, from 0; NULL if clips are caption lines
-    caption_source VARCHAR, -- kind of caption track: manual, asr, translated or whisper; NULL if unknown
+    caption_source VARCHAR, -- kind of caption track, or the release that it is from; NULL if unknown
     language VARCHAR, -- language code of the caption track
     language_probability DOUBLE, -- confidence of the language, 0 to 1; NULL if it was not measured
     CHECK (end_s > start_s),

@@ -59,6 +59,22 @@ def test_the_environment_wins_over_the_file_and_an_empty_value_is_none(monkeypat
         ("HOWTO_FEATURE_FILES", "resnet152=.", "resnet152 is no stream of HOWTO_FEATURES=demo; its streams are eff"),
         ("HOWTO_EVALUATION_LISTS", "YouCook2=/nowhere", "HOWTO_EVALUATION_LISTS=YouCook2=/nowhere: no such file"),
         ("HOWTO_FEATURES", "resnet", "HOWTO_FEATURES=resnet: backbone 'resnet': not known"),
+        (
+            "HOWTO_FEATURES",
+            "htm_clip_vit_l14",
+            "exists as published files only; name their folder: HOWTO_FEATURE_FILES=",
+        ),
+        (
+            "HOWTO_CAPTION_RELEASES",
+            "htm=.",
+            "HOWTO_CAPTION_RELEASES=htm=.: htm: no such release; releases are htm_whis",
+        ),
+        ("HOWTO_CAPTION_RELEASES", "htm_aa=/nowhere", "htm_aa=/nowhere: no such file or folder"),
+        (
+            "HOWTO_CAPTIONS",
+            "htm_aa",
+            "HOWTO_CAPTIONS=htm_aa: must be source, or a release that HOWTO_CAPTION_RELEASES na",
+        ),
         ("HOWTO_CATALOG", "mysql:host=x", "HOWTO_CATALOG: must begin with sqlite: or postgres:, then the connection"),
         ("HOWTO_DATA_PATH", "gs://bucket", "HOWTO_DATA_PATH=gs://bucket: must be a folder or begin with s3://"),
         ("HOWTO_TAGGER", "en_core_web_xl", "HOWTO_TAGGER=en_core_web_xl: no such spaCy model is installed"),

@@ -17,6 +17,8 @@ from assets.progress import TrainingProgress
 
 if TYPE_CHECKING:
     from ml.cluster_gcn.data import GraphData
+    from ml.cluster_gcn.plain import PlainConfig
+    from ml.cluster_gcn.train import Config
 
 
 def train_by_preset(published: Published, preset: str, log: Callable[[str], None], **changes: Any) -> dict[str, float]:
@@ -36,22 +38,24 @@ def train_by_preset(published: Published, preset: str, log: Callable[[str], None
     from ml.cluster_gcn.presets import PRESETS
     from ml.metrics.classification import micro_f1
 
-    presets = {**PRESETS, **PLAIN_PRESETS}
+    presets: dict[str, Any] = {**PRESETS, **PLAIN_PRESETS}
     if preset not in presets:
         raise PublishedError(f"--preset {preset}: must be one of {', '.join(presets)}")
     fields = presets[preset].__dataclass_fields__
     unused = [name for name in changes if name not in fields]
     if unused:
         raise PublishedError(f"--preset {preset}: has no {', '.join(unused)}")
-    config = replace(presets[preset], **changes)
     graph = published.graph
-    scores = _plain_scores(graph, config, log) if preset in PLAIN_PRESETS else _cluster_gcn_scores(graph, config, log)
+    if preset in PLAIN_PRESETS:
+        scores = _plain_scores(graph, replace(PLAIN_PRESETS[preset], **changes), log)
+    else:
+        scores = _cluster_gcn_scores(graph, replace(PRESETS[preset], **changes), log)
     predicted = scores > 0 if graph.multi_label else scores.argmax(axis=1)
     held_out = {split: graph.nodes(split) for split in ("validation", "test")}
     return {split: micro_f1(graph.labels[nodes], predicted[nodes]) for split, nodes in held_out.items() if len(nodes)}
 
 
-def _cluster_gcn_scores(graph: GraphData, config: Any, log: Callable[[str], None]) -> np.ndarray:
+def _cluster_gcn_scores(graph: GraphData, config: Config, log: Callable[[str], None]) -> np.ndarray:
     from ml.cluster_gcn.train import predict, train
 
     seen = np.flatnonzero(graph.splits == "train") if config.inductive else None
@@ -62,7 +66,7 @@ def _cluster_gcn_scores(graph: GraphData, config: Any, log: Callable[[str], None
     return predict(model, graph, config)
 
 
-def _plain_scores(graph: GraphData, config: Any, log: Callable[[str], None]) -> np.ndarray:
+def _plain_scores(graph: GraphData, config: PlainConfig, log: Callable[[str], None]) -> np.ndarray:
     from ml.cluster_gcn.plain import plain_scores, train_plain
 
     log(f"{config.parts} random parts of the nodes per epoch")

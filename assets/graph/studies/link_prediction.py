@@ -63,13 +63,13 @@ def timeline(transactions: pl.DataFrame, max_basket_items: int) -> Timeline:
     lines = kept.select("basket_id", "product_id", pl.col("purchased_on").min().over("basket_id")).unique()
     lines = lines.filter(pl.len().over("basket_id") <= max_basket_items)
     days = lines.unique("basket_id")["purchased_on"].sort()
-    borders = [days[int(share * len(days))] if len(days) else None for share in (GRAPH_SHARE, HISTORY_SHARE)]
-    if not len(days) or not days[0] < borders[0] < borders[1]:
+    borders: list[date] = [days[int(share * len(days))] for share in (0, GRAPH_SHARE, HISTORY_SHARE) if len(days)]
+    if len(set(borders)) < 3:
         raise GraphError(
             f"link prediction needs baskets of three periods, but the baskets are of {days.n_unique()} days;"
             " give transactions with dates over a longer time"
         )
-    period = pl.sum_horizontal(*(pl.col("purchased_on") >= border for border in borders)).cast(pl.Int64)
+    period = pl.sum_horizontal(*(pl.col("purchased_on") >= border for border in borders[1:])).cast(pl.Int64)
     lines = lines.with_columns(period=period)
     known = lines.filter(pl.col("period") < 2)["product_id"].unique().sort()
     products = known.to_frame().select(node_id=pl.int_range(pl.len(), dtype=pl.Int64), product_id="product_id")
@@ -77,7 +77,7 @@ def timeline(transactions: pl.DataFrame, max_basket_items: int) -> Timeline:
         "basket_id", "product_id", "period", "purchased_on", product="node_id"
     )
     basket = pl.col("basket_id").rank("dense").cast(pl.Int64)
-    return Timeline(numbered.sort("basket_id", "product_id").with_columns(basket=basket), products, borders[1])
+    return Timeline(numbered.sort("basket_id", "product_id").with_columns(basket=basket), products, borders[2])
 
 
 def link_prediction_study(

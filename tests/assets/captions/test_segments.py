@@ -40,6 +40,20 @@ def test_a_line_ends_where_the_next_one_starts() -> None:
     assert cut == [(0.0, 3.0, "now stir the bowl"), (3.0, 6.0, "and pour it"), (6.0, 8.0, "done")]
 
 
+def test_captions_that_are_no_speech_may_overlap_and_share_a_start() -> None:
+    """Captions of a release such as HowToCaption keep their own windows, whatever the segmentation of speech is."""
+    written = FETCHES.with_columns(source=pl.lit("howtocaption"))
+    frame = lines((4.0, 12.0, "she dices an onion"), (0.0, 8.0, "she peels it"), (0.0, 8.0, "an onion is peeled"))
+    of_eight = VIDEOS.with_columns(duration_s=pl.lit(10.0))
+    found = clips(frame, of_eight, written, Segmentation("pauses"))
+    assert found.select("clip_index", "start_s", "end_s", "caption").rows() == [
+        (0, 0.0, 8.0, "she peels it"),
+        (1, 0.0, 8.0, "an onion is peeled"),
+        (2, 4.0, 10.0, "she dices an onion"),
+    ]
+    assert set(found["caption_source"]) == {"howtocaption"}
+
+
 def test_lines_of_the_same_start_are_one_line_with_equal_texts_once() -> None:
     both = lines(
         (1.0, 2.0, "stir", [1.0]),

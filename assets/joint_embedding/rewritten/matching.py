@@ -1,0 +1,62 @@
+"""Rewritten captions at their best clip, and whether they match it. Imports torch.
+
+As in HowToCaption (align_and_filter.py): a clip of 8 s begins at the second that the language model states, or up to
+10 s earlier or later, where it is most similar to the caption.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from assets.features.reader import FeatureReader
+from assets.joint_embedding.pairs import video_streams
+from assets.lake import load_tables
+from ml.joint_embedding.alignment import align_captions
+from ml.joint_embedding.text_video import TextVideoModel
+from ml.text.tokens import clean
+
+CLIP_S = 8.0
+RADIUS_S = 10.0
+
+
+def match_captions(
+    captions: pl.DataFrame, features: FeatureReader, model: TextVideoModel, min_similarity: float
+) -> pl.DataFrame:
+    """Rows of ``rewritten_clips``.
+
+    Args:
+        captions: rows of ``rewritten_captions`` of one shard.
+        features: reader of the streams that the model reads.
+    """
+    found: list[pl.DataFrame] = []
+    for (video_id,), lines in sorted(captions.partition_by("video_id", as_dict=True).items()):
+        lines = lines.sort("line_index").with_row_index("row")
+        streams = video_streams(features, str(video_id))
+        matched = pl.DataFrame(schema={"row": pl.UInt32, **dict.fromkeys(_MEASURED, pl.Float64)})
+        if streams is not None:
+            start_s = lines["second_s"].to_numpy().astype(np.float64)
+            texts = [clean(text) for text in lines["text"]]
+            best = align_captions(model, streams, start_s, start_s + CLIP_S, texts, RADIUS_S, CLIP_S)
+            columns = (best.start_s, best.end_s, best.shift_s, best.score.astype(np.float64))
+            matched = pl.DataFrame(
+                {"row": best.caption.astype(np.uint32), **dict(zip(_MEASURED, columns, strict=True))}
+            )
+        missing = "no features" if streams is None else "no known word, or no clip within the video"
+        found.append(
+            lines.join(matched, on="row", how="left", maintain_order="left").with_columns(missing=pl.lit(missing))
+        )
+    table = load_tables()["rewritten_clips"]
+    if not found:
+        return table.frame([])
+    reason = (
+        pl.when(pl.col("score").is_null())
+        .then("missing")
+        .when(pl.col("score") < min_similarity)
+        .then(pl.lit(f"similarity below {min_similarity:g}"))
+    )
+    rows = pl.concat(found).with_columns(reason=reason)
+    return rows.with_columns(kept=pl.col("reason").is_null()).select(list(table.column_types)).cast(table.schema)
+
+
+_MEASURED = ("start_s", "end_s", "shift_s", "score")

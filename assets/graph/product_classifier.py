@@ -40,12 +40,17 @@ def train_cluster_gcn(
     write_model_folder(
         folder,
         model.state_dict(),
-        config={**asdict(config), "classes": list(graph.classes), "features": graph.features.shape[1]},
+        config={**given(config), "classes": list(graph.classes), "features": graph.features.shape[1]},
         metrics=chosen,
         history=history,
         inputs={**provenance, "nodes": len(graph.labels), "edges": graph.adjacency.nnz // 2},
     )
     return history, chosen
+
+
+def given(config: Config) -> dict[str, Any]:
+    """The fields of a configuration without those that are not set."""
+    return {name: value for name, value in asdict(config).items() if value is not None}
 
 
 def gcn_config(options: ClusterGCNOptions, graph: GraphOptions) -> Config:
@@ -66,7 +71,7 @@ def gcn_config(options: ClusterGCNOptions, graph: GraphOptions) -> Config:
 def stored_config(folder: Path) -> Config:
     """The configuration of the stored model."""
     stored = read_model_folder(folder).config
-    return Config(**{name: stored[name] for name in Config.__dataclass_fields__})
+    return Config(**{name: stored[name] for name in Config.__dataclass_fields__ if name in stored})
 
 
 def predicted_classes(folder: Path, graph: GraphData, device: str) -> np.ndarray:

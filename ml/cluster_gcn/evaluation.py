@@ -24,10 +24,10 @@ def full_graph_scores(model: ClusterGCN, adjacency: sparse.csr_array, inputs: Te
         block_rows: nodes whose edges are processed at a time.
     """
     model.eval()
-    propagation = model.propagation(adjacency)
+    first, propagation = model.first_propagation(adjacency), model.propagation(adjacency)
     hidden = inputs
     for index in range(len(model.layers)):
-        hidden = _layer(model, index, propagation, hidden, block_rows)
+        hidden = _layer(model, index, propagation if index else first, hidden, block_rows)
     return hidden
 
 

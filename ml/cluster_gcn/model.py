@@ -62,6 +62,7 @@ class ClusterGCN(Pretrained):
 
     Args:
         normalization, diagonal_lambda: the matrix P of an adjacency, see ``normalization.scales``.
+        first_normalization: that of the first layer, without λ; None for the same P as in the others.
     """
 
     feature_mean: Tensor
@@ -80,6 +81,7 @@ class ClusterGCN(Pretrained):
         layer_norm: bool = True,
         concat: bool = True,
         neighbour_dropout: float = 0.0,
+        first_normalization: Normalization | None = None,
     ) -> None:
         if layers < 1:
             raise ValueError(f"{layers} layers: must be at least 1")
@@ -96,7 +98,9 @@ class ClusterGCN(Pretrained):
             "layer_norm": layer_norm,
             "concat": concat,
             "neighbour_dropout": neighbour_dropout,
+            **({} if first_normalization is None else {"first_normalization": first_normalization}),
         }
+        self.first_normalization = first_normalization
         self.normalization: Normalization = normalization
         self.diagonal_lambda = diagonal_lambda
         self.residual = residual
@@ -117,6 +121,7 @@ class ClusterGCN(Pretrained):
             len(config["classes"]),
             config["layers"],
             **{name: config[name] for name in names},
+            first_normalization=config.get("first_normalization"),
         )
 
     def stored_config(self) -> dict[str, Any]:
@@ -137,12 +142,22 @@ class ClusterGCN(Pretrained):
         """P of a graph or a part of it, on the device of the weights: ``A[n, n]``, symmetric, without loops."""
         return Propagation(adjacency, self.normalization, self.diagonal_lambda, self.feature_mean.device)
 
+    def first_propagation(self, adjacency: sparse.csr_array) -> Propagation:
+        """P of the first layer, as ``propagation``."""
+        if self.first_normalization is None:
+            return self.propagation(adjacency)
+        return Propagation(adjacency, self.first_normalization, 0.0, self.feature_mean.device)
+
     def forward(self, propagation: Propagation, inputs: Tensor, propagated: Tensor | None = None) -> Tensor:
         """Scores ``[n, classes]``.
 
         Args:
-            inputs: ``X[n, in_dim]``, standardised; propagated: P X if it is already computed (section 6.2).
+            inputs: ``X[n, in_dim]``, standardised.
+            propagated: P X of the first layer if it is already computed (section 6.2). It must be if that layer has a
+                matrix of its own, which is one of the whole graph.
         """
+        if propagated is None and self.first_normalization is not None:
+            raise ValueError(f"first_normalization={self.first_normalization!r}: the first layer's P X must be given")
         hidden = inputs
         for index, layer in enumerate(self.layers):
             around = propagated if index == 0 and propagated is not None else propagation(hidden)

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-Normalization = Literal["row", "row_and_identity", "self_loops"]
+Normalization = Literal["row", "row_and_identity", "self_loops", "none"]
 
 
 def scales(
@@ -18,6 +18,7 @@ def scales(
     ``row``               eq 1: P = D⁻¹A
     ``row_and_identity``  eq 9: P = D⁻¹A + I
     ``self_loops``        eq 10: P = (D+I)⁻¹(A+I)
+    ``none``              P = A, of the first layer in the authors' code with ``precalc``, its default
     λ > 0                 eq 11: P + λ·diag(P), which gives a node's own features more weight
     ====================  ==================================================================
 
@@ -30,5 +31,7 @@ def scales(
         raise ValueError(f"normalization {normalization!r}: must be one of {', '.join(get_args(Normalization))}")
     total = degrees.astype(np.float64) + (normalization == "self_loops")
     scale = np.divide(1, total, out=np.zeros_like(total), where=total > 0)
+    if normalization == "none":
+        return np.ones(len(total), np.float32), np.zeros(len(total), np.float32)
     own = {"row": np.zeros_like(total), "row_and_identity": np.ones_like(total), "self_loops": scale}[normalization]
     return scale.astype(np.float32), ((1 + diagonal_lambda) * own).astype(np.float32)

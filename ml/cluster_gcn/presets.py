@@ -5,7 +5,8 @@ of parameters. λ = 1, layer norm and 400 epochs are the defaults of the authors
 classes have the same weight. Training is inductive: test nodes and their edges are used in evaluation only.
 
 Two things differ from the authors' code, as they do in the paper: the first layer propagates by the same normalised
-matrix as the others, and Reddit has the paper's hidden units and learning rate, not those of the code's script.
+matrix as the others (``first_normalization="none"`` is the code's default, ``precalc``), and Reddit has the paper's
+hidden units and learning rate, not those of the code's script.
 """
 
 from __future__ import annotations

@@ -102,8 +102,11 @@ def train_by_sampling(
 
     Raises:
         GraphDataError: the graph is not usable for training.
+        ValueError: the first layer has a matrix of its own, which samples do not estimate.
     """
     check(graph)
+    if config.first_normalization is not None:
+        raise ValueError(f"first_normalization={config.first_normalization!r}: not for training by sampling")
     model, inputs = prepared(graph, config, device)
     used = graph.nodes("train") if config.inductive else np.arange(len(graph.labels))
     adjacency = graph.adjacency[used][:, used] if config.inductive else graph.adjacency

@@ -37,7 +37,8 @@ class Config:
     and the labels of training nodes. ``class_weighting`` p weights a class of n training nodes by n^-p (one label per
     node). ``clusters`` is for the code that makes the partition; the training uses the clusters of the graph.
     ``block_rows`` limits the memory of evaluation. The defaults were selected on the validation products of the
-    packaged retail data; λ = 1, as in the paper's experiments, suits deeper networks.
+    packaged retail data; λ = 1, as in the paper's experiments, suits deeper networks. ``first_normalization`` none is
+    the first layer A X of the authors' code, whose default is ``precalc``.
     """
 
     hidden_dim: int = 128
@@ -49,6 +50,7 @@ class Config:
     layer_norm: bool = True
     concat: bool = True
     neighbour_dropout: float = 0.0
+    first_normalization: Normalization | None = None
     clusters: int = 50
     clusters_per_batch: int = 5
     epochs: int = 30
@@ -99,7 +101,7 @@ def cluster_task(graph: GraphData, config: Config, device: torch.device | str) -
     adjacency = graph.adjacency[used][:, used] if config.inductive else graph.adjacency
     clusters = ClusterBatches(adjacency, graph.clusters[used], config.clusters_per_batch, config.seed)
     batches = ClusterParts(clusters, graph.trained[used], config)
-    network = _ClusterNetwork(model, graph, inputs, used, model.propagation(adjacency))
+    network = _ClusterNetwork(model, graph, inputs, used, model.first_propagation(adjacency))
     return GraphTask(network, model, graph, config, batches, len(clusters), inputs)
 
 
@@ -269,6 +271,7 @@ def build(graph: GraphData, config: Config) -> ClusterGCN:
         config.layer_norm,
         config.concat,
         config.neighbour_dropout,
+        config.first_normalization,
     )
 
 

@@ -1,7 +1,8 @@
-"""Metrics of captions against references: BLEU-4, METEOR, ROUGE-L and CIDEr-D, without Java.
+"""Metrics of captions against references: BLEU-4, METEOR of 2005, ROUGE-L and CIDEr-D, without Java.
 
-BLEU, ROUGE-L and CIDEr-D are those of COCO's caption scorer. METEOR is the version of 2005 with exact and stemmed
-words. COCO's scorer runs METEOR 1.5, which also matches synonyms and paraphrases; its values are not comparable.
+The formulas of BLEU, ROUGE-L and CIDEr-D are those of COCO's caption scorer; captions are split by rules close to those
+of the Penn Treebank. COCO's METEOR 1.5 also matches synonyms and paraphrases, and its values are lower. See
+``ml.metrics.coco_captioning`` for the published scorer.
 """
 
 from __future__ import annotations
@@ -37,13 +38,13 @@ _DROPPED = frozenset("'`\"()[]{}.?!,:;-\N{HORIZONTAL ELLIPSIS}\N{EN DASH}\N{EM D
 
 
 def words(caption: str) -> list[str]:
-    """Lower-case words without punctuation, with contractions split as in the Penn Treebank."""
+    """Lower-case words without punctuation, with contractions split; close to COCO's tokenizer, not equal to it."""
     plain = caption.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").lower()
     return [token for token in _TOKEN.findall(plain) if token not in _DROPPED]
 
 
 def captioning_metrics(captions: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
-    """BLEU-4, METEOR and ROUGE-L (at most 1), CIDEr-D (at most 10), and the number of captions.
+    """BLEU-4, METEOR of 2005 and ROUGE-L (at most 1), CIDEr-D (at most 10), and the number of captions.
 
     Args:
         captions: one per clip.
@@ -66,7 +67,7 @@ def captioning_metrics(captions: Sequence[str], references: Sequence[Sequence[st
     pairs = list(zip(split, split_references, strict=True))
     return {
         "BLEU-4": bleu(split, split_references),
-        "METEOR": float(np.mean([meteor(caption, texts) for caption, texts in pairs])),
+        "METEOR-2005": float(np.mean([meteor(caption, texts) for caption, texts in pairs])),
         "ROUGE-L": float(np.mean([rouge_l(caption, texts) for caption, texts in pairs])),
         "CIDEr-D": float(np.mean(cider_d(split, split_references))),
         "captions": len(captions),

@@ -64,6 +64,12 @@ def convert_hero(checkpoint: Path, folder: Path) -> None:
 @click.option("--epochs", type=click.IntRange(1), help="Instead of the preset's.")
 @click.option("--clusters", type=click.IntRange(1), help="Instead of the preset's.")
 @click.option("--seed", type=click.IntRange(0), help="Instead of the preset's.")
+@click.option(
+    "--precalc",
+    "first_normalization",
+    flag_value="none",
+    help="First layer by the adjacency without normalisation, the default of the authors' code.",
+)
 def graph(folder: Path, preset: str | None, links: LinkEnds | None, split: str | None, **changes: Any) -> None:
     """Read a published graph, and train a Cluster-GCN, GraphSAGE or GCN on it.
 

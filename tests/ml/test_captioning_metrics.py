@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ml.metrics.captioning import bleu, captioning_metrics, cider_d, meteor, rouge_l, words
+from ml.metrics.coco_captioning import available, coco_metrics
 
 said = str.split  # the words of an example that is split already
 
@@ -76,3 +77,18 @@ def test_words_are_split_as_caption_scorers_do():
 def test_a_clip_without_a_reference_is_named():
     with pytest.raises(ValueError, match="clip 1 has no reference"):
         captioning_metrics(["a", "b"], [["a"], []])
+
+
+@pytest.mark.campaign
+@pytest.mark.skipif(not available(), reason="needs the extra captioning and Java")
+def test_the_scorer_of_coco_agrees_on_plain_words_but_for_meteor():
+    captions = ["a man is speaking to the crowd", "rain falls on the roof", "whisk the eggs in a bowl"]
+    references = [
+        ["a man speaks to the crowd", "someone is speaking to the crowd"],
+        ["rain is falling hard on the roof", "the rain falls on the roof"],
+        ["she is whisking the eggs in a bowl"],
+    ]
+    ours, theirs = captioning_metrics(captions, references), coco_metrics(captions, references)
+    for name in ("BLEU-4", "ROUGE-L", "CIDEr-D"):
+        assert ours[name] == pytest.approx(theirs[f"COCO {name}"], abs=1e-6)
+    assert theirs["COCO METEOR"] < ours["METEOR-2005"] - 0.1

@@ -15,6 +15,7 @@ from ml.harness import Entry
 from ml.hero.config import HeroConfig
 from ml.hero.downstream.finetune import Task
 from ml.hero.downstream.released import load_network
+from ml.hero.downstream.tasks.captioning import Captioning
 from ml.hero.downstream.tasks.examples import Examples
 from ml.hero.downstream.tasks.moment_retrieval import MomentRetrieval
 from ml.hero.model import Hero
@@ -49,7 +50,7 @@ def evaluate_released(folder: Path, task: str, data: Path, vocabulary: Path | No
     identity = f"{folder.name}@{str(model_version(folder))[:8]}"
     if isinstance(loaded, MomentRetrieval):
         return {f"{identity}, {scores}": entry for scores, entry in loaded.evaluate_both_ways().items()}
-    return {identity: loaded.evaluate()}
+    return {identity: loaded.evaluate_with_coco() if isinstance(loaded, Captioning) else loaded.evaluate()}
 
 
 def load_task(folder: Path, task: str, data: Path, vocabulary: Path | None, device: str) -> Task:

@@ -16,6 +16,7 @@ from ml.cluster_gcn.evaluation import full_graph_scores
 from ml.cluster_gcn.model import ClusterGCN, Layer
 from ml.cluster_gcn.normalization import Normalization
 from ml.cluster_gcn.propagation import Propagation
+from ml.cluster_gcn.train import Config, predict, train
 from tests.ml.cluster_gcn.graphs import dense_matrix, planted_communities, random_graph
 
 
@@ -44,8 +45,27 @@ def test_propagation_and_its_gradient_are_the_equations(
 
 
 def test_an_unknown_normalization_is_named() -> None:
-    with pytest.raises(ValueError, match="'symmetric': must be one of row, row_and_identity, self_loops"):
+    with pytest.raises(ValueError, match="'symmetric': must be one of row, row_and_identity, self_loops, none"):
         Propagation(random_graph(3, 0), "symmetric")  # type: ignore[arg-type]
+
+
+def test_the_first_layer_may_read_the_adjacency_without_normalisation() -> None:
+    """``precalc`` of the authors' code: [A X ‖ X] first, then the normalised matrix; in training and in full scores."""
+    graph = planted_communities(seed=0)
+    config = Config(hidden_dim=8, layers=2, layer_norm=False, epochs=2, diagonal_lambda=1.0, first_normalization="none")
+    model, history = train(graph, config)
+    assert np.isfinite([entry["loss"] for entry in history]).all()
+    A, inputs = graph.adjacency.toarray().astype(np.float64), model.inputs(torch.from_numpy(graph.features))
+    P, X = dense_matrix(A, "self_loops", 1.0), inputs.numpy().astype(np.float64)
+    first, second = (layer.weight.detach().numpy().astype(np.float64) for layer in model.layers)
+    hidden = np.maximum(np.hstack([A @ X, X]) @ first, 0)
+    expected = np.hstack([P @ hidden, hidden]) @ second
+    np.testing.assert_allclose(predict(model, graph, config), expected, rtol=1e-3, atol=1e-3)
+    again = ClusterGCN.from_config(model.stored_config())
+    again.load_state_dict(model.state_dict())
+    np.testing.assert_allclose(predict(again.eval(), graph, config), expected, rtol=1e-3, atol=1e-3)
+    with pytest.raises(ValueError, match="the first layer's P X must be given"):
+        model(model.propagation(graph.adjacency), inputs)
 
 
 @pytest.mark.parametrize("concat", [True, False])

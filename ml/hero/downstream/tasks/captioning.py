@@ -6,7 +6,7 @@ as ``not_shown`` in the losses; evaluation gives it an empty caption and counts 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -21,6 +21,7 @@ from ml.hero.downstream.tasks.examples import Examples, parts
 from ml.hero.model import Hero
 from ml.loading import on_device
 from ml.metrics.captioning import captioning_metrics
+from ml.metrics.coco_captioning import coco_metrics
 from ml.training import device_of
 
 VIDEOS = 16
@@ -108,12 +109,19 @@ class Captioning:
         return batch
 
     def evaluate(self) -> Entry:
-        """BLEU-4, METEOR, ROUGE-L and CIDEr-D of the captions of all validation clips."""
+        """BLEU-4, METEOR of 2005, ROUGE-L and CIDEr-D of the captions of all validation clips."""
+        return self._measured(captioning_metrics)
+
+    def evaluate_with_coco(self) -> Entry:
+        """The same, and the metrics of COCO's scorer if it is installed (``ml.metrics.coco_captioning``)."""
+        return self._measured(lambda *texts: captioning_metrics(*texts) | coco_metrics(*texts))
+
+    def _measured(self, metrics: Callable[[Sequence[str], Sequence[Sequence[str]]], dict[str, float]]) -> Entry:
         clips = self.data.validation
         written = self.write(clips)
         references = [[text for _, text in each.captions] for each in clips]
         missing = sum(each is None for each in written) - self.data.counts["without_video"]
-        measured = captioning_metrics([each or "" for each in written], references)
+        measured = metrics([each or "" for each in written], references)
         return {**measured, "not_shown": float(missing), **self.data.counts}
 
     @torch.inference_mode()

@@ -1,8 +1,6 @@
 """Named selections of assets: what each job refreshes. See `selection` for selections that a user writes."""
 
-STUDIES = (
-    "group:joint_embedding_studies or group:joint_embedding_caption_tracks or group:hero_studies or group:graph_studies"
-)
+STUDIES = 'tag:"stage"="studies"'
 
 EVERYTHING = f"not ({STUDIES}) and not group:hero_tasks and not group:availability"
 """The default of a refresh: all but studies and fine-tunings, which take longer, and surveys of availability."""

@@ -16,13 +16,16 @@ import pyarrow as pa
 from lance.file import LanceFileReader
 from numpy.typing import NDArray
 
+from ml.lance_arrays import array_versions, open_array, write_array
+from ml.places import Place, is_remote
+
 
 class LanceShards:
     """The arrays below ``root``. ``made_by`` names the asset that writes them, for the message if one is missing."""
 
     made_by: str
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Place) -> None:
         self.root = root
 
     def open(self, shard: str) -> lance.LanceDataset:
@@ -33,29 +36,26 @@ class LanceShards:
         """
         if not self._exists(shard):
             raise FileNotFoundError(f"{self.path(shard)}: no array here; materialize {self.made_by}, partition {shard}")
-        return lance.dataset(str(self.path(shard)))
+        return open_array(self.path(shard))
 
     def _replace(self, shard: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
         """Write a shard's array in place of an older one."""
-        self.root.mkdir(parents=True, exist_ok=True)
         reader = pa.RecordBatchReader.from_batches(schema, batches)
-        # A first write that was killed leaves a folder without a version in it.
-        mode = "overwrite" if self._exists(shard) else "create"
-        lance.write_dataset(reader, str(self.path(shard)), mode=mode)
+        write_array(self.path(shard), reader, "overwrite" if self._exists(shard) else "create")
 
-    def path(self, shard: str) -> Path:
+    def path(self, shard: str) -> Place:
         """Folder of a shard's array, which need not exist yet."""
         return self.root / f"{shard}.lance"
 
     def _exists(self, shard: str) -> bool:
-        return any(self.path(shard).glob("_versions/*.manifest"))
+        return bool(array_versions(self.path(shard)))
 
 
 class VectorColumn:
     """A column of float16 vectors of one size, for reading rows in any order.
 
-    Where Lance has stored the vectors one after another without compression, they are mapped into memory, and a batch
-    costs a copy of its rows. Otherwise Lance reads the rows.
+    Where Lance has stored the vectors on disk, one after another without compression, they are mapped into memory, and
+    a batch costs a copy of its rows. Otherwise Lance reads the rows.
 
     Args:
         array: its column ``name`` has vectors of ``dim`` numbers.
@@ -101,6 +101,8 @@ def _mapped(
     array: lance.LanceDataset, fragment: lance.LanceFragment, name: str, dim: int
 ) -> Iterator[NDArray[np.float16]]:
     """The pages of a fragment's column as ``[rows, dim]`` in memory that maps the file, if they are plain numbers."""
+    if is_remote(array.uri):
+        return
     path = Path(array.uri.removeprefix("file://")) / "data"
     for file in fragment.data_files():
         metadata = LanceFileReader(str(path / file.path)).metadata()
@@ -112,11 +114,12 @@ def _mapped(
                 yield np.memmap(path / file.path, np.float16, "r", page.buffers[0].position, shape)
 
 
-def clean_up(root: Path, older_than: timedelta) -> int:
+def clean_up(root: Place, older_than: timedelta) -> int:
     """Remove versions older than ``older_than`` from all arrays below a folder; the newest of each always stays.
 
     Returns:
         Number of bytes removed.
     """
-    arrays = (path.parent for path in sorted(root.rglob("*.lance/_versions")) if any(path.glob("*.manifest")))
-    return sum(lance.dataset(str(each)).cleanup_old_versions(older_than=older_than).bytes_removed for each in arrays)
+    arrays = sorted({path.parent for path in root.rglob("*.lance/_versions")}, key=str) if root.exists() else []
+    stored = (open_array(each) for each in arrays if array_versions(each))
+    return sum(each.cleanup_old_versions(older_than=older_than).bytes_removed for each in stored)

@@ -22,6 +22,7 @@ from assets.tasks.verbs import TaskRules
 from ml.hero.clip_store import ClipStore
 from ml.joint_embedding.clip_index import ClipIndex
 from ml.joint_embedding.pair_store import PairStore
+from ml.places import place
 from orchestration.compute import ray_cluster
 from orchestration.io_manager import LakeIOManager
 from orchestration.settings import Settings
@@ -106,6 +107,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
     lake = lake_of(settings)
     root = lake.root
     releases = root.absolute() / "collection" / "releases"
+    arrays = place(settings.storage.arrays or root) / "arrays"
     return {
         "io_manager": LakeIOManager(lake),
         "lake": lake,
@@ -121,10 +123,10 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "release_cache": releases,
         "rewriting_replies": root.absolute() / "collection" / "rewriting.sqlite",
         "released_captions": released(settings.followups.chosen(), releases, settings.sharding),
-        "features": FeatureStore(root / "arrays"),
-        "pairs": PairStore(root / "arrays" / "pairs"),
-        "clip_index": ClipIndex(root / "arrays" / "clip_embeddings.lance"),
-        "hero_store": ClipStore(root / "arrays" / "hero_clips"),
+        "features": FeatureStore(arrays),
+        "pairs": PairStore(arrays / "pairs"),
+        "clip_index": ClipIndex(arrays / "clip_embeddings.lance"),
+        "hero_store": ClipStore(arrays / "hero_clips"),
         "device": settings.runtime.device,
         "ray_cluster": ray_cluster(settings),
         **_options(settings, root),

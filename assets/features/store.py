@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import lance
@@ -16,6 +15,9 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
+
+from ml.lance_arrays import WriteMode, array_versions, open_array, write_array
+from ml.places import Place
 
 SCAN_ROWS = 4096
 """Rows per batch of a scan: 10 MB at 1,280 numbers."""
@@ -41,7 +43,7 @@ class VideoRows:
 class FeatureStore:
     """The feature arrays below a folder: ``<root>/<stream>/<shard>.lance``."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Place) -> None:
         self.root = root
 
     def array(self, stream: str, shard: str) -> FeatureArray:
@@ -55,13 +57,13 @@ class FeatureArray:
     All rows of a video are appended in one transaction, so that a killed process leaves no incomplete video.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         self.path = path
 
     def append(self, videos: Sequence[VideoRows]) -> None:
         """Append the rows of videos: all of them, or none if interrupted."""
         if videos:
-            mode = "append" if self._exists() else "create"
+            mode: WriteMode = "append" if self._exists() else "create"
             self._write(map(_batch, videos), _schema(videos[0].vectors.shape[1]), mode)
 
     def finished(self) -> dict[Source, int]:
@@ -127,16 +129,13 @@ class FeatureArray:
         return self._open().version if self._exists() else None
 
     def _exists(self) -> bool:
-        # A process killed in the first write leaves a folder without a version.
-        return any(self.path.glob("_versions/*.manifest"))
+        return bool(array_versions(self.path))
 
     def _open(self) -> lance.LanceDataset:
-        return lance.dataset(str(self.path))
+        return open_array(self.path)
 
-    def _write(self, batches: Iterator[pa.RecordBatch], schema: pa.Schema, mode: str) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        reader = pa.RecordBatchReader.from_batches(schema, batches)
-        lance.write_dataset(reader, str(self.path), mode=mode)
+    def _write(self, batches: Iterator[pa.RecordBatch], schema: pa.Schema, mode: WriteMode) -> None:
+        write_array(self.path, pa.RecordBatchReader.from_batches(schema, batches), mode)
 
     def _runs(self) -> list[tuple[Source, int, int]]:
         """Source, first row and number of rows of each run of equal sources, in the order of the array."""

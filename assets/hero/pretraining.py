@@ -65,7 +65,7 @@ def pretraining_job(
     return Job(
         output=folder,
         tokenizer=tokenizer,
-        clips=clips.root,
+        clips=str(clips.root),
         training=places(manifest, "train"),
         validation=places(manifest, "validation"),
         config=PRESETS[options.preset],

@@ -80,7 +80,7 @@ def embedding_job(
     return Job(
         output=folder,
         word_vectors=word_vectors,
-        pairs=pairs.root,
+        pairs=str(pairs.root),
         training=places(manifest, "train"),
         validation=places(manifest, "validation"),
         config=Config(**config),

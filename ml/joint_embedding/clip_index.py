@@ -8,12 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import lance
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+
+from ml.lance_arrays import array_versions, open_array, write_array
+from ml.places import Place
 
 SCAN_ROWS = 4096
 """Rows that are read at a time; the version of the embeddings depends on it."""
@@ -50,7 +52,7 @@ class ClipEmbeddings:
 class ClipIndex:
     """The embeddings in a folder, in half precision; memory does not grow with their number."""
 
-    def __init__(self, path: Path, options: SearchOptions | None = None) -> None:
+    def __init__(self, path: Place, options: SearchOptions | None = None) -> None:
         self.path, self.options = path, options or SearchOptions()
         self._opened: tuple[list[str], lance.LanceDataset] | None = None
         self._pinned = False
@@ -72,10 +74,7 @@ class ClipIndex:
             ]
         )
         reader = pa.RecordBatchReader.from_batches(schema, (_batch(each, schema) for each in clips))
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        rows: int = lance.write_dataset(
-            reader, str(self.path), mode="overwrite" if self.exists() else "create"
-        ).count_rows()
+        rows = write_array(self.path, reader, "overwrite" if self.exists() else "create")
         if rows >= self.options.exact_below:
             self._dataset().create_index(
                 "vector",
@@ -97,7 +96,7 @@ class ClipIndex:
 
     def exists(self) -> bool:
         """Whether there are embeddings."""
-        return any(self.path.glob("_versions/*.manifest"))
+        return bool(array_versions(self.path))
 
     @property
     def indexed(self) -> bool:
@@ -159,12 +158,12 @@ class ClipIndex:
     def _dataset(self) -> lance.LanceDataset:
         if self._pinned and self._opened:
             return self._opened[1]
-        if not self.exists():
-            raise FileNotFoundError(f"{self.path}: no embeddings are there; materialise clip_search_index")
         # Opened once per version: the parts of the index that it has read stay in memory.
-        versions = sorted(manifest.name for manifest in self.path.glob("_versions/*.manifest"))
+        versions = array_versions(self.path)
+        if not versions:
+            raise FileNotFoundError(f"{self.path}: no embeddings are there; materialise clip_search_index")
         if self._opened is None or self._opened[0] != versions:
-            self._opened = versions, lance.dataset(str(self.path))
+            self._opened = versions, open_array(self.path)
         return self._opened[1]
 
 

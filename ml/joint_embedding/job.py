@@ -11,6 +11,7 @@ from ml.harness import Entry, Runtime
 from ml.job import TrainingJob
 from ml.joint_embedding.pair_store import PairStore, Place, StoredPairs
 from ml.joint_embedding.train import Config, load_words, train
+from ml.places import place
 from ml.training import ModelFolder
 
 
@@ -18,13 +19,13 @@ from ml.training import ModelFolder
 class Job(TrainingJob):
     """``python -m ml.joint_embedding.job --job FILE`` runs it.
 
-    ``word_vectors`` is a model folder, ``pairs`` the root of a ``PairStore``; ``provenance`` goes into the model's
-    ``inputs.json``.
+    ``word_vectors`` is a model folder, ``pairs`` the folder or address of a ``PairStore``; ``provenance`` goes into the
+    model's ``inputs.json``.
     """
 
     output: Path
     word_vectors: Path
-    pairs: Path
+    pairs: str
     training: list[Place]
     validation: list[Place]
     config: Config
@@ -33,7 +34,7 @@ class Job(TrainingJob):
 
     def train(self, progress: Callable[[Entry], None] | None = None) -> ModelFolder:
         words = load_words(self.word_vectors)
-        store = PairStore(self.pairs)
+        store = PairStore(place(self.pairs))
         training, validation = (StoredPairs(store, places, words) for places in (self.training, self.validation))
         model, history = train(training, validation, words, self.config, self.runtime, progress)
         # Of equal epochs the last one, as in the training.

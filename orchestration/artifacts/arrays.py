@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import polars as pl
 
 from assets.features.index import index_version
 from assets.features.store import FeatureArray
 from assets.lake import Lake
+from ml.lance_arrays import require_reachable
+from ml.places import Place, remove_tree
 from orchestration.artifacts.protocol import UNREADABLE, Resources
 
 
@@ -112,11 +112,16 @@ def _number(lake: Lake, table: str, expression: str, partition: str | None = Non
     return int(rows.aggregate(expression).fetchall()[0][0])
 
 
-def _removed(path: Path, read: Callable[[], object]) -> bool:
-    """Whether an array could not be read and was therefore removed."""
+def _removed(path: Place, read: Callable[[], object]) -> bool:
+    """Whether an array could not be read and was therefore removed.
+
+    Raises:
+        StoreUnreachableError: object storage cannot be used; nothing was removed.
+    """
     try:
         read()
-    except UNREADABLE:
-        shutil.rmtree(path, ignore_errors=True)
+    except UNREADABLE as error:
+        require_reachable(error)
+        remove_tree(path)
         return True
     return False

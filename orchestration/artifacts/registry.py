@@ -6,6 +6,7 @@ import dagster as dg
 
 from assets.lake import Table, load_tables
 from assets.metadata import ARRAY, CARD, CLIP_EMBEDDINGS, FEATURES, HERO_CLIPS, MODEL, PAIRS, PART, table_of
+from ml.lance_arrays import require_reachable
 from orchestration.artifacts.arrays import ClipEmbeddings, FeatureArrays, ShardArrays
 from orchestration.artifacts.models import CardFolder, ModelFolder
 from orchestration.artifacts.protocol import UNREADABLE, Artifact
@@ -54,11 +55,15 @@ def stored_version(defs: dg.Definitions, key: dg.AssetKey, partition: str | None
     """Version of the content that is really stored for an asset; None if nothing is, ``DAMAGED`` if it is unreadable.
 
     If it differs from the version that Dagster recorded, somebody changed or deleted what the asset had made.
+
+    Raises:
+        StoreUnreachableError: object storage cannot be used.
     """
     spec = defs.resolve_asset_graph().get(key).to_asset_spec()
     try:
         return artifact_of(spec).version(defs.resources or {}, partition)
-    except UNREADABLE:
+    except UNREADABLE as error:
+        require_reachable(error)
         return DAMAGED
 
 

@@ -44,7 +44,7 @@ def _catalog_with_home(value: object) -> object:
 
 @dataclass(frozen=True)
 class StorageSettings(Options):
-    """Where tables are stored, if not in the folder of the lake."""
+    """Where tables and arrays are stored, if not in the folder of the lake."""
 
     group: ClassVar = "Storage"
 
@@ -57,6 +57,10 @@ class StorageSettings(Options):
         str | None,
         BeforeValidator(text_with_home),
         Field(description="folder or s3:// address of the Parquet files; not set: tables/ in the lake"),
+    ] = None
+    arrays: Annotated[
+        str | None,
+        Field(description="s3:// address below which arrays are stored; not set: in the lake"),
     ] = None
 
 

@@ -11,6 +11,7 @@ from assets.joint_embedding.options import OPEN_CLIP
 from assets.options import web_address
 from assets.redaction import redact
 from assets.tasks.titles import FIRST_WORD
+from ml.places import S3
 from ml.vision.presets import PUBLISHED
 from orchestration.settings.model import Settings
 
@@ -76,6 +77,12 @@ def _storage(settings: Settings) -> Iterator[str]:
             yield f"HOWTO_DATA_PATH={redact(data_path)}: must be a folder or begin with s3://"
         elif not _installed("duckdb_extension_httpfs"):
             yield f"HOWTO_DATA_PATH={redact(data_path)}: needs the extra cluster: pip install 'howto-lake[cluster]'"
+    arrays = settings.storage.arrays
+    if arrays is not None:
+        if not arrays.startswith(S3) or not arrays.removeprefix(S3).strip("/"):
+            yield f"HOWTO_ARRAYS={redact(arrays)}: must begin with s3:// and a bucket"
+        elif not _installed("boto3"):
+            yield f"HOWTO_ARRAYS={redact(arrays)}: needs the extra cluster: pip install 'howto-lake[cluster]'"
 
 
 def _addresses(settings: Settings) -> Iterator[str]:

@@ -254,7 +254,7 @@ def job_of_the_toy_world(tmp_path: Path, config: Config) -> Job:
     return Job(
         output=tmp_path / "model",
         word_vectors=tmp_path / "words",
-        pairs=store.root,
+        pairs=str(store.root),
         training=places["train"],
         validation=places["validation"],
         config=config,

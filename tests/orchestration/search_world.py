@@ -110,7 +110,7 @@ class World:
         job = Job(
             self.models / "joint_embedding",
             self.models / "word_vectors",
-            self.pairs.root,
+            str(self.pairs.root),
             self.places[2:],
             [],
             Config(embedding_dim=16, epochs=60, videos_per_batch=5, pairs_per_video=4, learning_rate=1e-2),
@@ -141,4 +141,4 @@ class World:
         trained([caption for caption, _ in STEPS] * 5, 300).write(vocabulary, {})
         how = Settings(steps=3, warm_up=0, batch=4)
         hero = self.models / "hero"
-        HeroJob(hero, vocabulary, self.clips.root, clips, [], config, how, Runtime(device="cpu"), {}).run()
+        HeroJob(hero, vocabulary, str(self.clips.root), clips, [], config, how, Runtime(device="cpu"), {}).run()

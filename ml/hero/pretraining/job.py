@@ -15,6 +15,7 @@ from ml.hero.config import HeroConfig
 from ml.hero.pretraining.train import Settings, pretrain, score
 from ml.hero.tokenizer import HeroTokenizer, load_tokenizer
 from ml.job import TrainingJob
+from ml.places import place
 from ml.training import ModelFolder
 
 
@@ -22,14 +23,14 @@ from ml.training import ModelFolder
 class Job(TrainingJob):
     """``python -m ml.hero.pretraining.job --job FILE`` runs it.
 
-    ``tokenizer`` is a model folder, ``clips`` the root of a ``ClipStore``; ``initial`` is a model folder of parameters
-    to start from, as ``ml.hero.checkpoint`` writes it. ``vocabulary`` and ``frame_dim`` of ``config`` are replaced by
-    those of the data. ``provenance`` goes into the model's ``inputs.json``.
+    ``tokenizer`` is a model folder, ``clips`` the folder or address of a ``ClipStore``; ``initial`` is a model folder
+    of parameters to start from, as ``ml.hero.checkpoint`` writes it. ``vocabulary`` and ``frame_dim`` of ``config`` are
+    replaced by those of the data. ``provenance`` goes into the model's ``inputs.json``.
     """
 
     output: Path
     tokenizer: Path
-    clips: Path
+    clips: str
     training: list[ClipPlace]
     validation: list[ClipPlace]
     config: HeroConfig
@@ -39,7 +40,7 @@ class Job(TrainingJob):
     initial: Path | None = None
 
     def train(self, progress: Callable[[Entry], None] | None = None) -> ModelFolder:
-        tokenizer, store = load_tokenizer(self.tokenizer), ClipStore(self.clips)
+        tokenizer, store = load_tokenizer(self.tokenizer), ClipStore(place(self.clips))
         training, validation = (
             StoredClips(store, own, tokenizer.encode, tokenizer.identity) for own in (self.training, self.validation)
         )

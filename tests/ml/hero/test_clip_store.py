@@ -94,7 +94,7 @@ def test_a_written_job_pre_trains_from_stored_clips(tmp_path: Path, capsys: pyte
     job = Job(
         output=tmp_path / "hero",
         tokenizer=tmp_path / "tokenizer",
-        clips=store.root,
+        clips=str(store.root),
         training=places[:4],
         validation=places[4:],
         config=replace(TINY, vocabulary=1, frame_dim=1),

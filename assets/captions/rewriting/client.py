@@ -6,7 +6,6 @@ import json
 import sqlite3
 import threading
 import time
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -207,8 +206,3 @@ def _message(content: bytes) -> str:
         return str(error["message"] if isinstance(error, dict) else error)[:200]
     except (ValueError, KeyError, TypeError):
         return content[:200].decode("utf-8", "replace").strip() or "without a message"
-
-
-def open_replies(path: Path) -> closing[Replies]:
-    """The stored answers, closed at the end of a block."""
-    return closing(Replies(path))

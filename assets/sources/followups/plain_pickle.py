@@ -135,7 +135,11 @@ def _sized(layout: str, read: Callable[[bytes], Any]) -> Callable[[str, BinaryIO
 
 
 def _text(data: bytes) -> str:
-    return data.decode("utf-8", "surrogatepass")
+    """A text as it is; bytes that are not UTF-8 become halves of surrogate pairs, which the caption's check finds."""
+    try:
+        return data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return data.decode("utf-8", "surrogateescape")
 
 
 _ARGUMENTS: dict[bytes, Callable[[str, BinaryIO], Any]] = {

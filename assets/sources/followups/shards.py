@@ -119,13 +119,8 @@ class ReleaseShards:
                     file.write(separator + json.dumps([problem.name, problem.problem]))
                     separator = ",\n"
             file.write("[]" if separator == "[" else "]")
-        counts["videos"] = sum(self.tracks_in(path) for path in folder.glob("*.tracks.parquet"))
+        counts["videos"] = sum(_videos_in(path) for path in folder.glob("*.tracks.parquet"))
         return {"key": self._key(), **counts}
-
-    @staticmethod
-    def tracks_in(path: Path) -> int:
-        """Distinct videos of a file of tracks."""
-        return pl.scan_parquet(path).select(pl.col("video_id").n_unique()).collect().item()
 
     def _add(
         self, found: ReleasedTrack | Problem, lines: _ShardWriter, tracks: _ShardWriter, counts: dict[str, int]
@@ -140,6 +135,12 @@ class ReleaseShards:
         counts["lines"] += len(found.lines)
         counts["set_aside"] += len(found.problems)
         return [Problem(f"{self.path.name}: {video_id}", problem) for problem in found.problems]
+
+
+def _videos_in(path: Path) -> int:
+    """Distinct videos of a file of tracks."""
+    count: int = pl.scan_parquet(path).select(pl.col("video_id").n_unique()).collect().item()
+    return count
 
 
 class _ShardWriter:

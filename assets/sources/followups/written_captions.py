@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import pickle
 import zlib
 from collections.abc import Iterator, Mapping
@@ -171,17 +172,29 @@ def _json_entries(path: Path) -> Iterator[tuple[str, Any]]:
         while number < len(rows):
             video_id, start, _ = rows[number]
             entry: Any = None
-            for last in range(number, min(number + _MOST_OBJECTS, len(rows))):
-                file.seek(start)
-                content = file.read(rows[last][2] - start)
-                try:
-                    entry = parse_json(content)
-                    number = last
-                    break
-                except ValueError as error:
-                    entry = entry or error
-            yield video_id, entry
             number += 1
+            for last in range(number - 1, min(number - 1 + _MOST_OBJECTS, len(rows))):
+                file.seek(start)
+                try:
+                    entry, length = _first_value(file.read(rows[last][2] - start))
+                except (ValueError, RecursionError) as error:
+                    entry = entry or ValueError(str(error))
+                else:
+                    while number < len(rows) and rows[number][1] < start + length:
+                        number += 1
+                    break
+            yield video_id, entry
+
+
+def _first_value(content: bytes) -> tuple[Any, int]:
+    """The JSON value that a text begins with, and its length in bytes; what follows is another entry, if it is one.
+
+    Raises:
+        ValueError: the text does not begin with a JSON value.
+    """
+    text = content.decode("utf-8", "surrogateescape")
+    value, length = json.JSONDecoder().raw_decode(text)
+    return value, len(text[:length].encode("utf-8", "surrogateescape"))
 
 
 _MOST_OBJECTS = 8

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import pickle
+import random
 import tarfile
 import zlib
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from assets.captions.tracks import ClipCaptions
 from assets.sharding import Sharding
 from assets.sources.followups.records import ReleaseError
 from assets.sources.followups.shards import READERS, ReleaseShards, release_rows, released
+from tests.assets.test_mutations import mutated
 
 IDS = ("goodvideo01", "-othervideo", "Goodvideo01")
 LISTS = {
@@ -308,3 +310,56 @@ def test_videos_of_the_lake_get_their_rows_and_their_outcome(tmp_path: Path) -> 
     assert [line.text for line in track.lines] == LISTS[IDS[0]]["text"]
     assert source.captions("elsewhere01").status == "no_captions"
     assert source.captions("brokenvideo").error == "1 entries set aside, as line 0: ends at 0 s, having started at 1 s"
+
+
+GOOD = json.dumps(LISTS[IDS[0]])
+CHAPTERS = b'{"chapters": [{"label": "Intro", "time": 0}], "duration": 61.5}'
+FIRST = b'"%s": ' % IDS[0].encode()
+DAMAGED: dict[str, tuple[str, str, Callable[[bytes], bytes]]] = {
+    "sentences": (
+        "htm_sentences",
+        "s.json",
+        lambda odd: b'{"%s": %s, "odd": %s}' % (IDS[0].encode(), GOOD.encode(), odd),
+    ),
+    "seconds": ("htm_aa", "a.csv", lambda odd: b"vid,timestamp,text\n%s,1,x\n%s\n" % (IDS[0].encode(), odd)),
+    "chapters": ("vidchapters", "c.json", lambda odd: b'{%s%s, "odd": %s}' % (FIRST, CHAPTERS, odd)),
+    "transcript": ("htm_whisperx", "odd.json", lambda odd: odd),
+    "steps": ("howtostep", "odd.json", lambda odd: odd),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGED)
+def test_a_damaged_entry_costs_itself_alone(tmp_path: Path, kind: str) -> None:
+    release, name, around = DAMAGED[kind]
+    rng = random.Random(kind)
+    segment = '{"start": 1, "end": 2, "text": " add 2", "words": [{"word": "add", "start": 1}, {"word": "2"}]}'
+    entries = {
+        "seconds": b"oddvideo001,17,stir",
+        "chapters": CHAPTERS,
+        "transcript": f'{{"segments": [{segment}], "language": "en"}}'.encode(),
+    }
+    for number in range(40):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / name).write_bytes(around(mutated(entries.get(kind, GOOD.encode()), rng)))
+        path = folder if kind in ("transcript", "steps") else folder / name
+        read = ReleaseShards(release, path, tmp_path / f"cache {number}", Sharding(1))
+        lines = read.lines("shard-0000")
+        if kind in ("sentences", "seconds", "chapters"):
+            assert IDS[0] in set(lines["video_id"])
+        assert (lines["end_s"] > lines["start_s"]).all()
+        assert all(each.encode() for each in problems_of(read))
+
+
+def test_a_damaged_pickle_is_refused_or_read(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    content = howtocaption(tmp_path / "whole.pickle").read_bytes()
+    refused = 0
+    for number in range(150):
+        path = tmp_path / f"{number}.pickle"
+        path.write_bytes(mutated(content, rng))
+        try:
+            ReleaseShards("howtocaption", path, tmp_path / "cache", Sharding(1)).prepare()
+        except ReleaseError:
+            refused += 1
+    assert refused > 50

@@ -15,6 +15,7 @@ TensorBoard: every training writes one event file. Its folder is ``ml.curves.ten
 from __future__ import annotations
 
 import ctypes
+import logging
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,7 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
 
+from ml import memory_estimate
 from ml.checkpoints import Checkpoints, CheckpointTimer
 from ml.curves import Curves
 from ml.distributed import AllGather, Rows, gather
@@ -42,6 +44,7 @@ Part = TypeVar("Part")
 Part_co = TypeVar("Part_co", covariant=True)
 Precision = Literal["no", "bf16", "fp16"]
 
+LOG = logging.getLogger(__name__)
 HEARTBEAT_S = 30.0
 """Seconds between two progress reports within an epoch."""
 READ_EVERY = 25
@@ -176,10 +179,24 @@ class Trainer:
             FloatingPointError: a loss is not finite; it is raised within ``READ_EVERY`` steps.
         """
         self.exchange.find_unused_parameters = not task.uses_all_parameters
+        if self.device.type == "cuda":
+            self._require_memory(task)
         if self.runtime.compile:
             for module in task.compiled:
                 module.compile(dynamic=True)
         return _Training(task, self).run()
+
+    def _require_memory(self, task: TrainTask[Part]) -> None:
+        """Log how much memory the training needs; refuse one that does not fit before it starts."""
+        parts = task.batches(0, self.accelerator.process_index, self.accelerator.num_processes)
+        precision = {"no": None, "bf16": torch.bfloat16, "fp16": torch.float16}[self.runtime.precision]
+        available = torch.cuda.get_device_properties(self.device).total_memory
+        try:
+            needed = memory_estimate.check(task, parts, precision, available)
+        except NotImplementedError as error:  # products of sparse matrices cannot be estimated
+            LOG.info("%s: no estimate of memory: %s", type(task).__name__, error)
+        else:
+            LOG.info("%s: %s", type(task).__name__, needed)
 
 
 class _Training(Generic[Part]):

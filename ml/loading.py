@@ -71,7 +71,7 @@ def read_ahead(share: Share[Part], steps: range, workers: int, pinned: bool) -> 
 
 def on_device(batch: Any, device: torch.device) -> Any:
     """A batch with its tensors on a device, in any nesting of tuples, lists and dicts."""
-    return _mapped(batch, lambda tensor: tensor.to(device, non_blocking=True))
+    return mapped(batch, lambda tensor: tensor.to(device, non_blocking=True))
 
 
 def _plain(share: Share[Part], step: int) -> Sequence[Part]:
@@ -79,16 +79,17 @@ def _plain(share: Share[Part], step: int) -> Sequence[Part]:
 
 
 def _pinned(share: Share[Part], step: int) -> Sequence[Part]:
-    batch: Sequence[Part] = _mapped(share[step], Tensor.pin_memory)
+    batch: Sequence[Part] = mapped(share[step], Tensor.pin_memory)
     return batch
 
 
-def _mapped(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
+def mapped(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
+    """A function applied to the tensors in any nesting of tuples, lists and dicts."""
     if isinstance(value, Tensor):
         return function(value)
     if isinstance(value, dict):
-        return {name: _mapped(each, function) for name, each in value.items()}
+        return {name: mapped(each, function) for name, each in value.items()}
     if isinstance(value, (list, tuple)):
-        values = [_mapped(each, function) for each in value]
+        values = [mapped(each, function) for each in value]
         return value._make(values) if hasattr(value, "_make") else type(value)(values)
     return value

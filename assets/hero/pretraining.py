@@ -74,6 +74,7 @@ def pretraining_job(
             device=runtime.device,
             precision=runtime.precision,
             compile=runtime.compile,
+            workers=runtime.workers,
             checkpoints=folder.with_name(f".{folder.name}.checkpoints"),
             tensorboard=tensorboard_folder(folder),
         ),

@@ -90,11 +90,11 @@ def write_aligned_pairs(
     return store.write(shard, videos(), features.dim or 1)
 
 
-def pairs_by(options: PairOptions) -> PairsOf:
+def pairs_by(options: PairOptions, device: str = "cpu") -> PairsOf:
     """How captions become pairs: grown where spoken, or moved by an earlier model to their best window."""
     if options.aligner is None:
         return partial(video_pairs, min_time_s=options.min_time_s)
-    model = load_joint_embedding(options.aligner)
+    model = load_joint_embedding(options.aligner, device)
 
     def aligned(
         streams: Sequence[Stream], start_s: NDArray[np.float64], end_s: NDArray[np.float64], captions: list[str]

@@ -57,7 +57,7 @@ def shard_pairs(
 
     shard = context.partition_key
     reader = FeatureReader(feature_index, features, feature_options.streams)
-    index = write_shard(clips, reader, pairs, shard, pairs_by(pair_options))
+    index = write_shard(clips, reader, pairs, shard, pairs_by(pair_options, feature_options.device))
     counts = {name: int(index[name].sum()) for name in ("pairs", "without_features", "without_words")}
     version = pairs.version_of(shard)
     assert version is not None

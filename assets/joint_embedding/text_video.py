@@ -59,14 +59,15 @@ def load_tower(options: TextVideoOptions, features: FeatureOptions) -> Tower | N
     return None
 
 
-def load_joint_embedding(model_root: Path) -> JointTextVideo:
-    """The joint embedding and the word vectors of a folder of model folders.
+def load_joint_embedding(model_root: Path, device: str = "cpu") -> JointTextVideo:
+    """The joint embedding, on a device, and the word vectors of a folder of model folders.
 
     Raises:
         FileNotFoundError: one of them has not been trained.
     """
     folder = model_root / "joint_embedding"
     model, words = JointEmbedding.from_pretrained(folder), load_words(model_root / "word_vectors")
+    model.to(pick_device(device))
     return JointTextVideo(model, words, f"joint_embedding@{str(model_version(folder))[:8]}", tokenize)
 
 
@@ -113,12 +114,13 @@ def lake_model(
     """The configured model, with the rows of its own feature network.
 
     Args:
+        features: names the device.
         store: feature arrays of the lake.
         index: rows of ``text_video_index``, of one shard or of all.
     """
     tower = load_tower(options, features)
     if tower is None:
-        return LakeModel(load_joint_embedding(model_root))
+        return LakeModel(load_joint_embedding(model_root, features.device))
     return LakeModel(tower, FeatureReader(index, store, [tower.stream]))
 
 

@@ -32,3 +32,9 @@ class RuntimeOptions(Options):
         SameResult,
         Field(ge=0, description="processes of torchrun per training; 0 trains in the process of the run"),
     ] = 0
+    workers: Annotated[
+        int,
+        Variable("loader_workers"),
+        SameResult,
+        Field(ge=0, description="processes that read batches, per process of a training; 0 reads in a thread"),
+    ] = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -200,10 +201,14 @@ class GraphTask(Generic[Part]):
         self.hyper_parameters = asdict(config)
         weights = None if graph.multi_label else _class_weights(graph, config.class_weighting)
         self.weights = weights if weights is None else weights.to(inputs.device)
-        start = [float(tensor.double().sum()) for tensor in model.state_dict().values()]
+
+    @cached_property
+    def identity(self) -> str:
+        start = [float(tensor.double().sum()) for tensor in self.model.state_dict().values()]
+        graph = self.graph
         data = (graph.adjacency.data, graph.adjacency.indices, graph.labels, graph.clusters)
         content = [hashlib.sha256(each.tobytes()).hexdigest() for each in data]
-        self.identity = content_hash((asdict(config), start, content, float(inputs.double().sum())), digits=64)
+        return content_hash((asdict(self.config), start, content, float(self.inputs.double().sum())), digits=64)
 
     def learning_rate_factor(self, step: int) -> float:
         return 1.0

@@ -16,6 +16,7 @@ from torch.nn import functional
 from ml.crosstask.dynamic_program import align_steps, uniform_steps
 from ml.crosstask.files import CrossTask, Task, TaskVideo, step_mask
 from ml.joint_embedding.model import JointEmbedding
+from ml.joint_embedding.text_video import encode_captions
 from ml.metrics.localization import StepHits, step_hits, step_recall
 from ml.text.tokens import published_tokens
 from ml.text.word_vectors import WordVectors, pad
@@ -90,8 +91,8 @@ def similarity_costs(
         wanted = model.video.project.in_features
         raise ValueError(f"clip vectors of {vectors.shape[1]} numbers, but the model takes {wanted}")
     device = model.video.project.weight.device
-    ids = torch.from_numpy(pad(words.ids(steps, STEP_WORDS, published_tokens), STEP_WORDS)).to(device)
-    text = model.eval().encode_ids(ids, torch.from_numpy(words.padded).to(device))
+    ids = pad(words.ids(steps, STEP_WORDS, published_tokens), STEP_WORDS)
+    text = encode_captions(model.eval(), words, ids)
     video = model.encode_video(torch.from_numpy(vectors).to(device).float())
     return embedding_costs(text.cpu().numpy(), video.cpu().numpy())
 

@@ -8,12 +8,14 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ml.joint_embedding.clip_vectors import clip_vectors
 from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.pairs import Stream
 from ml.text.tokens import tokenize
 from ml.text.word_vectors import WordVectors, pad
+from ml.training import device_of
 
 
 class TextVideoModel(Protocol):
@@ -61,14 +63,8 @@ class JointTextVideo:
 
     @torch.inference_mode()
     def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        ids, device = pad(self.words.ids(texts, tokens=self.tokens)), self.model.video.project.weight.device
-        distinct = np.union1d([0], ids).astype(np.int64)  # the device gets the vectors of these words only
-        slots, table = np.searchsorted(distinct, ids), self.words.padded[distinct]
-        places = torch.arange(len(distinct), device=device)
-        encoded = self.model.encode_distinct(
-            places, torch.from_numpy(slots).to(device), torch.from_numpy(table).to(device)
-        )
-        vectors: NDArray[np.float32] = encoded.cpu().numpy()
+        ids = pad(self.words.ids(texts, tokens=self.tokens))
+        vectors: NDArray[np.float32] = encode_captions(self.model, self.words, ids).cpu().numpy()
         return vectors
 
     @torch.inference_mode()
@@ -82,3 +78,11 @@ class JointTextVideo:
         empty: NDArray[np.bool_] = np.any(np.stack([each for _, each in pooled]), axis=0)
         vectors[empty] = 0
         return vectors, empty
+
+
+def encode_captions(model: JointEmbedding, words: WordVectors, ids: NDArray[np.int64]) -> Tensor:
+    """Embeddings of ``ids[captions, words]``, 0 for no word, on the model's device, which gets these words only."""
+    device = device_of(model)
+    distinct = np.union1d([0], ids).astype(np.int64)
+    slots, table = (torch.from_numpy(each) for each in (np.searchsorted(distinct, ids), words.padded[distinct]))
+    return model.encode_distinct(torch.arange(len(distinct), device=device), slots.to(device), table.to(device))

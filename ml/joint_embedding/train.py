@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -174,9 +175,12 @@ class EmbeddingTask:
         self.hyper_parameters = asdict(config)
         some = validation is not None and len(validation)
         self.held_out = spread_pairs(validation, config.validation_pairs) if validation is not None and some else None
+        self.words = words
+
+    @cached_property
+    def identity(self) -> str:
         start = [float(tensor.double().sum()) for tensor in self.model.state_dict().values()]
-        identity = (asdict(config), pairs.identity, words.words, start)
-        self.identity = content_hash(identity, digits=64)
+        return content_hash((asdict(self.config), self.batches.pairs.identity, self.words.words, start), digits=64)
 
     def learning_rate_factor(self, step: int) -> float:
         return self.config.lr_decay ** (step // self.steps_per_epoch)

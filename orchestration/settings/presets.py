@@ -19,13 +19,19 @@ PRESETS: dict[str, dict[str, Any]] = {
         "embedding_lr_decay": 0.9,
         "benchmark_epochs": 50,
         "hero_size": "paper",
+        "hero_chunk": 128,
         "hero_steps": 100_000,
         "hero_batch": 1024,
         "hero_learning_rate": 3e-5,
         "hero_fine_tuning_steps": 5000,
+        "precision": "bf16",
+        "compile": True,
+        "loader_workers": 4,
         "gcn_hidden_dim": 400,
         "gcn_clusters": 15000,
         "gcn_clusters_per_batch": 10,
     },
 }
-"""Changes from the defaults. ``paper``: HowTo100M section 4, HERO on TV, and Cluster-GCN's settings of Amazon2M."""
+"""Changes from the defaults. ``paper``: HowTo100M section 4, HERO on TV, and Cluster-GCN's settings of Amazon2M.
+
+Precision, compilation, workers and the size of parts are those for one GPU of 80 GB."""

@@ -18,7 +18,7 @@ from ml.distributed import gather
 from ml.harness import Runtime, Trainer, _Training
 from ml.hero.attention import Encoder, attend
 from ml.hero.batch import packing_of
-from ml.loading import _mapped
+from ml.loading import mapped
 from tests.training import TRAININGS, embedding_task, training
 
 aten = torch.ops.aten
@@ -97,7 +97,7 @@ def test_a_step_on_a_gpu_mixes_no_devices(name: str, tmp_path: Path, monkeypatch
     moved(task.network, on_gpu)
     if getattr(task, "weights", None) is not None:
         task.weights = on_gpu(task.weights)  # type: ignore[attr-defined]
-    part = _mapped(parts[0], on_gpu)
+    part = mapped(parts[0], on_gpu)
     with mode:
         losses = task.losses(task.network(part), 0, gather)
     assert {loss.device.type for loss in losses.values()} == {"cuda"}
@@ -106,7 +106,7 @@ def test_a_step_on_a_gpu_mixes_no_devices(name: str, tmp_path: Path, monkeypatch
 @pytest.mark.parametrize("name", [name for name in TRAININGS if "GCN" not in name])  # meta has no sparse products
 def test_a_gradient_needs_no_data_on_the_host(name: str, tmp_path: Path) -> None:
     task = training(name, tmp_path)
-    parts = _mapped(task.batches(0, 0, 1), lambda tensor: tensor.to("meta"))
+    parts = mapped(task.batches(0, 0, 1), lambda tensor: tensor.to("meta"))
     moved(task.network, lambda tensor: tensor.to("meta"))
     task.losses(task.network(parts[0]), 0, gather)["loss"].backward()
     gradients = [each.grad for each in task.network.parameters() if each.grad is not None]

@@ -34,11 +34,13 @@ from ml.hero.downstream.tasks.video_retrieval import VideoRetrieval
 from ml.hero.model import Hero
 from ml.hero.tokenizer import load_tokenizer
 from ml.hero.video import Video
+from ml.training import pick_device, write_model_folder
 
 SECONDS_OF_TV = 1.5
 """Seconds per frame of the benchmarks' published features; 2 s for MSR-VTT."""
 _TRAINING_FIELDS = ("epoch", "loss", "learning_rate", "seconds", "items_per_s")
 LEAST_BATCH = 4
+ANSWERS = "question answering"
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Benchmark:
         texts: most tokens of a text.
         preceding: number of preceding subtitles that are read with each subtitle.
         zero_shot: whether the pre-trained model can do the task without fine-tuning.
+        head: the kind of head that the task needs (``ml.hero.downstream.released``); None for retrieval.
     """
 
     title: str
@@ -62,6 +65,7 @@ class Benchmark:
     texts: int = 60
     preceding: int = 0
     zero_shot: bool = False
+    head: str | None = None
 
     def paths(self, folder: Path) -> tuple[Path, Path]:
         """Files of the training and validation splits."""
@@ -90,12 +94,21 @@ BENCHMARKS: dict[str, Benchmark] = {
     "msrvtt": Benchmark(
         TASKS["msrvtt"], "msrvtt_{}.jsonl", read_msrvtt, VideoRetrieval, "msrvtt", 2.0, preceding=1, zero_shot=True
     ),
-    "tvqa": Benchmark(TASKS["tvqa"], "tvqa_{}.jsonl", read_tvqa, QuestionAnswering, "tvqa", texts=120),
-    "how2qa": Benchmark(TASKS["how2qa"], "how2qa_{}.csv", read_how2qa, QuestionAnswering, "how2qa", texts=120),
-    "violin": Benchmark(
-        TASKS["violin"], "violin_{}.jsonl", read_violin, VideoEntailment, "violin", texts=120, preceding=2
+    "tvqa": Benchmark(TASKS["tvqa"], "tvqa_{}.jsonl", read_tvqa, QuestionAnswering, "tvqa", texts=120, head=ANSWERS),
+    "how2qa": Benchmark(
+        TASKS["how2qa"], "how2qa_{}.csv", read_how2qa, QuestionAnswering, "how2qa", texts=120, head=ANSWERS
     ),
-    "tvc": Benchmark(TASKS["tvc"], "tvc_{}.jsonl", read_tvc, Captioning, "tvc", preceding=1),
+    "violin": Benchmark(
+        TASKS["violin"],
+        "violin_{}.jsonl",
+        read_violin,
+        VideoEntailment,
+        "violin",
+        texts=120,
+        preceding=2,
+        head="video entailment",
+    ),
+    "tvc": Benchmark(TASKS["tvc"], "tvc_{}.jsonl", read_tvc, Captioning, "tvc", preceding=1, head="captioning"),
 }
 
 
@@ -114,7 +127,8 @@ def evaluated(
 ) -> tuple[pl.DataFrame, list[Entry]]:
     """Fine-tune on a benchmark and evaluate: rows of ``evaluations``, and the training history.
 
-    Both are empty if the files of the benchmark do not exist.
+    Both are empty if the files of the benchmark do not exist. The model is kept as the model folder
+    ``<models>/hero_<name>``, with the metrics of its best validation.
 
     Args:
         models: folder that holds the model folders of HERO and its vocabulary.
@@ -133,17 +147,29 @@ def evaluated(
     training, validation = (benchmark.read(path) for path in benchmark.paths(folder))
     limits = (benchmark.with_subtitles, benchmark.texts, benchmark.preceding)
     examples = Examples(tokenizer, videos, training, validation, *limits, content=str(model_version(models / "hero")))
-    task = benchmark.task(Hero.from_pretrained(models / "hero"), examples)
+    pretrained = Hero.from_pretrained(models / "hero")
+    task = benchmark.task(pretrained, examples)
+    task.network.to(pick_device(runtime.device))
     methods = {"pre-trained": task.evaluate()} if benchmark.zero_shot else {}
     checkpoints = models / f".{model}.checkpoints"
     how = Runtime(
         device=runtime.device,
         precision=runtime.precision,
+        compile=runtime.compile,
         checkpoints=checkpoints,
         tensorboard=tensorboard_folder(models / model),
     )
     history = finetune(task, schedule(benchmark, options, task_options.steps), how, progress)
     best = max(reversed(history), key=lambda entry: entry[task.measure])
+    kept = {"task": benchmark.head} if benchmark.head else {}
+    write_model_folder(
+        models / model,
+        (task.network if benchmark.head else pretrained).state_dict(),
+        {**pretrained.stored_config(), **kept, "benchmark": benchmark.title},
+        best,
+        history,
+        {"lake_snapshot": snapshot, "hero": examples.content, "annotations": origin},
+    )
     methods["fine-tuned"] = {key: value for key, value in best.items() if key not in _TRAINING_FIELDS}
     by_method = {method: {**metrics, "queries": len(validation)} for method, metrics in methods.items()}
     return evaluation_rows(model, f"{benchmark.title} ({origin})", "val", by_method, snapshot), history

@@ -22,13 +22,6 @@ from ml.hero.model import Hero
 from ml.hero.tokenizer import HeroTokenizer, load_tokenizer, published
 from ml.training import pick_device, read_model_folder
 
-HEADS = {
-    "tvqa": "question answering",
-    "how2qa": "question answering",
-    "violin": "video entailment",
-    "tvc": "captioning",
-}
-"""The kind of head that a task needs; the others need none."""
 TOKENIZER = "hero_tokenizer"
 """Model folder of a vocabulary that was trained here, next to that of the model."""
 
@@ -66,7 +59,7 @@ def load_task(folder: Path, task: str, data: Path, vocabulary: Path | None, devi
     videos = PublishedVideos(data, benchmark.interval_s, tokenizer.encode)
     limits = (benchmark.with_subtitles, benchmark.texts, benchmark.preceding)
     loaded = benchmark.task(Hero(config), Examples(tokenizer, videos, [], benchmark.read(path), *limits))
-    load_network(folder, loaded.network, HEADS.get(task))
+    load_network(folder, loaded.network, benchmark.head)
     loaded.network.to(pick_device(device)).eval()
     return loaded
 

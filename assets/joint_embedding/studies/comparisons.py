@@ -128,7 +128,8 @@ def alignment_study(
         [Trial("as spoken", 1.0, places(training, "train"), replace(config, seed=seed)) for seed in seeds],
     )
     frames = [raw]
-    aligned = {shard: _aligned(data, models, training, shard) for shard in sorted(set(training["shard"]))}
+    shards = sorted(set(training["shard"]))
+    aligned = {shard: _aligned(data, models, setting.device, training, shard) for shard in shards}
     scores = pl.concat(aligned.values())["score"]
     for share in (0.5, 1.0):
         least = float(scores.quantile(1 - share, "lower") or -1.0)
@@ -232,10 +233,10 @@ def study_figure(study: pl.DataFrame) -> Figure:
     return lines_figure(wide, "share", panels, ("method",))
 
 
-def _aligned(data: LakeData, models: Path, training: pl.DataFrame, shard: str) -> pl.DataFrame:
+def _aligned(data: LakeData, models: Path, device: str, training: pl.DataFrame, shard: str) -> pl.DataFrame:
     own = set(training.filter(pl.col("shard") == shard)["video_id"])
     spoken = data.clips.filter(pl.col("video_id").is_in(own))
-    rows, _ = align_shard(spoken, data.features, load_joint_embedding(models), shard)
+    rows, _ = align_shard(spoken, data.features, load_joint_embedding(models, device), shard)
     return rows
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from math import log
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -188,9 +188,12 @@ class PreTraining:
         self.hyper_parameters = {**asdict(settings), **asdict(model.config)}
         self.held_out = validation
         self.device = device
-        start = [float(tensor.double().sum()) for tensor in model.state_dict().values()]
-        identity = (asdict(settings), asdict(model.config), videos.identity, vocabulary, start)
-        self.identity = content_hash(identity, digits=64)
+
+    @cached_property
+    def identity(self) -> str:
+        start = [float(tensor.double().sum()) for tensor in self.model.state_dict().values()]
+        data = self.batches.videos.identity, self.batches.vocabulary
+        return content_hash((asdict(self.settings), asdict(self.model.config), *data, start), digits=64)
 
     def learning_rate_factor(self, step: int) -> float:
         return warm_up_and_decay(step, self.settings.warm_up, self.settings.steps)

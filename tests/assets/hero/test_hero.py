@@ -16,6 +16,7 @@ from assets.hero.how2 import annotated, release, write_sheet
 from assets.hero.options import TASKS, HeroClipOptions, HeroOptions, HeroTaskOptions
 from assets.hero.pretraining import pretraining_job
 from assets.hero.tasks.benchmarks import BENCHMARKS, evaluated
+from assets.hero.tasks.released import evaluate_released
 from assets.hero.tasks.videos import LakeTables
 from assets.lake import load_tables
 from assets.models.options import RuntimeOptions
@@ -29,6 +30,7 @@ from ml.hero.data.annotations import read_how2qa
 from ml.hero.data.features import write_npz
 from ml.hero.data.subtitles import Line
 from ml.hero.tokenizer import trained
+from ml.training import read_model_folder
 from tests.youtube_collection import NoArticles
 
 OPTIONS = HeroClipOptions(clip_s=60, interval_s=2)
@@ -179,6 +181,8 @@ def test_each_benchmark_is_fine_tuned_on_and_measured(pretrained: Pretrained, tm
     assert HEADLINES[name] in measured and measured["without_video"] == 0
     assert ("pre-trained" in set(rows["method"])) == benchmark.zero_shot
     assert rows["queries"].min() > 0
+    stored = read_model_folder(world.models / f"hero_{name}")
+    assert (stored.config.get("task"), stored.metrics[HEADLINES[name]]) == (benchmark.head, measured[HEADLINES[name]])
 
 
 def test_published_files_are_read_where_they_are_set(pretrained: Pretrained, tmp_path: Path) -> None:
@@ -203,6 +207,12 @@ def test_published_files_are_read_where_they_are_set(pretrained: Pretrained, tmp
     )
     rows, _ = evaluated("tvr", BENCHMARKS["tvr"], *arguments)
     assert set(rows["benchmark"]) == {"TVR (published files)"}
+    tuned = dict(rows.filter(pl.col("method") == "fine-tuned").select("metric", "value").rows())
+    found = evaluate_released(world.models / "hero_tvr", "tvr", tmp_path, None, "cpu")
+    own = next(entry for name, entry in found.items() if "independent of the batch, overlap" in name)
+    assert {name: own[name] for name in tuned if name.startswith("VCMR")} == {
+        name: value for name, value in tuned.items() if name.startswith("VCMR")
+    }
     (tmp_path / "tvqa_val.jsonl").unlink()
     rows, history = evaluated("tvqa", BENCHMARKS["tvqa"], *arguments)
     assert rows.is_empty() and not history

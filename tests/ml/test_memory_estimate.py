@@ -1,0 +1,83 @@
+"""The memory of a training, estimated without a GPU: what autograd keeps, and which trainings are refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ml.hero.batch import Vocabulary
+from ml.hero.config import PRESETS
+from ml.hero.model import Hero
+from ml.hero.pretraining.train import PAPER, PreTraining
+from ml.hero.video import Subtitle, Video
+from ml.memory_estimate import GIB, check, estimate
+
+META = torch.device("meta")
+
+
+class Layers:
+    """Two linear layers with a ReLU: of a batch of ``n`` rows, autograd keeps the input and the hidden activations."""
+
+    def __init__(self, width: int) -> None:
+        with META:
+            self.network = nn.Sequential(Rows(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1), Named())
+
+    def losses(self, rows: dict[str, Tensor], step: int, all_gather: Any) -> dict[str, Tensor]:
+        return {"loss": rows["rows"].sum()}
+
+
+class Rows(nn.Module):
+    def forward(self, part: tuple[Tensor]) -> Tensor:
+        return part[0]
+
+
+class Named(nn.Module):
+    def forward(self, rows: Tensor) -> dict[str, Tensor]:
+        return {"rows": rows}
+
+
+def test_what_autograd_keeps_is_counted_once() -> None:
+    width, rows = 64, 1000
+    part = (torch.zeros(rows, width),)
+    found = estimate(Layers(width), [part])
+    parameters = 4 * (width * width + width + width + 1)
+    assert (found.parameters, found.optimiser, found.tables) == (parameters, 2 * parameters, 4 * rows * width)
+    assert found.kept == 4 * 2 * rows * width
+    assert estimate(Layers(width), [part], torch.bfloat16).kept < found.kept
+
+
+def spoken(seed: int) -> Video:
+    """A clip of the published lengths: 50 frames, and 20 lines of 12 tokens."""
+    lines = [Subtitle(4.0 * line, 4.0 * line + 3, tuple(range(10, 22))) for line in range(20)]
+    return Video(f"clip-{seed}", np.zeros((50, PRESETS["paper"].frame_dim), np.float16), 1.5, lines)
+
+
+class Clips:
+    identity = "clips"
+
+    def __len__(self) -> int:
+        return PAPER.batch
+
+    def take(self, numbers: list[int], /) -> list[Video]:
+        return [spoken(number) for number in numbers]
+
+
+def test_the_published_pre_training_fits_one_gpu_of_80_gb_in_parts_only() -> None:
+    with META:
+        model = Hero(PRESETS["paper"])
+    vocabulary = Vocabulary(50_264, 4, 50_200)
+
+    def needed(chunk: int | None) -> Any:
+        settings = replace(PAPER, shares={"mnce": 1}, chunk_videos=chunk, batch=512)
+        task = PreTraining(Clips(), None, vocabulary, model, settings, META)
+        return partial(check, task, task.batches(0, 0, 1), torch.bfloat16, 40 * GIB)
+
+    assert 5 * GIB < needed(128)().total < 40 * GIB
+    with pytest.raises(ValueError, match=r"PreTraining needs about .* GiB .*, but the GPU has 40.0 GiB; compute"):
+        needed(None)()

@@ -50,27 +50,28 @@ TRAININGS = (
 """Every training, with each objective or task that it may have."""
 
 
-def training(name: str, folder: Path) -> TrainTask[Any]:
-    """A training of ``TRAININGS`` on the CPU."""
+def training(name: str, folder: Path, device: torch.device = CPU) -> TrainTask[Any]:
+    """A training of ``TRAININGS``."""
+    torch.manual_seed(0)
     kind, _, variant = name.partition(", ")
     match kind:
         case "joint embedding":
-            return embedding_task(variant)
+            return embedding_task(variant, device)
         case "HERO pre-training":
             settings = Settings({variant: 1}, steps=60, warm_up=1, batch=6, span_share=1.0)  # type: ignore[dict-item]
-            return PreTraining(random_videos(40), None, VOCABULARY, Hero(replace(TINY, dropout=0.1)), settings, CPU)
+            return PreTraining(random_videos(40), None, VOCABULARY, Hero(replace(TINY, dropout=0.1)), settings, device)
         case "HERO fine-tuning":
             moments = (downstream.MOMENTS,) if variant == "MomentRetrieval" else ()
             settings_of_task = FineTuningSettings(1e-3, 60, 1, batch=8)
             return FineTuning(downstream.task_of(DOWNSTREAM[variant], *moments), settings_of_task)
         case "Cluster-GCN":
             config = GraphConfig(hidden_dim=8, clusters=6, clusters_per_batch=2)
-            return cluster_task(planted_communities(multi_label=bool(variant)), config, CPU)
+            return cluster_task(planted_communities(multi_label=bool(variant)), config, device)
     data, split = kitchen(folder, videos=4)
-    return ComponentTask(data, COOKING, split.training, ComponentConfig(random_epochs=10), CPU)
+    return ComponentTask(data, COOKING, split.training, ComponentConfig(random_epochs=10), device)
 
 
-def embedding_task(variant: str = "") -> EmbeddingTask:
+def embedding_task(variant: str = "", device: torch.device = CPU) -> EmbeddingTask:
     """40 videos of 1 to 12 pairs, whose captions have 1 to 6 of 200 words."""
     rng = np.random.default_rng(0)
     words = WordVectors([f"w{number}" for number in range(200)], rng.standard_normal((200, 8)).astype(np.float32))
@@ -81,7 +82,7 @@ def embedding_task(variant: str = "") -> EmbeddingTask:
         videos.append((rng.standard_normal((pairs, 16)).astype(np.float16), captions))
     config = Config(embedding_dim=32, epochs=10, videos_per_batch=8, pairs_per_video=4)
     changes: dict[str, Any] = {"MIL-NCE": {"objective": "mil_nce"}, "best pairs": {"positive_share": 0.5}}
-    return EmbeddingTask(InMemoryPairs(videos, words), None, words, replace(config, **changes.get(variant, {})), CPU)
+    return EmbeddingTask(InMemoryPairs(videos, words), None, words, replace(config, **changes.get(variant, {})), device)
 
 
 def step_of(task: TrainTask[Any], step: int = 0) -> dict[str, Tensor]:

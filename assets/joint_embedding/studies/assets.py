@@ -12,7 +12,7 @@ from assets.features.options import FeatureOptions
 from assets.features.reader import FeatureReader
 from assets.features.store import FeatureStore
 from assets.joint_embedding.evaluation.options import BenchmarkOptions
-from assets.joint_embedding.options import EmbeddingOptions
+from assets.joint_embedding.options import EmbeddingOptions, TextVideoOptions
 from assets.lake import Lake
 from assets.metadata import part_of
 from assets.models.evaluations import evaluations_part
@@ -35,7 +35,7 @@ def _embedding_study(
         code_version="3",
         kinds={"pytorch"},
         pool="gpu",
-        deps=["joint_embedding", "clip_pairs", "benchmark_videos"],
+        deps=["joint_embedding", "clip_pairs", "benchmark_videos", "text_video_evaluation"],
         metadata=part_of("joint_embedding_studies", subject),
     )
     def study(
@@ -50,11 +50,14 @@ def _embedding_study(
         feature_options: dg.ResourceParam[FeatureOptions],
         embedding_options: dg.ResourceParam[EmbeddingOptions],
         benchmark_options: dg.ResourceParam[BenchmarkOptions],
+        text_video_options: dg.ResourceParam[TextVideoOptions],
+        lake: dg.ResourceParam[Lake],
         device: dg.ResourceParam[str],
         model_root: dg.ResourceParam[Path],
     ) -> pl.DataFrame:
         from assets.joint_embedding.evaluation.lake_benchmarks import LakeData, benchmark_root, fine_tuning
         from assets.joint_embedding.studies.comparisons import Benchmarks, run_study, study_figure
+        from assets.joint_embedding.studies.trials import text_video_rows
 
         reader = FeatureReader(feature_index, features, feature_options.streams)
         data = LakeData(training_manifest, videos, clips, reader)
@@ -75,6 +78,8 @@ def _embedding_study(
                 Path(folder) / "pairs",
                 range(embedding_options.seed, embedding_options.seed + SEEDS_COMPARED),
             )
+        if not text_video_options.own:
+            rows = pl.concat([rows, text_video_rows(subject, lake.read("evaluations").pl())])
         context.add_output_metadata({"plot": dg.MetadataValue.md(markdown(study_figure(rows), subject))})
         return rows
 

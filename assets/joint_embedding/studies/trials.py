@@ -116,6 +116,23 @@ def format_scores(method: str, share: float, seed: int, found: Sequence[tuple[st
     return f"{method}, {share:.2f}, seed {seed}: {values}"
 
 
+def text_video_rows(subject: Subject, evaluations: pl.DataFrame) -> pl.DataFrame:
+    """The zero-shot scores of a text-video model as rows of an ablation, to compare with; share 1, seed 0.
+
+    Args:
+        evaluations: rows of the table ``evaluations``. Those of ``text_video_evaluation`` on the ablations' benchmarks
+            are used; the method is the identity of the model.
+    """
+    wanted = evaluations.filter(
+        (pl.col("model") == "text_video")
+        & ~pl.col("method").is_in(["chance", "uniform"])
+        & pl.col("metric").is_in([*RETRIEVAL, *RECALLS])
+        & ~pl.col("benchmark").str.contains("video to text|^held-out")
+    ).with_columns(pl.col("benchmark").str.replace(r"(, text to video)?( \(.*\))?$", ""))
+    rows = wanted.select("method", "benchmark", "metric", "value", "queries").iter_rows()
+    return study_frame([(subject, method, 1.0, 0, *measured) for method, *measured in rows])
+
+
 def study_frame(rows: Sequence[tuple[object, ...]]) -> pl.DataFrame:
     """Rows of ``joint_embedding_studies``."""
     return load_tables()["joint_embedding_studies"].frame(rows)

@@ -100,8 +100,11 @@ def _captioning(c: HeroConfig) -> dict[str, tuple[int, ...]]:
     return found
 
 
-def released(c: HeroConfig, kind: str, seed: int = 0) -> State:
-    """A released checkpoint of a kind: pre-training, question answering, video entailment or captioning."""
+def released(c: HeroConfig, kind: str, seed: int = 0, scale: float = 0.2) -> State:
+    """A released checkpoint of a kind: pre-training, question answering, video entailment or captioning.
+
+    ``scale`` is the deviation of its matrices.
+    """
     h = c.hidden
     heads = {
         "pre-training": _retrieval(c),
@@ -117,7 +120,7 @@ def released(c: HeroConfig, kind: str, seed: int = 0) -> State:
         if name.endswith("LayerNorm.weight") or name == "v_encoder.feat_regress.net.2.weight":
             state[name] = torch.rand(shape, generator=generator) + 0.5
         else:
-            state[name] = torch.randn(shape, generator=generator) * (0.2 if len(shape) > 1 else 0.1)
+            state[name] = torch.randn(shape, generator=generator) * (scale if len(shape) > 1 else 0.1)
     state[f"{F}.lm_head.decoder.weight"] = state[f"{F}.embeddings.word_embeddings.weight"]
     for name in ("v_encoder.mask_embedding.weight", f"{F}.img_embeddings.mask_embedding.weight"):
         state[name][0] = 0

@@ -21,8 +21,9 @@ from assets.joint_embedding.studies.comparisons import (
     study_figure,
     transfer_study,
 )
-from assets.joint_embedding.studies.trials import Benchmarks, Setting, compare
+from assets.joint_embedding.studies.trials import Benchmarks, Setting, compare, text_video_rows
 from assets.lake import Lake, load_tables
+from assets.models.evaluations import evaluation_rows
 from assets.sources.synthetic import SyntheticSource
 from assets.sources.synthetic.ground_truth import steps_frame
 from ml.distributed import gather
@@ -159,3 +160,22 @@ def test_equal_scores_of_seeds_can_be_plotted() -> None:
     assert pl.Series([value] * 3).mean() < value
     rows = [("positives", "at random", 1.0, seed, "LSMDC", "R@1", value, 171) for seed in range(3)]
     assert len(study_figure(load_tables()["joint_embedding_studies"].frame(rows)).axes) == 1
+
+
+def test_a_text_video_model_is_a_row_of_an_ablation() -> None:
+    scores = {"R@1": 0.25, "R@1_low": 0.1, "median_rank": 3.0, "queries": 8}
+    steps = {"recall_pooled": 0.5, "queries": 4}
+    given = [
+        ("text_video", "YouCook2, text to video (synthetic)", {"s3d@1234": scores, "chance": scores}),
+        ("text_video", "YouCook2, video to text (synthetic)", {"s3d@1234": scores}),
+        ("text_video", "held-out clips (synthetic), text to video", {"s3d@1234": scores}),
+        ("text_video", "CrossTask", {"s3d@1234": steps}),
+        ("joint_embedding", "CrossTask", {"s3d@1234": steps}),
+    ]
+    parts = [evaluation_rows(model, benchmark, "test", by_method, 7) for model, benchmark, by_method in given]
+    rows = text_video_rows("transfer", pl.concat(parts))
+    assert rows.rows() == [
+        ("transfer", "s3d@1234", 1.0, 0, "YouCook2", "R@1", 0.25, 8),
+        ("transfer", "s3d@1234", 1.0, 0, "YouCook2", "median_rank", 3.0, 8),
+        ("transfer", "s3d@1234", 1.0, 0, "CrossTask", "recall_pooled", 0.5, 4),
+    ]

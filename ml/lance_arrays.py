@@ -11,17 +11,13 @@ from typing import Literal
 import lance
 import pyarrow as pa
 
-from ml.places import Place, is_remote
+from ml.places import Place, StoreUnreachableError, is_remote
 
 _NOT_REACHED = ("Generic S3 error", "lacked the necessary privileges", "lacked valid authentication")
 """What Lance's errors contain if a request failed. Of an object that is missing or damaged they say something else."""
 
 
 WriteMode = Literal["create", "append", "overwrite"]
-
-
-class StoreUnreachableError(Exception):
-    """Object storage does not answer or refuses the keys. It says nothing about the array."""
 
 
 def open_array(path: Place) -> lance.LanceDataset:
@@ -57,10 +53,7 @@ def require_reachable(error: BaseException) -> None:
     """
     text = str(error)
     if any(each in text for each in _NOT_REACHED):
-        reason = text.partition(", /")[0]
-        raise StoreUnreachableError(
-            f"object storage cannot be used: {reason}; check HOWTO_ARRAYS and its keys"
-        ) from error
+        raise StoreUnreachableError(text.partition(", /")[0]) from error
 
 
 def _storage_options(path: Place) -> dict[str, str] | None:

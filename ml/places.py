@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
@@ -16,28 +18,55 @@ S3 = "s3://"
 Place = Union[Path, "S3Path"]
 
 
+class StoreUnreachableError(Exception):
+    """Object storage does not answer or refuses the keys. It says nothing about what is stored there."""
+
+    def __init__(self, reason: object) -> None:
+        super().__init__(f"object storage cannot be used: {reason}; check HOWTO_ARRAYS and its keys")
+
+
+def remote_place(address: str) -> S3Path:
+    """A folder in object storage, by its address ``s3://bucket/prefix``."""
+    from cloudpathlib import S3Path
+
+    return S3Path(address, client=_client(os.environ.get("AWS_ENDPOINT_URL")))
+
+
 def place(address: str | Path) -> Place:
     """A folder by its path, or by its address if that begins with ``s3://``.
 
     AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION give access to object storage.
     """
-    if is_remote(address):
-        from cloudpathlib import S3Path
-
-        return S3Path(str(address), client=_client(os.environ.get("AWS_ENDPOINT_URL")))
-    return Path(address)
+    return remote_place(str(address)) if is_remote(address) else Path(address)
 
 
 @cache
 def _client(endpoint: str | None) -> S3Client:
     from cloudpathlib import S3Client
+    from cloudpathlib.enums import FileCacheMode
 
-    return S3Client(endpoint_url=endpoint)
+    # Files that were read are not kept: a copy on disk could be older than the object.
+    return S3Client(endpoint_url=endpoint, file_cache_mode=FileCacheMode.close_file)
 
 
 def is_remote(address: object) -> bool:
     """Whether an address or a place is in object storage."""
     return str(address).startswith(S3)
+
+
+@contextmanager
+def reaching() -> Iterator[None]:
+    """Requests to object storage.
+
+    Raises:
+        StoreUnreachableError: one of them failed.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise StoreUnreachableError(error) from error
 
 
 def remove_tree(folder: Place) -> None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 
 from assets.features.store import FeatureStore
 from assets.lake import Lake
 from assets.lake.compaction import compact
+from assets.models.store import clean_up_models
 from ml.lance_shards import clean_up
 from orchestration.refresh import refresh_lake
 from orchestration.selections import SELECTIONS
@@ -69,12 +71,16 @@ def expire_snapshots(
     _log_counts(context, done)
 
 
-@dg.op(description="Delete older versions of the arrays.")
+@dg.op(description="Delete older versions of the arrays, and older copies of models in object storage.")
 def clean_up_arrays(
-    context: dg.OpExecutionContext, features: dg.ResourceParam[FeatureStore], settings: dg.ResourceParam[Settings]
+    context: dg.OpExecutionContext,
+    features: dg.ResourceParam[FeatureStore],
+    model_root: dg.ResourceParam[Path],
+    settings: dg.ResourceParam[Settings],
 ) -> None:
-    freed = clean_up(features.root, timedelta(days=settings.operations.retention_days))
-    context.log.info(f"{freed / 1e6:,.1f} MB of older arrays deleted")
+    older = timedelta(days=settings.operations.retention_days)
+    freed = clean_up(features.root, older) + clean_up_models(model_root, older)
+    context.log.info(f"{freed / 1e6:,.1f} MB of older arrays and models deleted")
 
 
 def _log_counts(context: dg.OpExecutionContext, counts: Mapping[str, int]) -> None:

@@ -12,6 +12,7 @@ from assets.contents import Contents
 from assets.features.options import FeatureOptions
 from assets.features.store import FeatureStore
 from assets.lake import Lake
+from assets.models.store import ModelRoot
 from assets.options import Options, fingerprint
 from assets.sources.folder import FolderSource
 from assets.sources.followups.shards import released
@@ -22,7 +23,7 @@ from assets.tasks.verbs import TaskRules
 from ml.hero.clip_store import ClipStore
 from ml.joint_embedding.clip_index import ClipIndex
 from ml.joint_embedding.pair_store import PairStore
-from ml.places import place
+from ml.places import place, remote_place
 from orchestration.compute import ray_cluster
 from orchestration.io_manager import LakeIOManager
 from orchestration.settings import Settings
@@ -102,6 +103,12 @@ def lake_of(settings: Settings) -> Lake:
     )
 
 
+def model_root_of(settings: Settings) -> Path:
+    """The folder of the model folders, with copies in object storage if HOWTO_ARRAYS names some."""
+    folder, copies = settings.lake.absolute() / "models", settings.storage.arrays
+    return ModelRoot.of(folder, remote_place(copies) / "models") if copies else folder
+
+
 def build_resources(settings: Settings) -> dict[str, Any]:
     """Every resource by the name that assets use."""
     lake = lake_of(settings)
@@ -117,7 +124,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "retail": retail_source(settings),
         "prober": prober(settings),
         "media_root": root / "media",
-        "model_root": root / "models",
+        "model_root": model_root_of(settings),
         "review_root": root / "review",
         "card_root": root / "card",
         "release_cache": releases,

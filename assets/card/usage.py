@@ -11,6 +11,7 @@ from assets.card.blocks import Block, Code, Schema, Section, Table, TableSchema,
 from assets.lake import load_tables
 from assets.lake.snapshot import Snapshot
 from assets.models.folder import MODEL_FILES
+from assets.models.store import model_folders
 
 MAIN_TABLES = ("tasks", "videos", "clips")
 HOWTO100M_CITATION = """\
@@ -124,7 +125,7 @@ def provenance(
 def inputs_of_models(root: Path) -> dict[str, dict[str, Any]]:
     """The content of ``inputs.json`` of each complete model folder."""
     found = {}
-    for folder in sorted(path for path in root.glob("*") if all((path / name).exists() for name in MODEL_FILES)):
+    for folder in (path for path in model_folders(root) if all((path / name).exists() for name in MODEL_FILES)):
         found[folder.name] = json.loads((folder / "inputs.json").read_text(encoding="utf-8"))
     return found
 

@@ -155,6 +155,5 @@ def cluster_gcn(
     progress = log_progress(context, gcn_options.epochs)
     history, metrics = train_cluster_gcn(folder, graph, gcn_options, graph_options, provenance, device, progress)
     panels = [("loss", ["loss", "validation_loss"]), ("validation", ["validation_accuracy", "validation_macro_f1"])]
-    return trained_model(
-        folder, metrics, str(pick_device(device)), {"curves": dg.MetadataValue.md(curves(history, panels))}
-    )
+    more = {"curves": dg.MetadataValue.md(curves(history, panels))}
+    return trained_model(model_root, "cluster_gcn", metrics, str(pick_device(device)), more)

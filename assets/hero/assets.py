@@ -86,7 +86,7 @@ def hero_tokenizer(
 
     folder = model_root / "hero_tokenizer"
     metrics = write_tokenizer(folder, lake, hero_manifest, hero_options, model_inputs(context, lake))
-    return trained_model(folder, metrics, "cpu")
+    return trained_model(model_root, "hero_tokenizer", metrics, "cpu")
 
 
 @dg.asset(code_version="3", kinds={"pytorch"}, pool="gpu", metadata={MODEL: "hero"}, deps=["hero_tokenizer"])
@@ -115,7 +115,8 @@ def hero_pretraining(
     tasks = [name for name in stored.config["shares"] if any(name in entry for entry in stored.history)]
     panels = [(name, [name, f"validation_{name}"]) for name in tasks]
     more = {"curves": dg.MetadataValue.md(curves(stored.history, panels))}
-    return trained_model(folder, stored.metrics, str(pick_device(runtime_options.device)), more)
+    device = str(pick_device(runtime_options.device))
+    return trained_model(model_root, "hero", stored.metrics, device, more)
 
 
 @dg.asset(code_version="1", kinds={"polars"})

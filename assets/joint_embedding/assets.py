@@ -87,7 +87,7 @@ def word_vectors(
 
     folder = model_root / "word_vectors"
     metrics = train_words(folder, lake, training_manifest, embedding_options, word_options, model_inputs(context, lake))
-    return trained_model(folder, metrics, "cpu")
+    return trained_model(model_root, "word_vectors", metrics, "cpu")
 
 
 @dg.asset(
@@ -125,7 +125,8 @@ def joint_embedding(
         "curves": dg.MetadataValue.md(curves(stored.history, panels)),
         "pairs_without_known_words": stored.inputs["pairs_without_known_words"],
     }
-    return trained_model(folder, stored.metrics, str(pick_device(runtime_options.device)), more)
+    device = str(pick_device(runtime_options.device))
+    return trained_model(model_root, "joint_embedding", stored.metrics, device, more)
 
 
 @dg.asset(code_version="1", kinds={"pytorch"}, pool="gpu")

@@ -11,6 +11,7 @@ import dagster as dg
 from assets.lake import Lake
 from assets.models.folder import model_size, model_version
 from assets.models.metrics import rounded
+from assets.models.store import publish
 from assets.progress import TrainingProgress
 
 
@@ -33,15 +34,18 @@ def torchrun(context: dg.AssetExecutionContext, model: str, job: Path, processes
 
 
 def trained_model(
-    folder: Path, metrics: Mapping[str, float], device: str, more: Mapping[str, Any] | None = None
+    root: Path, name: str, metrics: Mapping[str, float], device: str, more: Mapping[str, Any] | None = None
 ) -> dg.MaterializeResult:
-    """The result of an asset that wrote a model folder: its content version, and metadata for its page.
+    """The result of an asset that wrote the model folder ``name``: its content version, and metadata for its page.
 
     Args:
+        root: folder of the model folders.
         metrics: shown with four significant digits.
         device: device that the model was trained on, e.g. ``cuda``.
         more: further metadata.
     """
+    folder = Path(root).joinpath(name)
+    publish(root, name)
     version = model_version(folder)
     assert version is not None
     inputs = json.loads((folder / "inputs.json").read_text(encoding="utf-8"))

@@ -12,6 +12,7 @@ from safetensors.numpy import load_file
 from assets.card.card import FILES as CARD_FILES
 from assets.card.card import card_version
 from assets.models.folder import MODEL_FILES, model_version
+from assets.models.store import discard_damaged
 from orchestration.artifacts.protocol import UNREADABLE, Resources
 
 
@@ -30,7 +31,8 @@ class ModelFolder:
         return model_violations(resources["model_root"] / self.name)
 
     def repair(self, resources: Resources, partition: str | None) -> None:
-        """Nothing: a training replaces the folder."""
+        """Forget a damaged copy in object storage. A training replaces the folder."""
+        discard_damaged(resources["model_root"], self.name)
 
 
 def model_violations(folder: Path) -> dict[str, int]:

@@ -76,7 +76,7 @@ def _text_video(
     from assets.joint_embedding.evaluation.one_model import evaluate_joint_embedding, evaluate_tower, texts_of
     from assets.joint_embedding.options import TextVideoOptions, must_name_model
     from assets.joint_embedding.text_video import converted_joint_embedding, load_joint_embedding, load_tower
-    from orchestration.resources import feature_options
+    from orchestration.resources import feature_options, model_root_of
 
     folder, device = Path(name).expanduser(), settings.runtime.device
     if (folder / "config.json").is_file():
@@ -85,7 +85,7 @@ def _text_video(
     tower = load_tower(TextVideoOptions(must_name_model(name)), feature_options(settings))
     if tower is not None:
         return evaluate_tower(tower, task, data, _log_left_out)
-    return evaluate_joint_embedding(load_joint_embedding(settings.lake / "models"), task, data, device)
+    return evaluate_joint_embedding(load_joint_embedding(model_root_of(settings)), task, data, device)
 
 
 def _log_left_out(video_id: str, reason: str | None) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 from starlette.applications import Starlette
 
+from ml.lance_arrays import array_versions
 from orchestration.resources import build_resources
 from orchestration.search.app import build_app
 from orchestration.search.library import Library
@@ -37,7 +38,7 @@ def search_app(settings: Settings, options: SearchOptions) -> Starlette:
 
     def version() -> Hashable:
         weights = [models / name / "model.safetensors" for name in ("word_vectors", "joint_embedding", "hero")]
-        return tuple(_changed(path) for path in (*weights, index.path / "_versions"))
+        return *map(_changed, weights), *array_versions(index.path)
 
     roots = [resources["media_root"], *([settings.sources.folder] if settings.sources.folder else [])]
     return build_app(Library(load, version), roots, options, resources["card_root"] / "card.html")

@@ -44,7 +44,7 @@ def _catalog_with_home(value: object) -> object:
 
 @dataclass(frozen=True)
 class StorageSettings(Options):
-    """Where tables and arrays are stored, if not in the folder of the lake."""
+    """Where tables, arrays and models are stored, if not in the folder of the lake."""
 
     group: ClassVar = "Storage"
 
@@ -60,7 +60,7 @@ class StorageSettings(Options):
     ] = None
     arrays: Annotated[
         str | None,
-        Field(description="s3:// address below which arrays are stored; not set: in the lake"),
+        Field(description="s3:// address below which arrays and models are stored; not set: in the lake"),
     ] = None
 
 

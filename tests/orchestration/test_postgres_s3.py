@@ -18,11 +18,13 @@ from pydantic import SecretStr
 
 from assets.lake import Lake, LakeError, load_tables
 from assets.lake.compaction import compact
+from assets.metadata import ARRAY, MODEL
+from orchestration.artifacts import stored_version
 from orchestration.definitions import build_defs
 from orchestration.refresh import Refresh
 from orchestration.settings import Settings
 from orchestration.settings.model import StorageSettings
-from tests.services import Services
+from tests.services import BUCKET, Services
 from tests.world import small_settings
 
 PATH = "+key:clips or +key:graph_clusters"
@@ -107,6 +109,35 @@ def test_content_is_the_same_as_on_sqlite_and_disk(services: Services, tmp_path:
     assert made(on_s3) == expected
     assert {"search_results", "captions", "clips", "co_purchases", "graph_clusters"} <= expected.keys()
     assert set(on_disk.lake.glob("tables/**/*.parquet")) == files_on_disk
+
+
+def versions_of_files(settings: Settings, selection: str) -> dict[str, str | None]:
+    """Content version of every model and array after a refresh of the selection."""
+    defs = build_defs(settings)
+    refresh = Refresh(defs, dg.DagsterInstance.ephemeral())
+    assert refresh.run(selection), refresh.failed
+    found = {}
+    for spec in defs.resolve_all_asset_specs():
+        if spec.metadata.keys() & {MODEL, ARRAY}:
+            partitions = spec.partitions_def.get_partition_keys() if spec.partitions_def else [None]
+            found |= {f"{spec.key} {each}": stored_version(defs, spec.key, each) for each in partitions}
+    return found
+
+
+@pytest.mark.campaign
+def test_models_and_arrays_are_the_same_as_on_disk(services: Services, tmp_path: Path) -> None:
+    selection = "+key:clip_search_index or +key:hero_pretraining or +key:cluster_gcn"
+    on_disk = small_settings(tmp_path / "disk")
+    transactions = {"transactions": on_disk.retail.transactions, "products": on_disk.retail.products}
+    on_s3 = small_settings(tmp_path / "s3", arrays=f"s3://{BUCKET}/arrays-and-models", **transactions)
+    expected = versions_of_files(on_disk, selection)
+    assert len(expected) >= 12 and None not in expected.values()
+    assert versions_of_files(on_s3, selection) == expected
+    assert not list(on_s3.lake.rglob("*.lance"))
+
+    elsewhere = build_defs(replace(on_s3, lake=tmp_path / "another machine"))
+    model = dg.AssetKey("joint_embedding")
+    assert stored_version(elsewhere, model, None) == expected[f"{model} None"]
 
 
 def test_object_storage_without_keys_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

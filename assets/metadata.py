@@ -19,6 +19,9 @@ FEATURES, PAIRS, HERO_CLIPS, CLIP_EMBEDDINGS = "features", "pairs", "hero_clips"
 MODEL = "howto/model"
 """The name of the model folder that an asset writes."""
 
+SETTINGS = "howto/settings"
+"""The settings other than the default under which an asset that writes a model is made."""
+
 CARD = "howto/card"
 """The folder of the lake into which an asset writes the data set card."""
 

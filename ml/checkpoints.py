@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import shutil
 import time
@@ -14,8 +15,11 @@ import torch
 from accelerate import Accelerator
 
 from ml.distributed import from_first_process
+from ml.files import file_hash
 
-FORMAT = 3
+_log = logging.getLogger(__name__)
+
+FORMAT = 4
 """Of the files of a checkpoint and the names in it; a checkpoint of another format is not resumed."""
 
 
@@ -79,7 +83,8 @@ class Checkpoints:
         accelerator.wait_for_everyone()  # before the rename: every process writes files into the folder
         if accelerator.is_main_process:
             torch.save(dict(tensors), new / "training.pt")
-            content = {"format": FORMAT, "identity": self.identity, "done": done, **record}
+            files = {file.name: file_hash(file) for file in sorted(new.rglob("*")) if file.is_file()}
+            content = {"format": FORMAT, "identity": self.identity, "done": done, "files": files, **record}
             (new / "record.json").write_text(json.dumps(content), encoding="utf-8")
             target, older = self._path(done), list(self._steps().values())
             if target.exists():  # of another training
@@ -92,7 +97,9 @@ class Checkpoints:
         accelerator.wait_for_everyone()
 
     def resume(self, accelerator: Accelerator) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """Load the newest checkpoint of this identity; every process must call it.
+        """Load the newest whole checkpoint of this identity; every process must call it.
+
+        Checkpoints that cannot be read, or that another version of this software wrote, are set aside and logged.
 
         Returns:
             Tensors and record as ``write`` got them, the record with ``done``; None if there is no checkpoint.
@@ -100,8 +107,8 @@ class Checkpoints:
         Raises:
             FileNotFoundError: process 0 has a checkpoint that this process cannot read.
         """
-        known = [done for done, path in self._steps().items() if self._is_own(self._record(path))]
-        (done,) = from_first_process((max(known, default=-1),), accelerator.device)
+        newest = self._newest() if accelerator.is_main_process else -1
+        (done,) = from_first_process((newest,), accelerator.device)
         if done < 0:
             return None
         path = self._path(done)
@@ -117,8 +124,22 @@ class Checkpoints:
         """Delete all checkpoints."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _is_own(self, record: Mapping[str, Any]) -> bool:
-        return (record.get("format"), record["identity"]) == (FORMAT, self.identity)
+    def _newest(self) -> int:
+        """Steps of the newest whole checkpoint of this identity; -1 if there is none. Others are set aside."""
+        for done, path in sorted(self._steps().items(), reverse=True):
+            try:
+                record = self._record(path)
+                problem = _problem(path, record)
+            except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+                problem, record = f"cannot be read ({error})", {}
+            if problem is not None:
+                aside = path.with_name(f"{path.name.removeprefix('step-')}.unusable")
+                shutil.rmtree(aside, ignore_errors=True)
+                path.rename(aside)
+                _log.warning("checkpoint %s: %s; it is set aside as %s", path, problem, aside.name)
+            elif record["identity"] == self.identity:
+                return done
+        return -1
 
     def _path(self, done: int) -> Path:
         return self.folder / f"step-{done:09d}"
@@ -130,3 +151,16 @@ class Checkpoints:
     def _record(path: Path) -> dict[str, Any]:
         record: dict[str, Any] = json.loads((path / "record.json").read_text(encoding="utf-8"))
         return record
+
+
+def _problem(path: Path, record: Mapping[str, Any]) -> str | None:
+    """What keeps a checkpoint from being used, whatever training it is of."""
+    if record.get("format") != FORMAT:
+        return f"has format {record.get('format')}, and this version writes {FORMAT}"
+    for name, expected in record["files"].items():
+        file = next(path.rglob(name), None)
+        if file is None:
+            return f"{name} is missing"
+        if file_hash(file) != expected:
+            return f"{name} is damaged"
+    return None

@@ -6,7 +6,6 @@ Subclasses define the columns. Lance must not be used across a fork.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -112,14 +111,3 @@ def _mapped(
             if size % (2 * dim) == 0:
                 shape = size // (2 * dim), dim
                 yield np.memmap(path / file.path, np.float16, "r", page.buffers[0].position, shape)
-
-
-def clean_up(root: Place, older_than: timedelta) -> int:
-    """Remove versions older than ``older_than`` from all arrays below a folder; the newest of each always stays.
-
-    Returns:
-        Number of bytes removed.
-    """
-    arrays = sorted({path.parent for path in root.rglob("*.lance/_versions")}, key=str) if root.exists() else []
-    stored = (open_array(each) for each in arrays if array_versions(each))
-    return sum(each.cleanup_old_versions(older_than=older_than).bytes_removed for each in stored)

@@ -21,7 +21,8 @@ def schema_check(spec: dg.AssetSpec) -> dg.AssetChecksDefinition:
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         partition = context.partition_key if spec.partitions_def else None
         resources = {name: getattr(context.resources, name) for name in artifact.resources}
-        broken = artifact.violations(resources, partition)
+        damaged = artifact.damage(resources, partition)
+        broken = dict.fromkeys(damaged, 1) if damaged else artifact.violations(resources, partition)
         return dg.AssetCheckResult(
             passed=not broken,
             description="; ".join(f"{count} break: {rule}" for rule, count in broken.items()) or None,

@@ -38,7 +38,7 @@ import assets.tasks.assets
 import assets.videos.assets
 import sql
 from assets.lake import Table
-from assets.metadata import PART
+from assets.metadata import MODEL, PART, SETTINGS
 from orchestration.artifacts import contract_of
 from orchestration.checks import schema_check
 from orchestration.columns import column_metadata
@@ -52,7 +52,7 @@ from orchestration.resources import build_resources, options_version
 from orchestration.schedules import schedules
 from orchestration.sensors import sensors
 from orchestration.settings import Settings, load_settings
-from orchestration.settings.catalogue import as_markdown
+from orchestration.settings.catalogue import as_markdown, changed_settings
 from orchestration.staleness import code_hash
 
 STAGES = {
@@ -140,6 +140,8 @@ def _with_contract_and_options(
         if spec.key in tables:
             metadata |= column_metadata(tables[spec.key])
             metadata["dagster/code_references"] = _with_contract_file(spec, tables[spec.key])
+        if MODEL in metadata:
+            metadata[SETTINGS] = changed_settings(settings)
         if spec.group_name == "sources":
             metadata["settings in force"] = dg.MetadataValue.md(as_markdown(settings))
         return spec.replace_attributes(

@@ -15,6 +15,8 @@ from typing import Literal
 import duckdb
 
 from assets.lake import Lake, LakeError
+from assets.lake.faults import check_catalog
+from assets.retention import newest_snapshot_ahead
 from ml.vision.registry import NETWORKS
 from orchestration.resources import lake_of
 from orchestration.settings import Settings, SettingsError, load_settings
@@ -97,11 +99,14 @@ def _catalog(settings: Settings) -> Iterator[Finding]:
     lake = lake_of(settings)
     kind, _, connection = lake.catalog.partition(":")
     try:
+        check_catalog(lake.catalog, lake.data_path)
         database = _connected(lake)
         if kind == "postgres":
             database.execute(f"ATTACH {literal(connection)} AS catalog (TYPE postgres, READ_ONLY)")
         elif not lake.is_new:
             lake.snapshot()
+            if ahead := newest_snapshot_ahead(lake):
+                yield Finding("warn", "clock", ahead)
         yield Finding("ok", "catalog", f"{kind}{', not made yet' if lake.is_new else ''}")
         if lake.data_path.startswith("s3://"):
             database.execute("SELECT count(*) FROM glob(?)", [f"{lake.data_path.rstrip('/')}/*"])

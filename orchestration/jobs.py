@@ -10,7 +10,8 @@ from assets.features.store import FeatureStore
 from assets.lake import Lake
 from assets.lake.compaction import compact
 from assets.models.store import clean_up_models
-from ml.lance_shards import clean_up
+from assets.retention import clean_up_arrays as clean_up_arrays_of
+from assets.retention import maintain
 from orchestration.refresh import refresh_lake
 from orchestration.selections import SELECTIONS
 from orchestration.settings import Settings
@@ -62,24 +63,27 @@ def compact_tables(context: dg.OpExecutionContext, lake: dg.ResourceParam[Lake])
 
 @dg.op(
     ins={"compacted": dg.In(dg.Nothing)},
-    description="Expire old snapshots of the lake and delete the files that no snapshot needs.",
+    description="Expire old snapshots that nothing names, and delete the files that no snapshot needs.",
 )
 def expire_snapshots(
     context: dg.OpExecutionContext, lake: dg.ResourceParam[Lake], settings: dg.ResourceParam[Settings]
 ) -> None:
-    done = lake.maintain(datetime.now(UTC) - timedelta(days=settings.operations.retention_days))
+    done = maintain(lake, datetime.now(UTC) - timedelta(days=settings.operations.retention_days))
     _log_counts(context, done)
 
 
-@dg.op(description="Delete older versions of the arrays, and older copies of models in object storage.")
+@dg.op(
+    description="Delete older versions of the arrays that no model names, and older copies of models in object storage."
+)
 def clean_up_arrays(
     context: dg.OpExecutionContext,
+    lake: dg.ResourceParam[Lake],
     features: dg.ResourceParam[FeatureStore],
     model_root: dg.ResourceParam[Path],
     settings: dg.ResourceParam[Settings],
 ) -> None:
     older = timedelta(days=settings.operations.retention_days)
-    freed = clean_up(features.root, older) + clean_up_models(model_root, older)
+    freed = clean_up_arrays_of(lake.root, features.root, older) + clean_up_models(model_root, older)
     context.log.info(f"{freed / 1e6:,.1f} MB of older arrays and models deleted")
 
 
@@ -88,7 +92,7 @@ def _log_counts(context: dg.OpExecutionContext, counts: Mapping[str, int]) -> No
 
 
 @dg.job(
-    description="Merge small files; delete snapshots and arrays that were replaced more than HOWTO_RETENTION_DAYS ago."
+    description="Merge small files; delete what was replaced more than HOWTO_RETENTION_DAYS ago, unless it is named."
 )
 def maintain_lake() -> None:
     expire_snapshots(compact_tables())

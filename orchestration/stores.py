@@ -5,6 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from assets.lake import Lake, LakeError
+from assets.lake.faults import check_catalog
 from assets.redaction import redact
 from orchestration.resources import lake_of
 from orchestration.settings import Settings
@@ -17,6 +18,7 @@ def open_lake(settings: Settings) -> Lake:
         LakeError: there is no lake, or its catalog cannot be opened.
     """
     lake = lake_of(settings)
+    check_catalog(lake.catalog, lake.data_path)
     if lake.is_new:
         raise LakeError(f"{settings.lake}: no lake is there; make one with howto refresh, or set HOWTO_LAKE or --lake")
     try:

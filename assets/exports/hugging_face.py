@@ -13,9 +13,10 @@ from assets.exports.croissant import croissant
 from assets.exports.description import ANONYMOUS, APACHE, Description, Publication
 from assets.exports.records import RECORD_SETS, RecordSet, shard_groups
 from assets.exports.session import Division, exporting, text_file
-from assets.exports.writer import PlannedFile, WrittenFile, write_files, write_manifest
+from assets.exports.writer import MANIFEST, PlannedFile, WrittenFile, write_files, write_manifest
 from assets.lake import Lake
 from assets.lake.snapshot import Snapshot
+from assets.retention import remember_export
 from sql import literal
 
 ROWS_PER_FILE = 1_000_000
@@ -56,6 +57,7 @@ def export_hugging_face(
         pages = [text_file(CARD, _card(about)), text_file(CROISSANT, metadata)]
         files += write_files(folder, session.header, pages, progress)
     write_manifest(folder, session.header, files)
+    remember_export(lake.root, folder / MANIFEST)
     return files
 
 

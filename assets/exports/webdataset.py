@@ -20,8 +20,9 @@ import polars as pl
 from assets.exports.description import ANONYMOUS, Publication
 from assets.exports.records import CLIPS, SPLITS, TASKS, VIDEOS, RecordSet, shard_groups
 from assets.exports.session import Division, Session, exporting, text_file
-from assets.exports.writer import ExportError, PlannedFile, WrittenFile, write_files, write_manifest
+from assets.exports.writer import MANIFEST, ExportError, PlannedFile, WrittenFile, write_files, write_manifest
 from assets.lake import Lake
+from assets.retention import remember_export
 from assets.sources.licenses import REDISTRIBUTABLE
 
 CLIPS_PER_FILE = 100_000
@@ -56,6 +57,7 @@ def export_webdataset(
             planned = chain(planned, _media_plan(session, clips_per_file, media_root))
         files = write_files(folder, session.header, planned, progress)
     write_manifest(folder, session.header, files)
+    remember_export(lake.root, folder / MANIFEST)
     return files
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from assets.lake.commits import Commit
-from assets.lake.store import Lake, retrying
+from assets.lake.retrying import retrying
+from assets.lake.store import Lake
 from assets.lake.tables import Table, load_tables
 from sql import literal
 

@@ -1,7 +1,8 @@
-"""Reading the tables of the lake at one snapshot."""
+"""Reading the tables of the lake at one snapshot: single tables, or the whole lake."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from functools import cached_property
 
@@ -12,6 +13,27 @@ from assets.lake.removals import ID_COLUMNS, removed_ids
 from assets.lake.store import Lake, LakeError
 from assets.lake.tables import load_tables
 from sql import identifier
+
+
+class LakeAt(Lake):
+    """A lake whose tables are those of one snapshot. Nothing can be written.
+
+    Args:
+        lake: the lake.
+        number: id of the snapshot.
+    """
+
+    def __init__(self, lake: Lake, number: int) -> None:
+        super().__init__(lake.root, lake.catalog, lake.data_path, lake.removals)
+        self.number = number
+
+    def opening(self, read_only: bool = True) -> Iterator[str]:
+        *settings, attach = super().opening(read_only=True)
+        yield from settings
+        yield attach.replace("READ_ONLY", f"READ_ONLY, SNAPSHOT_VERSION {self.number}")
+
+    def snapshot(self) -> int:
+        return self.number
 
 
 class Snapshot:

@@ -10,18 +10,19 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 import duckdb
 import polars as pl
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from assets.lake.commits import Commit
 from assets.lake.extensions import LakeError, install_extension, s3_secret
+from assets.lake.faults import check_catalog, explain_fault
 from assets.lake.removals import FILE as REMOVALS
 from assets.lake.removals import ID_COLUMNS, removed_ids
+from assets.lake.retrying import retrying
 from assets.lake.tables import Table, load_tables
+from assets.redaction import redact
 from ml.files import content_hash
 from sql import columns, identifier, literal
 
@@ -32,7 +33,6 @@ Frame = pl.DataFrame | pl.LazyFrame | duckdb.DuckDBPyRelation
 _EXTENSION_OF_CATALOG = {"sqlite": "sqlite_scanner", "postgres": "postgres_scanner"}
 _BUSY_TIMEOUT_MS = 60_000
 """How long a writer waits for another that commits to the embedded catalog."""
-_CONFLICTS = ("conflict", "locked", "deadlock", "already exists", "unique constraint", "concurrent")
 
 
 @dataclass(frozen=True)
@@ -46,21 +46,6 @@ class Written:
     version: str
     snapshot: int
     changed: bool
-
-
-def _is_conflict(error: BaseException) -> bool:
-    """True for errors that the commit of another writer causes; the operation succeeds when it is repeated."""
-    return isinstance(error, duckdb.Error) and any(word in str(error).lower() for word in _CONFLICTS)
-
-
-def retrying() -> Retrying:
-    """Repeats an operation that the commit of another writer made fail, for two minutes."""
-    return Retrying(
-        retry=retry_if_exception(_is_conflict),
-        wait=wait_random_exponential(multiplier=0.05, max=3),
-        stop=stop_after_delay(120),
-        reraise=True,
-    )
 
 
 class Lake:
@@ -104,6 +89,7 @@ class Lake:
         return self._local.connection
 
     def _open(self) -> duckdb.DuckDBPyConnection:
+        check_catalog(self.catalog, self.data_path)
         self.root.mkdir(parents=True, exist_ok=True)
         database = duckdb.connect(config={"temp_directory": str(self.root / "spill")})
         self.install_extensions()
@@ -111,10 +97,17 @@ class Lake:
         for statement in settings:
             database.execute(statement)
         database.execute("SET enable_progress_bar = false")
-        for attempt in retrying():
-            with attempt:
-                database.execute(attach)
+        try:
+            for attempt in retrying():
+                with attempt:
+                    database.execute(attach)
+        except duckdb.Error as error:
+            raise LakeError(self.explain(error) or f"{self.root}: {redact(str(error))}") from None
         return database
+
+    def explain(self, error: Exception | str) -> str | None:
+        """Place, cause and remedy of an error, if it is a fault of the lake as a whole."""
+        return explain_fault(str(error), self.root, self.catalog, self.data_path)
 
     def install_extensions(self) -> None:
         """Install the extensions of DuckDB that the lake needs, from their Python packages.
@@ -142,8 +135,9 @@ class Lake:
 
     @property
     def is_new(self) -> bool:
-        """True if the embedded catalog does not exist yet. A catalog elsewhere is created on the first connection."""
-        return self.catalog.startswith("sqlite:") and not Path(self.catalog.removeprefix("sqlite:")).exists()
+        """True if the embedded catalog does not exist yet, or is empty. Others are created when first used."""
+        kind, _, path = self.catalog.partition(":")
+        return kind == "sqlite" and not (Path(path).exists() and Path(path).stat().st_size)
 
     def _extensions(self) -> list[str]:
         kind = self.catalog.split(":", 1)[0]
@@ -289,17 +283,14 @@ class Lake:
         partitions: Sequence[str] | None,
         commit: Commit,
     ) -> bool:
-        connection = self.connection
         with self.transaction(commit):
             self._make(contract)
             part = self._part(contract.name, partition)
             gone = self._delete_other_partitions(contract, partitions) if partitions else 0
             if self._version(contract, part)[1] == version:
                 return gone > 0
-            connection.execute(f"DELETE {part.removeprefix('(').removesuffix(')')}")
-            order = ", ".join(contract.primary_key)
-            # By name: a column that was added to a stored table is its last one.
-            connection.execute(f"INSERT INTO lake.{contract.name} BY NAME FROM temp.staged ORDER BY {order}")
+            self.connection.execute(f"DELETE {part.removeprefix('(').removesuffix(')')}")
+            self._insert_staged(contract)
         return True
 
     def _delete_other_partitions(self, contract: Table, partitions: Sequence[str]) -> int:
@@ -309,6 +300,20 @@ class Lake:
                 [list(partitions)],
             ).fetchall()[0][0]
         )
+
+    def remake(self, contract: Table, rows: str) -> None:
+        """Replace a whole table, which need not be readable, by the rows of a query."""
+        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE staged AS {rows}")
+        with self.transaction(Commit(contract.name)):
+            self.connection.execute(f"DROP TABLE lake.{contract.name}")
+            self._make(contract)
+            self._insert_staged(contract)
+        self.connection.execute("DROP TABLE temp.staged")
+
+    def _insert_staged(self, contract: Table) -> None:
+        order = columns(contract.primary_key)
+        # By name: a column that was added to a stored table is its last one.
+        self.connection.execute(f"INSERT INTO lake.{contract.name} BY NAME FROM temp.staged ORDER BY {order}")
 
     def _make(self, contract: Table) -> None:
         """Create the table or change it to its contract. Rows stay unless a new column must not be NULL."""
@@ -376,21 +381,3 @@ class Lake:
             return load_tables()[table]
         except KeyError:
             raise LakeError(f"{table}: no contract sql/tables/{table}.sql") from None
-
-    # -- maintenance --------------------------------------------------------------------------------------------
-
-    def maintain(self, keep_since: datetime) -> dict[str, int]:
-        """Expire snapshots from before ``keep_since``; delete files that no snapshot needs and those of killed writers.
-
-        The newest snapshot always stays. A write that began before ``keep_since`` and still runs would lose files.
-
-        Returns:
-            Number of expired snapshots, and of deleted files by kind.
-        """
-        older = f"older_than => TIMESTAMPTZ '{keep_since.isoformat()}'"
-        calls = {
-            "snapshots_expired": f"CALL ducklake_expire_snapshots('lake', {older})",
-            "old_files_deleted": f"CALL ducklake_cleanup_old_files('lake', {older})",
-            "orphaned_files_deleted": f"CALL ducklake_delete_orphaned_files('lake', {older})",
-        }
-        return {name: len(self.connection.execute(call).fetchall()) for name, call in calls.items()}

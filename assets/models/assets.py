@@ -9,16 +9,28 @@ from typing import Any
 import dagster as dg
 
 from assets.lake import Lake
+from assets.metadata import SETTINGS
 from assets.models.folder import model_size, model_version
 from assets.models.metrics import rounded
+from assets.models.provenance import read_models
 from assets.models.store import publish
 from assets.progress import TrainingProgress
+from ml.array_history import newest_versions
+from ml.places import place
 
 
 def model_inputs(context: dg.AssetExecutionContext, lake: Lake) -> dict[str, Any]:
-    """The provenance of a model, for its ``inputs.json``: snapshot of the lake, code version, run."""
-    code_version = context.assets_def.get_asset_spec(context.asset_key).code_version
-    return {"lake_snapshot": lake.snapshot(), "code_version": code_version, "run_id": context.run.run_id}
+    """The provenance of a model, for its ``inputs.json``. See `assets.models.provenance`."""
+    spec = context.assets_def.get_asset_spec(context.asset_key)
+    settings = spec.metadata.get(SETTINGS, {})
+    return {
+        "lake_snapshot": lake.snapshot(),
+        "code_version": spec.code_version,
+        "run_id": context.run.run_id,
+        "arrays": newest_versions(place(settings.get("HOWTO_ARRAYS", lake.root)) / "arrays"),
+        "settings": settings,
+        "models": read_models(lake.root / "models", (dep.asset_key.path[-1] for dep in spec.deps)),
+    }
 
 
 def log_progress(context: dg.AssetExecutionContext, of: int | None = None) -> Callable[[Mapping[str, float]], None]:

@@ -10,6 +10,7 @@ import polars as pl
 from assets.features.index import index_version
 from assets.features.store import FeatureArray
 from assets.lake import Lake
+from ml.array_history import damaged_data
 from ml.lance_arrays import require_reachable
 from ml.places import Place, remove_tree
 from orchestration.artifacts.protocol import UNREADABLE, Resources
@@ -24,6 +25,10 @@ class FeatureArrays:
 
     def version(self, resources: Resources, partition: str | None) -> str | None:
         return index_version(resources["features"], resources["feature_options"].streams, str(partition))
+
+    def damage(self, resources: Resources, partition: str | None) -> list[str]:
+        streams, store = resources["feature_options"].streams, resources["features"]
+        return [each for stream in streams for each in damaged_data(store.array(stream, str(partition)).path)]
 
     def violations(self, resources: Resources, partition: str | None) -> dict[str, int]:
         counts = {}
@@ -74,6 +79,9 @@ class ShardArrays:
         version: str | None = resources[self.store].version_of(str(partition))
         return version
 
+    def damage(self, resources: Resources, partition: str | None) -> list[str]:
+        return damaged_data(resources[self.store].path(str(partition)))
+
     def violations(self, resources: Resources, partition: str | None) -> dict[str, int]:
         expected = _number(resources["lake"], self.table, self.counted, partition)
         difference = abs(resources[self.store].open(str(partition)).count_rows() - expected)
@@ -95,6 +103,9 @@ class ClipEmbeddings:
     def version(self, resources: Resources, partition: str | None) -> str | None:
         version: str | None = resources["clip_index"].version()
         return version
+
+    def damage(self, resources: Resources, partition: str | None) -> list[str]:
+        return damaged_data(resources["clip_index"].path)
 
     def violations(self, resources: Resources, partition: str | None) -> dict[str, int]:
         expected = _number(resources["lake"], "training_manifest", "coalesce(sum(pairs), 0)")

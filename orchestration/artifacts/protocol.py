@@ -30,6 +30,9 @@ class Artifact(Protocol):
             OSError, ValueError or IndexError: it is damaged.
         """
 
+    def damage(self, resources: Resources, partition: str | None) -> list[str]:
+        """The stored files that are missing or have another size than recorded; their content is not read."""
+
     def violations(self, resources: Resources, partition: str | None) -> dict[str, int]:
         """The rules that the stored content breaks, with the number of rows, files or parameters that break each."""
 

@@ -10,7 +10,7 @@ from ml.lance_arrays import require_reachable
 from orchestration.artifacts.arrays import ClipEmbeddings, FeatureArrays, ShardArrays
 from orchestration.artifacts.models import CardFolder, ModelFolder
 from orchestration.artifacts.protocol import UNREADABLE, Artifact
-from orchestration.artifacts.tables import LakeTable
+from orchestration.artifacts.tables import LakeTable, VideoFiles
 
 ARRAYS: dict[str, Artifact] = {
     FEATURES: FeatureArrays(),
@@ -42,7 +42,8 @@ def artifact_of(spec: dg.AssetSpec) -> Artifact:
     table = load_tables().get(table_of(name, metadata))
     if table is None:
         raise ValueError(f"asset {name}: add sql/tables/{name}.sql, or a key of assets.metadata to its metadata")
-    return LakeTable(table, metadata.get(PART))
+    kind = VideoFiles if table.name == "video_files" else LakeTable
+    return kind(table, metadata.get(PART))
 
 
 def contract_of(spec: dg.AssetSpec) -> Table | None:
@@ -67,11 +68,35 @@ def stored_version(defs: dg.Definitions, key: dg.AssetKey, partition: str | None
         return DAMAGED
 
 
+def damage(defs: dg.Definitions, key: dg.AssetKey, partition: str | None) -> list[str]:
+    """The stored files of an asset that are missing or have another size than recorded."""
+    return artifact_of(defs.resolve_asset_graph().get(key).to_asset_spec()).damage(defs.resources or {}, partition)
+
+
+def wrong_content(defs: dg.Definitions, key: dg.AssetKey, partition: str | None, recorded: str) -> list[str]:
+    """What is wrong with the stored content of an asset; all of it is read and hashed.
+
+    Args:
+        recorded: the version that Dagster recorded.
+    """
+    resources = defs.resources or {}
+    artifact = artifact_of(defs.resolve_asset_graph().get(key).to_asset_spec())
+    if damaged := artifact.damage(resources, partition):
+        return damaged
+    try:
+        version = artifact.version(resources, partition)
+    except UNREADABLE as error:
+        return [f"cannot be read: {error}"]
+    if version != recorded:
+        return [f"holds version {version} instead of the recorded {recorded}"]
+    return artifact.wrong_hashes(resources, partition) if isinstance(artifact, VideoFiles) else []
+
+
 def repair(defs: dg.Definitions, key: dg.AssetKey, partition: str | None, recorded: str | None) -> None:
     """Remove damage that making an asset again would keep or fail on.
 
     Args:
         recorded: the version that Dagster recorded. Content that still has it is not damaged.
     """
-    if stored_version(defs, key, partition) not in (None, recorded):
+    if damage(defs, key, partition) or stored_version(defs, key, partition) not in (None, recorded):
         artifact_of(defs.resolve_asset_graph().get(key).to_asset_spec()).repair(defs.resources or {}, partition)

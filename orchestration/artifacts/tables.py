@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
 
 from assets.lake import Lake, Table
+from assets.lake.damage import DamageError, damaged_files, salvage
+from ml.files import file_hash
 from orchestration.artifacts.protocol import Resources
 from sql import columns, identifier
 
@@ -23,15 +28,67 @@ class LakeTable:
         return f"Types, NOT NULL, key and CHECK constraints of sql/tables/{self.table.name}.sql hold."
 
     def version(self, resources: Resources, partition: str | None) -> str | None:
-        version: str | None = resources["lake"].version(self.table.name, partition or self.part)
-        return version
+        lake: Lake = resources["lake"]
+        try:
+            return lake.version(self.table.name, partition or self.part)
+        except duckdb.Error as error:
+            if damaged := damaged_files(lake, self.table.name, partition or self.part, read=True):
+                raise DamageError("; ".join(damaged)) from error
+            raise
+
+    def damage(self, resources: Resources, partition: str | None) -> list[str]:
+        own = partition if self.table.partition_column else None
+        return damaged_files(resources["lake"], self.table.name, own or self.part)
 
     def violations(self, resources: Resources, partition: str | None) -> dict[str, int]:
         own = partition if self.table.partition_column else None
         return contract_violations(resources["lake"], self.table, own or self.part)
 
     def repair(self, resources: Resources, partition: str | None) -> None:
-        """Nothing: a write replaces the rows."""
+        """Keep the partitions that can be read; of a damaged one, not even the rows can be deleted."""
+        lake: Lake = resources["lake"]
+        if damaged_files(lake, self.table.name, partition or self.part, read=True):
+            salvage(lake, self.table)
+
+
+@dataclass(frozen=True)
+class VideoFiles(LakeTable):
+    """The table ``video_files`` with the files that it names."""
+
+    resources: tuple[str, ...] = ("lake", "media_root")
+
+    def damage(self, resources: Resources, partition: str | None) -> list[str]:
+        damaged = super().damage(resources, partition)
+        return damaged or [problem for _, problem in self._damaged(resources, partition)]
+
+    def repair(self, resources: Resources, partition: str | None) -> None:
+        """Remove cut files, but never those of a user's own folder: a source keeps what it finds."""
+        super().repair(resources, partition)
+        for path, _ in self._damaged(resources, partition):
+            if path.is_relative_to(resources["media_root"]):
+                path.unlink(missing_ok=True)
+
+    def wrong_hashes(self, resources: Resources, partition: str | None) -> list[str]:
+        """The files whose content is not the recorded one. All are read."""
+        return [
+            f"{path} has other content than was recorded"
+            for path, _, sha256 in self._recorded(resources, partition)
+            if file_hash(path) != sha256
+        ]
+
+    def _damaged(self, resources: Resources, partition: str | None) -> Iterator[tuple[Path, str]]:
+        for path, size, _ in self._recorded(resources, partition):
+            found = path.stat().st_size if path.exists() else None
+            if found != size:
+                yield path, f"{path} is missing" if found is None else f"{path} has {found} of {size} bytes"
+
+    def _recorded(self, resources: Resources, partition: str | None) -> Iterator[tuple[Path, int, str]]:
+        """Path, size and SHA-256 of each file."""
+        lake: Lake = resources["lake"]
+        if lake.has(self.table.name):
+            rows = lake.read(self.table.name, [partition] if partition else None).filter("status = 'ok'")
+            for uri, size, sha256 in rows.project("uri, bytes, sha256").fetchall():
+                yield resources["media_root"] / uri, size, sha256
 
 
 def contract_violations(lake: Lake, table: Table, partition: str | None) -> dict[str, int]:

@@ -17,6 +17,7 @@ from orchestration.cli import (
     exchange,
     reading,
     refreshing,
+    safekeeping,
     serving,
     surveying,
     training,
@@ -35,7 +36,19 @@ def howto() -> None:
     """
 
 
-_MODULES = (refreshing, reading, serving, training, encoding, exchange, converting, evaluating, surveying, comparing)
+_MODULES = (
+    refreshing,
+    reading,
+    serving,
+    training,
+    encoding,
+    exchange,
+    converting,
+    evaluating,
+    surveying,
+    comparing,
+    safekeeping,
+)
 for _command in (command for module in _MODULES for command in module.COMMANDS):
     howto.add_command(_command)
 

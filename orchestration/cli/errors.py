@@ -5,6 +5,7 @@ Exit codes of every command: 0 done, 1 something failed, 2 cannot start, 130 sto
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -27,12 +28,17 @@ _CANNOT_START = {
     "assets.graph.edges.GraphError",
     "assets.outcomes.SourceError",
     "assets.videos.id_lists.IdListError",
+    "assets.models.provenance.ProvenanceError",
     "assets.sources.retail_tables.RetailError",
 }
 """Exceptions whose message says what is wrong and what to do. They are named, not imported, so that help is fast."""
 
 _STORES = {"_duckdb.IOException", "_duckdb.ConnectionException"}
 """A catalog or an object store cannot be reached. Other errors of DuckDB are bugs."""
+
+
+_DATABASES = {"_duckdb.Error", "sqlite3.Error", "sqlalchemy.exc.SQLAlchemyError"}
+_DISK = {errno.ENOSPC, errno.EROFS, errno.EDQUOT}
 
 
 class CommandError(Exception):
@@ -75,6 +81,8 @@ def explain(error: Exception) -> tuple[str, int] | None:
         return _usage(error), CANNOT_START
     if names & _CANNOT_START:
         return str(error), CANNOT_START
+    if fault := _fault_of_the_lake(error, names):
+        return fault, CANNOT_START
     if names & _STORES:
         from orchestration.stores import reason
 
@@ -84,6 +92,20 @@ def explain(error: Exception) -> tuple[str, int] | None:
         place = f"{error.filename}: {error.strerror}; check the path and its permissions"
         return (place if error.filename is not None else str(error)), CANNOT_START
     return None
+
+
+def _fault_of_the_lake(error: Exception, names: set[str]) -> str | None:
+    """Place, cause and remedy, if the error is a fault of the disk, the catalog or a connection."""
+    of_disk = isinstance(error, OSError) and error.errno in _DISK
+    if not of_disk and not names & _DATABASES:
+        return None
+    from orchestration.resources import lake_of
+    from orchestration.settings import SettingsError, load_settings
+
+    try:
+        return lake_of(load_settings()).explain(error)
+    except SettingsError:
+        return None
 
 
 def _usage(error: click.ClickException) -> str:

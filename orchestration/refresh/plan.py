@@ -15,7 +15,7 @@ import polars as pl
 from assets.lake import Lake, load_tables
 from assets.metadata import table_of
 from assets.outcomes import due
-from orchestration.artifacts import stored_version
+from orchestration.artifacts import damage, stored_version
 from orchestration.selection import resolve_selection
 from orchestration.staleness import Staleness
 
@@ -80,6 +80,8 @@ class Plan:
         for key in step.keys:
             if reason := self.staleness.reason(key, step.partition):
                 return reason
+            if damaged := damage(self.defs, key, step.partition):
+                return f"{key.to_user_string()}: damaged: {damaged[0]}"
             if stored_version(self.defs, key, step.partition) != self.recorded_version(key, step.partition):
                 return f"{key.to_user_string()}: the lake holds other content than was recorded"
             if waiting := self._due(key, step.partition):

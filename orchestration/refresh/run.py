@@ -158,7 +158,10 @@ class Refresh:
     def _failure(self, step: Step, result: dg.ExecuteInProcessResult) -> str:
         upstream = set[dg.AssetKey]().union(*(self.graph.get_ancestor_asset_keys(key) for key in step.keys))
         emptied = emptied_by(self.plan.lake, (key.path[-1] for key in upstream))
-        return "; ".join(filter(None, [_what_failed(result), emptied and f"no data reached this step: {emptied}"]))
+        reason = _what_failed(result)
+        if fault := self.plan.lake.explain(reason):
+            return fault
+        return "; ".join(filter(None, [reason, emptied and f"no data reached this step: {emptied}"]))
 
     def _rows(self, result: dg.ExecuteInProcessResult) -> str:
         counts = {}

@@ -16,6 +16,7 @@ from orchestration.resources import build_resources
 from orchestration.search.app import build_app
 from orchestration.search.library import Library
 from orchestration.search.options import SearchOptions
+from orchestration.search.protocol import PatientProtocol
 from orchestration.settings import Settings
 
 if TYPE_CHECKING:
@@ -53,8 +54,12 @@ def serve(settings: Settings, host: str, listening: socket.socket) -> None:
     # A page that other machines reach has host names that only its operator knows.
     options = SearchOptions() if _is_loopback(host) else SearchOptions(hosts=("*",))
     app = search_app(settings, options)
-    config = uvicorn.Config(app, log_level="warning", proxy_headers=False, server_header=False)
-    uvicorn.Server(config).run(sockets=[listening])
+    uvicorn.Server(server_config(app)).run(sockets=[listening])
+
+
+def server_config(app: Starlette, protocol: type[PatientProtocol] = PatientProtocol) -> uvicorn.Config:
+    """How the search page is served."""
+    return uvicorn.Config(app, http=protocol, log_level="warning", proxy_headers=False, server_header=False)
 
 
 def _is_loopback(host: str) -> bool:

@@ -10,8 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from ml.array_history import clean_up
 from ml.hero.clip_store import Clip, ClipStore
-from ml.lance_shards import VectorColumn, clean_up
+from ml.lance_shards import VectorColumn
 
 
 def test_what_was_replaced_goes_after_its_time_and_what_is_in_force_stays(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ WRONG = [
     ("settings", {"HOWTO_SOURCE": "folder"}, r"HOWTO_SOURCE=folder: set HOWTO_FOLDER"),
     ("settings --format yaml", {}, r"howto settings: Invalid value for '--format': 'yaml' is not one of"),
     ("report", {}, r"lake: no lake is there; make one with howto refresh"),
-    ("report --lake broken", {}, r"broken: the catalog cannot be opened: "),
+    ("report --lake broken", {}, r".*catalog\.sqlite: is no SQLite database, so it is broken; restore it"),
     ("sql -c 'FROM videos'", {}, r"lake: no lake is there"),
     ("search --port 99999", {}, r"howto search: Invalid value for '--port': 99999 is not in the range"),
     ("search --port x", {}, r"howto search: Invalid value for '--port': 'x' is not a valid integer"),

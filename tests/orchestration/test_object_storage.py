@@ -15,10 +15,10 @@ from assets.features.index import index_version
 from assets.features.options import FeatureOptions
 from assets.features.store import FeatureStore, Source, VideoRows
 from assets.lake import Lake, load_tables
+from ml.array_history import clean_up
 from ml.hero.clip_store import Clip, ClipStore
 from ml.joint_embedding.clip_index import ClipEmbeddings, ClipIndex, SearchOptions
 from ml.lance_arrays import StoreUnreachableError, array_versions
-from ml.lance_shards import clean_up
 from ml.places import Place, place
 from orchestration.artifacts.arrays import FeatureArrays, ShardArrays
 from orchestration.settings import SettingsError, load_settings

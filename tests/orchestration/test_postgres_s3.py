@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from assets.lake import Lake, LakeError, load_tables
 from assets.lake.compaction import compact
+from assets.lake.expiry import expire
 from assets.metadata import ARRAY, MODEL
 from orchestration.artifacts import stored_version
 from orchestration.definitions import build_defs
@@ -86,7 +87,7 @@ def test_a_killed_worker_costs_the_other_nothing_and_leaves_no_orphans(services:
     lake.connection.execute("INSERT INTO lake.captions BY NAME FROM extra")
     version = lake.version("captions")
     assert compact(lake) == {"files_replaced": 2, "files_made": 1} and lake.version("captions") == version
-    lake.maintain(datetime.now(UTC) + timedelta(seconds=1))
+    expire(lake, datetime.now(UTC) + timedelta(seconds=1))
     assert len(services.files("killed")) == 2
     assert lake.write("captions", captions("shard-0000", 7, first_s=0), "shard-0000").rows == 7
 

@@ -12,6 +12,7 @@ import pytest
 
 from assets.lake import Commit, Lake
 from assets.lake.compaction import compact
+from assets.lake.expiry import expire
 from tests.assets.lake.test_lake import clips
 
 
@@ -80,7 +81,7 @@ def test_replacing_partitions_many_times_leaves_one_file_each(lake: Lake) -> Non
     for turn in range(12):
         lake.write("clips", clips(f"shard-{turn % 3:04d}", 30, start_s=turn), f"shard-{turn % 3:04d}")
     assert len(files(lake)) == 3
-    lake.maintain(datetime.now(UTC) + timedelta(seconds=1))
+    expire(lake, datetime.now(UTC) + timedelta(seconds=1))
     assert len(list(lake.root.glob("tables/**/*.parquet"))) == 3
 
 

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.lake import Lake, LakeError, load_tables
+from assets.lake.expiry import expire
 from assets.lake.snapshot import Snapshot
 from assets.lake.tables import parse_tables
 
@@ -214,10 +215,10 @@ def test_maintenance_expires_old_snapshots_and_keeps_the_current_one(lake: Lake)
     first = lake.write("clips", clips("shard-0000", 30), "shard-0000").snapshot
     for rows in (20, 10):
         lake.write("clips", clips("shard-0000", rows), "shard-0000")
-    assert lake.maintain(datetime.now(UTC) - timedelta(days=1))["snapshots_expired"] == 0
+    assert expire(lake, datetime.now(UTC) - timedelta(days=1))["snapshots_expired"] == 0
     before = len(list(lake.root.glob("tables/**/*.parquet")))
 
-    done = lake.maintain(datetime.now(UTC) + timedelta(seconds=1))
+    done = expire(lake, datetime.now(UTC) + timedelta(seconds=1))
     assert done["snapshots_expired"] >= 3
     assert len(list(lake.root.glob("tables/**/*.parquet"))) < before
     assert lake.sql("SELECT count(*) FROM clips").fetchall() == [(10,)]

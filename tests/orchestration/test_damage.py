@@ -1,0 +1,116 @@
+"""Damage to stored files is named and made again, and everything else goes on."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from assets.lake import load_tables
+from assets.lake.damage import damaged_files
+from orchestration.definitions import build_defs
+from orchestration.integrity import check_stored
+from orchestration.refresh import Refresh
+from orchestration.resources import lake_of
+from orchestration.settings import Settings
+from tests.world import instance_in
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def flip(file: Path) -> None:
+    """Change one byte and keep the size."""
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    file.write_bytes(content)
+
+
+def write_nonsense(file: Path) -> None:
+    file.write_text("{", encoding="utf-8")
+
+
+KINDS: list[tuple[str, Callable[[Path], None]]] = [
+    ("tables/main/clips/*shard-0000/*.parquet", Path.unlink),
+    ("tables/main/tasks/**/*.parquet", cut),
+    ("tables/main/graph_edges/*.parquet", write_nonsense),
+    ("arrays/efficientnet_lite0/shard-0000.lance/data/*", cut),
+    ("arrays/pairs/shard-0001.lance/data/*", Path.unlink),
+    ("arrays/hero_clips/shard-0000.lance/_versions/*.manifest", cut),
+    ("arrays/clip_embeddings.lance", shutil.rmtree),
+    ("media/**/*.mp4", Path.unlink),
+    ("models/word_vectors/metrics.json", Path.unlink),
+    ("models/cluster_gcn/inputs.json", write_nonsense),
+    ("models/hero_tokenizer/model.safetensors", cut),
+    ("card/card.html", Path.unlink),
+]
+
+
+@pytest.fixture(scope="module")
+def first_of_each(made: tuple[Settings, Path]) -> dict[str, Path]:
+    """One file of each kind."""
+    lake = made[0].lake
+    found = {pattern: next(iter(sorted(lake.glob(pattern))), None) for pattern, _ in KINDS}
+    assert None not in found.values(), found
+    return {pattern: path for pattern, path in found.items() if path}
+
+
+def versions(settings: Settings) -> dict[str, str | None]:
+    lake = lake_of(settings)
+    return {name: lake.version(name) for name in load_tables() if lake.has(name)}
+
+
+def test_damage_of_every_kind_is_made_again(made: tuple[Settings, Path], first_of_each: dict[str, Path]) -> None:
+    settings, state = made
+    before = versions(settings)
+    for pattern, damage in KINDS:
+        damage(first_of_each[pattern])
+    with instance_in(state) as instance:
+        damaged = [each for each in check_stored(build_defs(settings), instance) if each.problems]
+        named = {each.step.keys[0].path[-1] for each in damaged}
+        expected = "clips tasks graph_edges video_features clip_pairs hero_clip_arrays clip_search_index video_files"
+        assert len(named & {*expected.split(), "word_vectors", "cluster_gcn", "hero_tokenizer"}) >= 10, named
+        lines: list[str] = []
+        refresh = Refresh(build_defs(settings), instance, lines.append)
+        assert refresh.run(), refresh.failed
+        assert any("damaged:" in line and "is missing" in line for line in lines)
+        remaining = [each for each in check_stored(build_defs(settings), instance) if each.problems]
+        assert remaining == []
+        again = Refresh(build_defs(settings), instance, lines.append)
+        assert again.run() and {step.name for step in again.ran} <= {"video_source", "retail_source"}
+    changing = {"evaluations", "video_files"}  # the snapshot of an evaluation, and times of attempts
+    after = versions(settings)
+    assert {name for name in before if before[name] != after[name]} <= changing
+
+
+def test_a_changed_byte_is_found_by_the_thorough_check_only(made: tuple[Settings, Path]) -> None:
+    settings, state = made
+    video = next(settings.lake.glob("media/**/*.mp4"))
+    flip(video)
+    with instance_in(state) as instance:
+        found = list(check_stored(build_defs(settings), instance, "key:video_files"))
+    assert [problem for each in found for problem in each.problems] == [f"{video} has other content than was recorded"]
+    flip(video)
+
+
+@pytest.fixture
+def lake_table(made: tuple[Settings, Path]) -> Iterator[Path]:
+    path = next((made[0].lake / "tables" / "main" / "captions").glob("*shard-0000/*.parquet"))
+    content = path.read_bytes()
+    yield path
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [cut, Path.unlink])
+def test_damaged_files_of_a_table_are_named(
+    made: tuple[Settings, Path], lake_table: Path, damage: Callable[[Path], None]
+) -> None:
+    lake = lake_of(made[0])
+    assert damaged_files(lake, "captions", "shard-0000", read=True) == []
+    damage(lake_table)
+    found = damaged_files(lake, "captions", "shard-0000", read=False)
+    assert len(found) == 1 and str(lake_table) in found[0]
+    assert damaged_files(lake, "captions", "shard-0001", read=True) == []

@@ -26,6 +26,10 @@ CARD = "howto/card"
 """The folder of the lake into which an asset writes the data set card."""
 
 
+METADATA_FILE = "howto/metadata_file"
+"""The file of the lake into which an asset writes metadata for programs."""
+
+
 def part_of(table: str, part: str) -> dict[str, str]:
     """Metadata of an asset that writes one fixed partition of a table that several assets share."""
     return {TABLE: table, PART: part}

@@ -16,6 +16,7 @@ import assets.availability.assets
 import assets.captions.assets
 import assets.captions.rewriting.assets
 import assets.card.assets
+import assets.exports.assets
 import assets.features.assets
 import assets.graph.assets
 import assets.graph.evaluation.assets
@@ -74,6 +75,7 @@ STAGES = {
     assets.availability.assets: "survey",
     assets.statistics.assets: "reporting",
     assets.card.assets: "reporting",
+    assets.exports.assets: "reporting",
 }
 """The modules of assets, with the stage of the work that their assets belong to."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from assets.card.blocks import Block, Code, Schema, Section, Table, TableSchema, Text, number
+from assets.exports.lake_metadata import FILE as METADATA
 from assets.lake import load_tables
 from assets.lake.snapshot import Snapshot
 from assets.models.folder import MODEL_FILES
@@ -25,6 +26,14 @@ HOWTO100M_CITATION = """\
 """
 
 
+WITH_CROISSANT = """\
+import mlcroissant
+
+lake = mlcroissant.Dataset(jsonld="lake/croissant.json")  # written by the asset croissant; describes every table
+first = next(iter(lake.records("clips")))
+"""
+
+
 def loading(snapshot: Snapshot) -> Section:
     """Programs that load this snapshot."""
     lake = snapshot.lake
@@ -33,6 +42,10 @@ def loading(snapshot: Snapshot) -> Section:
         blocks.append(Code("Python with DuckDB (pip install duckdb polars pyarrow)", "python", _with_duckdb(snapshot)))
         if features := _with_lance(snapshot):
             blocks.append(Code("Features of one video (pip install pylance)", "python", features))
+    if (lake.root / METADATA).exists():
+        blocks.append(
+            Code("Records by Croissant metadata (pip install 'mlcroissant[parquet]')", "python", WITH_CROISSANT)
+        )
     blocks.append(Code("Python with this project, for any catalog", "python", _with_project(snapshot)))
     return Section("load", "Load it", blocks)
 

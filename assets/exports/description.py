@@ -27,7 +27,15 @@ ANONYMOUS = Publication()
 
 @dataclass(frozen=True)
 class Description:
-    """The facts about an exported snapshot; ``rows`` holds the rows of each record set by split."""
+    """The facts about a snapshot.
+
+    Args:
+        rows: rows of each record set by split.
+        licenses: videos by licence.
+        removed: number of removed videos that are left out.
+        caption_sources: kinds of the captions.
+        collected: first and last day on which captions were fetched; None if unknown.
+    """
 
     publication: Publication
     snapshot: int
@@ -38,6 +46,8 @@ class Description:
     languages: tuple[str, ...]
     licenses: Mapping[str, int]
     removed: int
+    caption_sources: tuple[str, ...]
+    collected: tuple[str, str] | None
 
     @property
     def synthetic(self) -> bool:
@@ -117,7 +127,12 @@ def describe(
     removed_ids: Sequence[str],
 ) -> Description:
     """The description of an exported snapshot."""
-    videos = snapshot.sql("SELECT DISTINCT source, language FROM {videos} WHERE kept")
+    videos = snapshot.sql("SELECT DISTINCT source, language, caption_source FROM {videos} WHERE kept")
+    days = (None, None)
+    if snapshot.has("caption_fetches"):
+        days = snapshot.sql(
+            "SELECT strftime(min(fetched_at), '%Y-%m-%d'), strftime(max(fetched_at), '%Y-%m-%d') FROM {caption_fetches}"
+        ).row(0)
     licenses = snapshot.sql(
         "SELECT coalesce(license, 'unknown') AS license, count(*) AS videos FROM {videos} WHERE kept"
         " GROUP BY ALL ORDER BY videos DESC, license"
@@ -132,4 +147,6 @@ def describe(
         tuple(sorted(set(videos["language"].drop_nulls()))),
         dict(licenses.iter_rows()),
         len(removed_ids),
+        tuple(sorted(set(videos["caption_source"].drop_nulls()))),
+        (days[0], days[1]) if days[0] is not None else None,
     )

@@ -1,4 +1,4 @@
-"""Model folders and the data set card as artifacts."""
+"""Model folders, the data set card and the metadata of the lake as artifacts."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from safetensors.numpy import load_file
 
 from assets.card.card import FILES as CARD_FILES
 from assets.card.card import card_version
+from assets.exports.lake_metadata import FILE, metadata_version
 from assets.models.folder import MODEL_FILES, model_version
 from assets.models.provenance import Provenance, ProvenanceError
 from assets.models.store import discard_damaged
@@ -104,3 +105,31 @@ class CardFolder:
 
     def repair(self, resources: Resources, partition: str | None) -> None:
         """Nothing: the files are replaced."""
+
+
+@dataclass(frozen=True)
+class MetadataFile:
+    """The Croissant metadata of the lake."""
+
+    resources: tuple[str, ...] = ("lake",)
+    description: str = "The metadata exist, and every file that they name."
+
+    def version(self, resources: Resources, partition: str | None) -> str | None:
+        return metadata_version(resources["lake"].root)
+
+    def damage(self, resources: Resources, partition: str | None) -> list[str]:
+        """None: one file, which is there or was never made."""
+        return []
+
+    def violations(self, resources: Resources, partition: str | None) -> dict[str, int]:
+        root = resources["lake"].root
+        if not (root / FILE).exists():
+            return {f"{FILE} exists": 1}
+        file_sets = json.loads((root / FILE).read_text(encoding="utf-8"))["distribution"]
+        listed = [each["includes"] if isinstance(each["includes"], list) else [each["includes"]] for each in file_sets]
+        local = [path for paths in listed for path in paths if "://" not in path]
+        missing = sum(not (root / path).exists() for path in local)
+        return {"its files exist": missing} if missing else {}
+
+    def repair(self, resources: Resources, partition: str | None) -> None:
+        """Nothing: the file is replaced."""

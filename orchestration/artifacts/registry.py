@@ -5,10 +5,21 @@ from __future__ import annotations
 import dagster as dg
 
 from assets.lake import Table, load_tables
-from assets.metadata import ARRAY, CARD, CLIP_EMBEDDINGS, FEATURES, HERO_CLIPS, MODEL, PAIRS, PART, table_of
+from assets.metadata import (
+    ARRAY,
+    CARD,
+    CLIP_EMBEDDINGS,
+    FEATURES,
+    HERO_CLIPS,
+    METADATA_FILE,
+    MODEL,
+    PAIRS,
+    PART,
+    table_of,
+)
 from ml.lance_arrays import require_reachable
 from orchestration.artifacts.arrays import ClipEmbeddings, FeatureArrays, ShardArrays
-from orchestration.artifacts.models import CardFolder, ModelFolder
+from orchestration.artifacts.models import CardFolder, MetadataFile, ModelFolder
 from orchestration.artifacts.protocol import UNREADABLE, Artifact
 from orchestration.artifacts.tables import LakeTable, VideoFiles
 
@@ -37,6 +48,8 @@ def artifact_of(spec: dg.AssetSpec) -> Artifact:
         return ModelFolder(metadata[MODEL])
     if CARD in metadata:
         return CardFolder()
+    if METADATA_FILE in metadata:
+        return MetadataFile()
     if ARRAY in metadata:
         return ARRAYS[metadata[ARRAY]]
     table = load_tables().get(table_of(name, metadata))

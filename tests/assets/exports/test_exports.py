@@ -18,6 +18,7 @@ from assets.exports import croissant as croissant_module
 from assets.exports import records as records_module
 from assets.exports.difference import export_differences
 from assets.exports.hugging_face import CROISSANT, export_hugging_face
+from assets.exports.lake_metadata import write_metadata
 from assets.exports.reader import import_export
 from assets.exports.records import RECORD_SETS
 from assets.exports.records import SPLITS as SPLIT_NAMES
@@ -105,12 +106,27 @@ def test_croissant_is_valid_and_its_records_are_the_rows(
     assert {row["videos/split"] for row in videos} == {b"train", b"validation", b"test"}
 
 
+def test_the_metadata_of_a_lake_are_valid_and_name_its_records(filled: Lake, caplog: pytest.LogCaptureFixture) -> None:
+    import mlcroissant
+
+    write_metadata(filled, {"joint_embedding": {"lake_snapshot": 3, "code_version": "7"}})
+    with caplog.at_level(logging.WARNING):
+        lake = mlcroissant.Dataset(jsonld=str(filled.root / "croissant.json"))
+        clips, videos = list(lake.records("clips")), list(lake.records("videos"))
+    assert not lake.metadata.issues.errors and not lake.metadata.issues.warnings and not caplog.records
+    assert {each.name for each in lake.metadata.record_sets} == {"tasks", "videos", "clips"}
+    counts = filled.sql("SELECT (SELECT count(*) FROM clips), (SELECT count(*) FROM videos)").fetchall()
+    assert counts == [(len(clips), len(videos))]
+    written = json.loads((filled.root / "croissant.json").read_text())
+    assert written["isLiveDataset"] and "snapshot 3 by code 7" in json.dumps(written["prov:wasGeneratedBy"])
+
+
 def test_a_new_column_of_a_contract_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
     contract = load_tables()["clips"]
     changed = replace(contract, columns=(*contract.columns, Column("speed", "DOUBLE", True, "words per second")))
     monkeypatch.setattr(records_module, "load_tables", lambda: {**load_tables.__wrapped__(), "clips": changed})
     (clips,) = (each for each in RECORD_SETS if each.name == "clips")
-    fields = {field["name"]: field for field in croissant_module._record_set(clips)["field"]}
+    fields = {field["name"]: field for field in croissant_module._record_set(clips, RECORD_SETS)["field"]}
     assert fields["speed"]["dataType"] == "cr:Float64" and fields["speed"]["description"] == "words per second"
 
 

@@ -6,6 +6,8 @@ As in HowToCaption (align_and_filter.py): a clip of 8 s begins at the second tha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 
@@ -13,6 +15,7 @@ from assets.features.reader import FeatureReader
 from assets.joint_embedding.pairs import video_streams
 from assets.lake import load_tables
 from ml.joint_embedding.alignment import align_captions
+from ml.joint_embedding.pairs import Stream
 from ml.joint_embedding.text_video import TextVideoModel
 from ml.text.tokens import clean
 
@@ -35,13 +38,7 @@ def match_captions(
         streams = video_streams(features, str(video_id))
         matched = pl.DataFrame(schema={"row": pl.UInt32, **dict.fromkeys(_MEASURED, pl.Float64)})
         if streams is not None:
-            start_s = lines["second_s"].to_numpy().astype(np.float64)
-            texts = [clean(text) for text in lines["text"]]
-            best = align_captions(model, streams, start_s, start_s + CLIP_S, texts, RADIUS_S, CLIP_S)
-            columns = (best.start_s, best.end_s, best.shift_s, best.score.astype(np.float64))
-            matched = pl.DataFrame(
-                {"row": best.caption.astype(np.uint32), **dict(zip(_MEASURED, columns, strict=True))}
-            )
+            matched = _matched(model, streams, lines)
         missing = "no features" if streams is None else "no known word, or no clip within the video"
         found.append(
             lines.join(matched, on="row", how="left", maintain_order="left").with_columns(missing=pl.lit(missing))
@@ -60,3 +57,19 @@ def match_captions(
 
 
 _MEASURED = ("start_s", "end_s", "shift_s", "score")
+
+
+def _matched(model: TextVideoModel, streams: Sequence[Stream], lines: pl.DataFrame) -> pl.DataFrame:
+    """row and ``_MEASURED`` of those captions of a video that have a known word and a clip within the video."""
+    duration_s = min(len(stream.features) / stream.rate_hz for stream in streams)
+    stated = lines["second_s"].to_numpy().astype(np.float64)
+    start_s = np.minimum(stated, max(duration_s - CLIP_S, 0))
+    texts = [clean(text) for text in lines["text"]]
+    best = align_captions(model, streams, start_s, start_s + CLIP_S, texts, RADIUS_S, CLIP_S)
+    columns = (
+        best.start_s,
+        np.minimum(best.end_s, duration_s),
+        best.start_s - stated[best.caption],
+        best.score.astype(np.float64),
+    )
+    return pl.DataFrame({"row": best.caption.astype(np.uint32), **dict(zip(_MEASURED, columns, strict=True))})

@@ -1,0 +1,189 @@
+"""HTM-Align, caption tracks and rewritten captions with a text-video model whose answers are known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from numpy.typing import NDArray
+
+from assets.features.reader import FeatureReader
+from assets.features.store import FeatureStore, Source, VideoRows
+from assets.joint_embedding.caption_tracks.comparison import (
+    compare_tracks,
+    merged,
+    release_clips,
+    studied_videos,
+    tracks_figure,
+)
+from assets.joint_embedding.htm_align.evaluation import WHOLE, WINDOWED, evaluate_htm_align
+from assets.joint_embedding.rewritten.matching import match_captions
+from assets.lake import load_tables
+from ml.joint_embedding.pairs import Stream
+
+ACTIONS = ("peel", "dice", "fry", "serve")
+SECONDS = 100
+STREAM = "actions"
+
+
+class Actions:
+    """A text is the actions that it names; a clip is the mean of its rows, each of which shows one action."""
+
+    identity, dimension = "actions@1", len(ACTIONS)
+
+    def known_words(self, text: str) -> list[str]:
+        return [word for word in text.split() if word in ACTIONS]
+
+    def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        rows = [[float(action in text.split()) for action in ACTIONS] for text in texts]
+        return np.array(rows, np.float32).reshape(len(texts), -1)
+
+    def encode_clips(
+        self, streams: Sequence[Stream], start_s: NDArray[np.float64], end_s: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        (rows,) = (stream.features.astype(np.float32) for stream in streams)
+        parts = [rows[int(start) : max(int(end), int(start) + 1)] for start, end in zip(start_s, end_s, strict=True)]
+        empty = np.array([not len(part) for part in parts], bool)
+        vectors = [part.mean(0) if len(part) else np.zeros(self.dimension) for part in parts]
+        return np.array(vectors, np.float32).reshape(-1, self.dimension), empty
+
+
+def shown(second: int) -> int:
+    """The action of a second: each takes 25 s."""
+    return second * len(ACTIONS) // SECONDS
+
+
+@pytest.fixture
+def features(tmp_path: Path) -> FeatureReader:
+    """Two videos that show the four actions one after the other."""
+    store, rows = (
+        FeatureStore(tmp_path / "arrays"),
+        np.eye(len(ACTIONS), dtype=np.float16)[[*map(shown, range(SECONDS))]],
+    )
+    times = np.arange(SECONDS) + 0.5
+    store.array(STREAM, "0").append([VideoRows(Source(video, "sha", "x"), times, rows) for video in ("a", "b")])
+    index = load_tables()["feature_index"].frame(
+        ("0", video, STREAM, SECONDS * place, SECONDS, 1.0, len(ACTIONS), "x", "hash", "ok", None)
+        for place, video in enumerate(("a", "b"))
+    )
+    return FeatureReader(index, store, [STREAM])
+
+
+def write_annotations(folder: Path) -> Path:
+    """Sentences of two videos: what is shown is alignable; one action is annotated at the wrong time."""
+    sentences = [[1, 25.0 * i + 2, 25.0 * i + 20, f"now {action} it"] for i, action in enumerate(ACTIONS)]
+    others = [[0, 25.0 * i, 25.0 * i + 5, "welcome back"] for i in range(len(ACTIONS))]
+    wrong = [[1, 90.0, 95.0, "peel"], [0, 50.0, 52.0, "hello"]]
+    narration = [each for pair in zip(others, sentences, strict=True) for each in pair]
+    folder.mkdir(exist_ok=True)
+    (folder / "htm_align.json").write_text(json.dumps({"a": narration, "b": [*wrong], "gone": others}))
+    return folder
+
+
+def test_htm_align_finds_the_second_that_shows_a_sentence(tmp_path: Path, features: FeatureReader) -> None:
+    found = evaluate_htm_align(write_annotations(tmp_path / "htm"), Actions(), features, {STREAM: 1.0})
+    assert (found.videos, found.left_out) == (3, {"gone": f"the lake has no features by {STREAM}"})
+    whole = found.metrics[f"actions@1, {WHOLE}"]
+    # Of 25 equal seconds the first is found, which is two seconds before the annotated times.
+    assert whole == {"R@1": 0, "ROC-AUC": 1.0, "queries": 10}
+    chance = (19 + 19 + 19 + 19 + 6) / 5 / SECONDS
+    assert found.metrics["random second"] == {"R@1": pytest.approx(chance), "ROC-AUC": 0.5, "queries": 10}
+    assert found.metrics[f"actions@1, {WINDOWED}"]["queries"] == 10
+
+
+def test_published_features_of_htm_align_win_over_those_of_the_lake(tmp_path: Path, features: FeatureReader) -> None:
+    folder = write_annotations(tmp_path / "htm")
+    (folder / STREAM).mkdir()
+    rows = np.zeros((SECONDS, len(ACTIONS)), np.float16)
+    for action in range(len(ACTIONS)):
+        rows[25 * action + 10, action] = 1
+    for video in ("a", "b", "gone"):
+        np.save(folder / STREAM / f"{video}.npy", rows)
+    found = evaluate_htm_align(folder, Actions(), features, {STREAM: 1.0})
+    assert found.left_out == {}
+    assert found.metrics[f"actions@1, {WHOLE}"]["R@1"] == pytest.approx(4 / 5)
+    np.save(folder / STREAM / "gone.npy", rows[:0])
+    again = evaluate_htm_align(folder, Actions(), features, {STREAM: 1.0})
+    assert "has shape (0, 4)" in again.left_out["gone"]
+    (folder / "htm_align.json").write_text(json.dumps({"nowhere": [[1, 0, 1, "peel"]]}))
+    with pytest.raises(ValueError, match="no video of it can be scored"):
+        evaluate_htm_align(folder, Actions(), features, {STREAM: 1.0})
+
+
+def clips(rows: list[tuple[str, float, float, str]]) -> pl.DataFrame:
+    counted = [(video, sum(other[0] == video for other in rows[:place])) for place, (video, *_) in enumerate(rows)]
+    return load_tables()["clips"].frame(
+        ("0", video, number, start, end, text, text, len(text.split()), *[None] * 5)
+        for (video, number), (_, start, end, text) in zip(counted, rows, strict=True)
+    )
+
+
+def test_tracks_are_compared_by_words_time_and_retrieval(features: FeatureReader) -> None:
+    durations = pl.DataFrame({"video_id": ["a", "b"], "duration_s": [100.0, 100.0]})
+    spoken = [
+        (video, 25.0 * i, 25.0 * i + 10, f"now {action}") for video in ("a", "b") for i, action in enumerate(ACTIONS)
+    ]
+    captions = load_tables()["release_captions"].frame(
+        [
+            *(
+                ("0", "howtocaption", "a", i, 25.0 * i + 5, 25.0 * i + 13, f"now {a}", None, None)
+                for i, a in enumerate(ACTIONS)
+            ),
+            ("0", "howtocaption", "a", 4, 5.0, 13.0, "a potato", None, 0.5),
+            ("0", "htm_sentences", "a", 0, 80.0, 95.0, "peel", None, None),
+        ]
+    )
+    tracks = {"source": clips(spoken), **release_clips(captions, durations)}
+    study = compare_tracks(tracks, durations, features, Actions())
+    rows = {row["caption_source"]: row for row in study.to_dicts()}
+    own, of_others, moved = (rows[name] for name in ("source", "howtocaption", "htm_sentences"))
+    assert (own["videos"], own["clips"], own["words_per_video"], own["distinct_words"]) == (2, 8, 8, 5)
+    assert (own["time_overlap"], own["word_overlap"], own["covered"]) == (1.0, 1.0, pytest.approx(0.4))
+    # 4 × 8 s, of which 5 s are in the 4 × 10 s of the own captions.
+    assert of_others["time_overlap"] == pytest.approx(20 / 52)
+    assert of_others["word_overlap"] == pytest.approx(5 / 7)
+    assert of_others["clip_s"] == 8
+    # One pair per track: that of the first track is right, that of the last is about another action.
+    assert own["pairs"] == of_others["pairs"] == moved["pairs"] == 1
+    assert own["similarity"] == pytest.approx(1) and moved["similarity"] == pytest.approx(0)
+    assert [axes.get_title() for axes in tracks_figure(study).axes][:2] == ["words per video", "covered"]
+
+
+def test_time_that_is_covered_twice_counts_once() -> None:
+    assert merged([(5, 6), (0, 2), (1, 3), (3, 4)]) == [(0, 4), (5, 6)]
+    manifest = pl.DataFrame({"video_id": [f"{i:04d}" for i in range(3000)], "split": ["train", "test", "test"] * 1000})
+    assert len(studied_videos(manifest, "test")) == 1000
+    assert studied_videos(manifest.head(3), "test") == ["0001", "0002"]
+
+
+def test_rewritten_captions_move_to_where_the_model_sees_them(features: FeatureReader) -> None:
+    captions = load_tables()["rewritten_captions"].frame(
+        ("0", video, line, 0, second, text, "llm", "hash")
+        for video, line, second, text in (
+            ("a", 0, 20, "dice"),  # shown from second 25
+            ("a", 1, 40, "serve"),  # shown from second 75, which is too far away
+            ("a", 2, 96, "serve"),  # its window would end after the video
+            ("a", 3, 10, "something unknown"),
+            ("gone", 0, 5, "peel"),
+        )
+    )
+    found = match_captions(captions, features, Actions(), 0.5)
+    assert found.select("video_id", "line_index", "start_s", "end_s", "shift_s", "score", "kept").rows() == [
+        ("a", 0, 25.0, 33.0, 5.0, 1.0, True),
+        ("a", 1, 40.0, 48.0, 0.0, 0.0, False),
+        ("a", 2, 92.0, 100.0, -4.0, 1.0, True),
+        ("a", 3, None, None, None, None, False),
+        ("gone", 0, None, None, None, None, False),
+    ]
+    assert found["reason"].to_list() == [
+        None,
+        "similarity below 0.5",
+        None,
+        "no known word, or no clip within the video",
+        "no features",
+    ]
+    assert match_captions(captions.clear(), features, Actions(), 0.5).is_empty()

@@ -60,7 +60,7 @@ class Estimate:
 def estimate(task: Step, parts: Sequence[Any], precision: torch.dtype | None = None) -> Estimate:
     """The memory of a step on one GPU.
 
-    Of several parts one at a time is kept, and in addition the rows of all, which the losses read.
+    Of several parts one at a time is kept, and in addition the rows of all with their gradients.
 
     Args:
         parts: a batch of the task, on the CPU.
@@ -75,15 +75,23 @@ def estimate(task: Step, parts: Sequence[Any], precision: torch.dtype | None = N
     learned = {name: on_gpu(each.detach()).requires_grad_() for name, each in network.named_parameters()}
     tables = {name: on_gpu(each) for name, each in network.named_buffers()}
     largest = max(parts, key=_bytes)
-    kept = _Kept({_storage(each) for each in (*learned.values(), *tables.values())})
-    with mode, torch.autograd.graph.saved_tensors_hooks(kept.add, _unpack):
-        with _in_precision(precision):
+    fixed = {_storage(each) for each in (*learned.values(), *tables.values())}
+    in_network, in_losses = _Kept(fixed), _Kept(fixed)
+    with mode:
+        with _in_precision(precision), in_network.counted():
             rows = torch.func.functional_call(network, {**learned, **tables}, (mapped(largest, on_gpu),))
-        if len(parts) == 1:
+        if len(parts) > 1:  # the losses of all rows are computed before and apart from the graph of any part
+            rows = {name: torch.cat([row.detach()] * len(parts)) for name, row in rows.items()}
+            for row in rows.values():
+                row.requires_grad_(row.is_floating_point())
+        with in_losses.counted():
             task.losses(rows, 0, lambda own: own)
+    gradients = 2 * sum(map(_size, rows.values()))
+    apart = max(in_network.bytes, in_losses.bytes) + gradients
+    kept = apart if len(parts) > 1 else in_network.bytes + in_losses.bytes
     own = sum(_size(each) for each in learned.values())
     inputs = sum(_size(each) for each in tables.values()) + sum(map(_bytes, parts))
-    return Estimate(own, own, ADAM * own, inputs, kept.bytes)
+    return Estimate(own, own, ADAM * own, inputs, kept)
 
 
 def check(task: Step, parts: Sequence[Any], precision: torch.dtype | None, available: int) -> Estimate:
@@ -122,17 +130,17 @@ class _Kept:
     """Counts the storages that autograd saves, each once, without those of ``known`` tensors."""
 
     def __init__(self, known: set[int]) -> None:
-        self.known, self.bytes = known, 0
+        self.known, self.bytes = set(known), 0
 
-    def add(self, tensor: Tensor) -> Tensor:
+    def counted(self) -> torch.autograd.graph.saved_tensors_hooks:
+        """Where this context is active, tensors are counted."""
+        return torch.autograd.graph.saved_tensors_hooks(self._add, lambda tensor: tensor)
+
+    def _add(self, tensor: Tensor) -> Tensor:
         if _storage(tensor) not in self.known:
             self.known.add(_storage(tensor))
             self.bytes += tensor.untyped_storage().nbytes()
         return tensor
-
-
-def _unpack(tensor: Tensor) -> Tensor:
-    return tensor
 
 
 def _storage(tensor: Tensor) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 
 from ml.cluster_gcn.train import Config as GraphConfig
 from ml.cluster_gcn.train import cluster_task
@@ -18,6 +18,7 @@ from ml.crosstask.components import Config as ComponentConfig
 from ml.distributed import gather
 from ml.gradient_caching import backward
 from ml.harness import TrainTask
+from ml.hero.attention import SelfAttention
 from ml.hero.downstream.finetune import FineTuning
 from ml.hero.downstream.finetune import Settings as FineTuningSettings
 from ml.hero.downstream.tasks.captioning import Captioning
@@ -89,3 +90,14 @@ def step_of(task: TrainTask[Any], step: int = 0) -> dict[str, Tensor]:
     """Losses of a step on the CPU, whose gradients are then those of the network's parameters."""
     accelerator = Accelerator(cpu=True)
     return backward(task.network, task.batches(step, 0, 1), lambda rows: task.losses(rows, step, gather), accelerator)
+
+
+def without_dropout(network: nn.Module) -> None:
+    """Random numbers differ between devices, and between a compiled network and another."""
+    for module in network.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+        if isinstance(module, SelfAttention):
+            module.probability = 0.0
+        if isinstance(module, nn.MultiheadAttention):
+            module.dropout = 0.0

@@ -85,6 +85,9 @@ class HeroOptions(Options):
         ContentOf(_initial_version),
         Field(description="model folder to start from, made by howto convert hero; not set: random parameters"),
     ] = None
+    as_published: Annotated[
+        bool, Field(description="start and weigh losses as the published code of pre-training does")
+    ] = False
 
 
 @dataclass(frozen=True)

@@ -98,4 +98,5 @@ def settings(options: HeroOptions) -> Settings:
         validate_every=-(-options.steps // VALIDATIONS),
         chunk_videos=options.chunk_videos,
         seed=options.seed,
+        as_published=options.as_published,
     )

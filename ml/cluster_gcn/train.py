@@ -166,7 +166,7 @@ def prepared(graph: GraphData, config: Config, device: torch.device | str) -> tu
 
 
 class GraphTask(Generic[Part]):
-    """Steps of Adam on batches of nodes, for ``ml.harness.Trainer``.
+    """Steps of AdamW on batches of nodes, for ``ml.harness.Trainer``.
 
     Args:
         network: from a part to the ``scores[n, classes]`` and the ``labels`` of training nodes; it contains ``model``.

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ml import memory_estimate
 from ml.harness import READ_EVERY, Runtime, Trainer, _Training
-from ml.hero.attention import SelfAttention, attend
+from ml.hero.attention import attend
 from ml.hero.batch import Vocabulary, packing_of
 from ml.hero.config import PRESETS
 from ml.hero.model import Hero
@@ -26,7 +26,7 @@ from ml.joint_embedding.train import Config, EmbeddingTask
 from ml.loading import on_device
 from ml.text.word_vectors import WordVectors
 from tests.ml.test_memory_estimate import Clips
-from tests.training import TRAININGS, training
+from tests.training import TRAININGS, training, without_dropout
 
 pytestmark = [
     pytest.mark.cuda,
@@ -45,15 +45,6 @@ def no_waits() -> Iterator[None]:
         yield
     finally:
         torch.cuda.set_sync_debug_mode("default")
-
-
-def without_dropout(network: torch.nn.Module) -> None:
-    """Random numbers differ between devices, and between a compiled network and another."""
-    for module in network.modules():
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
-        if isinstance(module, SelfAttention):
-            module.probability = 0.0
 
 
 @pytest.mark.parametrize("precision", ["no", "bf16"])

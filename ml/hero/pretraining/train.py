@@ -24,6 +24,7 @@ from ml.hero.config import HeroConfig
 from ml.hero.model import Hero, encoders
 from ml.hero.optimisation import adamw, warm_up_and_decay
 from ml.hero.pretraining import fom, mfm, mlm, vsm
+from ml.hero.pretraining.as_published import initialise_as_published, ranking_weights
 from ml.hero.ranking import LossSettings
 from ml.loading import on_device
 from ml.training import seed_everything
@@ -37,7 +38,8 @@ class Settings:
 
     ``shares`` are the relative frequencies of the tasks. ``batch`` is the number of videos per step over all processes;
     ``chunk_videos`` limits how many a process computes at once, with the same result. ``span_share`` is the share of
-    the VSM steps that include the loss of moments.
+    the VSM steps that include the loss of moments. ``as_published`` starts and weighs the losses as the published code
+    does (``ml.hero.pretraining.as_published``).
     """
 
     shares: Mapping[TaskName, int | float] = field(default_factory=lambda: {"mlm": 2, "mnce": 2, "fom": 1, "vsm": 2})
@@ -52,6 +54,7 @@ class Settings:
     validate_every: int = 500
     chunk_videos: int | None = None
     seed: int = 77
+    as_published: bool = False
 
     def __post_init__(self) -> None:
         unknown = set(self.shares) - set(TASKS)
@@ -206,7 +209,9 @@ class PreTraining:
     def part(self, task: TaskName, given: Rows, all_gather: AllGather, step: int) -> Tensor:
         """This process's part of a task's loss."""
         if task == "vsm":
-            return vsm.loss(given, all_gather, self.settings.matching, step)
+            matching = self.settings.matching
+            matching = ranking_weights(matching) if self.settings.as_published else matching
+            return vsm.loss(given, all_gather, matching, step)
         losses: dict[str, Callable[[Rows, AllGather], Tensor]] = {
             "mlm": mlm.loss,
             "mnce": mfm.contrastive_loss,
@@ -290,6 +295,8 @@ def pretrain(
     trainer = Trainer(runtime, progress)
     seed_everything(settings.seed)
     model = kind(config)
+    if settings.as_published:
+        initialise_as_published(model)
     if initial is not None:
         model.load_state_dict(initial, strict=False)
     history = trainer.fit(PreTraining(videos, validation, vocabulary, model, settings, trainer.device))

@@ -18,12 +18,14 @@ from ml.harness import Runtime
 from ml.hero.batch import aligned, key_of
 from ml.hero.model import Hero
 from ml.hero.pretraining import fom, mfm, mlm, vsm
+from ml.hero.pretraining.as_published import initialise_as_published
 from ml.hero.pretraining.train import TASKS, PreTraining, Settings, draw, pretrain
 from ml.hero.ranking import LossSettings, QueryBatch, VideoBatch, wrong_pairs
 from tests.hero_videos import TINY, VOCABULARY, Videos, random_video, random_videos
 from tests.training import step_of
 
 CPU = Runtime(device="cpu")
+CPU_DEVICE = torch.device("cpu")
 SEEDS = range(3)
 
 
@@ -190,6 +192,24 @@ def test_parts_of_a_batch_have_the_loss_and_gradient_of_the_whole(task: str) -> 
     assert parts == pytest.approx(whole, rel=1e-5)
     for one, other in zip(gradients, gradients_of_parts, strict=True):
         torch.testing.assert_close(other, one, atol=1e-6, rtol=1e-4)
+
+
+def test_as_published_ranking_has_a_sixteenth_of_its_gradient_and_other_parts_start_as_torch_does() -> None:
+    losses = {}
+    for published in (False, True):
+        settings = Settings({"vsm": 1}, steps=2, warm_up=0, batch=6, span_share=0.0, as_published=published)
+        torch.manual_seed(0)
+        losses[published] = step_of(PreTraining(random_videos(8), None, VOCABULARY, Hero(TINY), settings, CPU_DEVICE))
+    assert float(losses[True]["vsm"].detach()) == pytest.approx(float(losses[False]["vsm"].detach()) / 16)
+    torch.manual_seed(0)
+    model = Hero(TINY)
+    assert model.query_encoder.positions.weight.std() < 0.03 and not model.cross_modal.mask.weight[0].any()
+    words = model.cross_modal.words.weight.clone()
+    initialise_as_published(model)
+    assert model.query_encoder.positions.weight.std() > 0.9
+    assert 0.2 < float(model.moments.query.weight.detach().abs().max()) <= 1 / math.sqrt(TINY.hidden)
+    assert model.cross_modal.mask.weight[0].any() and not model.temporal.mask.weight[0].any()
+    assert torch.equal(model.cross_modal.words.weight, words)
 
 
 ALL = Settings(

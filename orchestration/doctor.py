@@ -17,6 +17,7 @@ import duckdb
 from assets.lake import Lake, LakeError
 from assets.lake.faults import check_catalog
 from assets.retention import newest_snapshot_ahead
+from ml.places import StoreUnreachableError, reaching, remote_place
 from ml.vision.registry import NETWORKS
 from orchestration.resources import lake_of
 from orchestration.settings import Settings, SettingsError, load_settings
@@ -50,7 +51,14 @@ def examine() -> Iterator[Finding]:
         yield from (Finding("fail", "settings", line) for line in str(error).splitlines())
         return
     yield Finding("ok", "settings", "all values are valid; howto settings lists them")
-    checks: tuple[Callable[[Settings], Iterator[Finding]], ...] = (_disk, _catalog, _gpu, _weights, _javascript)
+    checks: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
+        _disk,
+        _catalog,
+        _object_storage,
+        _gpu,
+        _weights,
+        _javascript,
+    )
     for check in checks:
         yield from check(settings)
 
@@ -115,6 +123,18 @@ def _catalog(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "fail", "catalog", f"{kind}: {reason(error)}; check HOWTO_CATALOG, HOWTO_DATA_PATH and their keys"
         )
+
+
+def _object_storage(settings: Settings) -> Iterator[Finding]:
+    address = settings.storage.arrays
+    if address is None:
+        return
+    try:
+        with reaching():
+            next(remote_place(address).iterdir(), None)
+        yield Finding("ok", "arrays", address)
+    except StoreUnreachableError as error:
+        yield Finding("fail", "arrays", f"{address}: {error}")
 
 
 def _connected(lake: Lake) -> duckdb.DuckDBPyConnection:

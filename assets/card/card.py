@@ -61,7 +61,7 @@ def make_card(
     chapters = [
         sections.what_it_is(now),
         sections.sample_clips(clips, generated == total),
-        usage.loading(now),
+        usage.loading(now, settings),
         sections.comparison(now),
         sections.categories_map(now),
         sections.distributions(now),

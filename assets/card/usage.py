@@ -34,13 +34,13 @@ first = next(iter(lake.records("clips")))
 """
 
 
-def loading(snapshot: Snapshot) -> Section:
-    """Programs that load this snapshot."""
+def loading(snapshot: Snapshot, settings: Mapping[str, str]) -> Section:
+    """Programs that load this snapshot; ``settings`` are those that differ from the default, by variable."""
     lake = snapshot.lake
     blocks: list[Block] = []
     if lake.catalog == f"sqlite:{lake.root / 'catalog.sqlite'}" and lake.data_path == f"{lake.root / 'tables'}/":
         blocks.append(Code("Python with DuckDB (pip install duckdb polars pyarrow)", "python", _with_duckdb(snapshot)))
-        if features := _with_lance(snapshot):
+        if features := _with_lance(snapshot, settings.get("HOWTO_ARRAYS", "lake").rstrip("/")):
             blocks.append(Code("Features of one video (pip install pylance)", "python", features))
     if (lake.root / METADATA).exists():
         blocks.append(
@@ -70,8 +70,12 @@ clips = connection.sql("""
 '''
 
 
-def _with_lance(snapshot: Snapshot) -> str:
-    """A program that reads the features of the first video that has some; empty if none has."""
+def _with_lance(snapshot: Snapshot, root: str) -> str:
+    """A program that reads the features of the first video that has some; empty if none has.
+
+    Args:
+        root: the folder of the lake, or the address below which the arrays are.
+    """
     if not snapshot.has("feature_index"):
         return ""
     rows = snapshot.sql(
@@ -83,7 +87,7 @@ def _with_lance(snapshot: Snapshot) -> str:
     return f"""\
 import lance
 
-array = lance.dataset("lake/arrays/{stream}/{shard}.lance")  # stream and shard from the table feature_index
+array = lance.dataset("{root}/arrays/{stream}/{shard}.lance")  # stream and shard from the table feature_index
 rows = array.to_table(columns=["video_id", "time_s", "vector"], offset={first_row}, limit={count})
 """
 

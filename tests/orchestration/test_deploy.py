@@ -160,7 +160,7 @@ def test_the_settings_of_the_cluster_are_settings(manifests: list[dict], monkeyp
             monkeypatch.setenv(name, value)
     settings = load_settings()
     assert settings.compute.executor == ("ray" if settings.compute.ray_cluster == "kuberay" else "kubernetes")
-    assert settings.storage.data_path == "s3://howto-lake/tables/"
+    assert settings.storage.data_path == "s3://howto-lake/tables/" and settings.storage.arrays == "s3://howto-lake"
     assert "PGPASSWORD" not in named(manifests, "ConfigMap", "howto-lake")["data"]
 
 

@@ -21,6 +21,7 @@ from ml.joint_embedding.clip_index import ClipEmbeddings, ClipIndex, SearchOptio
 from ml.lance_arrays import StoreUnreachableError, array_versions
 from ml.places import Place, place
 from orchestration.artifacts.arrays import FeatureArrays, ShardArrays
+from orchestration.doctor import _object_storage
 from orchestration.settings import SettingsError, load_settings
 from tests.services import BUCKET, Services
 
@@ -127,6 +128,13 @@ def test_a_damaged_array_is_removed_and_one_that_cannot_be_reached_stays(
             artifact.version(resources, SHARD)
         artifact.repair(resources, SHARD)
         assert not array_versions(path)
+
+
+def test_the_doctor_names_a_bucket_that_cannot_be_used(services: Services, tmp_path: Path) -> None:
+    for bucket, level in ((BUCKET, "ok"), ("another", "fail")):
+        settings = load_settings(lake=tmp_path, arrays=f"s3://{bucket}/prefix")
+        [finding] = _object_storage(settings)
+        assert finding.level == level and finding.text.startswith(f"s3://{bucket}/prefix")
 
 
 @pytest.mark.parametrize("address", ["arrays", "gs://bucket/arrays", "s3://"])

@@ -88,7 +88,7 @@ def test_killed_processes_lose_nothing(tmp_path: Path) -> None:
         paths["products"] = tmp_path / "reference" / "products.parquet"
         settings, state = small_settings(folder, **paths), folder / "dagster"
         killed += kill_at_steps(settings, state, KILLS - killed.total(), choices)
-        output, _ = (last := start(settings, state)).communicate(timeout=900)
+        output, _ = (last := start(settings, state)).communicate(timeout=3000)
         assert last.returncode == 0, output
         found = versions(settings)
         lost = {name for name in expected if found.get(name) != expected[name]}
@@ -161,7 +161,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
         for megabytes in sizes:
             mount(disk, f"remount,size={megabytes}m")
             process = start(settings, disk / "world" / "dagster")
-            output, _ = process.communicate(timeout=900)
+            output, _ = process.communicate(timeout=3000)
             lines = output.strip().splitlines()
             print(f"{megabytes} MB: exit code {process.returncode}; {lines[-1]}", flush=True)
             assert "Traceback" not in output, output

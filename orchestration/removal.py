@@ -6,7 +6,6 @@ See `assets.lake.removals` for the list, which every later write honours.
 from __future__ import annotations
 
 import re
-import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -19,10 +18,11 @@ from assets.features.store import FeatureArray
 from assets.lake import Lake, Table, load_tables
 from assets.lake.expiry import expire
 from assets.lake.removals import ID_COLUMNS, removed_ids
-from assets.lake.search_files import Ids, holders, holds_ids, text_of
+from assets.lake.search_files import Ids, array_holds, holders, text_of
 from assets.retention import exports
-from ml.array_history import clean_up
+from ml.array_history import arrays_below, clean_up
 from ml.files import whole_file
+from ml.places import Place, is_remote, remove_tree
 from orchestration.artifacts import stored_version
 from orchestration.artifacts.registry import artifact_of
 from orchestration.artifacts.tables import LakeTable
@@ -32,7 +32,7 @@ from sql import identifier, literal
 REMOVED = "removed"
 """The word in Dagster's records in place of a removed id."""
 
-_DERIVED_ARRAYS = ("pairs", "hero_clips", "clip_embeddings.lance")
+_DERIVED_ARRAYS = ("pairs", "hero_clips", "clip_embeddings")
 
 
 def remove(defs: dg.Definitions, instance: dg.DagsterInstance, state: Path | None, log: Callable[[str], object]) -> int:
@@ -44,7 +44,8 @@ def remove(defs: dg.Definitions, instance: dg.DagsterInstance, state: Path | Non
     Returns:
         Number of files and tables that held one of the ids.
     """
-    lake: Lake = defs.resources["lake"]  # type: ignore[index]
+    resources = defs.resources or {}
+    lake: Lake = resources["lake"]
     ids = Ids(removed_ids(lake.removals))
     if not ids.all:
         return 0
@@ -53,7 +54,7 @@ def remove(defs: dg.Definitions, instance: dg.DagsterInstance, state: Path | Non
         lake.remake(table, f"FROM lake.{table.name} WHERE NOT ({_condition(table, ids)})")
         log(f"table {table.name}: rows of {len(ids.all)} ids removed")
     _report_changes(defs, instance, {table.name for table in tables})
-    files = [*_media(lake.root / "media", ids), *_arrays(lake.root / "arrays", ids, bool(tables))]
+    files: list[Place] = [*_media(lake.root / "media", ids), *_arrays(resources["features"].root, ids)]
     _expire_history(lake)
     places = [lake.root / "collection", lake.root / "review", lake.root / "card", *([state] if state else [])]
     files += [path for place in places for path in _scrub_files(place, ids, skip={lake.removals})]
@@ -62,7 +63,7 @@ def remove(defs: dg.Definitions, instance: dg.DagsterInstance, state: Path | Non
     return len(tables) + len(files)
 
 
-def remaining(lake: Lake, state: Path | None) -> Iterator[Path]:
+def remaining(lake: Lake, arrays: Place, state: Path | None) -> Iterator[Place]:
     """The files of a lake, of its records and of its exports that hold a removed id."""
     lake.close()
     ids = Ids(removed_ids(lake.removals))
@@ -72,6 +73,7 @@ def remaining(lake: Lake, state: Path | None) -> Iterator[Path]:
         manifests = exports(lake.root)  # they list the ids that whoever has an earlier export must delete
         folders = [lake.root, *outside, *(path.parent for path in manifests)]
         yield from holders(folders, ids, skip={lake.removals, *manifests})
+        yield from (path for path in arrays_below(arrays).values() if is_remote(path) and array_holds(path, ids))
 
 
 def _condition(table: Table, ids: Ids) -> str:
@@ -114,12 +116,12 @@ def _media(root: Path, ids: Ids) -> Iterator[Path]:
             yield path
 
 
-def _arrays(root: Path, ids: Ids, changed: bool) -> Iterator[Path]:
+def _arrays(root: Place, ids: Ids) -> Iterator[Place]:
     """Remove rows from the feature arrays; other arrays, which are made from these, are deleted."""
-    for path in sorted(root.rglob("*.lance")):
-        if path.relative_to(root).parts[0] in _DERIVED_ARRAYS:
-            if changed and holds_ids(path, ids):
-                shutil.rmtree(path)
+    for name, path in arrays_below(root).items():
+        if name.partition("/")[0] in _DERIVED_ARRAYS:
+            if array_holds(path, ids):
+                remove_tree(path)
                 yield path
             continue
         array = FeatureArray(path)

@@ -15,6 +15,8 @@ import pyarrow as pa
 
 from assets.lake.removals import ID_COLUMNS
 from ml.array_history import stored_versions
+from ml.lance_arrays import open_array
+from ml.places import Place
 from sql import identifier, literal
 
 _WORD = "A-Za-z0-9_-"
@@ -50,7 +52,7 @@ def holders(folders: Iterable[Path], ids: Ids, skip: Collection[Path] = ()) -> I
 def holds_ids(path: Path, ids: Ids) -> bool:
     """Whether a file, or the array in a folder, holds one of the ids."""
     if path.suffix == ".lance" and path.is_dir():
-        return any(_lance_holds(path, version, ids) for version in stored_versions(path))
+        return array_holds(path, ids)
     if any(parent.suffix == ".lance" for parent in path.parents):
         return False  # its rows are read above
     if path.suffix == ".parquet":
@@ -80,8 +82,12 @@ def _parquet_holds(path: Path, ids: Ids) -> bool:
         return bool(database.execute(query, values).fetchall()[0][0])
 
 
-def _lance_holds(path: Path, version: int, ids: Ids) -> bool:
-    data = lance.dataset(str(path), version=version)
+def array_holds(path: Place, ids: Ids) -> bool:
+    """Whether a stored version of an array holds one of the ids."""
+    return any(_version_holds(open_array(path).checkout_version(version), ids) for version in stored_versions(path))
+
+
+def _version_holds(data: lance.LanceDataset, ids: Ids) -> bool:
     texts = [each.name for each in data.schema if pa.types.is_string(each.type) or pa.types.is_large_string(each.type)]
     batches = data.scanner(columns=texts).to_batches() if texts else ()
     values = (value for batch in batches for column in batch.columns for value in set(column.to_pylist()) if value)

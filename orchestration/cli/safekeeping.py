@@ -125,10 +125,11 @@ def remove(only_check: bool) -> int:
     settings = settings_in_force()
     lake = open_lake(settings)
     state = name_instance(settings.lake)
+    definitions = build_defs(settings)
     if not only_check:
         with only_one(lake.root), recorded_instance(settings.lake) as instance:
-            remove_ids(build_defs(settings), instance, state, click.echo)
-    found = list(remaining(lake, state))
+            remove_ids(definitions, instance, state, click.echo)
+    found = list(remaining(lake, (definitions.resources or {})["features"].root, state))
     for path in found:
         click.echo(f"  holds a removed id: {path}")
     click.echo("No file of the lake holds a removed id." if not found else f"{len(found)} files hold a removed id.")

@@ -22,6 +22,27 @@ from tests.world import instance_in
 MODELS = {"word_vectors", "joint_embedding", "hero_pretraining"}
 
 
+GRAPH = "key:products or key:retail_baskets or key:co_purchases or key:graph_nodes or key:graph_edges"
+
+
+def test_a_removed_product_is_in_no_file(made: tuple[Settings, Path]) -> None:
+    settings, state = made
+    lake = lake_of(settings)
+    lake.removals.write_text("id,reason,date\np007,recalled,2026-11-02\n", encoding="utf-8")
+    arrays = lake.root / "arrays"
+    assert {path.suffix for path in remaining(lake, arrays, state)} == {".parquet", ".sqlite", ".db"}
+    with instance_in(state) as instance:
+        assert remove(build_defs(settings), instance, state, print) >= 4
+        assert [*remaining(lake, arrays, state)] == []
+        refresh = Refresh(build_defs(settings), instance, print)
+        (training,) = steps(refresh, "cluster_gcn")
+        assert "new content of" in str(refresh._why(training))
+        assert refresh.run(GRAPH), refresh.failed
+    assert [*remaining(lake, arrays, state)] == []
+    lake.close()
+
+
+@pytest.mark.campaign
 def test_a_removed_video_is_in_no_file_and_models_are_trained_again(made: tuple[Settings, Path]) -> None:
     settings, state = made
     lake = lake_of(settings)
@@ -30,19 +51,19 @@ def test_a_removed_video_is_in_no_file_and_models_are_trained_again(made: tuple[
     ).fetchall()[0]
     lake.removals.write_text(f"id,reason,date\n{removed},the speaker objects,2026-11-02\n", encoding="utf-8")
     lake.close()
-    held = {path.suffix for path in remaining(lake, state)}
+    held = {path.suffix for path in remaining(lake, lake.root / "arrays", state)}
     assert {".parquet", ".lance", ".mp4", ".sqlite", ".db"} <= held, held
 
     with instance_in(state) as instance:
         assert remove(build_defs(settings), instance, state, print) > 10
-    assert [*remaining(lake, state)] == []
+    assert [*remaining(lake, lake.root / "arrays", state)] == []
     with instance_in(state) as instance:
         refresh = Refresh(build_defs(settings), instance, print)
         reasons = {step.name: refresh._why(step) for name in MODELS for step in steps(refresh, name)}
         assert all(reasons.values()), reasons
         assert refresh.run(), refresh.failed
     assert {step.name for step in refresh.ran} >= MODELS
-    assert [*remaining(lake, state)] == []
+    assert [*remaining(lake, lake.root / "arrays", state)] == []
     for name, table in load_tables().items():
         if "video_id" in table.column_types and lake.has(name):
             assert removed not in lake.read(name).pl()["video_id"].to_list(), name

@@ -42,7 +42,10 @@ def change_every_table(lake: Lake) -> None:
         lake.write(table, rows.head(max(rows.height // 2, 1)))
 
 
-@pytest.mark.parametrize("model", ["word_vectors", "joint_embedding", "cluster_gcn", "hero_tokenizer", "hero"])
+LONGER = [pytest.param(model, marks=pytest.mark.campaign) for model in ("joint_embedding", "hero_tokenizer", "hero")]
+
+
+@pytest.mark.parametrize("model", ["word_vectors", "cluster_gcn", *LONGER])
 def test_a_model_of_sixty_days_ago_is_made_again_after_maintenance(
     made: tuple[Settings, Path], model: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

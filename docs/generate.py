@@ -1,4 +1,4 @@
-"""Writes the reference pages from the code: tables, settings and commands.
+"""Writes the reference pages from the code: tables, settings, commands, and tables of measurements.
 
 Usage: ``python -m docs.generate`` (``--check`` writes nothing and names the pages that are out of date).
 """
@@ -17,6 +17,7 @@ import click
 from assets.lake import load_tables
 from assets.lake.tables import Table
 from docs.performance import performance
+from docs.published import published
 from orchestration.cli.app import howto
 from orchestration.settings import Settings
 from orchestration.settings.catalogue import NOT_SET, list_settings
@@ -153,6 +154,7 @@ def _cell(text: str) -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "performance.md": performance,
+    "published.md": published,
     "reference/cli.md": commands,
     "reference/settings.md": settings,
     "reference/tables.md": tables,

@@ -99,7 +99,8 @@ def similarity_costs(
 
 def embedding_costs(text: NDArray[np.float32], video: NDArray[np.floating]) -> NDArray[np.float32]:
     """``−s(step, second)`` as ``C[seconds, steps]``, from vectors ``text[steps, dim]`` and ``video[seconds, dim]``."""
-    return -(video.astype(np.float32) @ text.T)
+    costs: NDArray[np.float32] = -(torch.from_numpy(video).float() @ torch.from_numpy(text).T).numpy()
+    return costs
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from assets.features.options import feature_networks
-from assets.joint_embedding.options import OPEN_CLIP
+from assets.joint_embedding.options import OPEN_CLIP, S3D
 from assets.options import web_address
 from assets.redaction import redact
 from assets.tasks.titles import FIRST_WORD
@@ -137,6 +137,8 @@ _VISION = ("open_clip", "timm")
 
 
 def _features(settings: Settings) -> Iterator[str]:
+    if settings.text_video.model == S3D and S3D not in settings.features.weights:
+        yield "HOWTO_TEXT_VIDEO_MODEL=s3d: needs its weights: HOWTO_WEIGHTS=s3d=FILE, with s3d_dict.npy next to it"
     streams = settings.features.streams
     unknown = [stream for stream in settings.features.files if stream not in streams]
     if unknown:

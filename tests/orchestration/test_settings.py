@@ -75,6 +75,13 @@ def test_the_environment_wins_over_the_file_and_an_empty_value_is_none(monkeypat
             "htm_aa",
             "HOWTO_CAPTIONS=htm_aa: must be source, or a release that HOWTO_CAPTION_RELEASES na",
         ),
+        ("HOWTO_TEXT_VIDEO_MODEL", "s3d", "HOWTO_TEXT_VIDEO_MODEL=s3d: needs its weights: HOWTO_WEIGHTS=s3d=FILE"),
+        (
+            "HOWTO_TEXT_VIDEO_MODEL",
+            "clip",
+            "HOWTO_TEXT_VIDEO_MODEL=clip: must be joint_embedding, s3d or open_clip:<folder>",
+        ),
+        ("HOWTO_TEXT_VIDEO_MODEL", "open_clip:/nowhere", "/nowhere holds no open_clip_config.json"),
         ("HOWTO_CATALOG", "mysql:host=x", "HOWTO_CATALOG: must begin with sqlite: or postgres:, then the connection"),
         ("HOWTO_DATA_PATH", "gs://bucket", "HOWTO_DATA_PATH=gs://bucket: must be a folder or begin with s3://"),
         ("HOWTO_TAGGER", "en_core_web_xl", "HOWTO_TAGGER=en_core_web_xl: no such spaCy model is installed"),

@@ -9,7 +9,7 @@ import dagster as dg
 from assets.features.store import FeatureStore
 from assets.lake import Lake
 from assets.lake.compaction import compact
-from assets.models.store import clean_up_models
+from assets.models.store import clean_up_models, fetch_models
 from assets.retention import clean_up_arrays as clean_up_arrays_of
 from assets.retention import maintain
 from orchestration.refresh import refresh_lake
@@ -66,8 +66,12 @@ def compact_tables(context: dg.OpExecutionContext, lake: dg.ResourceParam[Lake])
     description="Expire old snapshots that nothing names, and delete the files that no snapshot needs.",
 )
 def expire_snapshots(
-    context: dg.OpExecutionContext, lake: dg.ResourceParam[Lake], settings: dg.ResourceParam[Settings]
+    context: dg.OpExecutionContext,
+    lake: dg.ResourceParam[Lake],
+    model_root: dg.ResourceParam[Path],
+    settings: dg.ResourceParam[Settings],
 ) -> None:
+    fetch_models(model_root)  # models name snapshots that must stay
     done = maintain(lake, datetime.now(UTC) - timedelta(days=settings.operations.retention_days))
     _log_counts(context, done)
 
@@ -82,6 +86,7 @@ def clean_up_arrays(
     model_root: dg.ResourceParam[Path],
     settings: dg.ResourceParam[Settings],
 ) -> None:
+    fetch_models(model_root)  # models name versions of arrays that must stay
     older = timedelta(days=settings.operations.retention_days)
     freed = clean_up_arrays_of(lake.root, features.root, older) + clean_up_models(model_root, older)
     context.log.info(f"{freed / 1e6:,.1f} MB of older arrays and models deleted")

@@ -17,6 +17,7 @@ from assets.lake.snapshot import LakeAt
 from assets.metadata import MODEL
 from assets.models.folder import model_version
 from assets.models.provenance import Provenance, ProvenanceError
+from assets.models.store import fetch_models
 from assets.redaction import HIDDEN
 from ml.array_history import at_version, stored_versions
 from ml.hero.clip_store import ClipStore
@@ -26,12 +27,12 @@ from ml.places import Place, place
 from orchestration.definitions import build_defs
 from orchestration.failures import innermost_error
 from orchestration.io_manager import LakeIOManager
-from orchestration.resources import lake_of
+from orchestration.resources import lake_of, model_root_of
 from orchestration.settings import Settings, load_settings
 from orchestration.settings.catalogue import catalogue, changed_settings
 
 _OF_THIS_MACHINE = frozenset(
-    {"lake", "catalog", "data_path", "removals", "device", "compute", "alert_webhook", "retention_days"}
+    {"lake", "catalog", "data_path", "arrays", "removals", "device", "compute", "alert_webhook", "retention_days"}
 )
 """Settings that stay as they are now: where things are, and on what they run."""
 
@@ -55,6 +56,7 @@ def provenance_lines(settings: Settings, model: str) -> Iterator[str]:
         ProvenanceError: there is no such model, or its provenance is broken.
     """
     lake = lake_of(settings)
+    fetch_models(model_root_of(settings))
     folder = _folder(lake.root, model)
     yield f"model {model}, version {model_version(folder)}"
     yield from _lines(lake, _arrays_of(settings, lake), Provenance.read(folder), "  ")
@@ -88,6 +90,7 @@ def reproduce(settings: Settings, model: str, log: Callable[[str], object]) -> R
         ProvenanceError: there is no such model, or what it was made from is gone.
     """
     lake = lake_of(settings)
+    fetch_models(model_root_of(settings))
     folder = _folder(lake.root, model)
     recorded = model_version(folder)
     if recorded is None:

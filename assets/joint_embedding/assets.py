@@ -110,9 +110,8 @@ def joint_embedding(
     from assets.joint_embedding.training import embedding_job
     from ml.training import pick_device, read_model_folder
 
-    folder = model_root / "joint_embedding"
+    folder, words = model_root / "joint_embedding", model_root / "word_vectors"
     provenance = model_inputs(context, lake)
-    words = model_root / "word_vectors"
     job = embedding_job(folder, words, pairs, training_manifest, embedding_options, runtime_options, provenance)
     if runtime_options.processes:
         job.write(folder.with_name(".joint_embedding.job.json"))

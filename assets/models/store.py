@@ -166,10 +166,20 @@ def publish(root: Path, name: str) -> None:
 
 def model_folders(root: Path) -> list[Path]:
     """The folders below the folder of the model folders, sorted; each is the newest."""
+    fetch_models(root)
+    return sorted(Path(root).glob("*"))
+
+
+def fetch_models(root: Path) -> None:
+    """Fetch the newest copy of every model, where models have copies.
+
+    Raises:
+        ModelDamagedError: a copy is damaged.
+        StoreUnreachableError: object storage cannot be used.
+    """
     if isinstance(root, ModelRoot) and root.copies:
         for name in root.copies.names():
             root.copies.fetch(name)
-    return sorted(Path(root).glob("*"))
 
 
 def discard_damaged(root: Path, name: str) -> None:

@@ -15,7 +15,7 @@ from assets.card.card import card_version
 from assets.exports.lake_metadata import FILE, metadata_version
 from assets.models.folder import MODEL_FILES, model_version
 from assets.models.provenance import Provenance, ProvenanceError
-from assets.models.store import discard_damaged
+from assets.models.store import ModelDamagedError, discard_damaged
 from orchestration.artifacts.protocol import UNREADABLE, Resources
 
 
@@ -31,7 +31,10 @@ class ModelFolder:
         return model_version(resources["model_root"] / self.name)
 
     def damage(self, resources: Resources, partition: str | None) -> list[str]:
-        return damaged_model(resources["model_root"] / self.name)
+        try:
+            return damaged_model(resources["model_root"] / self.name)
+        except ModelDamagedError as error:
+            return [str(error)]
 
     def violations(self, resources: Resources, partition: str | None) -> dict[str, int]:
         return model_violations(resources["model_root"] / self.name)

@@ -99,6 +99,7 @@ def wrong_content(defs: dg.Definitions, key: dg.AssetKey, partition: str | None,
     try:
         version = artifact.version(resources, partition)
     except UNREADABLE as error:
+        require_reachable(error)
         return [f"cannot be read: {error}"]
     if version != recorded:
         return [f"holds version {version} instead of the recorded {recorded}"]

@@ -15,7 +15,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from assets.models.folder import MODEL_FILES, model_version
-from assets.models.store import ModelDamagedError, ModelRoot, clean_up_models, model_folders, publish
+from assets.models.provenance import readable_provenances
+from assets.models.store import ModelDamagedError, ModelRoot, clean_up_models, fetch_models, model_folders, publish
 from ml.files import whole_folder
 from ml.places import StoreUnreachableError, remote_place
 from orchestration.artifacts.models import ModelFolder
@@ -29,7 +30,7 @@ def train(root: Path, number: int, size: int = 1000) -> None:
     with whole_folder(root.joinpath(NAME)) as folder:
         save_file({"weight": np.full(size, number, np.float32)}, folder / "model.safetensors")
         for file in MODEL_FILES[1:]:
-            (folder / file).write_text(json.dumps({"number": number}))
+            (folder / file).write_text(json.dumps({"number": number, "lake_snapshot": number}))
     publish(root, NAME)
 
 
@@ -59,6 +60,16 @@ def test_a_model_is_fetched_where_it_is_used_and_only_when_it_is_newer(machines:
     assert numbers(first / NAME) == {1}
 
 
+def test_snapshots_that_models_name_stay_whichever_machine_maintains_the_lake(
+    machines: tuple[ModelRoot, ModelRoot],
+) -> None:
+    first, second = machines
+    train(first, 3)
+    assert readable_provenances(Path(second)) == {}
+    fetch_models(second)
+    assert readable_provenances(Path(second))[NAME].snapshot == 3
+
+
 def test_a_damaged_copy_is_not_used_and_a_training_replaces_it(machines: tuple[ModelRoot, ModelRoot]) -> None:
     first, second = machines
     train(first, 1)
@@ -67,6 +78,7 @@ def test_a_damaged_copy_is_not_used_and_a_training_replaces_it(machines: tuple[M
     (version / "model.safetensors").write_bytes(b"other")
     with pytest.raises(ModelDamagedError, match=r"model.safetensors: it has another hash than recorded; howto refresh"):
         artifact.version(resources, None)
+    assert "it has another hash than recorded" in artifact.damage(resources, None)[0]
     (version / "model.safetensors").unlink()
     with pytest.raises(ModelDamagedError, match=r"model.safetensors: it is missing"):
         artifact.version(resources, None)

@@ -15,6 +15,7 @@ from assets.features.index import index_version
 from assets.features.options import FeatureOptions
 from assets.features.store import FeatureStore, Source, VideoRows
 from assets.lake import Lake, load_tables
+from assets.lake.search_files import Ids
 from ml.array_history import clean_up
 from ml.hero.clip_store import Clip, ClipStore
 from ml.joint_embedding.clip_index import ClipEmbeddings, ClipIndex, SearchOptions
@@ -22,6 +23,7 @@ from ml.lance_arrays import StoreUnreachableError, array_versions
 from ml.places import Place, place
 from orchestration.artifacts.arrays import FeatureArrays, ShardArrays
 from orchestration.doctor import _object_storage
+from orchestration.removal import _arrays
 from orchestration.settings import SettingsError, load_settings
 from tests.services import BUCKET, Services
 
@@ -128,6 +130,15 @@ def test_a_damaged_array_is_removed_and_one_that_cannot_be_reached_stays(
             artifact.version(resources, SHARD)
         artifact.repair(resources, SHARD)
         assert not array_versions(path)
+
+
+def test_removed_ids_leave_the_arrays(remote: Place) -> None:
+    array, store = FeatureStore(remote).array(STREAM, SHARD), ClipStore(remote / "hero_clips")
+    array.append(videos("a", "b"))
+    store.write(SHARD, clips("a", "b"))
+    assert list(_arrays(remote, Ids({"a"}))) == [array.path, store.path(SHARD)]
+    assert [source.video_id for source in array.finished()] == ["b"] and len(array_versions(array.path)) == 1
+    assert not array_versions(store.path(SHARD)) and list(_arrays(remote / "nothing", Ids({"a"}))) == []
 
 
 def test_the_doctor_names_a_bucket_that_cannot_be_used(services: Services, tmp_path: Path) -> None:

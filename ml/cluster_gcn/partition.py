@@ -20,8 +20,8 @@ WEIGHT_STEPS = 1000
 IMBALANCE = 0.03
 """How much larger than the mean a cluster may be: METIS's default, and KaMinPar's."""
 
-KAMINPAR_PRESET = "terapart-largek"
-"""KaMinPar's preset for many clusters. It compresses the graph, so that it needs the least memory."""
+KAMINPAR_PRESET = "fast"
+"""On one thread it takes half the time of METIS and of KaMinPar's other presets, and cuts 3 % more edges than METIS."""
 
 KAMINPAR_THREADS = 1
 """With more than one, a seed does not always give the same clusters."""
@@ -81,7 +81,7 @@ def _kaminpar(edges: sparse.csr_array, clusters: int, seed: int) -> np.ndarray:
     with TemporaryDirectory(prefix="howto-graph-") as folder:
         path = Path(folder) / "graph.parhip"
         _write_parhip(path, edges)
-        graph = kaminpar.load_graph(str(path), kaminpar.GraphFileFormat.PARHIP, compress=True)
+        graph = kaminpar.load_graph(str(path), kaminpar.GraphFileFormat.PARHIP)
     kaminpar.reseed(seed)
     solver = kaminpar.KaMinPar(KAMINPAR_THREADS, kaminpar.context_by_name(KAMINPAR_PRESET))
     return np.array(solver.compute_partition(graph, clusters, IMBALANCE))

@@ -21,8 +21,10 @@ _HARDWARE: Overrides = (
 _PROCESSES: Overrides = (
     ("processes", "training_processes", "Processes of torchrun; 0 trains within the run."),
     ("precision", "precision", "Mixed precision: no, bf16 or fp16."),
+    ("compile", "compile", "Compile networks: true or false."),
+    ("workers", "loader_workers", "Processes that read batches; 0 reads in a thread."),
 )
-_SAME_RESULT = {"device", "training_processes"}
+_SAME_RESULT = {"device", "training_processes", "compile", "loader_workers"}
 """Settings that do not make a model out of date."""
 
 MODELS: dict[str, tuple[str, str, Overrides]] = {
@@ -58,6 +60,8 @@ MODELS: dict[str, tuple[str, str, Overrides]] = {
             ("learning-rate", "hero_learning_rate", "Highest step size."),
             ("size", "hero_size", "Size of the network: small or paper."),
             ("initial", "hero_initial", "Model folder to start from; see howto convert hero."),
+            ("chunk", "hero_chunk", "Clips that a process computes at once."),
+            ("as-published", "hero_as_published", "Start and weigh losses as the published code: true or false."),
             *_PROCESSES,
             *_HARDWARE,
         ),
@@ -65,7 +69,11 @@ MODELS: dict[str, tuple[str, str, Overrides]] = {
     "hero_tasks": (
         "group:hero_tasks",
         "HERO, fine-tuned on each of its benchmarks.",
-        (("steps", "hero_fine_tuning_steps", "Steps of each fine-tuning."), *_HARDWARE),
+        (
+            ("steps", "hero_fine_tuning_steps", "Steps of each fine-tuning."),
+            ("precision", "precision", "Mixed precision: no, bf16 or fp16."),
+            *_HARDWARE,
+        ),
     ),
     "cluster_gcn": (
         "key:cluster_gcn",

@@ -35,7 +35,8 @@ def train_cluster_gcn(
         One entry per epoch, and the entry of the chosen epoch.
     """
     config = gcn_config(options, graph_options)
-    model, history = train(graph, config, pick_device(device), progress, tensorboard_folder(folder))
+    checkpoints = folder.with_name(f".{folder.name}.checkpoints")
+    model, history = train(graph, config, pick_device(device), progress, tensorboard_folder(folder), checkpoints)
     chosen = chosen_epoch(history)
     write_model_folder(
         folder,

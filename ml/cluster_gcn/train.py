@@ -69,6 +69,7 @@ def train(
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
     tensorboard: Path | None = None,
+    checkpoints: Path | None = None,
 ) -> tuple[ClusterGCN, list[dict[str, float]]]:
     """Train on the training nodes, cluster by cluster; keep the last epoch that is best on the validation nodes.
 
@@ -79,6 +80,7 @@ def train(
     Args:
         progress: called with each row of the history.
         tensorboard: folder of the event file (``ml.curves``); None writes none.
+        checkpoints: folder from which an interrupted training continues; None starts again.
 
     Returns:
         The model in evaluation mode, and the rows of ``fit``.
@@ -87,7 +89,9 @@ def train(
         GraphDataError: the graph is not usable for training (``ml.cluster_gcn.data.check``).
     """
     task = cluster_task(graph, config, device)
-    return task.model, fit(task, Runtime(device=str(device), tensorboard=tensorboard), progress)
+    return task.model, fit(
+        task, Runtime(device=str(device), tensorboard=tensorboard, checkpoints=checkpoints), progress
+    )
 
 
 def cluster_task(graph: GraphData, config: Config, device: torch.device | str) -> GraphTask[ClusterPart]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -74,6 +75,26 @@ def test_the_same_seed_gives_the_same_bits_and_progress() -> None:
     weights = [list(model.state_dict().values()) for model in (first, second, other)]
     assert all(torch.equal(a, b) for a, b in zip(weights[0], weights[1], strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(weights[0], weights[2], strict=True))
+
+
+def test_an_interrupted_training_ends_with_the_same_model(tmp_path: Path) -> None:
+    graph = planted_communities()
+    whole, history = train(graph, CONFIG)
+
+    def interrupt(entry: dict[str, float]) -> None:
+        if entry["epoch"] == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(graph, CONFIG, progress=interrupt, checkpoints=tmp_path)
+    epochs: list[float] = []
+    resumed, continued = train(
+        graph, CONFIG, progress=lambda entry: epochs.append(entry["epoch"]), checkpoints=tmp_path
+    )
+    assert epochs == list(range(5, 13))
+    assert [entry["loss"] for entry in continued] == [entry["loss"] for entry in history]
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(resumed.state_dict()[name], tensor)
 
 
 @pytest.mark.parametrize("multi_label", [True, False])

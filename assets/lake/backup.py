@@ -78,7 +78,7 @@ def restore(lake: Lake, folder: Path, log: Callable[[str], object]) -> Copied:
         BackupError: there is no whole backup, or the lake is not in local files.
     """
     catalog, tables = _local(lake, must_exist=False)
-    record = _read_manifest(folder)
+    record = read_manifest(folder)
     lake.close()
     new_bytes = sum(_copy(folder / name, tables / Path(name).relative_to(_TABLES)) for name in record["files"])
     for path in (catalog, *catalog.parent.glob(f"{catalog.name}-*")):
@@ -128,7 +128,12 @@ def _must_be_whole(lake: Lake) -> None:
         raise BackupError(f"{damaged[0]}, and {len(damaged) - 1} more; run howto refresh, then the backup again")
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The record of a whole backup.
+
+    Raises:
+        BackupError: it is not whole.
+    """
     try:
         record = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         files, expected = dict(record["files"]), str(record["catalog_sha256"])

@@ -97,11 +97,13 @@ def restore(folder: Path) -> None:
 
     The catalog of before is set aside. No file is deleted. Stop refreshes and the UI first.
     """
+    from assets.lake.backup import read_manifest
     from assets.lake.backup import restore as put_back
     from orchestration.refresh.lock import only_one
     from orchestration.resources import lake_of
 
     lake = lake_of(settings_in_force())
+    read_manifest(folder)  # so that a wrong folder makes no lake
     with only_one(lake.root):
         put_back(lake, folder, click.echo)
 

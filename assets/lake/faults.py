@@ -42,7 +42,9 @@ _LOST_CATALOG = re.compile(
     re.IGNORECASE,
 )
 _LOST_STORE = re.compile(
-    r"HTTP Error|could not establish connection|connection error for http|curl|SSL connect|HTTP [45]\d\d", re.IGNORECASE
+    r"HTTP Error|for HTTP (?:GET|PUT|POST|HEAD|DELETE)|could not establish connection|connection error for http|curl|"
+    r"SSL connect|HTTP [45]\d\d",
+    re.IGNORECASE,
 )
 
 
@@ -65,11 +67,11 @@ def explain_fault(message: str, root: Path, catalog: str, data_path: str) -> str
             named = _PATH.search(message)
             place = named[1] if named else str(path if embedded and "catalog" in cause else root)
             return f"{place}: {cause} ({first}); {remedy}"
-    if not embedded and _LOST_CATALOG.search(message):
-        return f"HOWTO_CATALOG: the connection to the catalog is lost ({first}); {_again('howto doctor')}"
     if data_path.startswith("s3://") and _LOST_STORE.search(message):
         where = f"HOWTO_DATA_PATH={redact(data_path)}"
         return f"{where}: the object store cannot be reached ({first}); {_again('howto doctor')}"
+    if not embedded and _LOST_CATALOG.search(message):
+        return f"HOWTO_CATALOG: the connection to the catalog is lost ({first}); {_again('howto doctor')}"
     return None
 
 

@@ -198,10 +198,10 @@ def run_json_load(path: str) -> object:
 WORK: dict[str, Callable[..., object]] = {"statistic": run_statistic, "import": run_import, "json.load": run_json_load}
 
 
-def in_a_process(work: str, *arguments: str) -> dict[str, Any]:
+def in_a_process(work: str, *arguments: str, script: str = __file__) -> dict[str, Any]:
     """Wall and CPU seconds of the work and the peak memory of its process in MiB; or the last line of its error."""
     root = Path(__file__).resolve().parents[2]
-    command = [sys.executable, __file__, work, *arguments]
+    command = [sys.executable, script, work, *arguments]
     done = subprocess.run(
         command, env={**os.environ, "PYTHONPATH": str(root), "POLARS_MAX_THREADS": "2"}, capture_output=True, text=True
     )
@@ -211,9 +211,10 @@ def in_a_process(work: str, *arguments: str) -> dict[str, Any]:
     return found
 
 
-def main(work: str, *arguments: str) -> None:
+def measure(work: Callable[..., object], *arguments: str) -> None:
+    """Do the work and print what it cost, for ``in_a_process``."""
     wall, cpu = time.perf_counter(), time.process_time()
-    result = WORK[work](*arguments)
+    result = work(*arguments)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
     print(json.dumps({"wall": wall, "cpu": cpu, "peak": int(peak.split()[1]) / 1024, "result": result}))
@@ -262,4 +263,4 @@ def test_import_of_captions(folder: Path, table: Callable[..., Table]) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    measure(WORK[sys.argv[1]], *sys.argv[2:])

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import polars as pl
+import pyarrow.parquet as pq
 
 from assets.exports.records import CLIPS, RECORD_SETS, TASKS, VIDEOS, RecordSet
 from assets.exports.webdataset import MEDIA, TASK_FILE
@@ -27,7 +28,7 @@ def import_export(lake: Lake, folder: Path, sharding: Sharding) -> dict[str, int
     """Write the tables of an export to a lake that has none of them.
 
     Args:
-        folder: a finished export of the form ``hugging_face`` or ``webdataset``.
+        folder: a finished export of the form ``hugging_face``, ``webdataset`` or ``lance``.
         sharding: how the lake divides videos into shards.
 
     Returns:
@@ -64,8 +65,23 @@ def exported_rows(folder: Path) -> Iterator[tuple[dict[str, object], dict[str, s
                 if file.path.endswith(".tar") and not file.path.startswith(f"{MEDIA}/"):
                     _unpack(folder / file.path, scratch)
             yield header, _parquet_of_tables(scratch)
+    elif header.get("form") == "lance":
+        with TemporaryDirectory(dir=folder.parent) as name:
+            for records in RECORD_SETS:
+                _parquet_of_lance(records, folder / f"{records.name}.lance", Path(name) / records.name)
+            yield header, _parquet_of_tables(Path(name))
     else:
         raise ExportError(f"{folder}: an export of the unknown form {header.get('form')}; update howto-lake")
+
+
+def _parquet_of_lance(records: RecordSet, array: Path, folder: Path) -> None:
+    import lance
+
+    folder.mkdir()
+    scanner = lance.dataset(str(array)).scanner(columns=[column.name for column in records.columns])
+    with pq.ParquetWriter(folder / "rows.parquet", scanner.projected_schema) as writer:
+        for batch in scanner.to_batches():
+            writer.write_batch(batch)
 
 
 def _parquet_of_tables(folder: Path) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ml.files import file_hash, whole_file
+from ml.files import content_hash, file_hash, whole_file, whole_folder
 
 MANIFEST = "manifest.json"
 _JOURNAL = ".export.jsonl"
@@ -19,10 +19,14 @@ class ExportError(Exception):
 
 @dataclass(frozen=True)
 class PlannedFile:
-    """A file of an export by its path below the folder; ``write`` writes it and returns its number of rows."""
+    """A file of an export by its path below the folder; ``write`` writes it and returns its number of rows.
+
+    If ``is_folder``, it is a folder, which ``write`` fills; it counts as one file.
+    """
 
     path: str
     write: Callable[[Path], int]
+    is_folder: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def write_files(
     written = []
     for number, each in enumerate(planned, 1):
         file = done.get(each.path)
-        if file is None or not (folder / each.path).is_file() or (folder / each.path).stat().st_size != file.bytes:
+        if file is None or _size(folder / each.path) != file.bytes:
             file = _write(folder, each)
             with (folder / _JOURNAL).open("a", encoding="utf-8") as journal:
                 journal.write(json.dumps(asdict(file)) + "\n")
@@ -88,7 +92,7 @@ def read_manifest(folder: Path) -> tuple[dict[str, object], list[WrittenFile]]:
         ) from error
     for file in files:
         path = folder / file.path
-        if not path.is_file() or file_hash(path) != file.sha256:
+        if not path.exists() or _hash(path) != file.sha256:
             raise ExportError(f"{path}: missing, or not the bytes that the manifest lists; copy the file again")
     return header, files
 
@@ -117,6 +121,22 @@ def _resume(folder: Path, header: Mapping[str, object]) -> dict[str, WrittenFile
 
 def _write(folder: Path, planned: PlannedFile) -> WrittenFile:
     path = folder / planned.path
-    with whole_file(path) as new:
+    with whole_folder(path) if planned.is_folder else whole_file(path) as new:
         rows = planned.write(new)
-    return WrittenFile(planned.path, file_hash(path), path.stat().st_size, rows)
+    return WrittenFile(planned.path, _hash(path), _size(path), rows)
+
+
+def _hash(path: Path) -> str:
+    """The SHA-256 of a file, or of the names and hashes of all files of a folder."""
+    if path.is_file():
+        return file_hash(path)
+    return content_hash([(str(each.relative_to(path)), file_hash(each)) for each in _files(path)], 64)
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file or of all files of a folder; 0 if there is neither."""
+    return sum(each.stat().st_size for each in _files(path))
+
+
+def _files(path: Path) -> list[Path]:
+    return [path] if path.is_file() else sorted(each for each in path.rglob("*") if each.is_file())

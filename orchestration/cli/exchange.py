@@ -42,6 +42,22 @@ def export_hugging_face_files(folder: Path, snapshot: int | None) -> None:
     _export(export_hugging_face, folder, snapshot)
 
 
+@export.command("lance")
+@lake_option
+@click.argument("folder", type=FOLDER)
+@snapshot_option
+def export_lance_files(folder: Path, snapshot: int | None) -> None:
+    """Write Lance arrays with indexed captions, and the embeddings of the clips if there are any.
+
+    FOLDER is empty, or holds what an interrupted export has written.
+    """
+    from assets.exports.lance_data import export_lance
+    from orchestration.resources import build_resources
+
+    index = build_resources(settings_in_force())["clip_index"]
+    _export(partial(export_lance, vectors=index), folder, snapshot)
+
+
 @export.command("webdataset")
 @lake_option
 @click.argument("folder", type=FOLDER)
@@ -124,7 +140,7 @@ def import_files() -> None:
 @lake_option
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def import_tables(folder: Path) -> None:
-    """Read an export of the form hugging_face or webdataset into a new lake.
+    """Read an export of the form hugging_face, webdataset or lance into a new lake.
 
     The tables of tasks, videos and clips are written as they are in FOLDER, for queries and other exports.
     """

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -19,6 +20,7 @@ from assets.exports import records as records_module
 from assets.exports.difference import export_differences
 from assets.exports.hugging_face import CROISSANT, export_hugging_face
 from assets.exports.lake_metadata import write_metadata
+from assets.exports.lance_data import export_lance
 from assets.exports.reader import import_export
 from assets.exports.records import RECORD_SETS
 from assets.exports.records import SPLITS as SPLIT_NAMES
@@ -30,10 +32,12 @@ from assets.lake.snapshot import Snapshot
 from assets.sharding import Sharding
 from assets.sources.howto100m_release.export import export_release
 from assets.splits import SplitOptions
+from ml.joint_embedding.clip_index import ClipEmbeddings, ClipIndex
 
 SHARDING = Sharding(3)
 DIVISION = Division(SplitOptions(seed=0, held_out_share=0.2), SHARDING)
 EXPORTS = [export_hugging_face, export_webdataset]
+FORMS = [*EXPORTS, export_lance]
 VIDEOS = 40
 Export = Callable[..., list[WrittenFile]]
 
@@ -130,7 +134,7 @@ def test_a_new_column_of_a_contract_is_described(monkeypatch: pytest.MonkeyPatch
     assert fields["speed"]["dataType"] == "cr:Float64" and fields["speed"]["description"] == "words per second"
 
 
-@pytest.mark.parametrize("export", EXPORTS)
+@pytest.mark.parametrize("export", FORMS)
 def test_an_import_of_an_export_has_the_same_content(filled: Lake, tmp_path: Path, export: Export) -> None:
     export(filled, tmp_path / "export", DIVISION, progress=quiet)
     other = Lake(tmp_path / "other")
@@ -170,6 +174,31 @@ def test_webdataset_reads_the_same_samples(filled: Lake, tmp_path: Path) -> None
     clips = [(sample["json"]["video_id"], clip["caption"]) for sample in samples for clip in sample["json"]["clips"]]
     assert sorted(clips) == sorted(expected.select("video_id", "caption").rows())
     assert all(len(sample["txt"].splitlines()) == len(sample["json"]["clips"]) for sample in samples)
+
+
+def test_lance_finds_captions_and_vectors(filled: Lake, tmp_path: Path) -> None:
+    import lance
+
+    ids = ["video-001", "video-002", "gone"]
+    vectors = np.eye(3, 8, dtype=np.float16)
+    index = ClipIndex(tmp_path / "index.lance")
+    index.write([ClipEmbeddings(ids, np.zeros(3), np.ones(3), vectors)], 8)
+    folder, lines = tmp_path / "export", list[str]()
+    files = export_lance(filled, folder, DIVISION, progress=quiet, vectors=index)
+    clips = lance.dataset(str(folder / "clips.lance"))
+    expected = exported_rows(Snapshot(filled), "clips")
+    loaded = pl.from_arrow(clips.to_table(columns=expected.columns))
+    assert isinstance(loaded, pl.DataFrame)
+    assert loaded.sort("video_id", "clip_index").equals(expected, null_equal=True)
+    assert set(clips.to_table()["split"].to_pylist()) == set(SPLIT_NAMES)
+    found = clips.scanner(full_text_query="slowly", columns=["caption"]).to_table()
+    assert found.num_rows == VIDEOS * 7 // 8 and clips.describe_indices()
+    nearest = ClipIndex(folder / "vectors.lance").nearest(vectors[1], 2)
+    assert nearest["video_id"].to_pylist()[0] == "video-002" and nearest.num_rows == 2, "not of other videos"
+    assert export_lance(filled, folder, DIVISION, progress=lines.append, vectors=index) == files and not lines
+    (folder / "clips.lance" / "cut").write_text("x")
+    with pytest.raises(ExportError, match=r"clips\.lance: missing, or not the bytes"):
+        read_manifest(folder)
 
 
 def test_media_are_exported_on_request_where_the_licence_allows_it(filled: Lake, tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from typing import Any
 
 import dagster as dg
 
-from orchestration.selections import SELECTIONS
 from orchestration.settings import Settings
 from orchestration.settings.model import ComputeSettings
 from orchestration.tags import GPU_POOL
@@ -43,15 +42,8 @@ def executor(settings: Settings, assets: Sequence[dg.AssetsDefinition]) -> dg.Ex
 
 
 def steps_on_gpu(assets: Sequence[dg.AssetsDefinition]) -> list[str]:
-    """Names of the steps that run networks: those of assets in ``GPU_POOL``, and of jobs that refresh such assets."""
-    on_gpu = [definition for definition in assets if definition.op.pool == GPU_POOL]
-    keys = {key for definition in on_gpu for key in definition.keys}
-    refreshes = [
-        f"refresh_{job}"
-        for job, selection in SELECTIONS.items()
-        if dg.AssetSelection.from_string(selection).resolve(list(assets)) & keys
-    ]
-    return [*(definition.op.name for definition in on_gpu), *refreshes]
+    """Names of the steps that run networks: those of assets in ``GPU_POOL``."""
+    return [definition.op.name for definition in assets if definition.op.pool == GPU_POOL]
 
 
 def _pod(compute: ComputeSettings, gpus: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 import dagster as dg
 
 from orchestration.staleness import Staleness
+from orchestration.stored import Stored
 from orchestration.tags import CODE
 
 _evaluations: WeakKeyDictionary[object, Staleness] = WeakKeyDictionary()
@@ -36,9 +37,17 @@ class Requested(dg.AutomationCondition[dg.AssetKey]):
 class OutOfDate(dg.AutomationCondition[dg.AssetKey]):
     """The partitions that ``Staleness`` calls out of date, except those that were requested or tried in this state.
 
+    A partition waits while the content of an input fails a blocking check.
+
     The cursor holds the states that were requested. If it is lost, the runs of the instance still show what was tried,
     so that what failed or was stopped waits for another state, or for a person.
+
+    Args:
+        stored: what is stored; None: damage and requests that are due are no reason.
     """
+
+    def __init__(self, stored: Stored | None = None) -> None:
+        self.stored = stored
 
     @property
     def name(self) -> str:
@@ -49,7 +58,7 @@ class OutOfDate(dg.AutomationCondition[dg.AssetKey]):
         return True
 
     def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
-        staleness = _staleness_of(context)
+        staleness = _staleness_of(context, self.stored)
         requested = _requested_states(context)
         states = {
             partition: staleness.state(context.key, partition)
@@ -59,7 +68,9 @@ class OutOfDate(dg.AutomationCondition[dg.AssetKey]):
         wanted = {
             partition
             for partition, state in states.items()
-            if requested.get(_cursor_key(partition)) != state and not _was_tried(staleness, context.key, partition)
+            if requested.get(_cursor_key(partition)) != state
+            and not staleness.blocked(context.key, partition)
+            and not _was_tried(staleness, context.key, partition)
         }
         kept = {key: state for key, state in requested.items() if state in states.values()}
         candidates = {_cursor_key(partition): state for partition, state in states.items()}
@@ -70,8 +81,8 @@ class OutOfDate(dg.AutomationCondition[dg.AssetKey]):
         )
 
 
-def when_out_of_date(upstream: Iterable[dg.AssetKey]) -> dg.AutomationCondition:
-    """Run what is missing, and what has other inputs or other code than it was made from (see ``Staleness``).
+def when_out_of_date(upstream: Iterable[dg.AssetKey], stored: Stored | None = None) -> dg.AutomationCondition:
+    """Run what ``Staleness`` calls out of date: missing, made from other inputs or code, damaged, or with requests due.
 
     A new version of the content counts; making the same content again does not. An asset waits while anything in
     ``upstream`` is in progress, so that it is made once and not once per input, and while a blocking check of an input
@@ -83,14 +94,16 @@ def when_out_of_date(upstream: Iterable[dg.AssetKey]) -> dg.AutomationCondition:
         (~condition.asset_matches(key, in_progress)).with_label(f"{key.to_user_string()} is not in progress")
         for key in sorted(upstream)
     ]
-    ready = ~condition.any_deps_missing() & condition.all_deps_blocking_checks_passed() & ~condition.in_progress()
-    return reduce(and_, waiting, OutOfDate() & ready).with_label("out of date, inputs done")
+    ready = ~condition.any_deps_missing() & ~condition.in_progress()
+    return reduce(and_, waiting, OutOfDate(stored) & ready).with_label("out of date, inputs done")
 
 
-def _staleness_of(context: dg.AutomationContext[dg.AssetKey]) -> Staleness:
+def _staleness_of(context: dg.AutomationContext[dg.AssetKey], stored: Stored | None) -> Staleness:
     view = context.asset_graph_view
     if view not in _evaluations:
-        _evaluations[view] = Staleness(view.asset_graph, view.instance)
+        if stored:
+            stored.begin_evaluation()
+        _evaluations[view] = Staleness(view.asset_graph, view.instance, stored)
     return _evaluations[view]
 
 
@@ -106,14 +119,22 @@ def _requested_states(context: dg.AutomationContext[dg.AssetKey]) -> dict[str, s
 
 
 def _was_tried(staleness: Staleness, key: dg.AssetKey, partition: str | None) -> bool:
-    """Whether a run has tried to make a partition since its inputs and its code changed last, and has ended."""
+    """Whether a run has tried to make a partition since its state changed last, and has ended."""
     planned = staleness.instance.get_latest_planned_materialization_info(key, partition)
     run = staleness.instance.get_run_by_id(planned.run_id) if planned else None
     made = staleness.latest(key).get(partition)
     if planned is None or run is None or not run.is_finished or (made is not None and made.run_id == run.run_id):
         return False
+    if (waiting := staleness.due(key, partition)) and _time_of(staleness.instance, run) < waiting.since:
+        return False
     code = run.tags.get(CODE)
     return planned.storage_id > staleness.newest_input(key, partition) and code in (None, staleness.code)
+
+
+def _time_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> float:
+    """When a run was requested, in seconds."""
+    record = instance.get_run_record_by_id(run.run_id)
+    return record.create_timestamp.timestamp() if record else 0.0
 
 
 def _among(context: dg.AutomationContext[dg.AssetKey], partitions: set[str | None]) -> Any:

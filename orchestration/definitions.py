@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from types import ModuleType
 from typing import Any
@@ -55,6 +55,7 @@ from orchestration.sensors import sensors
 from orchestration.settings import Settings, load_settings
 from orchestration.settings.catalogue import as_markdown, changed_settings
 from orchestration.staleness import code_hash
+from orchestration.stored import Stored
 
 STAGES = {
     assets.sources.assets: "collection",
@@ -174,8 +175,12 @@ def _changing_sources(settings: Settings) -> list[str]:
     return [name for name, changes in changing.items() if changes]
 
 
-def _with_automation(definitions: Sequence[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
+def _with_automation(
+    definitions: Sequence[dg.AssetsDefinition], settings: Settings, resources: Mapping[str, Any]
+) -> list[dg.AssetsDefinition]:
     """The assets with the condition under which automation makes each; those of ``ON_REQUEST`` have none."""
+    specs = [spec for each in definitions for spec in each.specs]
+    stored = Stored(specs, resources, settings.operations.damage_check_hours * 3600)
     inputs = {spec.key: {dep.asset_key for dep in spec.deps} for each in definitions for spec in each.specs}
 
     @cache
@@ -185,7 +190,7 @@ def _with_automation(definitions: Sequence[dg.AssetsDefinition]) -> list[dg.Asse
     def automated(spec: dg.AssetSpec) -> dg.AssetSpec:
         if spec.tags["stage"] in ON_REQUEST:
             return spec
-        return spec.replace_attributes(automation_condition=when_out_of_date(upstream(spec.key)))
+        return spec.replace_attributes(automation_condition=when_out_of_date(upstream(spec.key), stored))
 
     return [definition.map_asset_specs(automated) for definition in definitions]
 
@@ -207,12 +212,12 @@ def build_defs(settings: Settings, resources: Mapping[str, Any] | None = None) -
         for module, stage in modules.items()
         for definition in _assets_of(module, stage)
     ]
-    loaded = _with_automation(loaded)
+    loaded = _with_automation(loaded, settings, in_force)
     specs = [spec for definition in loaded for spec in definition.specs]
     return dg.Definitions(
         assets=loaded,
         asset_checks=[*(schema_check(spec) for spec in specs), *quality_checks()],
-        jobs=jobs(lambda: build_defs(settings, resources)),
+        jobs=jobs(partial(build_defs, settings, resources), loaded),
         schedules=schedules(),
         sensors=sensors(settings, code_hash({spec.key: spec.code_version for spec in specs})),
         resources=in_force,

@@ -1,10 +1,12 @@
 """The jobs of the UI: refreshes of a selection, maintenance, and the check of the sources."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 from assets.features.store import FeatureStore
 from assets.lake import Lake
@@ -12,9 +14,10 @@ from assets.lake.compaction import compact
 from assets.models.store import clean_up_models, fetch_models
 from assets.retention import clean_up_arrays as clean_up_arrays_of
 from assets.retention import maintain
-from orchestration.refresh import refresh_lake
+from orchestration.refresh import jobs_at_once, refresh_lake
 from orchestration.selections import SELECTIONS
 from orchestration.settings import Settings
+from orchestration.tags import REFRESH
 
 _DESCRIPTIONS = {
     "collect": "Search for videos and fetch their captions.",
@@ -26,30 +29,50 @@ _DESCRIPTIONS = {
 }
 
 
-def jobs(definitions: Callable[[], dg.Definitions]) -> list[dg.JobDefinition]:
+def jobs(definitions: Callable[[], dg.Definitions], assets: Sequence[dg.AssetsDefinition]) -> list[dg.JobDefinition]:
     """The jobs of the UI.
 
     Args:
-        definitions: makes the definitions that a refresh runs.
+        definitions: makes the definitions that a refresh runs, also in another process.
+        assets: all assets.
     """
-    return [*(_refresh_job(name, definitions) for name in SELECTIONS), maintain_lake]
+    graph = AssetGraph.from_assets([*assets])
+    targets = {name: dg.AssetSelection.from_string(each).resolve(graph) for name, each in SELECTIONS.items()}
+    return [*(_refresh_job(name, definitions, keys) for name, keys in targets.items()), maintain_lake]
 
 
-def _refresh_job(name: str, definitions: Callable[[], dg.Definitions]) -> dg.JobDefinition:
-    """A job over assets of both partition dimensions, which one Dagster asset job cannot span.
+def _refresh_job(
+    name: str, definitions: Callable[[], dg.Definitions], targets: AbstractSet[dg.AssetKey]
+) -> dg.JobDefinition:
+    """A job over assets of both partition dimensions, of which it makes only what is out of date.
 
-    It runs each asset and partition that is out of date as a run of its own and skips the others.
+    A Dagster asset job makes all that is selected, once, for one partition. This job plans instead, and starts a run
+    per asset and partition. Its page links to the assets that it targets; its runs are tagged with the refresh.
     """
 
     @dg.op(name=f"refresh_{name}", description=_DESCRIPTIONS[name])
-    def refresh(context: dg.OpExecutionContext) -> None:
-        done = refresh_lake(definitions(), context.instance, SELECTIONS[name], context.log.info, within=context.run_id)
+    def refresh(context: dg.OpExecutionContext, settings: dg.ResourceParam[Settings]) -> None:
+        context.instance.add_run_tags(context.run_id, {REFRESH: context.run_id})
+        done = refresh_lake(
+            definitions(),
+            context.instance,
+            SELECTIONS[name],
+            context.log.info,
+            within=context.run_id,
+            launched_by=f"job {name}",
+            jobs=jobs_at_once(settings.compute.jobs),
+            definitions=definitions,
+        )
         context.log.info(done.summary)
         if done.failed:
             failures = {str(step): reason for step, reason in done.failed.items()}
             raise dg.Failure(description=done.summary, metadata=failures)
 
-    @dg.job(name=name, description=f"{_DESCRIPTIONS[name]} What is up to date is skipped.")
+    @dg.job(
+        name=name,
+        description=f"{_DESCRIPTIONS[name]} What is up to date is skipped.",
+        metadata={key.to_user_string(): dg.MetadataValue.asset(key) for key in sorted(targets)},
+    )
     def job() -> None:
         refresh()
 

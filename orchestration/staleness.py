@@ -1,19 +1,23 @@
 """The staleness rule: whether a partition of an asset differs from what its inputs and code would make, and why.
 
-The rule goes by state: by the code version and the input versions that Dagster recorded with the latest
-materialization, compared with those of today. It needs no memory of an earlier evaluation.
+The rule goes by state. It compares what Dagster recorded with the latest materialization (code version, versions of
+inputs, version of the content) with the code and the inputs of today and with what is stored, and it knows requests
+that are due. It needs no memory of an earlier evaluation. Refreshes, ``howto status`` and automation apply it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import dagster as dg
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from ml.files import content_hash
+from orchestration.stored import Due, Stored
 
+_FAILED = AssetCheckExecutionRecordStatus.FAILED
 _DATA_VERSION = "dagster/data_version"
 _CODE_VERSION = "dagster/code_version"
 _INPUT_POINTER = "dagster/input_event_pointer/"
@@ -53,10 +57,16 @@ def code_hash(versions: Mapping[dg.AssetKey, str | None]) -> str:
 
 
 class Staleness:
-    """The rule applied to one state of an instance. Each asset costs two queries, whatever its number of partitions."""
+    """The rule applied to one state of an instance. Each asset costs two queries, whatever its number of partitions.
 
-    def __init__(self, graph: dg.AssetGraph, instance: dg.DagsterInstance) -> None:
-        self.graph, self.instance = graph, instance
+    Args:
+        stored: what is stored; None: damage and requests that are due are not considered.
+    """
+
+    def __init__(self, graph: dg.AssetGraph, instance: dg.DagsterInstance, stored: Stored | None = None) -> None:
+        self.graph, self.instance, self.stored = graph, instance, stored
+        self._due: dict[dg.AssetKey, dict[str | None, Due]] = {}
+        self._broken: dict[dg.AssetKey, dict[str | None, str]] = {}
         self._latest: dict[dg.AssetKey, dict[str | None, Materialization]] = {}
         self._versions: dict[tuple[dg.AssetKey, str | None, int], str | None] = {}
 
@@ -65,11 +75,6 @@ class Staleness:
         """A hash of the code versions of all assets, for the tag ``CODE`` of runs."""
         return code_hash({key: self.graph.get(key).code_version for key in self.graph.get_all_asset_keys()})
 
-    def forget(self, keys: Iterable[dg.AssetKey]) -> None:
-        """Read these assets again when they are compared next."""
-        for key in keys:
-            self._latest.pop(key, None)
-
     def read_again(self, key: dg.AssetKey, partition: str | None) -> None:
         """Read one partition again, after a run has made it."""
         records = self.instance.fetch_materializations(
@@ -77,6 +82,8 @@ class Staleness:
         ).records
         if records:
             self.latest(key)[partition] = Materialization.read(records[0])
+        self._due.get(key, {}).pop(partition, None)
+        self._broken.pop(key, None)
 
     def latest(self, key: dg.AssetKey) -> dict[str | None, Materialization]:
         """The latest materialization of each partition of an asset; of an asset without partitions, that of None."""
@@ -90,10 +97,33 @@ class Staleness:
         return list(definition.get_partition_keys()) if definition else [None]
 
     def reason(self, key: dg.AssetKey, partition: str | None) -> str | None:
-        """Why a partition has to be made again, or None if its inputs and its code are those that it was made from."""
+        """Why a partition has to be made again, or None if it is what its inputs and its code would make."""
         made = self.latest(key).get(partition)
         if made is None:
             return "not made yet"
+        return self._other_origin(key, partition, made) or self._other_content(key, partition, made)
+
+    def due(self, key: dg.AssetKey, partition: str | None) -> Due | None:
+        """The requests of a partition that are due by now."""
+        if self.stored is None:
+            return None
+        if key not in self._due:
+            self._due[key] = self.stored.due(key, self.partitions(key))
+        return self._due[key].get(partition)
+
+    def _other_content(self, key: dg.AssetKey, partition: str | None, made: Materialization) -> str | None:
+        """What is wrong or incomplete with the content that is stored."""
+        damage = self.stored.damaged(key, lambda: self._recorded(key)) if self.stored else {}
+        if reason := damage.get((partition, made.storage_id)):
+            return f"{key.to_user_string()}: {reason}"
+        waiting = self.due(key, partition)
+        return f"{key.to_user_string()}: {waiting.requests} due to be requested again" if waiting else None
+
+    def _recorded(self, key: dg.AssetKey) -> dict[str | None, tuple[int, str | None]]:
+        return {each: (found.storage_id, found.data_version) for each, found in self.latest(key).items()}
+
+    def _other_origin(self, key: dg.AssetKey, partition: str | None, made: Materialization) -> str | None:
+        """How code and inputs differ from those that a partition was made from."""
         code = self.graph.get(key).code_version
         if code is not None and made.code_version not in (None, code):
             return "its code or options changed"
@@ -104,6 +134,28 @@ class Staleness:
         )
         return f"new content of {', '.join(changed)}" if changed else None
 
+    def blocked(self, key: dg.AssetKey, partition: str | None) -> str | None:
+        """The failed blocking check of an input, which holds a partition up; None if there is none."""
+        for parent in sorted(self.graph.get(key).parent_keys):
+            if parent not in self._broken:
+                self._broken[parent] = dict(self._failed_checks(parent))
+            for each in self._input_partitions(key, partition, parent) if self._broken[parent] else ():
+                if check := self._broken[parent].get(each):
+                    return f"check {check} of {parent.to_user_string()}{f' [{each}]' if each else ''} failed"
+        return None
+
+    def _failed_checks(self, key: dg.AssetKey) -> Iterator[tuple[str | None, str]]:
+        """The partitions of an asset whose latest content failed a blocking check, with its name."""
+        checks = [each for each in self.graph.get_check_keys_for_assets({key}) if self.graph.get(each).blocking]
+        for info in self.instance.event_log_storage.get_asset_check_partition_info(checks) if checks else ():
+            # A check without partitions is of all partitions of its asset.
+            of_one = self.graph.get(info.check_key).partitions_def is not None
+            partitions = [info.partition_key] if of_one else self.partitions(key)
+            made = [found for each in partitions if (found := self.latest(key).get(each))]
+            newest = max((each.storage_id for each in made), default=info.latest_check_event_storage_id)
+            if info.latest_execution_status == _FAILED and info.latest_check_event_storage_id > newest:
+                yield from ((partition, info.check_key.name) for partition in partitions)
+
     def state(self, key: dg.AssetKey, partition: str | None) -> str:
         """A hash of all that the rule compares: another state is another reason to make a partition again."""
         made = self.latest(key).get(partition)
@@ -112,7 +164,10 @@ class Staleness:
             for parent in sorted(self.graph.get(key).parent_keys)
             for each in self._input_partitions(key, partition, parent)
         ]
-        return content_hash((made.storage_id if made else None, self.graph.get(key).code_version, inputs))
+        origin = (made.storage_id if made else None, self.graph.get(key).code_version, inputs)
+        content = self._other_content(key, partition, made) if made else None
+        # Without a finding, the state is that of an instance whose content was never compared.
+        return content_hash((*origin, content) if content else origin)
 
     def newest_input(self, key: dg.AssetKey, partition: str | None) -> int:
         """The position of the newest event of an input in the event log; 0 without inputs."""

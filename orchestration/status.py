@@ -9,13 +9,15 @@ import dagster as dg
 
 from orchestration.definitions import build_defs
 from orchestration.instance import recorded_instance
-from orchestration.refresh.plan import Plan
+from orchestration.refresh.plan import Plan, Step
 from orchestration.resources import lake_of
 from orchestration.settings import Settings
 
 
 def status_lines(settings: Settings, selection: str | None) -> Iterator[str]:
     """A line for each asset that has to run or may have to, its partitions grouped by reason, and a summary.
+
+    ``waits``: a blocking check of an input has failed, so that nothing is made from it.
 
     Nothing is run, and no lake is made. An asset whose inputs would be made again runs only if their content changes.
 
@@ -29,20 +31,30 @@ def status_lines(settings: Settings, selection: str | None) -> Iterator[str]:
         waiting: set[dg.AssetKey] = set()
         for keys in plan.computations(selection):
             steps = plan.steps(keys)
-            reasons = Counter("not made yet" if new and plan.parents(keys) else plan.why(step) for step in steps)
-            remaining = reasons.pop(None, 0)
+            found = Counter(_state(plan, step, new) for step in steps)
+            remaining = found.pop(None, 0)
             above = sorted(key.to_user_string() for key in plan.parents(keys) & waiting)
             name = steps[0].name
-            for reason, count in reasons.items():
-                yield f"  {'would run':9}  {name}{_share(count, len(steps))}  ({reason})"
-            if reasons or above:
+            states = [(state, count) for state, count in found.items() if state]
+            for (what, reason), count in states:
+                yield f"  {what:9}  {name}{_share(count, len(steps))}  ({reason})"
+            if states or above:
                 waiting |= set(keys)
             if remaining and above:
                 yield f"  {'may run':9}  {name}{_share(remaining, len(steps))}  (if {_first(above)} changes)"
-            runs += sum(reasons.values())
+            runs += sum(count for (what, _), count in states if what == "would run")
             may_run += remaining if above else 0
             current += 0 if above else remaining
     yield f"{runs} would run, {may_run} may run if their inputs change, {current} up to date."
+
+
+def _state(plan: Plan, step: Step, new: bool) -> tuple[str, str] | None:
+    """What a refresh would do with a step, and why; None if it is up to date."""
+    reason = "not made yet" if new and plan.parents(step.keys) else plan.why(step)
+    if reason is None:
+        return None
+    check = plan.blocked(step)
+    return ("waits", check) if check else ("would run", reason)
 
 
 def _share(count: int, of: int) -> str:

@@ -7,15 +7,15 @@ import sys
 from pathlib import Path
 
 from orchestration.instance import name_instance
+from orchestration.origin import LOCATION, MODULE
 from orchestration.settings import Settings
 
-_WORKSPACE = """\
+_WORKSPACE = f"""\
 load_from:
   - python_module:
-      module_name: orchestration.definitions
-      location_name: howto_lake
+      module_name: {MODULE}
+      location_name: {LOCATION}
 """
-"""Dagster identifies a started schedule or sensor by this name, among others."""
 
 
 def run_ui(settings: Settings, host: str, port: int) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from sql import identifier, statements
+from sql import columns, identifier, statements
 
 PARTITION_COLUMNS = ("category_1", "shard", "model", "subject")
 
@@ -65,6 +65,12 @@ class Table:
     @property
     def column_types(self) -> dict[str, str]:
         return {column.name: column.type for column in self.columns}
+
+    @property
+    def sums(self) -> str:
+        """Expressions that a content version is made of: the number of rows, and two sums of their hashes."""
+        content = columns(self.content_columns)
+        return f"count(*), sum(hash({content})), sum(hash({content}, 'salt'))"
 
     @property
     def content_columns(self) -> tuple[str, ...]:

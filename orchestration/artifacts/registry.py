@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
+
 import dagster as dg
+import duckdb
 
 from assets.lake import Table, load_tables
 from assets.metadata import (
@@ -20,7 +24,7 @@ from assets.metadata import (
 from ml.lance_arrays import require_reachable
 from orchestration.artifacts.arrays import ClipEmbeddings, FeatureArrays, ShardArrays
 from orchestration.artifacts.models import CardFolder, MetadataFile, ModelFolder
-from orchestration.artifacts.protocol import UNREADABLE, Artifact
+from orchestration.artifacts.protocol import UNREADABLE, Artifact, Resources
 from orchestration.artifacts.tables import LakeTable, VideoFiles
 
 ARRAYS: dict[str, Artifact] = {
@@ -35,6 +39,8 @@ ARRAYS: dict[str, Artifact] = {
 
 DAMAGED = "damaged"
 """Stands for the version of content that cannot be read."""
+
+OTHER_CONTENT = "the lake holds other content than was recorded"
 
 
 def artifact_of(spec: dg.AssetSpec) -> Artifact:
@@ -73,12 +79,40 @@ def stored_version(defs: dg.Definitions, key: dg.AssetKey, partition: str | None
     Raises:
         StoreUnreachableError: object storage cannot be used.
     """
-    spec = defs.resolve_asset_graph().get(key).to_asset_spec()
+    return _version_of(
+        artifact_of(defs.resolve_asset_graph().get(key).to_asset_spec()), defs.resources or {}, partition
+    )
+
+
+def _version_of(artifact: Artifact, resources: Resources, partition: str | None) -> str | None:
     try:
-        return artifact_of(spec).version(defs.resources or {}, partition)
+        return artifact.version(resources, partition)
     except UNREADABLE as error:
         require_reachable(error)
         return DAMAGED
+
+
+def damaged_partitions(
+    artifact: Artifact, resources: Resources, recorded: Mapping[str | None, str | None]
+) -> dict[str | None, str]:
+    """Why what is stored is not what was recorded, by partition; partitions that are as recorded are left out.
+
+    The partitions of a table are read by one query, if all of its files can be read.
+
+    Args:
+        recorded: content versions by partition.
+    """
+    if isinstance(artifact, LakeTable) and len(recorded) > 1 and not artifact.damage(resources, None):
+        with suppress(duckdb.Error):
+            stored = resources["lake"].versions(artifact.table.name, [each for each in recorded if each])
+            return {each: OTHER_CONTENT for each, version in recorded.items() if stored.get(each) != version}
+    found = {}
+    for partition, version in recorded.items():
+        if files := artifact.damage(resources, partition):
+            found[partition] = f"damaged: {files[0]}"
+        elif _version_of(artifact, resources, partition) != version:
+            found[partition] = OTHER_CONTENT
+    return found
 
 
 def damage(defs: dg.Definitions, key: dg.AssetKey, partition: str | None) -> list[str]:

@@ -18,21 +18,30 @@ select_option = click.option(
     help="Dagster asset selection, e.g. 'group:graph' or '+key:clips'. Default: all but studies and fine-tuning.",
 )
 
+jobs_option = click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Processes that run steps at once, instead of HOWTO_JOBS. 1: run them in this process, for debugging.",
+)
+
 
 @click.command()
 @lake_option
 @select_option
-def refresh(select: str | None) -> int:
+@jobs_option
+def refresh(select: str | None, jobs: int | None) -> int:
     """Make what is missing, out of date or damaged.
 
     It can be repeated and interrupted: what was made stays, and the same command goes on from there.
     """
-    return refresh_with(settings_in_force(), select)
+    return refresh_with(settings_in_force(), select, jobs)
 
 
 @click.command()
 @lake_option
-def demo() -> int:
+@jobs_option
+def demo(jobs: int | None) -> int:
     """Make every asset, then print the report.
 
     By default on generated videos and packaged transactions; HOWTO_SOURCE and other settings change that.
@@ -40,15 +49,20 @@ def demo() -> int:
     from orchestration.report import report
 
     settings = settings_in_force()
-    code = refresh_with(settings, None)
+    code = refresh_with(settings, None, jobs)
     if code in (DONE, FAILED):
         click.echo("\n".join(report(settings, open_lake(settings))))
     return code
 
 
-def refresh_with(settings: Settings, selection: str | None) -> int:
-    """Refresh the lake of the settings, print each step, and return the exit code."""
+def refresh_with(settings: Settings, selection: str | None, jobs: int | None = None) -> int:
+    """Refresh the lake of the settings, print each step, and return the exit code.
+
+    Args:
+        jobs: processes that run steps at once; None: as the settings name.
+    """
     import logging
+    from functools import partial
 
     import dagster as dg
     from dagster._core.errors import DagsterExecutionInterruptedError
@@ -56,7 +70,7 @@ def refresh_with(settings: Settings, selection: str | None) -> int:
     from orchestration.definitions import build_defs
     from orchestration.instance import name_instance
     from orchestration.left_out import left_out_lines
-    from orchestration.refresh import refresh_lake
+    from orchestration.refresh import jobs_at_once, refresh_lake
     from orchestration.refresh.display import make_display
     from orchestration.selection import default_selection, resolve_selection
 
@@ -73,7 +87,14 @@ def refresh_with(settings: Settings, selection: str | None) -> int:
         click.echo(f"  left out {left_out}")
     try:
         with dg.DagsterInstance.get() as instance, make_display() as display:
-            done = refresh_lake(definitions, instance, chosen, display=display)
+            done = refresh_lake(
+                definitions,
+                instance,
+                chosen,
+                display=display,
+                jobs=jobs or jobs_at_once(settings.compute.jobs),
+                definitions=partial(build_defs, settings),
+            )
     except (DagsterExecutionInterruptedError, KeyboardInterrupt):
         click.echo("Stopped. What was made stays; the same command goes on from there.", err=True)
         return STOPPED

@@ -7,12 +7,10 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from orchestration.refresh.plan import Plan, Step
+from orchestration.refresh.plan import Keys, Plan, Step
 
 _RUNS = 500
 """Earlier runs that are read."""
-
-Keys = tuple[dg.AssetKey, ...]
 
 
 class Estimate:
@@ -44,10 +42,6 @@ class Estimate:
         self._pending[step.keys] -= 1
         if seconds is not None:
             self._seconds[step.keys].append(seconds)
-
-    def skip(self, keys: Keys) -> None:
-        """A computation will not run."""
-        self._pending[keys] = 0
 
     def rest_s(self) -> float | None:
         """Seconds of the rest; None where no step was ever made. A step without a duration counts as the average."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from orchestration.tags import REFRESHED
+from orchestration.tags import PROCESS
 
 _HOST_TAG = ".dagster/howto/host"
 _WRITER = re.compile(r"\.(\d+)-\d+\.part$")
@@ -26,7 +26,7 @@ class RefreshError(Exception):
 
 def process_tags() -> dict[str, str]:
     """Tags of a run that this process executes, by which ``close_killed_runs`` finds it."""
-    return {REFRESHED: str(os.getpid()), _HOST_TAG: socket.gethostname()}
+    return {PROCESS: str(os.getpid()), _HOST_TAG: socket.gethostname()}
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def close_killed_runs(instance: dg.DagsterInstance) -> None:
     """Mark runs of killed processes as failed and free their slots in pools: they cannot do so themselves."""
     under_way = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.NOT_STARTED]
     for run in instance.get_runs(dg.RunsFilter(statuses=under_way)):
-        pid = run.tags.get(REFRESHED)
+        pid = run.tags.get(PROCESS)
         # Processes of another host cannot be seen; but only one refresh runs at a time, and this is it.
         elsewhere = run.tags.get(_HOST_TAG, socket.gethostname()) != socket.gethostname()
         if pid and (elsewhere or not Path(f"/proc/{pid}").exists()):

@@ -1,32 +1,28 @@
-"""What has to run, in which order, and why.
-
-``Staleness`` decides what is out of date. "Damaged" means that the lake no longer holds the content that was recorded.
-"""
+"""What has to run, in which order, and why. ``Staleness`` decides what is out of date."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import dagster as dg
-import polars as pl
 
-from assets.lake import Lake, load_tables
-from assets.metadata import table_of
-from assets.outcomes import due
-from orchestration.artifacts import damage, stored_version
+from assets.lake import Lake
 from orchestration.selection import resolve_selection
 from orchestration.staleness import Staleness
+from orchestration.stored import Stored
 
 SOURCE_CHECKED = "sources are always checked"
+
+Keys = tuple[dg.AssetKey, ...]
+"""Assets that one computation makes together."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """Assets that one computation makes together, and one partition of them."""
+    """A computation, and one partition of its assets."""
 
-    keys: tuple[dg.AssetKey, ...]
+    keys: Keys
     partition: str | None
 
     @property
@@ -44,10 +40,12 @@ class Plan:
     def __init__(self, defs: dg.Definitions, instance: dg.DagsterInstance) -> None:
         self.defs, self.instance = defs, instance
         self.graph = defs.resolve_asset_graph()
-        self.staleness = Staleness(self.graph, instance)
-        self.lake: Lake = defs.resources["lake"]  # type: ignore[index]
+        specs = [self.graph.get(key).to_asset_spec() for key in self.graph.get_all_asset_keys()]
+        self.stored = Stored(specs, defs.resources or {})
+        self.staleness = Staleness(self.graph, instance, self.stored)
+        self.lake: Lake = self.stored.lake
 
-    def computations(self, selection: str | None) -> list[tuple[dg.AssetKey, ...]]:
+    def computations(self, selection: str | None) -> list[Keys]:
         """Assets that are made together, each after its inputs (selection None: ``EVERYTHING``).
 
         Raises:
@@ -56,37 +54,48 @@ class Plan:
         chosen = resolve_selection(selection, self.graph)
         return list(self._in_order(chosen))
 
-    def _in_order(self, chosen: set[dg.AssetKey]) -> Iterator[tuple[dg.AssetKey, ...]]:
+    def _in_order(self, chosen: set[dg.AssetKey]) -> Iterator[Keys]:
         seen: set[dg.AssetKey] = set()
         for key in self.graph.toposorted_asset_keys:
             if key in chosen and key not in seen:
-                keys = tuple(sorted(self.graph.get(key).execution_set_asset_keys or {key}))
+                keys = self.computation(key)
                 seen |= set(keys)
                 yield keys
 
-    def parents(self, keys: tuple[dg.AssetKey, ...]) -> set[dg.AssetKey]:
+    def computation(self, key: dg.AssetKey) -> Keys:
+        """The assets that are made together with an asset."""
+        return tuple(sorted(self.graph.get(key).execution_set_asset_keys or {key}))
+
+    def parents(self, keys: Keys) -> set[dg.AssetKey]:
         """The inputs of a computation."""
         return set().union(*(self.graph.get(key).parent_keys for key in keys))
 
-    def steps(self, keys: tuple[dg.AssetKey, ...]) -> list[Step]:
+    def inputs(self, keys: Keys) -> set[Keys]:
+        """The computations that make the inputs of a computation."""
+        return {self.computation(key) for key in self.parents(keys)} - {keys}
+
+    def same_partition(self, keys: Keys, inputs: Keys) -> bool:
+        """Whether a partition of a computation is made from the same partition of its input; else from all."""
+        own, other = (self.graph.get(each[0]).partitions_def for each in (keys, inputs))
+        return own is not None and own == other
+
+    def steps(self, keys: Keys) -> list[Step]:
         """The partitions of a computation."""
-        self.staleness.forget({*keys, *self.parents(keys)})
         return [Step(keys, partition) for partition in self.staleness.partitions(keys[0])]
+
+    def is_source(self, keys: Keys) -> bool:
+        """Whether a computation checks a source, which every refresh does."""
+        return not self.parents(keys) and self.graph.get(keys[0]).group_name == "sources"
 
     def why(self, step: Step) -> str | None:
         """Why a step has to run, or None if what is stored is what it would make."""
-        if not self.parents(step.keys) and self.graph.get(step.keys[0]).group_name == "sources":
+        if self.is_source(step.keys):
             return SOURCE_CHECKED
-        for key in step.keys:
-            if reason := self.staleness.reason(key, step.partition):
-                return reason
-            if damaged := damage(self.defs, key, step.partition):
-                return f"{key.to_user_string()}: damaged: {damaged[0]}"
-            if stored_version(self.defs, key, step.partition) != self.recorded_version(key, step.partition):
-                return f"{key.to_user_string()}: the lake holds other content than was recorded"
-            if waiting := self._due(key, step.partition):
-                return f"{key.to_user_string()}: {waiting} due to be requested again"
-        return None
+        return next(filter(None, (self.staleness.reason(key, step.partition) for key in step.keys)), None)
+
+    def blocked(self, step: Step) -> str | None:
+        """The failed check of an input, which holds a step up; None if there is none."""
+        return next(filter(None, (self.staleness.blocked(key, step.partition) for key in step.keys)), None)
 
     def recorded_version(self, key: dg.AssetKey, partition: str | None) -> str | None:
         """The content version that Dagster recorded when an asset was made last."""
@@ -97,23 +106,3 @@ class Plan:
         """Take into account that a run has made a step."""
         for key in step.keys:
             self.staleness.read_again(key, step.partition)
-
-    def outcomes(self, keys: tuple[dg.AssetKey, ...]) -> Iterator[pl.DataFrame]:
-        """The stored rows of a computation's tables of requests: status, next_try_at, error."""
-        for key in keys:
-            table = self._requests_of(key)
-            if table is not None and self.lake.has(table):
-                yield self.lake.read(table).pl(lazy=True).select("status", "next_try_at", "error").collect()
-
-    def _due(self, key: dg.AssetKey, partition: str | None) -> int:
-        """How many rows of an asset's table wait for a request that is due by now."""
-        table = self._requests_of(key)
-        if table is None:
-            return 0
-        rows = self.lake.read(table, [partition] if partition else None).pl(lazy=True)
-        return int(due(rows, datetime.now(UTC)).select(pl.len()).collect().item())
-
-    def _requests_of(self, key: dg.AssetKey) -> str | None:
-        """The table of an asset, if its rows are outcomes of requests."""
-        table = load_tables().get(table_of(key.path[-1], self.graph.get(key).metadata))
-        return table.name if table is not None and "next_try_at" in table.column_types else None

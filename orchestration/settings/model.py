@@ -78,6 +78,10 @@ class OperationSettings(Options):
         ),
     ] = None
     retention_days: Annotated[int, Field(ge=1, description="days for which old snapshots stay readable")] = 30
+    damage_check_hours: Annotated[
+        float,
+        Field(ge=0, description="hours after which automation compares again what is stored with what was recorded"),
+    ] = 24
     alert_webhook: Annotated[
         SecretStr | None, Field(description="address to which failed runs are posted, in Slack's format")
     ] = None
@@ -97,6 +101,14 @@ class ComputeSettings(Options):
             " cluster), or in the process of the run with Ray actors for the videos (extra ray)"
         ),
     ] = "in_process"
+    jobs: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="processes in which a refresh runs steps at once on this machine; not set: one per core and"
+            " 4 GB of memory; 1: in the process of the refresh",
+        ),
+    ] = None
     ray_cluster: Annotated[
         Literal["given", "kuberay"],
         Field(

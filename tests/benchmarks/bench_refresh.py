@@ -1,0 +1,161 @@
+"""A refresh at 1,200 shards: planning, a refresh with nothing to do, the cost of a step, and two workers against one.
+
+Shards are empty or nearly so: what is measured is the orchestration. ``dagster asset materialize`` makes some of the
+same partitions in the same run, one process per partition, as a person would without a refresh. ``BENCH_SHARE=1``
+measures the cost of a step at all sizes; the default is the smallest.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+import dagster as dg
+import pytest
+
+from assets.lake import Lake, load_tables
+from assets.metadata import table_of
+from orchestration.definitions import build_defs
+from orchestration.instance import name_instance
+from orchestration.refresh import Plan, refresh_lake
+from orchestration.refresh.order import Order
+from orchestration.settings import Settings
+from orchestration.settings.catalogue import environment
+from tests.benchmarks.results import Table
+from tests.world import small_settings
+
+SHARDS = 1200
+SIZES = (40, 400, 1200) if os.environ.get("BENCH_SHARE") == "1" else (40,)
+PEER_PARTITIONS = 2
+SHARDED = "key:captions or key:caption_fetches"
+
+
+class Cost(NamedTuple):
+    """What a piece of work took: seconds, CPU seconds with those of other processes, peak memory in GB."""
+
+    wall_s: float
+    cpu_s: float
+    peak_gb: float
+    steps: int
+
+
+def measured(work: Callable[[], int]) -> Cost:
+    """Do something in a new process, and measure it. ``work`` returns a number of steps."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+        return process.submit(_measure, work).result()
+
+
+def _measure(work: Callable[[], int]) -> Cost:
+    before, started = os.times(), time.monotonic()
+    steps = work()
+    after, wall_s = os.times(), time.monotonic() - started
+    cpu_s = sum(after[:4]) - sum(before[:4])
+    return Cost(wall_s, cpu_s, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, steps)
+
+
+def opened(settings: Settings) -> dg.DagsterInstance:
+    """The instance of a lake, as the command line opens it."""
+    for variable in ("DAGSTER_HOME", "DAGSTER_STATE"):
+        os.environ.pop(variable, None)
+    name_instance(settings.lake).mkdir(parents=True, exist_ok=True)
+    return dg.DagsterInstance.get()
+
+
+def plan_all(settings: Settings) -> int:
+    """Plan a refresh of everything; the number of steps."""
+    with opened(settings) as instance:
+        plan = Plan(build_defs(settings), instance)
+        computations = plan.computations(None)
+        order = Order(plan, computations)
+        while step := order.next():
+            plan.why(step)
+            order.done(step)
+        return sum(len(plan.steps(keys)) for keys in computations)
+
+
+def refresh(settings: Settings, selection: str, jobs: int = 1) -> int:
+    """Refresh a selection; the number of steps that were made."""
+    with opened(settings) as instance:
+        definitions = partial(build_defs, settings)
+        done = refresh_lake(definitions(), instance, selection, lambda _: None, jobs=jobs, definitions=definitions)
+        assert not done.failed, done.failed
+        return len(done.ran) or len(done.unchanged)
+
+
+def record_everything(settings: Settings) -> str:
+    """Record all sharded tables as made of no rows. Returns their selection."""
+    lake, defs = Lake(settings.lake), build_defs(settings)
+    graph = defs.resolve_asset_graph()
+    made = []
+    with opened(settings) as instance:
+        for key in graph.toposorted_asset_keys:
+            node, table = graph.get(key), load_tables().get(table_of(key.path[-1], graph.get(key).metadata))
+            if table is None or table.partition_column != "shard" or node.partitions_def is None:
+                continue
+            lake.write(table.name, table.frame([]), settings.sharding.keys[0])
+            versions = lake.versions(table.name, settings.sharding.keys)
+            for shard, version in versions.items():
+                tags = {"dagster/data_version": str(version), "dagster/code_version": str(node.code_version)}
+                instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=shard, tags=tags))
+            made.append(key.to_user_string())
+    return " or ".join(f"key:{name}" for name in made)
+
+
+def test_planning_and_a_refresh_with_nothing_to_do(tmp_path: Path, table: Callable[..., Table]) -> None:
+    results = table("A refresh at 1,200 shards", "work", "steps", "seconds", "CPU s", "peak GB")
+    settings = small_settings(tmp_path, shards=SHARDS)
+    results.add("plan everything, nothing is made", *_row(measured(partial(plan_all, settings))))
+    sharded = record_everything(settings)
+    work = partial(refresh, settings, sharded)
+    results.add("refresh all sharded tables, up to date", *_row(measured(work)))
+
+
+def _row(cost: Cost) -> tuple[int, float, float, float]:
+    return cost.steps, cost.wall_s, cost.cpu_s, cost.peak_gb
+
+
+@pytest.mark.parametrize("shards", SIZES)
+def test_the_cost_of_a_step(shards: int, tmp_path: Path, table: Callable[..., Table]) -> None:
+    results = table(f"First pass over {shards:,} shards", "work", "steps", "s per step", "CPU s per step")
+    settings = small_settings(tmp_path, shards=shards)
+    measured(partial(refresh, settings, f"+key:captions and not ({SHARDED})"))
+    peers = min(PEER_PARTITIONS, shards)
+    cost = measured(partial(refresh, settings, SHARDED))
+    results.add("howto refresh --jobs 1", cost.steps, cost.wall_s / cost.steps, cost.cpu_s / cost.steps)
+    cost = measured(partial(materialize, settings, peers))
+    results.add("dagster asset materialize", peers, cost.wall_s / peers, cost.cpu_s / peers)
+
+
+def materialize(settings: Settings, partitions: int) -> int:
+    """Materialize some partitions by Dagster's own command."""
+    with opened(settings):
+        variables = {**os.environ, **environment(settings)}
+    for shard in settings.sharding.keys[:partitions]:
+        command = ["-m", "dagster", "asset", "materialize", "-m", "orchestration.definitions", "--select", SHARDED]
+        subprocess.run(
+            [sys.executable, "-W", "ignore", *command, "--partition", shard],
+            env=variables,
+            check=True,
+            capture_output=True,
+        )
+    return partitions
+
+
+def test_two_workers_against_one(tmp_path: Path, table: Callable[..., Table]) -> None:
+    results = table("Features of 8 shards of videos", "workers", "steps", "seconds", "times as fast")
+    seconds = {}
+    for jobs in (1, 2):
+        settings = small_settings(tmp_path / str(jobs), shards=8, synthetic_tasks=8, synthetic_videos_per_task=3)
+        measured(partial(refresh, settings, "+key:video_files"))
+        cost = measured(partial(refresh, settings, "key:video_features", jobs))
+        seconds[jobs] = cost.wall_s
+        results.add(str(jobs), cost.steps, cost.wall_s, seconds[1] / cost.wall_s)

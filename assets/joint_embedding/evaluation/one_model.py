@@ -19,6 +19,7 @@ from assets.joint_embedding.evaluation.text_video import (
 from ml.crosstask.evaluation import published_splits
 from ml.crosstask.files import CrossTask
 from ml.joint_embedding.benchmark_evaluation import measure
+from ml.joint_embedding.benchmarks import EvaluationSet
 from ml.joint_embedding.text_video import JointTextVideo
 from ml.text_video.model import Tower
 
@@ -65,22 +66,29 @@ def evaluate_joint_embedding(
         data = _crosstask(root)
         recalls, left_out = crosstask_benchmark(data, model.model, model.words, published_splits(data), device=device)
         return {"CrossTask": {model.identity: recalls["zero-shot"], "uniform": recalls["uniform"]}}, left_out
-    sets = Files(root).test_sets()
     found: dict[str, ByMethod] = {}
-    for name in BENCHMARKS[task]:
-        if name in sets:
-            found |= by_method(name, model.identity, measure(model.model, sets[name](), model.words, device))
-    if not found:
-        raise NoBenchmarkError(f"{root}: no files of {task}; docs/how-to/benchmarks.md lists them")
+    for name, test in _feature_sets(task, root):
+        found |= by_method(name, model.identity, measure(model.model, test, model.words, device))
     return found, {}
 
 
 def texts_of(task: str, root: Path) -> list[str]:
-    """All captions, or step texts, of a task's files of feature vectors."""
+    """All captions, or step texts, of a task's files of feature vectors.
+
+    Raises:
+        NoBenchmarkError: the folder has no files of the task.
+    """
     if task == CROSSTASK:
         return [step for each in _crosstask(root).primary().values() for step in each.steps]
+    return [caption for _, test in _feature_sets(task, root) for caption in test.captions]
+
+
+def _feature_sets(task: str, root: Path) -> list[tuple[str, EvaluationSet]]:
     sets = Files(root).test_sets()
-    return [caption for name in BENCHMARKS[task] if name in sets for caption in sets[name]().captions]
+    found = [(name, sets[name]()) for name in BENCHMARKS[task] if name in sets]
+    if not found:
+        raise NoBenchmarkError(f"{root}: no files of {task}; docs/how-to/benchmarks.md lists them")
+    return found
 
 
 def _crosstask(root: Path) -> CrossTask:

@@ -24,6 +24,7 @@ from orchestration.definitions import build_defs
 from orchestration.integrity import check_stored
 from orchestration.refresh import Refresh
 from orchestration.resources import lake_of
+from orchestration.selections import SELECTIONS
 from orchestration.settings import Settings
 from orchestration.settings.catalogue import environment
 from tests.world import instance_in, small_settings
@@ -48,7 +49,7 @@ def versions(settings: Settings) -> dict[str, str | None]:
 
 def start(settings: Settings, state: Path) -> subprocess.Popen[str]:
     variables = {**os.environ, **environment(settings), "DAGSTER_STATE": str(state)}
-    command = [sys.executable, "-W", "ignore", "-m", "orchestration.refresh"]
+    command = [sys.executable, "-W", "ignore", "-m", "orchestration.refresh", "--select", SELECTIONS["everything"]]
     return subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import yaml
 
 from assets.exports.croissant import croissant
 from assets.exports.description import ANONYMOUS, APACHE, Description, Publication
-from assets.exports.records import RECORD_SETS, RecordSet, shard_groups
+from assets.exports.parquet import parquet_files
+from assets.exports.records import RECORD_SETS, RecordSet
 from assets.exports.session import Division, exporting, text_file
-from assets.exports.writer import MANIFEST, PlannedFile, WrittenFile, write_files, write_manifest
+from assets.exports.writer import MANIFEST, WrittenFile, write_files, write_manifest
 from assets.lake import Lake
-from assets.lake.snapshot import Snapshot
 from assets.retention import remember_export
-from sql import literal
 
 ROWS_PER_FILE = 1_000_000
 CARD = "README.md"
 CROISSANT = "croissant.json"
-_ROW_GROUP = 122_880
 
 
 def export_hugging_face(
@@ -50,7 +47,9 @@ def export_hugging_face(
         LakeError: there is no such snapshot.
     """
     with exporting(lake, "hugging_face", division, snapshot, publication, rows_per_file=rows_per_file) as session:
-        planned = [file for records in RECORD_SETS for file in _parquet_files(session.snapshot, records, rows_per_file)]
+        planned = (
+            file for records in RECORD_SETS for file in parquet_files(session.snapshot, records, rows_per_file, folder)
+        )
         files = write_files(folder, session.header, planned, progress)
         about = session.describe({records: _rows(files, records) for records in RECORD_SETS})
         metadata = json.dumps(croissant(about, files), indent=1, ensure_ascii=False) + "\n"
@@ -59,20 +58,6 @@ def export_hugging_face(
     write_manifest(folder, session.header, files)
     remember_export(lake.root, folder / MANIFEST)
     return files
-
-
-def _parquet_files(snapshot: Snapshot, records: RecordSet, rows_per_file: int) -> Iterator[PlannedFile]:
-    groups = list(shard_groups(snapshot, rows_per_file)) if records.is_sharded else [()]
-    for split in records.splits:
-        for index, shards in enumerate(groups):
-            path = f"data/{records.name}/{split}-{index:05d}-of-{len(groups):05d}.parquet"
-            yield PlannedFile(path, partial(_write_parquet, snapshot, records.query(split, shards)))
-
-
-def _write_parquet(snapshot: Snapshot, query: str, path: Path) -> int:
-    options = f"FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_ROW_GROUP}"
-    copied = snapshot.lake.connection.execute(f"COPY ({snapshot.bind(query)}) TO {literal(str(path))} ({options})")
-    return int(copied.fetchall()[0][0])
 
 
 def _rows(files: list[WrittenFile], records: RecordSet) -> dict[str, int]:

@@ -72,6 +72,20 @@ class RecordSet:
             f"SELECT {selected} FROM {{{self.name}}} WHERE {' AND '.join(conditions)} ORDER BY {column_list(self.key)}"
         )
 
+    def query_of_splits(self, shards: tuple[str, ...] = ()) -> str:
+        """The rows of all splits as SQL over a snapshot, with the column ``split``, sorted by split and key."""
+        listed = f"shard IN ({', '.join(map(literal, shards))})" if shards else "true"
+        selected, ordered = column_list(column.name for column in self.columns), column_list(self.key)
+        if not self.by_split:
+            query = f"SELECT {selected}, 'train' AS split FROM {{{self.name}}} WHERE {self.condition}"
+            return f"{query} ORDER BY split, {ordered}"
+        of_rows = listed if self.is_sharded else "true"
+        return (
+            f"SELECT {selected}, split FROM (FROM {{{self.name}}} WHERE {of_rows} AND {self.condition}) AS chosen"
+            f" JOIN (SELECT video_id, split FROM video_splits WHERE {listed}) AS splits USING (video_id)"
+            f" ORDER BY split, {ordered}"
+        )
+
 
 TASKS = RecordSet("tasks", "kept", by_split=False)
 VIDEOS = RecordSet("videos", "kept", by_split=True)

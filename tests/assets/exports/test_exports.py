@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -295,9 +296,13 @@ def test_a_killed_export_goes_on_to_the_same_bytes(filled: Lake, tmp_path: Path,
     for files in (1, 2):
         command = [sys.executable, "-c", KILLED, str(filled.root), str(tmp_path / "killed"), str(files)]
         assert subprocess.run([*command, export.__name__], check=False).returncode == -9
+    (tmp_path / "killed" / ".clips-00000").mkdir()
+    (tmp_path / "killed" / ".clips-00000" / "train.parquet").write_text("cut by an earlier kill")
     lines: list[str] = []
     export(filled, tmp_path / "killed", DIVISION, progress=lines.append)
     whole = {path.relative_to(tmp_path / "whole"): path.read_bytes() for path in (tmp_path / "whole").rglob("*.*")}
+    if export is export_webdataset:
+        shutil.rmtree(tmp_path / "killed" / ".clips-00000")
     resumed = {path.relative_to(tmp_path / "killed"): path.read_bytes() for path in (tmp_path / "killed").rglob("*.*")}
     assert whole == resumed
     assert len(lines) == len(whole) - 1 - 3, "three files were written before"

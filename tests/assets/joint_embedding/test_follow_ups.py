@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import dagster as dg
 import numpy as np
 import polars as pl
 import pytest
 from numpy.typing import NDArray
 
+from assets.captions.rewriting.options import RewritingOptions
+from assets.features.options import FeatureOptions
 from assets.features.reader import FeatureReader
 from assets.features.store import FeatureStore, Source, VideoRows
+from assets.joint_embedding.caption_tracks.assets import caption_track_study
 from assets.joint_embedding.caption_tracks.comparison import (
     compare_tracks,
     merged,
@@ -20,10 +25,15 @@ from assets.joint_embedding.caption_tracks.comparison import (
     studied_videos,
     tracks_figure,
 )
+from assets.joint_embedding.htm_align.assets import htm_align_evaluation
 from assets.joint_embedding.htm_align.evaluation import WHOLE, WINDOWED, evaluate_htm_align
+from assets.joint_embedding.htm_align.options import HtmAlignOptions
+from assets.joint_embedding.options import TextVideoOptions
+from assets.joint_embedding.rewritten.assets import rewritten_clips
 from assets.joint_embedding.rewritten.matching import match_captions
-from assets.lake import load_tables
+from assets.lake import Lake, load_tables
 from ml.joint_embedding.pairs import Stream
+from tests.assets.joint_embedding.test_alignment import write_models
 
 ACTIONS = ("peel", "dice", "fry", "serve")
 SECONDS = 100
@@ -187,3 +197,53 @@ def test_rewritten_captions_move_to_where_the_model_sees_them(features: FeatureR
         "no features",
     ]
     assert match_captions(captions.clear(), features, Actions(), 0.5).is_empty()
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> dict[str, Any]:
+    """Resources of assets: any joint embedding of two streams, and their rows of one video."""
+    write_models(tmp_path)
+    options = FeatureOptions("resnet152,resnext101_3d")
+    rng, store, rows = np.random.default_rng(0), FeatureStore(tmp_path / "features"), []
+    for stream, dim in zip(options.streams, (4, 3), strict=True):
+        rate = float(options.row_rate(stream))
+        count = int(40 * rate)
+        vectors = rng.random((count, dim), np.float32).astype(np.float16)
+        store.array(stream, "0").append([VideoRows(Source("a", "sha", "x"), np.arange(count) / rate, vectors)])
+        rows.append(("0", "a", stream, 0, count, rate, dim, "x", "hash", "ok", None))
+    return {
+        "feature_index": load_tables()["feature_index"].frame(rows),
+        "text_video_index": load_tables()["text_video_index"].frame([]),
+        "features": store,
+        "feature_options": options,
+        "text_video_options": TextVideoOptions(),
+        "model_root": tmp_path,
+    }
+
+
+def test_the_assets_measure_the_joint_embedding_of_the_lake(tmp_path: Path, trained: dict[str, Any]) -> None:
+    own = clips([("a", 5.0 * i, 5.0 * i + 4, f"word{i}") for i in range(6)])
+    captions = load_tables()["release_captions"].frame(
+        ("0", "howtocaption", "a", i, 5.0 * i, 5.0 * i + 8, f"word{5 - i}", None, None) for i in range(6)
+    )
+    manifest = load_tables()["training_manifest"].frame([("a", "0", "test", 0, 6, "hash")])
+    videos = pl.DataFrame({"video_id": ["a"], "duration_s": [40.0]})
+    context = dg.build_asset_context()
+    study = caption_track_study(context, captions.lazy(), own.lazy(), videos.lazy(), manifest, **trained)
+    assert study.select("caption_source", "clips", "pairs").rows() == [("source", 6, 6), ("howtocaption", 6, 6)]
+
+    folder = tmp_path / "htm"
+    folder.mkdir()
+    (folder / "htm_align.json").write_text(json.dumps({"a": [[1, 5.0, 9.0, "word1"], [0, 10.0, 14.0, "word2"]]}))
+    lake = Lake(tmp_path / "lake")
+    scores = htm_align_evaluation(
+        dg.build_asset_context(), lake=lake, htm_align_options=HtmAlignOptions(folder), **trained
+    )
+    assert set(scores["benchmark"]) == {"HTM-Align"} and len(scores) == 6
+    assert {method.partition("@")[0] for method in scores["method"]} == {"joint_embedding", "random second"}
+
+    rewritten = load_tables()["rewritten_captions"].frame([("0", "a", 0, 0, 7, "word3", "llm", "hash")])
+    limits = RewritingOptions(min_similarity=-1.0)
+    kept = rewritten_clips(dg.build_asset_context(), rewritten, rewriting_options=limits, **trained)
+    assert kept.select("line_index", "kept").rows() == [(0, True)]
+    assert kept["end_s"][0] - kept["start_s"][0] == pytest.approx(8)

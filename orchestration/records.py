@@ -25,7 +25,7 @@ from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine, create_engine, event, pool
 
 _OPEN_RUNS = 4
-"""Event logs of runs that stay open, besides the index of all runs."""
+"""Event logs of runs that stay open, in addition to the index of all runs."""
 
 
 class EventLogs(SqliteEventLogStorage):

@@ -134,7 +134,7 @@ class Refresh:
     def _executor(self) -> Executor:
         if self._elsewhere:
             return Launched(self.instance)
-        if self.jobs == 1 or self._definitions is None:
+        if self.jobs == 1 or self._definitions is None or self.instance.is_ephemeral:
             return self._here
         return Workers(self.jobs, self._definitions, self.instance)
 

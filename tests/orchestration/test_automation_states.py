@@ -26,7 +26,6 @@ from orchestration.settings.load import load_settings
 from tests.world import instance_in
 
 SHARD, OTHER = "shard-0001", "shard-0000"
-AUTOMATED = 'not group:hero_tasks and not tag:"stage"="studies"'
 Partition = tuple[str, str | None]
 Remake = Callable[[], object] | None
 """What making a partition again does to the lake."""
@@ -47,7 +46,7 @@ class World:
             code: other code versions, by asset.
         """
         names = {name.removeprefix("HOWTO_").lower(): value for name, value in environment(self.settings).items()}
-        loaded = build_defs(load_settings(**{**names, "damage_check_hours": "0", **changes}))
+        loaded = build_defs(load_settings(**{**names, **changes}))
         self.defs = loaded.map_asset_specs(
             func=lambda spec: spec.replace_attributes(
                 code_version=(code or {}).get(spec.key.path[-1], spec.code_version)
@@ -86,10 +85,11 @@ class World:
         plan = Plan(self.defs, self.instance)
         return {
             (key.path[-1], step.partition)
-            for keys in plan.computations(AUTOMATED)
+            for keys in plan.computations(None)
             for step in plan.steps(keys)
             if not plan.is_source(keys) and plan.why(step) and not plan.blocked(step)
             for key in keys
+            if self.graph.get(key).automation_condition
         }
 
     def evaluate(self) -> list[Partition]:
@@ -156,6 +156,7 @@ def code_changed(world: World) -> Remake:
 def rows_deleted(world: World) -> Remake:
     rows = world.lake.read("captions", [SHARD]).pl()
     world.lake.connection.execute(f"DELETE FROM captions WHERE shard = '{SHARD}'")
+    world.load()  # content is compared when the code server starts
     return lambda: world.lake.write("captions", rows, SHARD)
 
 
@@ -163,6 +164,7 @@ def file_damaged(world: World) -> Remake:
     file = world.settings.lake / "models" / "cluster_gcn" / "model.safetensors"
     content = file.read_bytes()
     file.write_bytes(b"damaged")
+    world.load()
     return lambda: file.write_bytes(content)
 
 
@@ -191,6 +193,7 @@ STATES: list[tuple[Callable[[World], Remake], set[Partition]]] = [
 ]
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize(("change", "some"), STATES, ids=lambda each: getattr(each, "__name__", ""))
 def test_automation_requests_once_what_status_would_run(
     change: Callable[[World], Remake], some: set[Partition], world: World
@@ -202,6 +205,7 @@ def test_automation_requests_once_what_status_would_run(
     assert set(requests) == expected >= some
 
 
+@pytest.mark.campaign
 def test_what_failed_a_check_holds_up_automation_and_a_refresh_until_it_passes(world: World) -> None:
     world.change_clips(good=False)
     assert ("clip_pairs", SHARD) not in world.status() | set(world.evaluate())

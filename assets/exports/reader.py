@@ -37,10 +37,10 @@ def import_export(lake: Lake, folder: Path, sharding: Sharding) -> dict[str, int
     Raises:
         ExportError: the export is not whole, or the lake already holds one of its tables.
     """
-    existing = [records.name for records in RECORD_SETS if lake.has(records.name)]
-    if existing:
-        raise ExportError(f"{lake.root}: already holds {', '.join(existing)}; import into a new lake (HOWTO_LAKE)")
     with exported_rows(folder) as (_, rows):
+        existing = [records.name for records in RECORD_SETS if lake.has(records.name)]
+        if existing:
+            raise ExportError(f"{lake.root}: already holds {', '.join(existing)}; import into a new lake (HOWTO_LAKE)")
         return {each.name: _import(lake, each, rows[each.name], sharding) for each in RECORD_SETS}
 
 

@@ -101,6 +101,32 @@ def export_release_files(folder: Path, snapshot: int | None, lines: Literal["cli
         click.echo(f"{count:>12,}  {folder / name}")
 
 
+@export.command("lineage")
+@lake_option
+@click.argument("target", metavar="FILE|URL")
+def export_lineage(target: str) -> None:
+    """Write OpenLineage events of all recorded runs to a file, or send them to an address.
+
+    A second call repeats the same events; catalogs know a run by its id. Needs the extra lineage.
+    """
+    try:
+        from orchestration.lineage import client, run_events
+    except ModuleNotFoundError as error:
+        raise CommandError(f"{error.name} is not installed: pip install 'howto-lake[lineage]'") from None
+    from orchestration.definitions import build_defs
+    from orchestration.instance import recorded_instance
+
+    settings = settings_in_force()
+    open_lake(settings).close()
+    sender, count = client(target), 0
+    with recorded_instance(settings.lake) as instance:
+        for event in run_events(build_defs(settings), instance, settings.lake):
+            sender.emit(event)
+            count += 1
+    sender.close()
+    click.echo(f"{count:,} events to {target}")
+
+
 @export.command("features")
 @lake_option
 @click.argument("folder", type=FOLDER)

@@ -30,6 +30,7 @@ SECRETS = {
     "HOWTO_CATALOG": f"postgres:host=127.0.0.1 port=9 user=me password={CANARY} dbname=lake",
     "HOWTO_ALERT_WEBHOOK": f"http://127.0.0.1:9/services/T0/{CANARY}",
     "HOWTO_YOUTUBE_API_KEY": CANARY,
+    "HOWTO_REWRITING_KEY": CANARY,
     "HOWTO_PROXY": f"http://me:{CANARY}@127.0.0.1:9",
     "HOWTO_WIKIHOW_URL": f"http://me:{CANARY}@127.0.0.1:9",
     "HOWTO_WEIGHTS": f"resnet152=http://127.0.0.1:9/w.pth?token={CANARY}#{'0' * 64}",
@@ -101,7 +102,7 @@ def test_nothing_printed_or_stored_holds_a_secret(
         printed += str(refresh.failed)
 
         card = load_settings(**small | given)
-        assert Refresh(build_defs(card), instance).run("key:dataset_card"), "a card that lists changed settings"
+        assert Refresh(build_defs(card), instance).run("key:data_set_card"), "a card that lists changed settings"
         with pytest.raises(Exception, match="ConnectError") as alert:
             alert_of(card, instance)
         printed += str(alert.value)

@@ -68,7 +68,7 @@ def graphql(folder: Path, state: Path, settings: Settings) -> str:
         "load_from:\n  - python_module: {module_name: orchestration.definitions, location_name: howto_lake}\n"
     )
     return subprocess.run(
-        [sys.executable, "-m", "dagster_graphql", "-w", str(folder / "workspace.yaml"), "-t", QUERY],
+        [str(Path(sys.executable).parent / "dagster-graphql"), "-w", str(folder / "workspace.yaml"), "-t", QUERY],
         env={**os.environ, **environment(settings), **ELSEWHERE, "DAGSTER_HOME": str(state), "HOWTO_CATALOG": ""},
         capture_output=True,
         text=True,
@@ -103,6 +103,7 @@ def test_nothing_printed_or_stored_holds_a_secret(
         printed += str(refresh.failed)
 
         card = load_settings(**small | given)
+        (made_settings.lake / "card" / "card.html").unlink()
         assert Refresh(build_defs(card), instance).run("key:data_set_card"), "a card that lists changed settings"
         with pytest.raises(Exception, match="refused") as alert:
             alert_of(card, instance)

@@ -14,11 +14,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import squarify
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from assets.card import results, sections, usage
-from assets.card.blocks import KINDS, Card, TreeMap, number
+from assets.card.blocks import KINDS, Card, Section, Text, TreeMap, number
 from assets.card.changes import changes_since
 from assets.card.options import CardOptions
 from assets.card.samples import draw
@@ -70,7 +71,7 @@ def make_card(
         sections.quality(now),
         sections.availability(now),
         results.models(now),
-        changes_since(now, _earlier(lake, previous)),
+        _changes(now, _earlier(lake, previous)),
         usage.schema(now),
         usage.provenance(now, usage.inputs_of_models(model_root), settings),
         usage.licence(generated, total),
@@ -114,6 +115,16 @@ def as_markdown(card: Card) -> str:
     """The card as Markdown without pictures; text from sources is escaped."""
     text = _templates(autoescape=False).get_template("card.md").render(card=card)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def _changes(now: Snapshot, then: Snapshot | None) -> Section:
+    """The changes since an earlier snapshot; of one whose files are lost it is stated that it cannot be read."""
+    try:
+        return changes_since(now, then)
+    except duckdb.IOException:
+        number = "" if then is None else f" {then.number}"
+        text = f"Snapshot{number} of the previous card cannot be read any more."
+        return Section("changes", "Changes", [Text(text)])
 
 
 def _earlier(lake: Lake, previous: int | None) -> Snapshot | None:

@@ -77,6 +77,7 @@ def versions(settings: Settings) -> dict[str, str | None]:
     return {name: lake.version(name) for name in load_tables() if lake.has(name)}
 
 
+@pytest.mark.campaign
 def test_damage_of_every_kind_is_made_again(made: tuple[Settings, Path]) -> None:
     settings, state = made
     before = versions(settings)

@@ -25,6 +25,7 @@ MODELS = {"word_vectors", "joint_embedding", "hero_pretraining"}
 GRAPH = "key:products or key:retail_baskets or key:co_purchases or key:graph_nodes or key:graph_edges"
 
 
+@pytest.mark.campaign
 def test_a_removed_product_is_in_no_file(made: tuple[Settings, Path]) -> None:
     settings, state = made
     lake = lake_of(settings)

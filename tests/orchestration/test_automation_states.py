@@ -37,20 +37,16 @@ class World:
     def __init__(self, settings: Settings, instance: dg.DagsterInstance) -> None:
         self.settings, self.instance, self.lake = settings, instance, Lake(settings.lake)
         self.cursor: dg.AssetDaemonCursor | None = None
+        self.code: dict[str, str] = {}
+        self.changes: dict[str, object] = {}
         self.load()
 
-    def load(self, code: dict[str, str] | None = None, **changes: object) -> None:
-        """Load the definitions, as the code server does when it starts.
-
-        Args:
-            code: other code versions, by asset.
-        """
+    def load(self) -> None:
+        """Load the definitions, as the code server does when it starts, with the changes of settings and code."""
         names = {name.removeprefix("HOWTO_").lower(): value for name, value in environment(self.settings).items()}
-        loaded = build_defs(load_settings(**{**names, **changes}))
+        loaded = build_defs(load_settings(**{**names, **self.changes}))
         self.defs = loaded.map_asset_specs(
-            func=lambda spec: spec.replace_attributes(
-                code_version=(code or {}).get(spec.key.path[-1], spec.code_version)
-            )
+            func=lambda spec: spec.replace_attributes(code_version=self.code.get(spec.key.path[-1], spec.code_version))
         )
         self.graph = self.defs.resolve_asset_graph()
 
@@ -144,12 +140,14 @@ def switched_on_late_or_cursor_lost(world: World) -> Remake:
 
 
 def option_changed(world: World) -> Remake:
-    world.load(gcn_layers=4)
+    world.changes["gcn_layers"] = 4
+    world.load()
     return None
 
 
 def code_changed(world: World) -> Remake:
-    world.load(code={"clip_pairs": "another"})
+    world.code["clip_pairs"] = "another"
+    world.load()
     return None
 
 
@@ -173,7 +171,7 @@ def requests_due(world: World) -> Remake:
     yesterday, first = datetime.now(UTC) - timedelta(days=1), pl.int_range(pl.len()) == 0
     waiting = rows.with_columns(
         status=pl.when(first).then(pl.lit("retry")).otherwise("status"),
-        next_try_at=pl.when(first).then(pl.lit(yesterday)).otherwise("next_try_at"),
+        next_try_at=pl.when(first).then(pl.lit(yesterday).cast(rows.schema["next_try_at"])).otherwise("next_try_at"),
     )
     world.lake.write("video_files", waiting, SHARD)
     world.report("video_files", SHARD)

@@ -123,7 +123,12 @@ def _was_tried(staleness: Staleness, key: dg.AssetKey, partition: str | None) ->
     planned = staleness.instance.get_latest_planned_materialization_info(key, partition)
     run = staleness.instance.get_run_by_id(planned.run_id) if planned else None
     made = staleness.latest(key).get(partition)
-    if planned is None or run is None or not run.is_finished or (made is not None and made.run_id == run.run_id):
+    if (
+        planned is None
+        or run is None
+        or not run.is_finished
+        or (made is not None and made.storage_id > planned.storage_id)
+    ):
         return False
     if (waiting := staleness.due(key, partition)) and _time_of(staleness.instance, run) < waiting.since:
         return False

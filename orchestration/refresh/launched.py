@@ -54,13 +54,13 @@ class Launched:
         self._instance.submit_run(run.run_id, workspace)
 
     def wait(self) -> list[Event]:
-        """Wait until runs have ended."""
-        while True:
-            records = self._instance.get_runs(dg.RunsFilter(run_ids=list(self._run_ids)))
-            if ended := [run.run_id for run in records if run.is_finished]:
-                self._run_ids -= set(ended)
-                return [Event(run_id, self._outcome(run_id)) for run_id in ended]
+        """The runs that have ended; waits ``POLL_S`` seconds if none has."""
+        records = self._instance.get_runs(dg.RunsFilter(run_ids=list(self._run_ids)))
+        ended = [run.run_id for run in records if run.is_finished]
+        self._run_ids -= set(ended)
+        if not ended:
             time.sleep(POLL_S)
+        return [Event(run_id, self._outcome(run_id)) for run_id in ended]
 
     def _outcome(self, run_id: str) -> Outcome:
         events = [entry.dagster_event for entry in self._instance.all_logs(run_id) if entry.dagster_event]

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol, Self
 import dagster as dg
 from dagster._core.errors import DagsterExecutionInterruptedError
 from dagster._core.utils import make_new_run_id
+from dagster._utils.interrupts import capture_interrupts, check_captured_interrupt, pop_captured_interrupt
 
 from assets.lake import Lake
 from assets.outcomes import describe_open, open_requests
@@ -43,7 +44,7 @@ class Executor(Protocol):
         """Start a run."""
 
     def wait(self) -> list[Event]:
-        """Wait until runs report something."""
+        """Wait a moment for runs to report something."""
 
 
 class _Started(NamedTuple):
@@ -118,11 +119,14 @@ class Refresh:
         self.display.start(self.plan, computations, self.jobs)
         order, pools = Order(self.plan, computations), Pools(self.instance, self.graph)
         try:
-            with self._executor() as executor:
+            # An interrupt is noted and not raised: within a query, DuckDB would turn it into another error.
+            with capture_interrupts(), self._executor() as executor:
                 while not order.is_over:
                     self._start(order, pools, executor)
                     for event in executor.wait() if self._started else ():
                         self._take(event, order, pools)
+                    if pop_captured_interrupt():
+                        raise DagsterExecutionInterruptedError
         except (KeyboardInterrupt, DagsterExecutionInterruptedError):
             for started in self._started.values():
                 self._log("stopped", started.step, f"after {time.monotonic() - started.at:.1f} s")
@@ -154,7 +158,7 @@ class Refresh:
             if executor.free and pools.has_room(waiting[0]):
                 self._waiting.remove(waiting)
                 self._execute(*waiting, pools, executor)
-        while executor.free and (step := order.next()):
+        while executor.free and not check_captured_interrupt() and (step := order.next()):
             if is_barrier(step, self.graph) or order.is_held_up(step):
                 order.done(step, self._pass(step, order))
             elif (reason := self._why(step)) is None:

@@ -26,6 +26,9 @@ from orchestration.refresh.outcome import Outcome
 STOP_S = 20.0
 """Seconds that a step has to react when it is stopped; then its process is killed."""
 
+WAIT_S = 0.5
+"""Seconds after which a refresh checks whether somebody stopped it."""
+
 Definitions = Callable[[], dg.Definitions]
 """Makes the definitions in another process; it can be pickled."""
 
@@ -144,9 +147,9 @@ class Workers:
         worker.execute(run.run_id)
 
     def wait(self) -> list[Event]:
-        """Wait until runs report something."""
+        """Wait up to ``WAIT_S`` seconds for runs to report something."""
         by_connection = {worker.connection: worker for worker in self._busy}
-        return [by_connection[each].receive() for each in wait(list(by_connection))]  # type: ignore[index]
+        return [by_connection[each].receive() for each in wait(list(by_connection), WAIT_S)]  # type: ignore[index]
 
 
 def _work(connection: Connection, definitions: Definitions, instance: InstanceRef) -> None:

@@ -79,8 +79,14 @@ def _sentences(events: Sequence[dg.DagsterEvent]) -> Iterator[tuple[str, str]]:
 
 
 def _was_interrupted(events: Iterable[dg.DagsterEvent]) -> bool:
-    errors = [event.step_failure_data.error for event in events if event.is_step_failure]
-    return any(error and error.cls_name == DagsterExecutionInterruptedError.__name__ for error in errors)
+    """Whether an interrupt is among the causes of a failed step; asset code may wrap it."""
+    for event in events:
+        error = event.step_failure_data.error if event.is_step_failure else None
+        while error:
+            if error.cls_name == DagsterExecutionInterruptedError.__name__:
+                return True
+            error = error.cause
+    return False
 
 
 def _what_failed(events: Sequence[dg.DagsterEvent]) -> str:

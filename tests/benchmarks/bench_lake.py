@@ -147,7 +147,7 @@ class RollbackJournal(Lake):
 
     def opening(self, read_only: bool = False) -> Iterator[str]:
         for statement in super().opening(read_only):
-            yield statement.replace("META_BUSY_TIMEOUT 60000, META_JOURNAL_MODE 'WAL'", "META_JOURNAL_MODE 'DELETE'")
+            yield statement.replace(", META_BUSY_TIMEOUT 60000, META_JOURNAL_MODE 'WAL'", "")
 
 
 def test_writers_at_once(tmp_path: Path, table: Callable[..., Table]) -> None:

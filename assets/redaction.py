@@ -51,11 +51,27 @@ def is_secret_name(variable: str) -> bool:
 
 def redact(text: str) -> str:
     """The text without secrets."""
-    for secret in sorted(_known, key=len, reverse=True):
-        text = text.replace(secret, HIDDEN)
+    shown, end = "", 0
+    # All are found in the whole text: a hidden part must not hide the form of another.
+    for first, last in sorted([*_known_secrets(text), *_marked_secrets(text)]):
+        if first >= end:
+            shown += text[end:first] + HIDDEN
+        end = max(end, last)
+    return shown + text[end:]
+
+
+def _known_secrets(text: str) -> Iterator[tuple[int, int]]:
+    for secret in _known:
+        first = text.find(secret)
+        while first >= 0:
+            yield first, first + len(secret)
+            first = text.find(secret, first + 1)
+
+
+def _marked_secrets(text: str) -> Iterator[tuple[int, int]]:
     for form in _FORMS:
-        text = form.sub(lambda match: f"{match[1] if match.lastindex else ''}{HIDDEN}", text)
-    return text
+        for match in form.finditer(text):
+            yield (match.end(1) if match.lastindex else match.start()), match.end()
 
 
 def without_login(address: str) -> str:

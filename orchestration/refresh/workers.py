@@ -139,7 +139,8 @@ class Workers:
 
     def execute(self, run: dg.DagsterRun) -> None:
         """Execute a run in a free process."""
-        self._workers = [worker for worker in self._workers if worker.is_alive]
+        # A killed worker stays while it has a run, so that its outcome is received.
+        self._workers = [worker for worker in self._workers if worker.run_id is not None or worker.is_alive]
         worker = next((worker for worker in self._workers if worker.run_id is None), None)
         if worker is None:
             worker = Worker(self._definitions, self._instance.get_ref())

@@ -91,7 +91,9 @@ def test_its_pictures(backbone: EfficientNetLite0) -> None:
 
 
 def test_an_unknown_name_lists_the_known() -> None:
-    with pytest.raises(ValueError, match=r"'resnet9000': not known; known are efficientnet_lite0, resnet152, .*timm-"):
+    with pytest.raises(
+        ValueError, match=r"'resnet9000': not known; known are efficientnet_lite0, .*resnet152, .*timm-"
+    ):
         load_backbone("resnet9000")
 
 

@@ -232,7 +232,7 @@ def test_exported_features_come_back_as_they_were(
         )
         assert dim == DIM
         assert [each.status for each in read] == ["ok"] * 4 + ["failed"] * 2
-        assert read[5].error is not None and "no v5.npy or .npz" in read[5].error
+        assert read[5].error is not None and "no v5.npy, .npz or .pth.tar" in read[5].error
         for video_id in ("v0", "v3"):
             times, rows = theirs.array("colours", "shard-0000").read_video(video_id)
             assert np.array_equal(rows, arrays["colours"].read_video(video_id)[1])

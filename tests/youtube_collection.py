@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 from pydantic import SecretStr
 
+from assets.availability.probes import NoArticles
 from assets.captions.fetch import fetch_captions
 from assets.media.files import fetch_files
-from assets.outcomes import Problem
 from assets.sharding import Sharding
 from assets.sources.journal import Journal
-from assets.sources.protocol import Article
 from assets.sources.youtube import YouTubeOptions, YouTubeSource
 from assets.videos.metadata import fetch_metadata
 from assets.videos.search import search_tasks
@@ -23,21 +21,6 @@ from tests.youtube_server import Served, only_loopback
 
 TABLES = ("search_results", "task_searches", "captions", "caption_fetches", "video_metadata", "video_files")
 SHARDING = Sharding(2)
-
-
-class NoArticles:
-    """A source of no tasks."""
-
-    name = "none"
-
-    def version(self) -> str:
-        return "0"
-
-    def articles(self) -> Iterator[Article]:
-        return iter(())
-
-    def problems(self) -> list[Problem]:
-        return []
 
 
 def options_for(proxy: str) -> YouTubeOptions:

@@ -54,15 +54,15 @@ class YouTubeProber:
         # Takes half a second to import, so not when the definitions load.
         from assets.sources.youtube.source import YouTubeSource
 
-        self.source = YouTubeSource(_NoArticles(), Journal(journal), options)
+        self.source = YouTubeSource(NoArticles(), Journal(journal), options)
 
     def probe(self, survey: str, video_id: str) -> Outcome:
         """The outcome of one request to the player."""
         return self.source.probe(survey, video_id)
 
 
-class _NoArticles:
-    """Probes need no tasks."""
+class NoArticles:
+    """A source of no tasks, for requests that need none."""
 
     name = "none"
 

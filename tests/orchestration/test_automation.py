@@ -13,12 +13,10 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
-from dagster._core.events import DagsterEvent, DagsterEventType
-from dagster._core.utils import make_new_run_id
 
 from orchestration.definitions import build_defs
 from orchestration.settings import load_settings
+from tests.orchestration.reports import report_materialization
 from tests.world import write_transactions
 
 
@@ -74,20 +72,9 @@ class Automation:
         self.versions[key, partition] = version
         tags = self.newest_events(key) if inputs is None else dict(inputs)
         tags |= {"dagster/data_version": str(version), "dagster/code_version": str(self.graph.get(key).code_version)}
-        self.instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=partition, tags=tags))
-        partitions = [partition] if partition else None
-        (record,) = self.instance.fetch_materializations(dg.AssetRecordsFilter(key, partitions), limit=1).records
-        target = AssetCheckEvaluationTargetMaterializationData(
-            storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
+        report_materialization(
+            self.instance, self.graph, dg.AssetMaterialization(key, partition=partition, tags=tags), good
         )
-        for check in self.graph.get_check_keys_for_assets({key}):
-            of_partition = partition if self.graph.get(check).partitions_def else None
-            result = dg.AssetCheckEvaluation(
-                key, check.name, passed=good, metadata={}, target_materialization_data=target, partition=of_partition
-            )
-            # Without a run, Dagster stores only the first evaluation of a check.
-            event = DagsterEvent(DagsterEventType.ASSET_CHECK_EVALUATION.value, "reported", event_specific_data=result)
-            self.instance.report_dagster_event(event, run_id=make_new_run_id())
 
     def settle(self, same: frozenset[str] = frozenset()) -> list[str]:
         """Evaluate and materialize until nothing is requested; everything that was made, in order.

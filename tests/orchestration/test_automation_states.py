@@ -12,9 +12,6 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 import pytest
-from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
-from dagster._core.events import DagsterEvent, DagsterEventType
-from dagster._core.utils import make_new_run_id
 
 from assets.lake import Lake
 from orchestration.artifacts import stored_version
@@ -23,6 +20,7 @@ from orchestration.refresh import Plan, Step
 from orchestration.settings import Settings
 from orchestration.settings.catalogue import environment
 from orchestration.settings.load import load_settings
+from tests.orchestration.reports import report_materialization
 from tests.world import instance_in
 
 SHARD, OTHER = "shard-0001", "shard-0000"
@@ -57,19 +55,9 @@ class World:
             "dagster/data_version": str(stored_version(self.defs, key, partition)),
             "dagster/code_version": str(self.graph.get(key).code_version),
         }
-        self.instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=partition, tags=tags))
-        partitions = [partition] if partition else None
-        (record,) = self.instance.fetch_materializations(dg.AssetRecordsFilter(key, partitions), limit=1).records
-        target = AssetCheckEvaluationTargetMaterializationData(
-            storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
+        report_materialization(
+            self.instance, self.graph, dg.AssetMaterialization(key, partition=partition, tags=tags), good
         )
-        for check in self.graph.get_check_keys_for_assets({key}):
-            own = partition if self.graph.get(check).partitions_def else None
-            result = dg.AssetCheckEvaluation(
-                key, check.name, passed=good, metadata={}, target_materialization_data=target, partition=own
-            )
-            event = DagsterEvent(DagsterEventType.ASSET_CHECK_EVALUATION.value, "reported", event_specific_data=result)
-            self.instance.report_dagster_event(event, run_id=make_new_run_id())
 
     def change_clips(self, good: bool = True) -> None:
         """Make a shard of clips again, of other content."""

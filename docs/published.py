@@ -38,6 +38,7 @@ LAYOUTS = (
     Row("hero_captioning", "HERO: TVC", "model and decoder", _HERO),
     Row("clip", "open_clip `ViT-B-32`", "both towers", _OPEN_CLIP),
     Row("pe_core", "open_clip `PE-Core-T-16-384`", "both towers; squashed pictures", _OPEN_CLIP),
+    Row("siglip2", "open_clip `ViT-B-16-SigLIP2`", "both towers; tokenizer of the folder", _OPEN_CLIP),
     Row("mobileclip", "open_clip `MobileCLIP2-S0`", "both towers", _OPEN_CLIP),
 )
 

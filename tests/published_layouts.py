@@ -38,12 +38,13 @@ from ml.vision.sampling import SourceVideo
 from tests.ml import test_checkpoint as joint
 from tests.ml import test_vision_networks as vision
 from tests.ml.hero.plain_hero import PlainHero, released
-from tests.ml.text_video.towers import s3d_folder, s3d_state
+from tests.ml.text_video.towers import s3d_folder, s3d_state, write_tokenizer
 
 Check = Callable[[Path], float]
 RESULTS = Path(__file__).parent.parent / "docs" / "published.json"
 FRAMES, TEXT = 20, (END, 713, 9, 44, END, 2001, 65)
 _PE = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bilinear", "resize_mode": "squash"}
+_SIGLIP = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic", "resize_mode": "squash"}
 _APPLE = {"mean": [0.0] * 3, "std": [1.0] * 3, "interpolation": "bilinear", "resize_mode": "shortest"}
 _OPENAI = {
     "mean": list(open_clip.OPENAI_DATASET_MEAN),
@@ -155,6 +156,8 @@ def open_clip_model(folder: Path, name: str, preprocessing: dict[str, object]) -
     """Unit vectors of 2 pictures and 2 texts, against the library's own call."""
     config = {"model_cfg": open_clip.get_model_config(name), "preprocess_cfg": preprocessing}
     (folder / "open_clip_config.json").write_text(json.dumps(config))
+    if "hf_tokenizer_name" in config["model_cfg"]["text_cfg"]:
+        write_tokenizer(folder)  # a small one: the published files of the tokenizer are not in the library
     torch.manual_seed(0)
     model = open_clip.create_model(f"local-dir:{folder}", load_weights=False).eval()
     save_file({key: each.contiguous() for key, each in model.state_dict().items()}, folder / "model.safetensors")
@@ -163,7 +166,7 @@ def open_clip_model(folder: Path, name: str, preprocessing: dict[str, object]) -
     clips = vision.random_clips(2, 1, side, side)
     inputs = vision.normalised(clips, 255, tuple(preprocessing["mean"]), tuple(preprocessing["std"]))[:, :, 0].float()
     pictures = model.encode_image(inputs, normalize=True)
-    said = model.encode_text(open_clip.get_tokenizer(name)(texts), normalize=True)
+    said = model.encode_text(open_clip.get_tokenizer(f"local-dir:{folder}")(texts), normalize=True)
     found = torch.from_numpy(tower.network(clips)), torch.from_numpy(tower.encode_text(texts))
     return max(_difference(found[0], pictures), _difference(found[1], said))
 
@@ -181,6 +184,7 @@ CHECKS: dict[str, Check] = {
     "hero_captioning": partial(hero, kind="captioning"),
     "clip": partial(open_clip_model, name="ViT-B-32", preprocessing=_OPENAI),
     "pe_core": partial(open_clip_model, name="PE-Core-T-16-384", preprocessing=_PE),
+    "siglip2": partial(open_clip_model, name="ViT-B-16-SigLIP2", preprocessing=_SIGLIP),
     "mobileclip": partial(open_clip_model, name="MobileCLIP2-S0", preprocessing=_APPLE),
 }
 """By name of the row in ``docs/published.py``."""

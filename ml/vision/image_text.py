@@ -125,6 +125,8 @@ WEIGHTS = (
     "model.pth",
 )
 """Names of the file of weights in a folder, in the order in which open_clip prefers them (its ``factory.py``)."""
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
+"""Files of a tokenizer of Hugging Face, such as that of SigLIP 2."""
 _MODES = {"shortest": False, "squash": True}
 _INTERPOLATIONS = {"bicubic": False, "bilinear": True}
 
@@ -160,17 +162,43 @@ def open_clip_folder(folder: Path, options: Options) -> FolderModel:
         raise WeightsError(f"open_clip: {folder}: {_one_line(error)}") from error
     digest = content_hash((file_hash(weights), config), digits=64)
     network = _of_folder(folder, options, model, digest, pictures)
-    return FolderModel(model.eval().requires_grad_(False), _tokenizer(library, folder), network, digest)
+    return FolderModel(model.eval().requires_grad_(False), _tokenizer(library, folder, config), network, digest)
 
 
-def _tokenizer(library: ModuleType, folder: Path) -> Callable[[list[str]], Tensor]:
+def _tokenizer(library: ModuleType, folder: Path, config: dict[str, Any]) -> Callable[[list[str]], Tensor]:
+    """The tokenizer that the configuration names: CLIP's own, or one of Hugging Face whose files are in the folder.
+
+    Raises, also when it is used:
+        WeightsError: the files of the tokenizer are missing, damaged, or those of another model.
+    """
+    text = config["model_cfg"].get("text_cfg", {})
+    files = [folder / name for name in TOKENIZER_FILES]
+    if text.get("hf_tokenizer_name") and not any(file.is_file() for file in files):
+        raise WeightsError(
+            f"open_clip: {folder} has no tokenizer; its model has one of its own"
+            f" ({text['hf_tokenizer_name']}): put {', '.join(TOKENIZER_FILES)} of the model into the folder"
+        )
     try:
         tokenizer: Callable[[list[str]], Tensor] = library.get_tokenizer(f"local-dir:{folder}")
     except ImportError as error:
-        raise ImportError(f"{folder}: its tokenizer needs transformers: pip install transformers") from error
-    except (OSError, ValueError, TypeError) as error:
+        raise ImportError(
+            f"{folder}: its tokenizer needs transformers; install the extra: pip install 'howto-lake[vision]'"
+        ) from error
+    except Exception as error:  # the library below raises a bare Exception for a damaged file
         raise WeightsError(f"open_clip: the tokenizer of {folder}: {_one_line(error)}") from error
-    return tokenizer
+
+    known = text.get("vocab_size")
+
+    def tokens_of(texts: list[str]) -> Tensor:
+        tokens = tokenizer(texts)
+        if known is not None and tokens.numel() and int(tokens.max()) >= known:
+            raise WeightsError(
+                f"open_clip: {folder}: its tokenizer makes token {int(tokens.max()):,}, but its model has {known:,};"
+                " the files of the tokenizer are those of another model"
+            )
+        return tokens
+
+    return tokens_of
 
 
 def _of_folder(

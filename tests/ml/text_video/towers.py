@@ -9,6 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors.torch import save_file
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
+from tokenizers.normalizers import Replace
+from tokenizers.processors import TemplateProcessing
+from tokenizers.trainers import BpeTrainer
 from torch import Tensor
 
 from ml.vision.s3d import GatedS3D
@@ -35,6 +40,25 @@ CONFIGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         },
         {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic", "resize_mode": "squash"},
     ),
+    "siglip2": (
+        {
+            "embed_dim": 24,
+            "init_logit_bias": -10,
+            "custom_text": True,
+            "vision_cfg": VISION,
+            "text_cfg": {
+                **TEXT,
+                "context_length": 16,
+                "vocab_size": 60,
+                "hf_tokenizer_name": "somewhere/else",
+                "tokenizer_kwargs": {"clean": "canonicalize"},
+                "no_causal_mask": True,
+                "pool_type": "last",
+                "proj_bias": True,
+            },
+        },
+        {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic", "resize_mode": "squash"},
+    ),
     "timm": (
         {
             "embed_dim": 24,
@@ -44,11 +68,27 @@ CONFIGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"mean": [0.0] * 3, "std": [1.0] * 3, "interpolation": "bilinear", "resize_mode": "shortest"},
     ),
 }
-"""Small models of three architectures, with the preprocessing of CLIP, of SigLIP 2 and of MobileCLIP."""
+"""Small models with the preprocessing of CLIP, of SigLIP, of SigLIP 2 with its own tokenizer, and of MobileCLIP."""
+
+
+def write_tokenizer(folder: Path, vocabulary: int = 50) -> Tokenizer:
+    """Files of a tokenizer with the class, the marks and the end of SigLIP 2's. Returns it."""
+    special = ["<pad>", "<eos>", "<bos>", "<unk>"]
+    tokenizer = Tokenizer(BPE(unk_token="<unk>", fuse_unk=True))
+    tokenizer.normalizer = Replace(" ", "▁")
+    texts = ["whisk the eggs and fold them", "it is a pan of eggs"]
+    tokenizer.train_from_iterator(texts, BpeTrainer(vocab_size=vocabulary, special_tokens=special, show_progress=False))
+    tokenizer.post_processor = TemplateProcessing(single="$A:0 <eos>:0", special_tokens=[("<eos>", 1)])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    names = {f"{name}_token": f"<{name}>" for name in ("pad", "eos", "bos", "unk")}
+    sides = {"add_bos_token": False, "add_eos_token": True, "padding_side": "right"}
+    config = {"tokenizer_class": "GemmaTokenizer", **sides, **names}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    return tokenizer
 
 
 def open_clip_folder(root: Path, kind: str) -> Path:
-    """A folder as open_clip reads it by ``local-dir:``."""
+    """A folder as open_clip reads it by ``local-dir:``, with a tokenizer where the model has its own."""
     import open_clip
 
     model_config, preprocessing = CONFIGS[kind]
@@ -58,6 +98,8 @@ def open_clip_folder(root: Path, kind: str) -> Path:
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     torch.manual_seed(1)
     model = open_clip.create_model(f"local-dir:{folder}", load_weights=False)
+    if "hf_tokenizer_name" in model_config["text_cfg"]:
+        write_tokenizer(folder)
     save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, folder / "model.safetensors")
     return folder
 

@@ -1,49 +1,47 @@
 """The web application: a page, a JSON API, and the bytes of the videos.
 
-See `moments` for the search and `templates` for the page.
+See `moments` for the search, `schema` for the API, and `templates` for the page.
 """
 
 from __future__ import annotations
 
 import mimetypes
-import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from starlette.applications import Starlette
+import fastapi
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
-from starlette.routing import Route
 
 from orchestration.search.library import Library, UnavailableError
 from orchestration.search.limits import TokenBuckets
-from orchestration.search.openapi import document
-from orchestration.search.options import MOST_MOMENTS, QUERY_LENGTH, SearchOptions
-
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-}
-NOTHING_ELSE = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-PAGE_POLICY = (
-    "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; media-src 'self';"
-    " img-src data:; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'"
-)
+from orchestration.search.options import QUERY_LENGTH, SearchOptions
+from orchestration.search.pages import NOTHING_ELSE, Pages, SecurityHeaders, take_token
+from orchestration.search.schema import Answer, Health, Query, Refusal
 
 CARD_POLICY = f"{NOTHING_ELSE}; style-src 'unsafe-inline'; img-src data:"
 """The data set card is one file with its styles and pictures inside."""
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"model": Refusal, "description": "A parameter is not what is allowed."},
+    429: {"model": Refusal, "description": "Too many requests; the header Retry-After has the seconds to wait."},
+    503: {"model": Refusal, "description": "Nothing can be searched yet; the message says why."},
+}
+VIDEO = {"video/*": {"schema": {"type": "string", "format": "binary"}}}
+FILES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file.", "content": VIDEO},
+    206: {"description": "The bytes of the header Range.", "content": VIDEO},
+    404: {"model": Refusal, "description": "The lake has no file of that video."},
+}
 
 
 class SearchPage:
@@ -61,16 +59,17 @@ class SearchPage:
     ) -> None:
         self.library, self.options, self.card_file = library, options, card
         self.media_roots = [root.resolve() for root in media_roots]
-        self.buckets = TokenBuckets(options.rate, options.burst)
-        templates = Environment(
-            loader=PackageLoader("orchestration.search"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        templates.filters["clock"] = clock
-        self.template = templates.get_template("page.html")
+        self.buckets, self.pages = TokenBuckets(options.rate, options.burst), Pages()
+
+    def router(self) -> APIRouter:
+        """The addresses of the page."""
+        router = APIRouter()
+        router.get("/", include_in_schema=False)(self.page)
+        router.get("/card", include_in_schema=False)(self.card)
+        router.get("/healthz", operation_id="health", responses={503: {"model": Health}})(self.health)
+        router.get("/api/search", operation_id="search", responses=REFUSALS)(self.api)
+        router.get("/media/{video_id}", operation_id="media", response_class=FileResponse, responses=FILES)(self.media)
+        return router
 
     # -- pages --------------------------------------------------------------------------------------------------
 
@@ -82,61 +81,54 @@ class SearchPage:
             clips = self.library.current().clips
             seen |= {"corpus": clips, "examples": clips.examples}
             if query:
-                seen["answer"] = self._answer(request)
+                seen["answer"] = self._answer(request, Query.model_validate(dict(request.query_params)))
         except UnavailableError as error:
             return self._html({**seen, "message": str(error), "loading": error.loading}, 503)
+        except ValidationError as error:
+            return self._html({**seen, "message": problem(error)}, 400)
         except HTTPException as refusal:
             return self._html({**seen, "message": refusal.detail}, refusal.status_code, refusal.headers)
         return self._html(seen)
 
     def _html(self, seen: dict[str, Any], status: int = 200, headers: Any = None) -> HTMLResponse:
-        nonce = secrets.token_urlsafe(16)
-        about: dict[str, Any] = {"corpus": None, "examples": [], "nonce": nonce, "longest": QUERY_LENGTH}
-        about["card"] = self._has_card()
-        policy = {"Content-Security-Policy": PAGE_POLICY.format(nonce=nonce), "Cache-Control": "no-store"}
-        return HTMLResponse(self.template.render(about | seen), status, policy | dict(headers or {}))
+        about: dict[str, Any] = {"corpus": None, "examples": [], "longest": QUERY_LENGTH, "card": self._has_card()}
+        return self.pages.html("page.html", about | seen, status, headers)
 
     # -- the API ------------------------------------------------------------------------------------------------
 
-    def api(self, request: Request) -> Response:
-        """``/api/search?q=&limit=``."""
-        return JSONResponse(self._answer(request), headers={"Cache-Control": "no-store"})
+    def api(self, request: Request, response: Response, query: Annotated[Query, fastapi.Query()]) -> Answer:
+        """The best moments for a text."""
+        response.headers["Cache-Control"] = "no-store"
+        return self._answer(request, query)
 
-    def openapi(self, request: Request) -> Response:
-        """The description of the API."""
-        return JSONResponse(document(self.options))
+    def health(self, response: Response) -> Health:
+        """Whether the page can search now."""
+        try:
+            self.library.current()
+        except UnavailableError as error:
+            response.status_code = 503
+            return Health(status="loading" if error.loading else "unavailable", message=str(error))
+        return Health(status="ready", message=None)
 
-    def _answer(self, request: Request) -> dict[str, Any]:
-        """The answer to a request's text, as the API gives it.
+    def _answer(self, request: Request, query: Query) -> Answer:
+        """The answer to a request.
 
         Raises:
-            HTTPException: the text or the limit is refused, or the client sends too many requests.
+            HTTPException: the client sends too many requests.
             UnavailableError: there is nothing to search in yet.
         """
-        query, limit = self._query_and_limit(request)
-        client = request.client.host if request.client else ""
-        if wait_s := self.buckets.wait_s(client):
-            raise HTTPException(429, f"Too many requests; try again in {wait_s} s.", {"Retry-After": str(wait_s)})
-        corpus = self.library.current()
-        clips = _found(corpus.clips, query, limit)
+        take_token(self.buckets, request)
+        corpus, limit = self.library.current(), query.limit or self.options.moments
+        clips = _found(corpus.clips, query.q, limit)
         # HERO tokenizes any text; for one without a known word its ranking means nothing.
-        found = [clips, _found(corpus.hero, query, limit if clips["moments"] else 0)]
-        return {"query": query, "unknown_words": corpus.clips.unknown(query), "results": found}
-
-    def _query_and_limit(self, request: Request) -> tuple[str, int]:
-        query = request.query_params.get("q", "").strip()
-        if not query:
-            raise HTTPException(400, "q: missing; describe a step, e.g. q=pour the batter")
-        if len(query) > QUERY_LENGTH:
-            raise HTTPException(400, f"q: has {len(query)} characters; at most {QUERY_LENGTH} are allowed")
-        limit = request.query_params.get("limit", str(self.options.moments))
-        if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:6]) <= MOST_MOMENTS):
-            raise HTTPException(400, f"limit: must be a number from 1 to {MOST_MOMENTS}")
-        return query, int(limit)
+        found = [clips, _found(corpus.hero, query.q, limit if clips["moments"] else 0)]
+        return Answer.model_validate(
+            {"query": query.q, "unknown_words": corpus.clips.unknown(query.q), "results": found}
+        )
 
     # -- the card -----------------------------------------------------------------------------------------------
 
-    def card(self, request: Request) -> Response:
+    def card(self) -> Response:
         """The data set card of the lake."""
         if not self._has_card():
             raise HTTPException(404, "No data set card yet: materialize the asset data_set_card.")
@@ -148,9 +140,9 @@ class SearchPage:
 
     # -- media --------------------------------------------------------------------------------------------------
 
-    def media(self, request: Request) -> Response:
+    def media(self, video_id: str) -> FileResponse:
         """The file of a video; ranges of bytes if the request has them."""
-        path = self._file(request.path_params["video_id"])
+        path = self._file(video_id)
         kind = mimetypes.guess_type(path.name)[0] if path else None
         if path is None or kind is None or not kind.startswith("video/"):
             raise HTTPException(404, "The lake has no file of that video.")
@@ -164,73 +156,82 @@ class SearchPage:
         allowed = any(path.is_relative_to(root) for root in self.media_roots)
         return path if allowed and path.is_file() else None
 
-    # -- refusals -----------------------------------------------------------------------------------------------
 
-    async def refused(self, request: Request, error: Exception) -> Response:
-        """A refusal as JSON, for every address."""
-        assert isinstance(error, HTTPException)
-        return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+# -- refusals ---------------------------------------------------------------------------------------------------
 
-    async def unavailable(self, request: Request, error: Exception) -> Response:
-        """Not yet: with the seconds after which to try again."""
-        return JSONResponse({"error": str(error)}, 503, {"Retry-After": "2"})
+
+def problem(error: ValidationError | RequestValidationError) -> str:
+    """The first parameter that is wrong, its value and what is allowed, in one line."""
+    first = error.errors()[0]
+    name, value, limits = str(first["loc"][-1]), first["input"], first.get("ctx", {})
+    match first["type"]:
+        case "missing" | "string_too_short":
+            return f"{name}: missing; describe a step, e.g. q=pour the batter"
+        case "string_too_long":
+            return f"{name}: has {len(value.strip())} characters; at most {limits['max_length']} are allowed"
+        case _:
+            allowed = first["msg"].lower().removeprefix("input ").removeprefix("value error, ")
+            return f"{name}={str(value)[:40]}: {allowed}"
+
+
+async def _refused(_: Request, refusal: HTTPException) -> Response:
+    return JSONResponse({"error": refusal.detail}, refusal.status_code, refusal.headers)
+
+
+async def _wrong(_: Request, error: RequestValidationError) -> Response:
+    return JSONResponse({"error": problem(error)}, 400)
+
+
+async def _unavailable(_: Request, error: UnavailableError) -> Response:
+    return JSONResponse({"error": str(error)}, 503, {"Retry-After": "2"})
 
 
 def build_app(
-    library: Library, media_roots: Sequence[Path], options: SearchOptions | None = None, card: Path | None = None
-) -> Starlette:
-    """The application over a library; see ``SearchPage`` for the arguments."""
+    library: Library,
+    media_roots: Sequence[Path],
+    options: SearchOptions | None = None,
+    card: Path | None = None,
+    routers: Sequence[APIRouter] = (),
+) -> FastAPI:
+    """The application over a library; see ``SearchPage`` for the arguments.
+
+    Args:
+        routers: other pages that the same server has.
+    """
     options = options or SearchOptions()
-    page = SearchPage(library, media_roots, options, card)
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         # Loading starts before the first request.
         with suppress(UnavailableError):
             library.current()
         yield
         library.close()
 
-    return Starlette(
-        routes=[
-            Route("/", page.page),
-            Route("/api/search", page.api),
-            Route("/api/openapi.json", page.openapi),
-            Route("/media/{video_id}", page.media),
-            Route("/card", page.card),
-        ],
+    app = FastAPI(
+        title="HowTo Lake: moments of videos",
+        version="1",
+        description="The moments of the lake's videos that a text describes."
+        f" A client may send {options.burst} requests at once and then {options.rate:g} per second.",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
         middleware=[
             Middleware(SecurityHeaders),
             Middleware(TrustedHostMiddleware, allowed_hosts=list(options.hosts), www_redirect=False),
         ],
-        exception_handlers={HTTPException: page.refused, UnavailableError: page.unavailable},
+        exception_handlers={
+            HTTPException: _refused,
+            RequestValidationError: _wrong,
+            UnavailableError: _unavailable,
+        },
         lifespan=lifespan,
     )
-
-
-class SecurityHeaders:
-    """Headers of every response; a response without a policy of its own may load nothing."""
-
-    def __init__(self, app: Any) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        async def with_headers(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                present = {name.lower() for name, _ in message["headers"]}
-                wanted = {**SECURITY_HEADERS, "Content-Security-Policy": NOTHING_ELSE}
-                more = [(name.lower().encode(), value.encode()) for name, value in wanted.items()]
-                message["headers"] = [*message["headers"], *(each for each in more if each[0] not in present)]
-            await send(message)
-
-        await self.app(scope, receive, with_headers)
-
-
-def clock(seconds: float) -> str:
-    """Seconds as a player shows them: ``1:02:03`` or ``2:03``."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+    for router in (SearchPage(library, media_roots, options, card).router(), *routers):
+        app.include_router(router)
+    for operation in (each for path in app.openapi()["paths"].values() for each in path.values()):
+        operation["responses"].pop("422", None)  # `_wrong` gives 400 instead
+    return app
 
 
 def _found(model: Any, query: str, limit: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
-from starlette.applications import Starlette
+from fastapi import FastAPI
 
 from ml.lance_arrays import array_versions
 from orchestration.resources import build_resources
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from orchestration.search.hero_moments import Corpus
 
 
-def search_app(settings: Settings, options: SearchOptions) -> Starlette:
+def search_app(settings: Settings, options: SearchOptions) -> FastAPI:
     """The search page over the lake of these settings."""
     resources = build_resources(settings)
     models, index = resources["model_root"], resources["clip_index"]
@@ -57,7 +57,7 @@ def serve(settings: Settings, host: str, listening: socket.socket) -> None:
     uvicorn.Server(server_config(app)).run(sockets=[listening])
 
 
-def server_config(app: Starlette, protocol: type[PatientProtocol] = PatientProtocol) -> uvicorn.Config:
+def server_config(app: FastAPI, protocol: type[PatientProtocol] = PatientProtocol) -> uvicorn.Config:
     """How the search page is served."""
     return uvicorn.Config(app, http=protocol, log_level="warning", proxy_headers=False, server_header=False)
 

@@ -20,6 +20,7 @@ from assets.captions.readers import read_captions
 from assets.captions.tracks import CaptionSource, CaptionTrack
 from assets.features.timeline import stated_length
 from assets.outcomes import Problem, SourceError
+from assets.sources.chapter_lists import listed_chapters
 from assets.sources.folder_files import CAPTION_FORMATS, CaptionFile, VideoFiles, how_to_convert, sort_files
 from assets.sources.folder_tracks import SPOKEN, ListedTracks, is_english, listed_tracks, reading_order
 from assets.sources.protocol import SAFE_ID, Article, SearchResult, VideoMetadata
@@ -234,6 +235,7 @@ def _entry(video_id: str, files: VideoFiles, fields: Fields, categories: tuple[s
             keywords=fields.texts("tags"),
             manual_captions=tracks.manual,
             asr_captions=tracks.recognised,
+            chapters=listed_chapters(fields),
         ),
     )
 

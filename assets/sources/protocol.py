@@ -51,6 +51,15 @@ class SearchResults(list[SearchResult]):
 
 
 @dataclass(frozen=True)
+class ListedChapter:
+    """A chapter as its creator lists it, in seconds of the video. ``None`` means unknown or unusable."""
+
+    start_s: float | None
+    end_s: float | None
+    title: str | None
+
+
+@dataclass(frozen=True)
 class VideoMetadata(Outcome):
     """What search results do not say of a video. ``None`` means unknown; languages are codes such as ``en``.
 
@@ -69,6 +78,7 @@ class VideoMetadata(Outcome):
     keywords: tuple[str, ...] = ()
     manual_captions: tuple[str, ...] = ()
     asr_captions: tuple[str, ...] = ()
+    chapters: tuple[ListedChapter, ...] = ()
 
 
 class ArticleSource(Protocol):

@@ -19,10 +19,19 @@ from assets.statistics.queries import compute_all
 
 
 @dg.asset(
-    code_version="3",
+    code_version="4",
     kinds={"sql", "duckdb"},
     metadata=part_of("dataset_statistics", "videos"),
-    deps=["tasks", "candidate_videos", "caption_fetches", "videos", "clips", "video_files", "feature_index"],
+    deps=[
+        "tasks",
+        "candidate_videos",
+        "caption_fetches",
+        "videos",
+        "clips",
+        "chapters",
+        "video_files",
+        "feature_index",
+    ],
 )
 def dataset_statistics(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> pl.DataFrame:
     """Results of all queries in sql/statistics/videos on the current lake, one row per number."""

@@ -1,6 +1,7 @@
 """Assets that find the data set's videos."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 import polars as pl
@@ -9,7 +10,10 @@ from assets.lake import Lake
 from assets.outcomes import stop_if_blocked
 from assets.progress import CountedProgress
 from assets.sharding import Sharding
+from assets.sources.followups.options import FollowUpOptions
+from assets.sources.followups.shards import LINES, ReleaseShards
 from assets.sources.protocol import VideoSource
+from assets.videos.chapters import find_chapters
 from assets.videos.duplicates import DuplicateOptions, caption_texts, near_duplicates
 from assets.videos.filters import Limits, candidate_verdicts, video_verdicts
 from assets.videos.id_lists import EvaluationLists, leakage
@@ -79,6 +83,29 @@ def video_metadata(
     found = fetch_metadata(source, CountedProgress(context.log.info, len(members), "videos").over(members), shard)
     yield dg.Output(found)
     stop_if_blocked(found)
+
+
+@dg.asset(code_version="1", kinds={"polars"}, deps=["video_source"])
+def chapters(
+    context: dg.AssetExecutionContext,
+    candidate_videos: pl.LazyFrame,
+    video_metadata: pl.DataFrame,
+    source: dg.ResourceParam[VideoSource],
+    followup_options: dg.ResourceParam[FollowUpOptions],
+    release_cache: dg.ResourceParam[Path],
+    sharding: dg.ResourceParam[Sharding],
+) -> pl.DataFrame:
+    """Chapters that creators give their videos, in the player's list or in the description, or VidChapters-7M."""
+    shard, name = context.partition_key, "vidchapters"
+    length = candidate_videos.filter("kept").select("video_id", pl.col("duration_s").alias("listed_s")).collect()
+    about = video_metadata.filter(pl.col("status") == "ok").join(length, on="video_id", maintain_order="left")
+    about = about.with_columns(duration_s=pl.coalesce("listed_s", "duration_s"))
+    released = LINES.to_frame()
+    if name in followup_options.paths:
+        released = ReleaseShards(name, followup_options.paths[name], release_cache, sharding).lines(shard)
+    found = find_chapters(source, about, released, shard)
+    context.add_output_metadata({"chapters by source": dict(found.filter("kept")["source"].value_counts().iter_rows())})
+    return found
 
 
 @dg.asset(code_version="1", kinds={"polars"}, deps=["captions"])

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from assets.captions.tracks import CaptionTrack
 from assets.outcomes import Problem, SourceError
-from assets.sources.protocol import Article, SearchResult, VideoMetadata
+from assets.sources.protocol import Article, ListedChapter, SearchResult, VideoMetadata
 from assets.sources.synthetic import narration
-from assets.sources.synthetic.world import World
+from assets.sources.synthetic.world import Video, World
 
 LICENSE = "Apache-2.0"
 """What this program makes is under its own licence."""
@@ -59,6 +59,7 @@ class SyntheticSource:
             view_count=video.view_count,
             license=LICENSE,
             availability="public",
+            chapters=_chapters(video) if number % 2 == 0 else (),
         )
 
     def captions(self, video_id: str) -> CaptionTrack:
@@ -82,3 +83,11 @@ class SyntheticSource:
     def problems(self) -> list[Problem]:
         """Nothing is ever set aside."""
         return []
+
+
+def _chapters(video: Video) -> tuple[ListedChapter, ...]:
+    """The chapters that the creator of every other video lists: one per step, one per scene of the host."""
+    return tuple(
+        ListedChapter(scene.start_s, scene.end_s, str(scene.step) if scene.step else "talk to the camera")
+        for scene in video.scenes
+    )

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from yt_dlp.utils import DownloadCancelled
 
 from assets.outcomes import FetchError
+from assets.sources.chapter_lists import listed_chapters
 from assets.sources.http import RateLimiter
 from assets.sources.journal import Record
 from assets.sources.protocol import VideoMetadata
@@ -47,6 +48,7 @@ _FIELDS = (
     "description",
     "tags",
     "live_status",
+    "chapters",
 )
 Answer = TypeVar("Answer")
 
@@ -175,6 +177,7 @@ def read_metadata(record: Record) -> VideoMetadata:
         keywords=fields.texts("tags"),
         manual_captions=fields.texts("manual_captions"),
         asr_captions=fields.texts("asr_captions"),
+        chapters=listed_chapters(fields),
         attempts=record.attempts,
         fetched_at=record.fetched_at,
         next_try_at=record.next_try_at,

@@ -12,9 +12,10 @@ PART = "howto/part"
 """The fixed partition of that table which the asset owns."""
 
 ARRAY = "howto/array"
-"""The kind of arrays that an asset writes: one of the four below."""
+"""The kind of arrays that an asset writes: one of those below."""
 
 FEATURES, PAIRS, HERO_CLIPS, CLIP_EMBEDDINGS = "features", "pairs", "hero_clips", "clip_embeddings"
+NARRATION_WORDS, NARRATION_MEANING = "narration_words", "narration_meaning"
 
 MODEL = "howto/model"
 """The name of the model folder that an asset writes."""

@@ -31,6 +31,7 @@ import assets.joint_embedding.htm_align.assets
 import assets.joint_embedding.rewritten.assets
 import assets.joint_embedding.studies.assets
 import assets.media.assets
+import assets.search.assets
 import assets.sources.assets
 import assets.sources.followups.assets
 import assets.sources.synthetic.assets
@@ -63,6 +64,7 @@ STAGES = {
     assets.videos.assets: "collection",
     assets.captions.assets: "collection",
     assets.media.assets: "collection",
+    assets.search.assets: "features",
     assets.features.assets: "features",
     assets.joint_embedding.assets: "training",
     assets.joint_embedding.evaluation.assets: "evaluation",

@@ -32,7 +32,7 @@ from sql import identifier, literal
 REMOVED = "removed"
 """The word in Dagster's records in place of a removed id."""
 
-_DERIVED_ARRAYS = ("pairs", "hero_clips", "clip_embeddings")
+_DERIVED_ARRAYS = ("pairs", "hero_clips", "clip_embeddings", "narration_words", "narration_meaning")
 
 
 def remove(defs: dg.Definitions, instance: dg.DagsterInstance, state: Path | None, log: Callable[[str], object]) -> int:

@@ -14,6 +14,7 @@ from assets.features.store import FeatureStore
 from assets.lake import Lake
 from assets.models.store import ModelRoot
 from assets.options import Options, fingerprint
+from assets.search.narration import NarrationArray
 from assets.sources.folder import FolderSource
 from assets.sources.followups.shards import released
 from assets.sources.protocol import VideoSource
@@ -133,6 +134,8 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "features": FeatureStore(arrays),
         "pairs": PairStore(arrays / "pairs"),
         "clip_index": ClipIndex(arrays / "clip_embeddings.lance"),
+        "words_array": NarrationArray(arrays / "narration_words.lance"),
+        "meaning_array": NarrationArray(arrays / "narration_meaning.lance"),
         "hero_store": ClipStore(arrays / "hero_clips"),
         "device": settings.runtime.device,
         "ray_cluster": ray_cluster(settings),

@@ -118,6 +118,38 @@ class ClipEmbeddings:
         _removed(index.path, index.version)
 
 
+@dataclass(frozen=True)
+class NarrationPassages:
+    """The passages of the narration, with their words or their vectors.
+
+    Args:
+        array: resource of the array.
+    """
+
+    array: str
+    description: str = "Every clip has a passage."
+
+    @property
+    def resources(self) -> tuple[str, ...]:
+        return (self.array, "lake")
+
+    def version(self, resources: Resources, partition: str | None) -> str | None:
+        version: str | None = resources[self.array].version()
+        return version
+
+    def damage(self, resources: Resources, partition: str | None) -> list[str]:
+        return damaged_data(resources[self.array].path)
+
+    def violations(self, resources: Resources, partition: str | None) -> dict[str, int]:
+        difference = abs(len(resources[self.array]) - _number(resources["lake"], "clips", "count(*)"))
+        return {"every clip has a passage": difference} if difference else {}
+
+    def repair(self, resources: Resources, partition: str | None) -> None:
+        """Remove passages that cannot be read, because they cannot be overwritten either."""
+        array = resources[self.array]
+        _removed(array.path, array.version)
+
+
 def _number(lake: Lake, table: str, expression: str, partition: str | None = None) -> int:
     rows = lake.read(table, [partition] if partition else None)
     return int(rows.aggregate(expression).fetchall()[0][0])

@@ -17,12 +17,14 @@ from assets.metadata import (
     HERO_CLIPS,
     METADATA_FILE,
     MODEL,
+    NARRATION_MEANING,
+    NARRATION_WORDS,
     PAIRS,
     PART,
     table_of,
 )
 from ml.lance_arrays import require_reachable
-from orchestration.artifacts.arrays import ClipEmbeddings, FeatureArrays, ShardArrays
+from orchestration.artifacts.arrays import ClipEmbeddings, FeatureArrays, NarrationPassages, ShardArrays
 from orchestration.artifacts.models import CardFolder, MetadataFile, ModelFolder
 from orchestration.artifacts.protocol import UNREADABLE, Artifact, Resources
 from orchestration.artifacts.tables import LakeTable, VideoFiles
@@ -34,6 +36,8 @@ ARRAYS: dict[str, Artifact] = {
         "hero_store", "hero_clips", "count(*) FILTER (reason IS NULL)", "The array has every clip of hero_clips."
     ),
     CLIP_EMBEDDINGS: ClipEmbeddings(),
+    NARRATION_WORDS: NarrationPassages("words_array"),
+    NARRATION_MEANING: NarrationPassages("meaning_array"),
 }
 """Arrays by their name in the metadata."""
 

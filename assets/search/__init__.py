@@ -1,0 +1,1 @@
+"""What is said in videos, indexed by words and by meaning."""

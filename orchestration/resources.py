@@ -168,6 +168,7 @@ def _options(settings: Settings, root: Path) -> dict[str, Options]:
         "card_options": settings.card,
         "availability_options": settings.availability,
         "rewriting_options": settings.rewriting,
+        "matching_options": settings.matching,
         "htm_align_options": settings.htm_align,
         "followup_options": settings.followups,
         "clip_captions": settings.followups.chosen(),

@@ -17,10 +17,14 @@ Release = Literal[
     "howtocaption_grounded",
     "howtostep",
     "vidchapters",
+    "rewritten",
 ]
-"""Follow-up releases, by the ``caption_source`` of their captions. See ``assets.sources.followups``."""
+"""Follow-up releases, and captions that a lake has rewritten, by their ``caption_source``.
 
-WRITTEN = ("htm_aa", "howtocaption", "howtocaption_grounded", "howtostep", "vidchapters")
+See ``assets.sources.followups``.
+"""
+
+WRITTEN = ("htm_aa", "howtocaption", "howtocaption_grounded", "howtostep", "vidchapters", "rewritten")
 """Releases whose captions are no running speech: each has its own part of the video, and they may overlap."""
 
 SOURCE = "source"

@@ -35,14 +35,20 @@ class EmbeddingOptions(Options):
     lr_decay: Annotated[float, Field(gt=0, le=1, description="factor of the step size after each epoch")] = 0.97
 
 
-def _must_hold_models(folder: Path | None) -> Path | None:
+def must_hold_models(folder: Path | None) -> Path | None:
+    """The folder, if it holds the models of an aligner.
+
+    Raises:
+        ValueError: one is missing.
+    """
     missing = [name for name in ALIGNER_MODELS if folder and model_version(folder / name) is None]
     if missing:
         raise ValueError(f"no model folder {' and no model folder '.join(missing)} is in it")
     return folder
 
 
-def _aligner_version(folder: Path, contents: Contents) -> Any:
+def aligner_version(folder: Path, contents: Contents) -> Any:
+    """What such a folder counts by."""
     return [model_version(folder / name) for name in ALIGNER_MODELS]
 
 
@@ -63,8 +69,8 @@ class PairOptions(Options):
     ] = 5.0
     aligner: Annotated[
         ExistingFolder | None,
-        AfterValidator(_must_hold_models),
-        ContentOf(_aligner_version),
+        AfterValidator(must_hold_models),
+        ContentOf(aligner_version),
         Field(
             description="folder of earlier models (joint_embedding, word_vectors) that move captions to the time"
             " at which their content is visible, before training"

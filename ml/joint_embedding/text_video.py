@@ -80,6 +80,32 @@ class JointTextVideo:
         return vectors, empty
 
 
+class MeanOfModels:
+    """Two models of the same feature rows as one, whose score is the mean of both scores.
+
+    Both vectors are joined, each divided by the square root of two. A word is known if both models know it.
+    """
+
+    def __init__(self, first: TextVideoModel, second: TextVideoModel) -> None:
+        self.models = first, second
+        self.identity = f"mean of {first.identity} and {second.identity}"
+        self.dimension = first.dimension + second.dimension
+
+    def known_words(self, text: str) -> list[str]:
+        first, second = (each.known_words(text) for each in self.models)
+        return [word for word in first if word in second]
+
+    def encode_text(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return np.concatenate([each.encode_text(texts) for each in self.models], 1) * np.float32(0.5**0.5)
+
+    def encode_clips(
+        self, streams: Sequence[Stream], start_s: NDArray[np.float64], end_s: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        (first, empty), (second, also_empty) = (each.encode_clips(streams, start_s, end_s) for each in self.models)
+        vectors = np.concatenate([first, second], 1) * np.float32(0.5**0.5)
+        return vectors, empty | also_empty
+
+
 def encode_captions(model: JointEmbedding, words: WordVectors, ids: NDArray[np.int64]) -> Tensor:
     """Embeddings of ``ids[captions, words]``, 0 for no word, on the model's device, which gets these words only."""
     device = device_of(model)

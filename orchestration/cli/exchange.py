@@ -101,6 +101,21 @@ def export_release_files(folder: Path, snapshot: int | None, lines: Literal["cli
         click.echo(f"{count:>12,}  {folder / name}")
 
 
+@export.command("rewritten")
+@lake_option
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@snapshot_option
+def export_rewritten_captions(file: Path, snapshot: int | None) -> None:
+    """Write the rewritten captions that are kept to FILE, as JSON.
+
+    Another lake makes its clips from them: HOWTO_CAPTION_RELEASES=rewritten=FILE HOWTO_CAPTIONS=rewritten.
+    """
+    from assets.sources.howto100m_release.export import export_rewritten
+
+    count = export_rewritten(open_lake(settings_in_force()), file, snapshot)
+    click.echo(f"{count:>12,} videos  {file}")
+
+
 @export.command("lineage")
 @lake_option
 @click.argument("target", metavar="FILE|URL")

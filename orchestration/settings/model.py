@@ -19,6 +19,7 @@ from assets.hero.options import HeroClipOptions, HeroOptions, HeroTaskOptions
 from assets.joint_embedding.evaluation.options import BenchmarkOptions
 from assets.joint_embedding.htm_align.options import HtmAlignOptions
 from assets.joint_embedding.options import EmbeddingOptions, PairOptions, TextVideoOptions, WordOptions
+from assets.joint_embedding.rewritten.options import MatchingOptions
 from assets.models.options import RuntimeOptions
 from assets.options import AnyPath, ExistingFile, Options, Seed, Variable, text_with_home
 from assets.sharding import Sharding
@@ -150,6 +151,7 @@ class Settings(Options):
     recognition: Recognition = field(default_factory=Recognition)
     segmentation: Segmentation = field(default_factory=Segmentation)
     rewriting: RewritingOptions = field(default_factory=RewritingOptions)
+    matching: MatchingOptions = field(default_factory=MatchingOptions)
     runtime: RuntimeOptions = field(default_factory=RuntimeOptions)
     split: SplitOptions = field(default_factory=SplitOptions)
     features: FeatureOptions = field(default_factory=FeatureOptions)

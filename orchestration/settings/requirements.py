@@ -47,6 +47,8 @@ def _sources(settings: Settings) -> Iterator[str]:
         yield "HOWTO_SEARCH_BACKEND=data-api: set HOWTO_YOUTUBE_API_KEY"
     yield from settings.followups.problems()
     yield from settings.rewriting.problems()
+    if settings.rewriting.url is not None and settings.followups.captions == "rewritten":
+        yield "HOWTO_REWRITING_URL: clips of HOWTO_CAPTIONS=rewritten would be rewritten again; set only one of them"
     if (retail.transactions is None) != (retail.products is None):
         yield "HOWTO_TRANSACTIONS and HOWTO_PRODUCTS: set both or neither"
 

@@ -15,7 +15,7 @@ CREATE TABLE caption_fetches (
     CHECK (
         source IN (
             'manual', 'asr', 'translated', 'whisper', 'htm_whisperx', 'htm_sentences', 'htm_aa', 'howtocaption',
-            'howtocaption_grounded', 'howtostep', 'vidchapters'
+            'howtocaption_grounded', 'howtostep', 'vidchapters', 'rewritten'
         )
     ),
     CHECK (status IN ('ok', 'no_captions', 'disabled', 'unavailable', 'age_restricted', 'failed', 'blocked', 'retry')),

@@ -147,6 +147,14 @@ def test_a_filter_on_licences_needs_a_source_that_gives_them(tmp_path: Path) -> 
     assert load_settings(**youtube, watch_page=True).limits.licenses == ("cc-by",)
 
 
+def test_captions_are_rewritten_once(tmp_path: Path) -> None:
+    (tmp_path / "rewritten.json").write_text("{}")
+    values = {"caption_releases": f"rewritten={tmp_path}/rewritten.json", "captions": "rewritten"}
+    assert load_settings(**values).followups.chosen().release == "rewritten"
+    with pytest.raises(SettingsError, match="HOWTO_CAPTIONS=rewritten would be rewritten again"):
+        load_settings(**values, rewriting_url="http://127.0.0.1:1/v1", rewriting_model="m")
+
+
 def test_a_list_of_settings_shows_no_secret(tmp_path: Path) -> None:
     settings = load_settings(
         youtube_api_key="hunter2",

@@ -7,30 +7,55 @@ As in HowToCaption (align_and_filter.py): a clip of 8 s begins at the second tha
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from assets.features.reader import FeatureReader
 from assets.joint_embedding.pairs import video_streams
+from assets.joint_embedding.text_video import LakeModel, load_joint_embedding
 from assets.lake import load_tables
 from ml.joint_embedding.alignment import align_captions
 from ml.joint_embedding.pairs import Stream
-from ml.joint_embedding.text_video import TextVideoModel
+from ml.joint_embedding.text_video import JointTextVideo, MeanOfModels, TextVideoModel
 from ml.text.tokens import clean
 
 CLIP_S = 8.0
 RADIUS_S = 10.0
 
 
+def matching_model(own: LakeModel, second_models: Path | None, device: str) -> TextVideoModel:
+    """The model of the lake, or in a second round the mean of it and of another joint embedding.
+
+    Raises:
+        ValueError: the two models do not take the same feature rows.
+    """
+    if second_models is None:
+        return own.model
+    second = load_joint_embedding(second_models, device)
+    if not isinstance(own.model, JointTextVideo):
+        raise ValueError("HOWTO_REWRITING_SECOND_MODELS: needs HOWTO_TEXT_VIDEO_MODEL=joint_embedding")
+    taken, given = (each.model.video.project.in_features for each in (second, own.model))
+    if taken != given:
+        raise ValueError(f"{second_models}: its joint embedding takes features of {taken} numbers, this lake's {given}")
+    return MeanOfModels(own.model, second)
+
+
 def match_captions(
-    captions: pl.DataFrame, features: FeatureReader, model: TextVideoModel, min_similarity: float
+    captions: pl.DataFrame,
+    features: FeatureReader,
+    model: TextVideoModel,
+    min_similarity: float,
+    keep_share: float = 1.0,
 ) -> pl.DataFrame:
     """Rows of ``rewritten_clips``.
 
     Args:
         captions: rows of ``rewritten_captions`` of one shard.
         features: reader of the streams that the model reads.
+        keep_share: see ``MatchingOptions``. The videos of a shard are a random sample, as the 5,000 videos are from
+            which HowToCaption takes the same quantile.
     """
     found: list[pl.DataFrame] = []
     for (video_id,), lines in sorted(captions.partition_by("video_id", as_dict=True).items()):
@@ -46,13 +71,17 @@ def match_captions(
     table = load_tables()["rewritten_clips"]
     if not found:
         return table.frame([])
+    rows = pl.concat(found)
+    least = rows["score"].quantile(1 - keep_share, "linear")
     reason = (
         pl.when(pl.col("score").is_null())
         .then("missing")
         .when(pl.col("score") < min_similarity)
         .then(pl.lit(f"similarity below {min_similarity:g}"))
+        .when(pl.lit(keep_share < 1) & (pl.col("score") < pl.lit(least, pl.Float64)))
+        .then(pl.lit(f"not among the most similar {keep_share:.3g} of the shard's captions"))
     )
-    rows = pl.concat(found).with_columns(reason=reason)
+    rows = rows.with_columns(reason=reason)
     return rows.with_columns(kept=pl.col("reason").is_null()).select(list(table.column_types)).cast(table.schema)
 
 

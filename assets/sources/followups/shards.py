@@ -29,6 +29,7 @@ READERS: dict[str, Callable[[Path], Found]] = {
     "howtocaption_grounded": read_howtocaption,
     "howtostep": read_howtostep,
     "vidchapters": read_vidchapters,
+    "rewritten": read_sentences,
 }
 """The reader of each release of ``assets.sources.followups.options``."""
 

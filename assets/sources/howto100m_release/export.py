@@ -121,6 +121,23 @@ def export_release(
     }
 
 
+def export_rewritten(lake: Lake, path: Path, snapshot: int | None = None) -> int:
+    """Write the rewritten captions that are kept as parallel lists by video id. Returns the number of videos.
+
+    Raises:
+        ExportError: no narration was rewritten in the lake.
+    """
+    at = Snapshot(lake, snapshot)
+    if not at.has("rewritten_clips"):
+        raise ExportError("the lake has no rewritten captions: set HOWTO_REWRITING_URL and make rewritten_clips")
+    query = (
+        "SELECT video_id, start_s, end_s, text FROM {rewritten_clips} WHERE kept AND shard = $shard"
+        " ORDER BY video_id, start_s, line_index"
+    )
+    shards = at.sql("SELECT DISTINCT shard FROM {rewritten_clips} ORDER BY shard")["shard"]
+    return write_caption_json((track for shard in shards for track in tracks_of(at.sql(query, shard=shard))), path)
+
+
 def _texts(table: str) -> tuple[pl.Expr, pl.Expr]:
     """The text of a line as it was said, and without stop words."""
     if table == "clips":

@@ -31,6 +31,7 @@ from assets.joint_embedding.htm_align.options import HtmAlignOptions
 from assets.joint_embedding.options import TextVideoOptions
 from assets.joint_embedding.rewritten.assets import rewritten_clips
 from assets.joint_embedding.rewritten.matching import match_captions
+from assets.joint_embedding.rewritten.options import MatchingOptions
 from assets.lake import Lake, load_tables
 from ml.joint_embedding.pairs import Stream
 from tests.assets.joint_embedding.test_alignment import write_models
@@ -244,6 +245,9 @@ def test_the_assets_measure_the_joint_embedding_of_the_lake(tmp_path: Path, trai
 
     rewritten = load_tables()["rewritten_captions"].frame([("0", "a", 0, 0, 7, "word3", "llm", "hash")])
     limits = RewritingOptions(min_similarity=-1.0)
-    kept = rewritten_clips(dg.build_asset_context(), rewritten, rewriting_options=limits, **trained)
+    matching = MatchingOptions(second_models=trained["model_root"])
+    kept = rewritten_clips(
+        dg.build_asset_context(), rewritten, rewriting_options=limits, matching_options=matching, **trained
+    )
     assert kept.select("line_index", "kept").rows() == [(0, True)]
     assert kept["end_s"][0] - kept["start_s"][0] == pytest.approx(8)

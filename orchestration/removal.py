@@ -18,14 +18,16 @@ from assets.features.store import FeatureArray
 from assets.lake import Lake, Table, load_tables
 from assets.lake.expiry import expire
 from assets.lake.removals import ID_COLUMNS, removed_ids
-from assets.lake.search_files import Ids, array_holds, holders, text_of
+from assets.lake.search_files import Ids, array_holds, holders, remote_holders, text_of
+from assets.models.store import copies_of, remove_copies
 from assets.retention import exports
 from ml.array_history import arrays_below, clean_up
 from ml.files import whole_file
-from ml.places import Place, is_remote, remove_tree
+from ml.places import Place, is_remote, place, remove_tree
 from orchestration.artifacts import stored_version
 from orchestration.artifacts.registry import artifact_of
 from orchestration.artifacts.tables import LakeTable
+from orchestration.databases import holding_catalog, holding_records, scrub_records
 from orchestration.refresh.plan import Plan
 from sql import identifier, literal
 
@@ -43,6 +45,9 @@ def remove(defs: dg.Definitions, instance: dg.DagsterInstance, state: Path | Non
 
     Returns:
         Number of files and tables that held one of the ids.
+
+    Raises:
+        StoreUnreachableError: object storage cannot be used.
     """
     resources = defs.resources or {}
     lake: Lake = resources["lake"]
@@ -56,24 +61,42 @@ def remove(defs: dg.Definitions, instance: dg.DagsterInstance, state: Path | Non
     _report_changes(defs, instance, {table.name for table in tables})
     files: list[Place] = [*_media(lake.root / "media", ids), *_arrays(resources["features"].root, ids)]
     _expire_history(lake)
-    places = [lake.root / "collection", lake.root / "review", lake.root / "card", *([state] if state else [])]
-    files += [path for place in places for path in _scrub_files(place, ids, skip={lake.removals})]
+    folders = [lake.root / "collection", lake.root / "review", lake.root / "card", *([state] if state else [])]
+    files += [path for folder in folders for path in _scrub_files(folder, ids, skip={lake.removals})]
+    files += remove_copies(resources["model_root"], lambda copies: remote_holders(copies, ids))
     for path in files:
         log(f"file {path}")
-    return len(tables) + len(files)
+    records = list(scrub_records(instance, ids, REMOVED)) if ids.words else []
+    for name in records:
+        log(name)
+    return len(tables) + len(files) + len(records)
 
 
-def remaining(lake: Lake, arrays: Place, state: Path | None) -> Iterator[Place]:
-    """The files of a lake, of its records and of its exports that hold a removed id."""
+def remaining(defs: dg.Definitions, instance: dg.DagsterInstance, state: Path | None) -> Iterator[Place | str]:
+    """The files and the tables on servers that hold a removed id: of the lake, its records and its exports.
+
+    Raises:
+        StoreUnreachableError: object storage cannot be used.
+    """
+    resources = defs.resources or {}
+    lake: Lake = resources["lake"]
     lake.close()
     ids = Ids(removed_ids(lake.removals))
-    tables = [] if "://" in lake.data_path else [Path(lake.data_path)]
+    if not ids.all:
+        return
+    tables = [] if is_remote(lake.data_path) else [Path(lake.data_path)]
     outside = [each for each in (*tables, *([state] if state else [])) if not each.is_relative_to(lake.root)]
-    if ids.all:
-        manifests = exports(lake.root)  # they list the ids that whoever has an earlier export must delete
-        folders = [lake.root, *outside, *(path.parent for path in manifests)]
-        yield from holders(folders, ids, skip={lake.removals, *manifests})
-        yield from (path for path in arrays_below(arrays).values() if is_remote(path) and array_holds(path, ids))
+    manifests = exports(lake.root)  # they list the ids that whoever has an earlier export must delete
+    folders = [lake.root, *outside, *(path.parent for path in manifests)]
+    yield from holders(folders, ids, skip={lake.removals, *manifests})
+    arrays = arrays_below(resources["features"].root).values()
+    yield from (path for path in arrays if is_remote(path) and array_holds(path, ids))
+    remote_tables = [place(lake.data_path)] if is_remote(lake.data_path) else []
+    for folder in [*remote_tables, *copies_of(resources["model_root"])]:
+        yield from remote_holders(folder, ids)
+    if ids.words:
+        yield from holding_catalog(lake, ids)
+        yield from holding_records(instance, ids)
 
 
 def _condition(table: Table, ids: Ids) -> str:

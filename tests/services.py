@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import boto3
 import psutil
@@ -28,6 +29,12 @@ class Services:
     """The addresses and keys of the servers, as environment variables for their clients."""
 
     environment: dict[str, str]
+
+    @property
+    def login(self) -> str:
+        """User, password, host and port of the PostgreSQL server, as in an address."""
+        given = self.environment
+        return f"{given['PGUSER']}:{quote(given['PGPASSWORD'])}@{given['PGHOST']}:{given['PGPORT']}"
 
     def new_database(self, name: str) -> None:
         with closing(psycopg2.connect(dbname="postgres")) as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import tempfile
 import zlib
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, suppress
@@ -16,7 +17,7 @@ import pyarrow as pa
 from assets.lake.removals import ID_COLUMNS
 from ml.array_history import stored_versions
 from ml.lance_arrays import open_array
-from ml.places import Place
+from ml.places import Place, reaching
 from sql import identifier, literal
 
 _WORD = "A-Za-z0-9_-"
@@ -37,16 +38,42 @@ class Ids:
         self.text = re.compile(rf"(?<![{_WORD}])(?:{alternatives})(?![{_WORD}])")
         self.bytes = re.compile(self.text.pattern.encode())
         self.longest = max(map(len, self.words), default=0)
+        words = "|".join(map(re.escape, self.words))
+        self.without_lookaround = rf"(^|[^{_WORD}])({words})([^{_WORD}]|$)" if words else "$.^"
+        """The pattern for DuckDB, which has no assertions about what is next to a match."""
 
 
 def holders(folders: Iterable[Path], ids: Ids, skip: Collection[Path] = ()) -> Iterator[Path]:
     """The files below some folders that hold one of the ids, in their content or in their name."""
+    skipped = {_identity(each) for each in skip if each.exists()}
     for folder in folders:
         for path in sorted(folder.rglob("*")):
-            if path in skip or not (path.is_file() or path.suffix == ".lance"):
+            if not (path.is_file() or path.suffix == ".lance") or _identity(path) in skipped:
                 continue
             if ids.text.search(path.name) or holds_ids(path, ids):
                 yield path
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    """Of a file, whatever path leads to it."""
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def remote_holders(folder: Place, ids: Ids) -> Iterator[Place]:
+    """The objects below a folder in object storage that hold one of the ids; each is fetched to be searched.
+
+    Raises:
+        StoreUnreachableError: object storage cannot be used.
+    """
+    with reaching(), tempfile.TemporaryDirectory() as scratch:
+        for each in folder.rglob("*") if folder.exists() else ():
+            if each.is_file() and not any(parent.suffix == ".lance" for parent in each.parents):
+                copy = Path(scratch) / each.name
+                copy.write_bytes(each.read_bytes())
+                if ids.text.search(each.name) or holds_ids(copy, ids):
+                    yield each
+                copy.unlink()
 
 
 def holds_ids(path: Path, ids: Ids) -> bool:
@@ -73,8 +100,7 @@ def _parquet_holds(path: Path, ids: Ids) -> bool:
         tests = [f"CAST({identifier(name)} AS VARCHAR) IN (SELECT unnest($ids))" for name in of_ids]
         values: dict[str, object] = {"ids": sorted(ids.all)} if tests else {}
         if ids.words:
-            words = "|".join(map(re.escape, ids.words))
-            values["pattern"] = f"(^|[^{_WORD}])({words})([^{_WORD}]|$)"
+            values["pattern"] = ids.without_lookaround
             tests.append("regexp_matches(CAST(row AS VARCHAR), $pattern)")
         if not tests:
             return False

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PosixPath
 from typing import TYPE_CHECKING, Any
 
 from ml.files import content_hash, file_hash, whole_file, whole_folder
-from ml.places import reaching
+from ml.places import Place, reaching
 
 if TYPE_CHECKING:
     from cloudpathlib import S3Path
@@ -70,6 +70,16 @@ class ModelCopies:
         except ModelDamagedError:
             with reaching():
                 (self.remote / name / POINTER).unlink()
+
+    def remove(self, file: Place) -> None:
+        """Remove the version that a file belongs to; if it is the newest, the model has no copy until it is trained."""
+        folder = self.remote / file.parts[-3] / file.parts[-2]
+        with reaching(), self._locked(folder.parent.name):
+            pointer = self._pointer(folder.parent.name)
+            if pointer is not None and json.loads(pointer)["version"] == folder.name:
+                (folder.parent / POINTER).unlink()
+            if folder.exists():
+                folder.rmtree()
 
     def clean_up(self, older_than: timedelta) -> int:
         """Remove copies that were replaced, if they were made longer ago than that; return the bytes removed."""
@@ -186,6 +196,25 @@ def discard_damaged(root: Path, name: str) -> None:
     """Forget the copy of a model in object storage if it is damaged, so that a training can replace it."""
     if isinstance(root, ModelRoot) and root.copies:
         root.copies.discard_damaged(name)
+
+
+def copies_of(root: Path) -> list[Place]:
+    """The folder in object storage that has the copies of models, if there is one."""
+    return [root.copies.remote] if isinstance(root, ModelRoot) and root.copies else []
+
+
+def remove_copies(root: Path, holding: Callable[[Place], Iterable[Place]]) -> list[Place]:
+    """Remove every version of a copy that has one of the files that ``holding`` finds in the folder of the copies.
+
+    Returns:
+        Those files.
+    """
+    if not (isinstance(root, ModelRoot) and root.copies):
+        return []
+    files = list(holding(root.copies.remote))
+    for file in files:
+        root.copies.remove(file)
+    return files
 
 
 def clean_up_models(root: Path, older_than: timedelta) -> int:

@@ -128,10 +128,11 @@ def remove(only_check: bool) -> int:
     lake = open_lake(settings)
     state = name_instance(settings.lake)
     definitions = build_defs(settings)
-    if not only_check:
-        with only_one(lake.root), recorded_instance(settings.lake) as instance:
-            remove_ids(definitions, instance, state, click.echo)
-    found = list(remaining(lake, (definitions.resources or {})["features"].root, state))
+    with recorded_instance(settings.lake) as instance:
+        if not only_check:
+            with only_one(lake.root):
+                remove_ids(definitions, instance, state, click.echo)
+        found = list(remaining(definitions, instance, state))
     for path in found:
         click.echo(f"  holds a removed id: {path}")
     click.echo("No file of the lake holds a removed id." if not found else f"{len(found)} files hold a removed id.")

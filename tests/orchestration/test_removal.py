@@ -5,19 +5,27 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
+import dagster as dg
 import polars as pl
 import pytest
+from pydantic import SecretStr
 
-from assets.lake import load_tables
+from assets.lake import Lake, load_tables
 from assets.lake.search_files import Ids, holders
+from assets.models.store import publish
+from ml.files import whole_folder
+from orchestration.cli import main
 from orchestration.definitions import build_defs
 from orchestration.refresh import Refresh
 from orchestration.removal import remaining, remove
 from orchestration.resources import lake_of
 from orchestration.settings import Settings
-from tests.world import instance_in
+from orchestration.settings.model import StorageSettings
+from tests.services import BUCKET, Services
+from tests.world import instance_in, small_settings
 
 MODELS = {"word_vectors", "joint_embedding", "hero_pretraining"}
 
@@ -25,21 +33,26 @@ MODELS = {"word_vectors", "joint_embedding", "hero_pretraining"}
 GRAPH = "key:products or key:retail_baskets or key:co_purchases or key:graph_nodes or key:graph_edges"
 
 
+def remaining_in(settings: Settings, state: Path) -> list[str]:
+    with instance_in(state) as instance:
+        return [str(each) for each in remaining(build_defs(settings), instance, state)]
+
+
 @pytest.mark.campaign
 def test_a_removed_product_is_in_no_file(made: tuple[Settings, Path]) -> None:
     settings, state = made
     lake = lake_of(settings)
-    lake.removals.write_text("id,reason,date\np007,recalled,2026-11-02\n", encoding="utf-8")
-    arrays = lake.root / "arrays"
-    assert {path.suffix for path in remaining(lake, arrays, state)} == {".parquet", ".sqlite", ".db"}
+    lake.removals.write_text("id,reason,date\np000,recalled,2026-11-02\n", encoding="utf-8")
+    assert {Path(each).suffix for each in remaining_in(settings, state)} >= {".parquet", ".sqlite", ".db"}
     with instance_in(state) as instance:
         assert remove(build_defs(settings), instance, state, print) >= 4
-        assert [*remaining(lake, arrays, state)] == []
+    assert remaining_in(settings, state) == []
+    with instance_in(state) as instance:
         refresh = Refresh(build_defs(settings), instance, print)
         (training,) = steps(refresh, "cluster_gcn")
         assert "new content of" in str(refresh._why(training))
         assert refresh.run(GRAPH), refresh.failed
-    assert [*remaining(lake, arrays, state)] == []
+    assert remaining_in(settings, state) == []
     lake.close()
 
 
@@ -52,19 +65,19 @@ def test_a_removed_video_is_in_no_file_and_models_are_trained_again(made: tuple[
     ).fetchall()[0]
     lake.removals.write_text(f"id,reason,date\n{removed},the speaker objects,2026-11-02\n", encoding="utf-8")
     lake.close()
-    held = {path.suffix for path in remaining(lake, lake.root / "arrays", state)}
+    held = {Path(each).suffix for each in remaining_in(settings, state)}
     assert {".parquet", ".lance", ".mp4", ".sqlite", ".db"} <= held, held
 
     with instance_in(state) as instance:
         assert remove(build_defs(settings), instance, state, print) > 10
-    assert [*remaining(lake, lake.root / "arrays", state)] == []
+    assert remaining_in(settings, state) == []
     with instance_in(state) as instance:
         refresh = Refresh(build_defs(settings), instance, print)
         reasons = {step.name: refresh._why(step) for name in MODELS for step in steps(refresh, name)}
         assert all(reasons.values()), reasons
         assert refresh.run(), refresh.failed
     assert {step.name for step in refresh.ran} >= MODELS
-    assert [*remaining(lake, lake.root / "arrays", state)] == []
+    assert remaining_in(settings, state) == []
     for name, table in load_tables().items():
         if "video_id" in table.column_types and lake.has(name):
             assert removed not in lake.read(name).pl()["video_id"].to_list(), name
@@ -74,6 +87,56 @@ def test_a_removed_video_is_in_no_file_and_models_are_trained_again(made: tuple[
 def steps(refresh: Refresh, name: str) -> list:  # type: ignore[type-arg]
     keys = next(keys for keys in refresh.plan.computations(f"key:{name}"))
     return refresh.plan.steps(keys)
+
+
+def test_ids_are_removed_from_object_storage_and_from_servers(services: Services, tmp_path: Path) -> None:
+    (tmp_path / "dagster").mkdir()
+    services.new_database("dagster_records")
+    lake = services.new_lake(tmp_path / "lake", "removal")
+    storage = StorageSettings(SecretStr(lake.catalog), lake.data_path, f"s3://{BUCKET}/removal-models")
+    settings = replace(small_settings(tmp_path), storage=storage)
+    definitions, url = build_defs(settings), f"postgresql+psycopg2://{services.login}/dagster_records"
+    overrides = {"storage": {"postgres": {"postgres_url": url}}}
+    with dg.DagsterInstance.local_temp(str(tmp_path / "dagster"), overrides=overrides) as instance:
+        refresh = Refresh(definitions, instance, print)
+        assert refresh.run("+key:products or +key:retail_baskets"), refresh.failed
+        models = (definitions.resources or {})["model_root"]
+        for text in ("about p000", "nothing"):
+            with whole_folder(Path(models) / "old") as folder:
+                (folder / "metrics.json").write_text(text)
+            publish(models, "old")
+        lake.removals.write_text("id,reason,date\np000,recalled,2026-11-02\n", encoding="utf-8")
+
+        found = [str(each) for each in remaining(definitions, instance, None)]
+        places = {"tables": f"s3://{BUCKET}/removal/", "models": f"s3://{BUCKET}/removal-models/models/old/"}
+        for place in (*places.values(), "catalog, table ducklake"):
+            assert any(each.startswith(place) for each in found), (place, found)
+        assert "database dagster_records, table event_logs" in found
+        assert remove(definitions, instance, None, print) >= 4
+        assert [str(each) for each in remaining(definitions, instance, None)] == []
+        assert lake.sql("SELECT count(*) FROM products WHERE product_id = 'p000'").fetchall() == [(0,)]
+        assert (models / "old" / "metrics.json").read_text() == "nothing"
+
+
+@pytest.mark.parametrize("place", ["ids.csv", "link/ids.csv"])
+def test_the_list_may_be_another_file(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"LAKE": "lake", "REMOVALS": place}.items():
+        monkeypatch.setenv(f"HOWTO_{name}", value)
+    for name in ("DAGSTER_HOME", "DAGSTER_STATE"):
+        monkeypatch.setenv(name, "")  # so that it is restored
+        monkeypatch.delenv(name)
+    rows = pl.DataFrame({"video_id": ["video-1", "video-2"], "benchmark": ["A", "A"]})
+    Lake(tmp_path / "lake").write("evaluation_videos", rows)
+    (tmp_path / "link").symlink_to("lake")
+    Path(place).write_text("id,reason,date\nvideo-1,the speaker objects,2026-11-02\n", encoding="utf-8")
+    assert main(["remove", "--check"]) == 1
+    assert ".parquet" in capsys.readouterr().out
+    assert main(["remove"]) == main(["remove", "--check"]) == 0
+    assert Path(place).exists() and not Path("lake/removals.csv").exists()
+    assert Lake(tmp_path / "lake").read("evaluation_videos").fetchall() == [("video-2", "A")]
 
 
 @pytest.mark.parametrize("hidden", ["text", "parquet", "sqlite", "name", "json", "tar"])

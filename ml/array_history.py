@@ -74,7 +74,7 @@ def at_version(path: Place, version: int, target: Path) -> None:
     """Make an array at ``target`` that is one version of another: linked if that is on disk, else copied."""
     if not isinstance(path, Path):
         old = open_array(path).checkout_version(version)
-        write_array(target, old.scanner().to_reader(), "create")
+        write_array(target, old.scanner().to_reader(), "overwrite")
         return
     (target / "_versions").mkdir(parents=True)
     for each in path.iterdir():

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import math
+import os
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +68,34 @@ class Checkpoints:
 
     def __init__(self, folder: Path, identity: str) -> None:
         self.folder, self.identity = folder, identity
+
+    @contextmanager
+    def claimed(self, accelerator: Accelerator) -> Iterator[bool]:
+        """Keep trainings of other processes from this folder; every process must enter it. Whether it was free."""
+        lock = self._lock() if accelerator.is_main_process else None
+        try:
+            (mine,) = from_first_process((int(lock is not None),), accelerator.device)
+            yield bool(mine)
+        finally:
+            if lock is not None:
+                os.close(lock)
+
+    def _lock(self) -> int | None:
+        """A locked file in the folder, which is created; None if another process has locked it."""
+        while True:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                lock = os.open(self.folder / ".lock", os.O_CREAT | os.O_RDWR)
+            except FileNotFoundError:  # a training that ended removed the folder
+                continue
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(lock)
+                return None
+            if os.fstat(lock).st_nlink:
+                return lock
+            os.close(lock)  # it was removed before it was locked
 
     def write(self, accelerator: Accelerator, done: int, tensors: Mapping[str, Any], record: Mapping[str, Any]) -> None:
         """Store the state after ``done`` steps, in place of an older one; every process must call it.

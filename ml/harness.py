@@ -216,6 +216,15 @@ class _Training(Generic[Part]):
         self.checkpoints = Checkpoints(folder, task.identity) if folder else None
 
     def run(self) -> list[Entry]:
+        if self.checkpoints is None:
+            return self._run()
+        with self.checkpoints.claimed(self.accelerator) as mine:
+            if not mine:
+                LOG.warning("%s: in use by another process; this training writes none", self.checkpoints.folder)
+                self.checkpoints = None
+            return self._run()
+
+    def _run(self) -> list[Entry]:
         main = self.accelerator.is_main_process
         self._resume()
         with Curves(self.runtime.tensorboard if main else None, self.history, self.task.hyper_parameters) as curves:

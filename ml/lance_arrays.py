@@ -10,6 +10,7 @@ from typing import Literal
 
 import lance
 import pyarrow as pa
+from lance.fragment import write_fragments
 
 from ml.places import Place, StoreUnreachableError, is_remote
 
@@ -17,7 +18,10 @@ _NOT_REACHED = ("Generic S3 error", "lacked the necessary privileges", "lacked v
 """What Lance's errors contain if a request failed. Of an object that is missing or damaged they say something else."""
 
 
-WriteMode = Literal["create", "append", "overwrite"]
+WriteMode = Literal["append", "overwrite"]
+
+_ATTEMPTS = 20
+"""Commits of other writers that one write may meet."""
 
 
 def open_array(path: Place) -> lance.LanceDataset:
@@ -30,10 +34,46 @@ def open_array(path: Place) -> lance.LanceDataset:
 
 
 def write_array(path: Place, batches: pa.RecordBatchReader, mode: WriteMode) -> int:
-    """Write rows in one transaction; an interruption leaves the older version. Returns the number of stored rows."""
+    """Write rows in one transaction; an interruption leaves the older version. Returns the number of stored rows.
+
+    Several processes may write at once: each overwrites what is there when it has written its rows, or appends to it.
+    An array that does not exist is created first, without rows. Only one process at a time may append to it then,
+    because Lance lets the later one of two creations replace the earlier.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    written = lance.write_dataset(batches, str(path), mode=mode, storage_options=_storage_options(path))
-    return int(written.count_rows())
+    options, schema = _storage_options(path), batches.schema
+    if not array_versions(path):
+        _create(path, schema)
+    rows = write_fragments(batches, str(path), schema, mode=mode, storage_options=options)
+    appended, replaced = lance.LanceOperation.Append, lance.LanceOperation.Overwrite
+    operation = appended(rows) if mode == "append" else replaced(schema, rows)
+    for _ in range(_ATTEMPTS):
+        # An operation that overwrites replaces the newest version, whichever that is.
+        based_on = open_array(path).version if mode == "append" else None
+        try:
+            written = lance.LanceDataset.commit(str(path), operation, based_on, storage_options=options)
+        except OSError as error:
+            if not _is_conflict(error):
+                raise
+            conflict = error
+        else:
+            return int(written.count_rows())
+    raise conflict
+
+
+def _create(path: Place, schema: pa.Schema) -> None:
+    """Create an array without rows, unless another process does."""
+    nothing = pa.RecordBatchReader.from_batches(schema, iter(()))
+    try:
+        lance.write_dataset(nothing, str(path), mode="create", storage_options=_storage_options(path))
+    except OSError as error:
+        if not _is_conflict(error):
+            raise
+
+
+def _is_conflict(error: OSError) -> bool:
+    """Whether the commit of another writer made one fail; the same commit succeeds when it is repeated."""
+    return any(each in str(error) for each in ("commit conflict", "Dataset already exists"))
 
 
 def array_versions(path: Place) -> list[str]:

@@ -40,7 +40,7 @@ class LanceShards:
     def _replace(self, shard: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
         """Write a shard's array in place of an older one."""
         reader = pa.RecordBatchReader.from_batches(schema, batches)
-        write_array(self.path(shard), reader, "overwrite" if self._exists(shard) else "create")
+        write_array(self.path(shard), reader, "overwrite")
 
     def path(self, shard: str) -> Place:
         """Folder of a shard's array, which need not exist yet."""

@@ -63,8 +63,7 @@ class FeatureArray:
     def append(self, videos: Sequence[VideoRows]) -> None:
         """Append the rows of videos: all of them, or none if interrupted."""
         if videos:
-            mode: WriteMode = "append" if self._exists() else "create"
-            self._write(map(_batch, videos), _schema(videos[0].vectors.shape[1]), mode)
+            self._write(map(_batch, videos), _schema(videos[0].vectors.shape[1]), "append")
 
     def finished(self) -> dict[Source, int]:
         """The stored sources, with the number of rows of each."""

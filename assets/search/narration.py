@@ -156,7 +156,7 @@ class NarrationArray:
     def _write(self, passages: Iterable[pa.Table], schema: pa.Schema) -> int:
         batches = (batch for each in passages for batch in each.cast(schema).to_batches())
         reader = pa.RecordBatchReader.from_batches(schema, batches)
-        return write_array(self.path, reader, "overwrite" if self.exists() else "create")
+        return write_array(self.path, reader, "overwrite")
 
     def _index_facts(self) -> None:
         for name in ("video_id", "duration_s", "upload_date"):

@@ -74,7 +74,7 @@ class ClipIndex:
             ]
         )
         reader = pa.RecordBatchReader.from_batches(schema, (_batch(each, schema) for each in clips))
-        rows = write_array(self.path, reader, "overwrite" if self.exists() else "create")
+        rows = write_array(self.path, reader, "overwrite")
         if rows >= self.options.exact_below:
             self._dataset().create_index(
                 "vector",

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import dagster as dg
 
+from ml.files import writer_ended
 from orchestration.tags import PROCESS
 
 _HOST_TAG = ".dagster/howto/host"
-_WRITER = re.compile(r"\.(\d+)-\d+\.part$")
-_QUIET_S = 3600
 
 
 class RefreshError(Exception):
@@ -49,16 +46,8 @@ def remove_unfinished_files(media_root: Path) -> None:
     """Remove files that a killed process did not finish; a run of the UI may be writing others at the same time."""
     for part in media_root.rglob("*.part"):
         with suppress(FileNotFoundError):  # another process finished it
-            if not _is_being_written(part):
+            if writer_ended(part):
                 part.unlink()
-
-
-def _is_being_written(part: Path) -> bool:
-    """Whether the process that a name of ``whole_file`` names is alive; of other names, whether it changed lately."""
-    process = _WRITER.search(part.name)
-    if process and Path(f"/proc/{process[1]}").exists():
-        return True
-    return not process and time.time() - part.stat().st_mtime < _QUIET_S
 
 
 def close_killed_runs(instance: dg.DagsterInstance) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -43,14 +46,42 @@ def test_a_folder_is_restored_when_a_process_was_killed_between_the_renames(tmp_
     path = tmp_path / "model"
     with whole_folder(path) as new:
         (new / "weights").touch()
-    path.rename(tmp_path / ".model.old")
+    path.rename(tmp_path / ".model.1-2.old")
     recover_folder(path)
     assert (path / "weights").exists()
     with whole_folder(path) as new:
         (new / "other").touch()
-    (tmp_path / ".model.old").mkdir()
+    (tmp_path / ".model.1-2.old").mkdir()
     recover_folder(path)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_writers_of_one_folder_at_once_leave_a_whole_folder(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+
+    def write(writer: int) -> None:
+        for _ in range(30):
+            with whole_folder(path) as new:
+                for name in "abc":
+                    (new / name).write_text(str(writer))
+            recover_folder(path)
+
+    with ThreadPoolExecutor(4) as writers:
+        list(writers.map(write, range(4)))
+    assert len({(path / name).read_text() for name in "abc"}) == 1
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_killed_process_was_writing_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    path, ended = tmp_path / "model", subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    with whole_folder(path) as mine:
+        machine = mine.name.split(".")[2].split("-")[0]
+        for writer in (f"{machine}-{ended.pid}-1", elsewhere := f"00000000-{ended.pid}-1"):
+            (tmp_path / f".model.{writer}.new").mkdir()
+        with ThreadPoolExecutor(1) as other:
+            other.submit(lambda: whole_folder(path).__enter__()).result()
+        assert {each.name for each in tmp_path.iterdir()} == {mine.name, f".model.{elsewhere}.new"}
 
 
 def test_hashes(tmp_path: Path) -> None:

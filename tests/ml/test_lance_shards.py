@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 
 from ml.array_history import clean_up
 from ml.hero.clip_store import Clip, ClipStore
+from ml.lance_arrays import WriteMode, open_array, write_array
 from ml.lance_shards import VectorColumn
 
 
@@ -47,3 +50,19 @@ def test_rows_of_a_mapped_column_are_those_that_lance_reads(tmp_path: Path, dim:
         whole = np.zeros((len(rows), dim), np.float16)
         read.read(rows, whole, np.arange(len(rows)))
         np.testing.assert_array_equal(whole, vectors[rows])
+
+
+@pytest.mark.parametrize(("mode", "exists", "rows"), [("append", True, 15), ("overwrite", False, 3)])
+def test_several_writers_at_once(mode: WriteMode, exists: bool, rows: int, tmp_path: Path) -> None:
+    path, schema = tmp_path / "array.lance", pa.schema([("n", pa.int64())])
+
+    def write(number: int) -> int:
+        batches = (pa.record_batch([pa.array([number])], schema=schema) for _ in range(3))
+        return write_array(path, pa.RecordBatchReader.from_batches(schema, batches), mode)
+
+    if exists:
+        write(9)
+    with ThreadPoolExecutor(4) as writers:
+        list(writers.map(write, range(4)))
+    numbers = open_array(path).to_table()["n"].to_pylist()
+    assert len(numbers) == rows and set(Counter(numbers).values()) == {3}

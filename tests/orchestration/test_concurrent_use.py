@@ -14,7 +14,10 @@ from orchestration.refresh.lock import remove_unfinished_files
 def test_only_files_that_nobody_is_writing_are_removed(tmp_path: Path) -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    left = tmp_path / "a" / f".video.mp4.{ended.pid}-1.part"
+    with whole_file(tmp_path / "video.mp4") as new:
+        machine = new.name.split(".")[-2].split("-")[0]
+        new.touch()
+    left = tmp_path / "a" / f".video.mp4.{machine}-{ended.pid}-1.part"
     download, old = tmp_path / "b.mp4.part", tmp_path / "c.mp4.part"
     left.parent.mkdir()
     for path in (left, download, old):

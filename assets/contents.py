@@ -48,17 +48,26 @@ class Contents:
         return content_hash(sorted(rows), digits=64)
 
     def _of_file(self, path: Path) -> str:
-        place, status = os.path.realpath(path), path.stat()
-        stamp = f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"
-        known = self._hashes.get(place)
-        if known is None or known[0] != stamp:
-            known = self._hashes[place] = (stamp, file_hash(path))
+        known = self.known(path)
+        if known is None:
+            known = file_hash(path)
+            self._hashes[os.path.realpath(path)] = (_stamp(path), known)
             self._read_files += 1
-        return known[1]
+        return known
+
+    def known(self, path: Path) -> str | None:
+        """The hash of a file if it is remembered and the file has not changed since. The file is not read."""
+        remembered = self._hashes.get(os.path.realpath(path)) if self._hashes else None
+        return remembered[1] if remembered and remembered[0] == _stamp(path) else None
 
     def _write(self, memory: Path) -> None:
         with whole_file(memory) as new:
             new.write_text(json.dumps(self._hashes), encoding="utf-8")
+
+
+def _stamp(path: Path) -> str:
+    status = path.stat()
+    return f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from ml.files import recover_folder, whole_folder
+from ml.files import file_hash, recover_folder, whole_folder
 from ml.reading import json_document, parsed_lines
 
 
@@ -82,10 +82,16 @@ def write_model_folder(
             {name: tensor.detach().cpu().contiguous() for name, tensor in model_state.items()},
             new / "model.safetensors",
         )
-        for name, content in (("config", config), ("metrics", metrics), ("inputs", inputs)):
-            (new / f"{name}.json").write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         lines = (json.dumps(entry) + "\n" for entry in history)
         (new / "training.jsonl").write_text("".join(lines), encoding="utf-8")
+        _write_json(new / "config.json", config)
+        _write_json(new / "metrics.json", metrics)
+        files = {name: file_hash(new / name) for name in ("metrics.json", "training.jsonl")}
+        _write_json(new / "inputs.json", {**inputs, "files": files})
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def read_model_folder(path: Path) -> ModelFolder:
@@ -99,6 +105,7 @@ def read_model_folder(path: Path) -> ModelFolder:
     if not path.is_dir():
         raise FileNotFoundError(f"{path}: no model is there; train it first")
     config, metrics, inputs = (_json_object(path / f"{name}.json") for name in ("config", "metrics", "inputs"))
+    inputs.pop("files", None)  # hashes of other files, which are not of the training
     history = list(parsed_lines(path / "training.jsonl", json.loads))
     weights = path / "model.safetensors"
     try:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from assets.models.folder import model_version
+from assets.models.folder import MODEL_FILES, model_version
 
 INPUTS = "inputs.json"
 
@@ -30,6 +30,7 @@ class Provenance:
         arrays: version of each array below ``arrays`` by its path there.
         settings: variables other than the default, as text.
         models: the models that the training read, by name: version and provenance.
+        files: SHA-256 of the files of the model that its version does not include, by name.
     """
 
     snapshot: int
@@ -38,6 +39,7 @@ class Provenance:
     arrays: Mapping[str, int] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     models: Mapping[str, tuple[str, Provenance]] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path) -> Provenance:
@@ -64,6 +66,7 @@ class Provenance:
             {name: int(version) for name, version in record.get("arrays", {}).items()},
             {name: str(value) for name, value in record.get("settings", {}).items()},
             {name: (each["version"], cls.of(each["inputs"])) for name, each in record.get("models", {}).items()},
+            {name: str(each) for name, each in record.get("files", {}).items() if name in MODEL_FILES},
         )
 
     def chain(self) -> Iterator[Provenance]:

@@ -16,6 +16,7 @@ from assets.exports.lake_metadata import FILE, metadata_version
 from assets.models.folder import MODEL_FILES, model_version
 from assets.models.provenance import Provenance, ProvenanceError
 from assets.models.store import ModelDamagedError, discard_damaged
+from ml.files import file_hash
 from orchestration.artifacts.protocol import UNREADABLE, Resources
 
 
@@ -58,9 +59,11 @@ def damaged_model(folder: Path) -> list[str]:
         except ValueError as error:
             damaged.append(f"{folder / name} is broken: {error}")
     try:
-        Provenance.read(folder)
+        recorded = Provenance.read(folder).files
     except ProvenanceError as error:
-        damaged.append(str(error))
+        return [*damaged, str(error)]
+    changed = [name for name, expected in recorded.items() if file_hash(folder / name) != expected]
+    damaged += [f"{folder / name} has other content than was recorded" for name in changed]
     if not _is_whole(folder / "model.safetensors"):
         damaged.append(f"{folder / 'model.safetensors'} is cut")
     return damaged

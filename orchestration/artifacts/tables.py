@@ -8,11 +8,14 @@ from pathlib import Path
 
 import duckdb
 
+from assets.contents import Contents
 from assets.lake import Lake, Table
 from assets.lake.damage import DamageError, damaged_files, salvage
 from ml.files import file_hash
 from orchestration.artifacts.protocol import Resources
 from sql import columns, identifier
+
+_OTHER_CONTENT = "{} has other content than was recorded"
 
 
 @dataclass(frozen=True)
@@ -69,18 +72,24 @@ class VideoFiles(LakeTable):
                 path.unlink(missing_ok=True)
 
     def wrong_hashes(self, resources: Resources, partition: str | None) -> list[str]:
-        """The files whose content is not the recorded one. All are read."""
-        return [
-            f"{path} has other content than was recorded"
-            for path, _, sha256 in self._recorded(resources, partition)
-            if file_hash(path) != sha256
-        ]
+        """The files whose content is not the recorded one. All are read.
+
+        They are remembered, so that a refresh, which reads none, makes them again.
+        """
+        recorded = self._recorded(resources, partition)
+        wrong = [path for path, _, sha256 in recorded if file_hash(path) != sha256]
+        for path in wrong:
+            _found_damaged(resources).version(path)
+        return [_OTHER_CONTENT.format(path) for path in wrong]
 
     def _damaged(self, resources: Resources, partition: str | None) -> Iterator[tuple[Path, str]]:
-        for path, size, _ in self._recorded(resources, partition):
+        found_damaged = _found_damaged(resources)
+        for path, size, sha256 in self._recorded(resources, partition):
             found = path.stat().st_size if path.exists() else None
             if found != size:
                 yield path, f"{path} is missing" if found is None else f"{path} has {found} of {size} bytes"
+            elif found_damaged.known(path) not in (None, sha256):
+                yield path, _OTHER_CONTENT.format(path)
 
     def _recorded(self, resources: Resources, partition: str | None) -> Iterator[tuple[Path, int, str]]:
         """Path, size and SHA-256 of each file."""
@@ -89,6 +98,12 @@ class VideoFiles(LakeTable):
             rows = lake.read(self.table.name, [partition] if partition else None).filter("status = 'ok'")
             for uri, size, sha256 in rows.project("uri, bytes, sha256").fetchall():
                 yield resources["media_root"] / uri, size, sha256
+
+
+def _found_damaged(resources: Resources) -> Contents:
+    """The hashes of files that a thorough check found damaged."""
+    lake: Lake = resources["lake"]
+    return Contents(lake.root / "damaged.json")
 
 
 def contract_violations(lake: Lake, table: Table, partition: str | None) -> dict[str, int]:

@@ -18,7 +18,7 @@ from assets.lake import Lake, load_tables
 from assets.models.folder import MODEL_FILES
 from ml.hero.clip_store import Clip, ClipStore
 from orchestration.artifacts.arrays import FeatureArrays, ShardArrays
-from orchestration.artifacts.models import model_violations
+from orchestration.artifacts.models import damaged_model, model_violations
 from orchestration.artifacts.registry import ARRAYS, DAMAGED, artifact_of, repair, stored_version
 from orchestration.artifacts.tables import contract_violations
 from orchestration.definitions import build_defs
@@ -46,6 +46,18 @@ def test_a_model_with_a_file_missing_damaged_or_nan_breaks_rules(tmp_path: Path)
     assert model_violations(tmp_path) == {"model.safetensors can be read": 1}
     save_file({"weight": np.array([1.0, np.nan], np.float32)}, tmp_path / "model.safetensors")
     assert model_violations(tmp_path) == {"parameters are finite": 1}
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "training.jsonl"])
+def test_a_shortened_history_of_a_model_is_damage(tmp_path: Path, name: str) -> None:
+    from ml.training import write_model_folder
+
+    metrics, history = {"loss": 1.0}, [{"loss": 2.0}, {"loss": 1.0}]
+    write_model_folder(tmp_path / "m", {}, {}, metrics, history, inputs={"lake_snapshot": 1})
+    assert damaged_model(tmp_path / "m") == []
+    path = tmp_path / "m" / name
+    path.write_text("{}\n", encoding="utf-8")
+    assert damaged_model(tmp_path / "m") == [f"{path} has other content than was recorded"]
 
 
 def features(store: FeatureStore) -> list[Source]:

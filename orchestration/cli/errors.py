@@ -23,6 +23,7 @@ _CANNOT_START = {
     "assets.lake.removals.RemovalError",
     "assets.sources.howto100m_release.export.ExportError",
     "assets.exports.writer.ExportError",
+    "orchestration.tracking.TrackingError",
     "assets.features.layouts.LayoutError",
     "assets.graph.published.graphs.PublishedError",
     "assets.graph.edges.GraphError",

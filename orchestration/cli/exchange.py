@@ -142,6 +142,34 @@ def export_lineage(target: str) -> None:
     click.echo(f"{count:,} events to {target}")
 
 
+@export.command("mlflow")
+@lake_option
+@click.argument("address")
+@click.option("--experiment", default="howto-lake", show_default=True, help="Experiment of MLflow, made if it is new.")
+@click.option("--model", "models", multiple=True, help="Name of a model; several are possible. Default: all.")
+def export_models_to_mlflow(address: str, experiment: str, models: tuple[str, ...]) -> None:
+    """Log the trained models to MLflow: settings, metrics by epoch, files, and the snapshot of their inputs.
+
+    ADDRESS is that of MLflow's server (http://...) or of its database (sqlite:///FILE). A version of a model that is
+    there already is not logged again. Needs the extra mlflow.
+    """
+    try:
+        from orchestration.tracking import log_models
+    except ModuleNotFoundError as error:
+        raise CommandError(f"{error.name} is not installed: pip install 'howto-lake[mlflow]'") from None
+    from assets.models.provenance import readable_provenances
+    from orchestration.resources import model_root_of
+
+    settings = settings_in_force()
+    open_lake(settings).close()
+    root = model_root_of(settings)
+    known = readable_provenances(root)
+    if unknown := sorted(set(models) - known.keys()):
+        raise CommandError(f"{', '.join(unknown)}: no such model in {root}; models are {', '.join(known) or 'none'}")
+    for name, run in log_models(address, experiment, root, settings.lake.absolute(), models or list(known)):
+        click.echo(f"{name:>16}  {f'run {run}' if run else 'is there already'}")
+
+
 @export.command("features")
 @lake_option
 @click.argument("folder", type=FOLDER)

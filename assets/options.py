@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_type_hints
 
 from pydantic import (
     AfterValidator,
@@ -105,6 +105,14 @@ def _option_field(options: type[Any], field: dataclasses.Field[Any], annotation:
     named = next((mark.name for mark in marks if isinstance(mark, Variable)), options.prefix + field.name)
     default = field.default_factory() if callable(field.default_factory) else field.default
     return OptionField(field.name, annotation, default, named if info else None, info, marks)
+
+
+Narrowed = TypeVar("Narrowed", bound=Options)
+
+
+def narrowed(options: Narrowed, to: type[Narrowed]) -> Narrowed:
+    """The options of a base class of theirs alone, for assets that need no others."""
+    return to(**{field.name: getattr(options, field.name) for field in dataclasses.fields(to)})  # type: ignore[arg-type]
 
 
 def fingerprint(options: Mapping[str, object], contents: Contents) -> str:

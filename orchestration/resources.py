@@ -11,9 +11,10 @@ from assets.availability.probes import Prober, SourceProber, YouTubeProber
 from assets.contents import Contents
 from assets.features.options import FeatureOptions
 from assets.features.store import FeatureStore
+from assets.graph.options import CoPurchaseOptions
 from assets.lake import Lake
 from assets.models.store import ModelRoot
-from assets.options import Options, fingerprint
+from assets.options import Options, fingerprint, narrowed
 from assets.search.narration import NarrationArray
 from assets.sources.folder import FolderSource
 from assets.sources.followups.shards import released
@@ -21,6 +22,7 @@ from assets.sources.protocol import VideoSource
 from assets.sources.retail import CompleteJourney, RetailFiles, RetailSource
 from assets.sources.synthetic import SyntheticSource
 from assets.tasks.verbs import TaskRules
+from assets.videos.filters import CandidateLimits, SearchLimits
 from ml.hero.clip_store import ClipStore
 from ml.joint_embedding.clip_index import ClipIndex
 from ml.joint_embedding.pair_store import PairStore
@@ -146,6 +148,8 @@ def build_resources(settings: Settings) -> dict[str, Any]:
 def _options(settings: Settings, root: Path) -> dict[str, Options]:
     return {
         "task_rules": task_rules(settings),
+        "search_limits": narrowed(settings.limits, SearchLimits),
+        "candidate_limits": narrowed(settings.limits, CandidateLimits),
         "limits": settings.limits,
         "evaluation_lists": settings.evaluation_lists,
         "duplicate_options": settings.duplicates,
@@ -163,6 +167,7 @@ def _options(settings: Settings, root: Path) -> dict[str, Options]:
         "hero_clip_options": settings.hero_clips,
         "hero_options": settings.hero,
         "hero_task_options": settings.hero_tasks,
+        "co_purchase_options": narrowed(settings.graph, CoPurchaseOptions),
         "graph_options": settings.graph,
         "gcn_options": settings.gcn,
         "card_options": settings.card,

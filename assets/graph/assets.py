@@ -12,7 +12,7 @@ from assets.graph.arrays import graph_data
 from assets.graph.co_purchases import co_purchases as pairs
 from assets.graph.co_purchases import without_pairs
 from assets.graph.edges import edges
-from assets.graph.options import ClusterGCNOptions, GraphOptions
+from assets.graph.options import ClusterGCNOptions, CoPurchaseOptions, GraphOptions
 from assets.lake import Lake
 from assets.metadata import MODEL
 from assets.models.assets import log_progress, model_inputs, trained_model
@@ -26,11 +26,11 @@ from assets.splits import SplitOptions
 def co_purchases(
     context: dg.AssetExecutionContext,
     retail_baskets: duckdb.DuckDBPyRelation,
-    graph_options: dg.ResourceParam[GraphOptions],
+    co_purchase_options: dg.ResourceParam[CoPurchaseOptions],
 ) -> duckdb.DuckDBPyRelation:
     """Pairs of products bought together, with lift, normalised PMI and significance; huge baskets do not count."""
-    context.add_output_metadata(dict(without_pairs(retail_baskets, graph_options.max_basket_items)))
-    return pairs(retail_baskets, graph_options.min_baskets, graph_options.max_basket_items)
+    context.add_output_metadata(dict(without_pairs(retail_baskets, co_purchase_options.max_basket_items)))
+    return pairs(retail_baskets, co_purchase_options.min_baskets, co_purchase_options.max_basket_items)
 
 
 @dg.multi_asset(

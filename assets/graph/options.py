@@ -35,11 +35,8 @@ class Construction:
 
 
 @dataclass(frozen=True)
-class GraphOptions(Options):
-    """What a co-purchase is, which pairs become edges, what the features of a node are, and how nodes are clustered.
-
-    ``label`` is the level of the product hierarchy to learn.
-    """
+class CoPurchaseOptions(Options):
+    """What a co-purchase is."""
 
     group: ClassVar = "Co-purchase graph"
 
@@ -47,6 +44,15 @@ class GraphOptions(Options):
     max_basket_items: Annotated[
         int, Field(ge=2, description="products above which a basket is left out, because its pairs mean little")
     ] = 300
+
+
+@dataclass(frozen=True)
+class GraphOptions(CoPurchaseOptions):
+    """Also which pairs become edges, what the features of a node are, and how nodes are clustered.
+
+    ``label`` is the level of the product hierarchy to learn.
+    """
+
     neighbours: Annotated[int, Field(ge=1, description="strongest edges that a product keeps")] = 20
     clusters: Annotated[int, Variable("gcn_clusters"), Field(ge=1, description="clusters of the graph")] = 50
     seed: Seed = 0

@@ -15,7 +15,7 @@ from assets.sources.followups.shards import LINES, ReleaseShards
 from assets.sources.protocol import VideoSource
 from assets.videos.chapters import find_chapters
 from assets.videos.duplicates import DuplicateOptions, caption_texts, near_duplicates
-from assets.videos.filters import Limits, candidate_verdicts, video_verdicts
+from assets.videos.filters import CandidateLimits, Limits, SearchLimits, candidate_verdicts, video_verdicts
 from assets.videos.id_lists import EvaluationLists, leakage
 from assets.videos.metadata import fetch_metadata
 from assets.videos.search import search_tasks
@@ -41,12 +41,12 @@ def searches(
     context: dg.AssetExecutionContext,
     tasks: pl.LazyFrame,
     source: dg.ResourceParam[VideoSource],
-    limits: dg.ResourceParam[Limits],
+    search_limits: dg.ResourceParam[SearchLimits],
 ) -> Iterator[dg.Output]:
     """Search videos for the tasks of one top category; stored answers are not requested again."""
     of_category = tasks.filter(pl.col("category_1") == context.partition_key).collect()
     progress = CountedProgress(context.log.info, int(of_category["kept"].sum()), "tasks")
-    results, outcomes = search_tasks(source, of_category, limits.top_results, progress.advance)
+    results, outcomes = search_tasks(source, of_category, search_limits.top_results, progress.advance)
     yield dg.Output(results, "search_results")
     yield dg.Output(outcomes, "task_searches")
     stop_if_blocked(outcomes)
@@ -63,10 +63,10 @@ def candidate_videos(
     search_results: pl.DataFrame,
     tasks: pl.DataFrame,
     evaluation_videos: pl.DataFrame,
-    limits: dg.ResourceParam[Limits],
+    candidate_limits: dg.ResourceParam[CandidateLimits],
 ) -> pl.DataFrame:
     """Search results after the filters on rank, views, length and benchmarks; of several tasks, the best rank stays."""
-    return candidate_verdicts(search_results, tasks, evaluation_videos, limits)
+    return candidate_verdicts(search_results, tasks, evaluation_videos, candidate_limits)
 
 
 @dg.asset(code_version="3", kinds={"polars"}, deps=["video_source", "caption_fetches"], pool="network")

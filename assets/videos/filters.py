@@ -24,14 +24,30 @@ def _license_codes(value: object) -> object:
 
 
 @dataclass(frozen=True)
-class Limits(Options):
-    """Thresholds; the defaults are the paper's."""
+class SearchLimits(Options):
+    """What a search depends on. The defaults of all thresholds are the paper's."""
 
     group: ClassVar = "Videos"
 
     top_results: Annotated[int, Field(ge=1, description="search results per task that are kept")] = 200
+
+
+@dataclass(frozen=True)
+class CandidateLimits(SearchLimits):
+    """Thresholds of the filters that need no captions."""
+
     min_views: Annotated[int, Field(ge=0, description="views below which a video is dropped")] = 100
     max_duration_s: Annotated[float, Field(gt=0, description="seconds above which a video is dropped")] = 2000
+
+
+@dataclass(frozen=True)
+class Limits(CandidateLimits):
+    """Thresholds of all filters of videos.
+
+    An asset uses the class with the thresholds that it needs, so that a change of another one makes nothing again: a
+    search of all tasks takes days of YouTube's quota.
+    """
+
     min_words: Annotated[int, Field(ge=0, description="caption words below which a video is dropped")] = 100
     licenses: Annotated[
         tuple[str, ...],
@@ -44,7 +60,7 @@ class Limits(Options):
 
 
 def candidate_verdicts(
-    results: pl.DataFrame, tasks: pl.DataFrame, evaluation: pl.DataFrame, limits: Limits
+    results: pl.DataFrame, tasks: pl.DataFrame, evaluation: pl.DataFrame, limits: CandidateLimits
 ) -> pl.DataFrame:
     """Filters that need no captions: rank, views, length, benchmarks, then duplicates by id.
 
@@ -138,7 +154,7 @@ def video_verdicts(
     )
 
 
-def _out_of_bounds(limits: Limits) -> pl.Expr:
+def _out_of_bounds(limits: CandidateLimits) -> pl.Expr:
     return (
         pl.when(pl.col("view_count") < limits.min_views)
         .then(pl.lit(f"fewer than {limits.min_views} views"))

@@ -116,6 +116,24 @@ FINE_TUNINGS = {
 }
 
 
+FROM_EDGES = {
+    "cluster_gcn",
+    "depth_study",
+    "graph_clusters",
+    "graph_construction_study",
+    "graph_edges",
+    "graph_feature_leakage",
+    "graph_node_features",
+    "graph_nodes",
+    "graph_spectrum",
+    "link_prediction_study",
+    "memory_study",
+    "own_features_study",
+    "partition_study",
+    "spectral_study",
+}
+
+
 @pytest.fixture(scope="module")
 def unchanged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]:
     return code_versions(lake=tmp_path_factory.mktemp("lake"))
@@ -124,7 +142,9 @@ def unchanged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str | None]
 @pytest.mark.parametrize(
     ("changes", "users"),
     [
-        ({"min_words": 50}, {"search_results", "task_searches", "candidate_videos", "videos"}),
+        ({"min_words": 50}, {"videos"}),
+        ({"min_views": 50}, {"candidate_videos", "videos"}),
+        ({"neighbours": 9}, FROM_EDGES),
         ({"duplicate_similarity": 0.8, "min_clip_s": 4}, {"video_duplicates", "clip_pairs", "pair_index"}),
         ({"hero_fine_tuning_steps": 10, "card_samples": 3}, {*FINE_TUNINGS, "data_set_card"}),
         ({"device": "cpu", "compile": True, "training_processes": 2, "proxy": "http://user:password@proxy"}, set()),

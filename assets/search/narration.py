@@ -38,7 +38,6 @@ FACTS = pa.schema(
         pa.field("category", pa.string()),
         pa.field("channel", pa.string()),
         pa.field("source", pa.string()),
-        pa.field("split", pa.string()),
         pa.field("duration_s", pa.float64()),
         pa.field("upload_date", pa.date32()),
         pa.field("caption_source", pa.string()),
@@ -88,9 +87,14 @@ class Filters:
     after: date | None = None
     before: date | None = None
 
-    def condition(self) -> str | None:
-        """The filter as SQL over the columns of ``FACTS``; None if it allows all."""
-        equal = ("category", "channel", "source", "split", "caption_source")
+    def condition(self, split: bool = False) -> str | None:
+        """The filter as SQL over the columns of ``FACTS``; None if it allows all.
+
+        Args:
+            split: whether the rows have the split too, which stored passages have not: it depends on which videos can
+                be used for training.
+        """
+        equal = ("category", "channel", "source", "caption_source", *(["split"] if split else []))
         parts = [f"{name} = {literal(value)}" for name in equal if (value := getattr(self, name)) is not None]
         bounds = (("duration_s", ">=", self.min_duration_s), ("duration_s", "<=", self.max_duration_s))
         parts += [f"{name} {sign} {float(value)!r}" for name, sign, value in bounds if value is not None]
@@ -161,7 +165,7 @@ class NarrationArray:
     def _index_facts(self) -> None:
         for name in ("video_id", "duration_s", "upload_date"):
             self._dataset().create_scalar_index(name, "BTREE")
-        for name in ("category", "channel", "source", "split", "caption_source"):
+        for name in ("category", "channel", "source", "caption_source"):
             self._dataset().create_scalar_index(name, "BITMAP")
 
     # -- reading ------------------------------------------------------------------------------------------------
@@ -233,13 +237,18 @@ class NarrationArray:
         rows = self._scan(["passage_hash", "vector"], filter=f"passage_hash IN ({', '.join(map(str, hashes))})")
         return dict(zip(rows["passage_hash"].to_pylist(), rows["vector"].to_pylist(), strict=True))
 
+    def captions(self, rows: Sequence[int]) -> list[str]:
+        """The caption lines with which passages begin, by number."""
+        found: list[str] = self._dataset().take(list(rows), columns=["caption"])["caption"].to_pylist()
+        return found
+
     def lines(self, video_ids: Iterable[str]) -> dict[str, list[Line]]:
         """The caption lines of videos, in order."""
-        names = ", ".join(map(literal, dict.fromkeys(video_ids)))
-        if not names:
+        where = of_videos(video_ids)
+        if where is None:
             return {}
         columns = ["video_id", "clip_index", "start_s", "line_end_s", "caption"]
-        rows = self._scan(columns, filter=f"video_id IN ({names})").to_pydict()
+        rows = self._scan(columns, filter=where).to_pydict()
         found: dict[str, list[Line]] = {}
         for video_id, _, *line in sorted(zip(*rows.values(), strict=True)):
             found.setdefault(video_id, []).append(Line(*line))
@@ -261,6 +270,12 @@ class NarrationArray:
         if self._opened is None or self._opened[0] != versions:
             self._opened = versions, open_array(self.path)
         return self._opened[1]
+
+
+def of_videos(video_ids: Iterable[str]) -> str | None:
+    """The condition that a passage is of one of these videos; None if there are none."""
+    names = ", ".join(map(literal, dict.fromkeys(video_ids)))
+    return f"video_id IN ({names})" if names else None
 
 
 def _any_of(query: WordQuery) -> BooleanQuery | None:

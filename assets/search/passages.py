@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from assets.lake import Lake
 from assets.search.narration import FACTS, TEXTS, NarrationArray
-from assets.splits import SplitOptions, splits_of_videos
 from sql import statement
 
 LONG_WORDS = 25
@@ -21,12 +20,16 @@ PAUSE_S = 5.0
 """Seconds without narration that separate two passages."""
 BATCH = 4096
 
+_FACTS = """
+SELECT video_id, category_1 AS category, channel, source, duration_s, upload_date FROM videos WHERE kept
+"""
+
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]
 
 
-def passages(lake: Lake, split: SplitOptions) -> Iterator[pl.DataFrame]:
+def passages(lake: Lake) -> Iterator[pl.DataFrame]:
     """All passages in the order of their videos, as columns of ``FACTS`` and ``TEXTS``, some at a time."""
-    facts = video_facts(lake, split)
+    facts = lake.sql(_FACTS).pl()
     found = lake.sql(statement("search/passages"), long_words=LONG_WORDS, pause_s=PAUSE_S)
     for batch in found.to_arrow_reader(BATCH):
         joined = pl.DataFrame(pa.Table.from_batches([batch])).join(facts, on="video_id", maintain_order="left")
@@ -34,24 +37,12 @@ def passages(lake: Lake, split: SplitOptions) -> Iterator[pl.DataFrame]:
             yield joined.select([*FACTS.names, *TEXTS.names])
 
 
-def video_facts(lake: Lake, split: SplitOptions) -> pl.DataFrame:
-    """One row per kept video: what is known of it, and its split."""
-    videos = lake.sql(
-        "SELECT video_id, title, category_1 AS category, channel, source, duration_s, upload_date"
-        " FROM videos WHERE kept"
-    ).pl()
-    splits = splits_of_videos(videos["video_id"], split)
-    return videos.with_columns(split=pl.col("video_id").replace_strict(splits, return_dtype=pl.String))
-
-
-def write_words(array: NarrationArray, lake: Lake, split: SplitOptions) -> int:
+def write_words(array: NarrationArray, lake: Lake) -> int:
     """Write all passages and the index of their words; the number of passages."""
-    return array.write_words(each.to_arrow() for each in passages(lake, split))
+    return array.write_words(each.to_arrow() for each in passages(lake))
 
 
-def write_meaning(
-    array: NarrationArray, lake: Lake, split: SplitOptions, encode: Encode, encoder: str, dim: int
-) -> dict[str, int]:
+def write_meaning(array: NarrationArray, lake: Lake, encode: Encode, encoder: str, dim: int) -> dict[str, int]:
     """Write the vectors of all passages. A passage whose text was encoded before keeps its vector.
 
     Args:
@@ -63,7 +54,7 @@ def write_meaning(
     older, counts = array.pinned() if array.exists() else None, {"encoded": 0}
 
     def encoded() -> Iterator[pa.Table]:
-        for each in passages(lake, split):
+        for each in passages(lake):
             hashes = [_hash(encoder, text) for text in each["passage"]]
             known = older.stored_vectors(list(set(hashes))) if older else {}
             new = {key: text for key, text in zip(hashes, each["passage"], strict=True) if key not in known}

@@ -1,17 +1,15 @@
-"""The web application: a page, a JSON API, and the bytes of the videos.
+"""The web application: pages, a JSON API, and the files of the videos.
 
-See `moments` for the search, `schema` for the API, and `templates` for the page.
+See `answers` for the search, `schema` for the API, and `templates` for the pages.
 """
 
 from __future__ import annotations
 
-import mimetypes
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import fastapi
 from fastapi import APIRouter, FastAPI, Request
@@ -20,141 +18,148 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from orchestration.search.library import Library, UnavailableError
+from assets.search.narration import Filters
+from orchestration.search.answers import answer, moment_page, similar
+from orchestration.search.errors import UnavailableError
+from orchestration.search.files import LakeFiles
+from orchestration.search.library import Library
 from orchestration.search.limits import TokenBuckets
 from orchestration.search.options import QUERY_LENGTH, SearchOptions
-from orchestration.search.pages import NOTHING_ELSE, Pages, SecurityHeaders, take_token
-from orchestration.search.schema import Answer, Health, Query, Refusal
-
-CARD_POLICY = f"{NOTHING_ELSE}; style-src 'unsafe-inline'; img-src data:"
-"""The data set card is one file with its styles and pictures inside."""
+from orchestration.search.pages import Pages, SecurityHeaders, take_token
+from orchestration.search.schema import Answer, Health, Query, Refusal, Similar
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"model": Refusal, "description": "A parameter is not what is allowed."},
     429: {"model": Refusal, "description": "Too many requests; the header Retry-After has the seconds to wait."},
     503: {"model": Refusal, "description": "Nothing can be searched yet; the message says why."},
 }
-VIDEO = {"video/*": {"schema": {"type": "string", "format": "binary"}}}
-FILES: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The file.", "content": VIDEO},
-    206: {"description": "The bytes of the header Range.", "content": VIDEO},
-    404: {"model": Refusal, "description": "The lake has no file of that video."},
-}
 
 
 class SearchPage:
-    """The handlers of one library's page.
+    """The handlers of one library's pages.
 
     Args:
         library: the moments that can be searched.
-        media_roots: folders whose files may be served; a file elsewhere, or a link to one, is not.
+        files: serves videos, stills and the card.
         options: what is allowed.
-        card: the file of the data set card, which need not exist yet.
     """
 
-    def __init__(
-        self, library: Library, media_roots: Sequence[Path], options: SearchOptions, card: Path | None = None
-    ) -> None:
-        self.library, self.options, self.card_file = library, options, card
-        self.media_roots = [root.resolve() for root in media_roots]
+    def __init__(self, library: Library, files: LakeFiles, options: SearchOptions) -> None:
+        self.library, self.files, self.options = library, files, options
         self.buckets, self.pages = TokenBuckets(options.rate, options.burst), Pages()
 
     def router(self) -> APIRouter:
-        """The addresses of the page."""
+        """The addresses of the pages and of the API."""
         router = APIRouter()
         router.get("/", include_in_schema=False)(self.page)
-        router.get("/card", include_in_schema=False)(self.card)
+        router.get("/moment", include_in_schema=False)(self.moment)
         router.get("/healthz", operation_id="health", responses={503: {"model": Health}})(self.health)
-        router.get("/api/search", operation_id="search", responses=REFUSALS)(self.api)
-        router.get("/media/{video_id}", operation_id="media", response_class=FileResponse, responses=FILES)(self.media)
+        router.get("/api/search", operation_id="search", responses=REFUSALS)(self.search)
+        router.get("/api/similar", operation_id="similar", responses=REFUSALS)(self.similar)
         return router
 
     # -- pages --------------------------------------------------------------------------------------------------
 
     def page(self, request: Request) -> Response:
-        """The page: the text, its moments, or what to do where there are none."""
-        query = request.query_params.get("q", "").strip()
-        seen: dict[str, Any] = {"query": query, "answer": None, "message": None, "loading": False}
-        try:
-            clips = self.library.current().clips
-            seen |= {"corpus": clips, "examples": clips.examples}
-            if query:
-                seen["answer"] = self._answer(request, Query.model_validate(dict(request.query_params)))
-        except UnavailableError as error:
-            return self._html({**seen, "message": str(error), "loading": error.loading}, 503)
-        except ValidationError as error:
-            return self._html({**seen, "message": problem(error)}, 400)
-        except HTTPException as refusal:
-            return self._html({**seen, "message": refusal.detail}, refusal.status_code, refusal.headers)
-        return self._html(seen)
+        """The page of a search, or of moments like another one."""
+        given = dict(request.query_params)
+        if "video" in given:
+            return self._page(request, given, lambda: self._similar(request, Similar.model_validate(given)))
+        if given.get("q", "").strip():
+            return self._page(request, given, lambda: self._search(request, Query.model_validate(given)))
+        return self._page(request, given, lambda: None)
 
-    def _html(self, seen: dict[str, Any], status: int = 200, headers: Any = None) -> HTMLResponse:
-        about: dict[str, Any] = {"corpus": None, "examples": [], "longest": QUERY_LENGTH, "card": self._has_card()}
-        return self.pages.html("page.html", about | seen, status, headers)
+    def moment(self, request: Request) -> Response:
+        """A video at a moment, with its narration."""
+        given = dict(request.query_params)
+
+        def shown() -> dict[str, Any]:
+            at = Similar.model_validate({"video": given.get("video"), "at": given.get("start", 0)})
+            corpus = self.library.current()
+            facts = corpus.facts(at.video)
+            if facts is None:
+                raise HTTPException(404, f"The data set has no video {at.video}.")
+            spoken = corpus.lines([at.video]).get(at.video, [])
+            lines = [(line, moment_page(at.video, line.start_s, line.end_s)) for line in spoken]
+            playable = at.video in corpus.files
+            return {"video": at.video, "facts": facts, "lines": lines, "start_s": at.at, "playable": playable}
+
+        return self._rendered("moment.html", {"query": "", "video": None}, shown)
+
+    def _page(self, request: Request, given: dict[str, str], find: Callable[[], Answer | None]) -> Response:
+        def shown() -> dict[str, Any]:
+            corpus = self.library.current()
+            about = {"corpus": corpus, "examples": corpus.examples, "choices": corpus.choices}
+            return {**about, "answer": find(), "parts": self.library.loading()}
+
+        values: dict[str, Any] = {
+            "query": given.get("q", "").strip(),
+            "given": defaultdict(str, given),
+            "filters": _filters_in(given),
+            "answer": None,
+        }
+        values |= {"corpus": None, "examples": [], "choices": {}, "parts": [], "api": request.url.query}
+        return self._rendered("page.html", values, shown)
+
+    def _rendered(self, template: str, values: dict[str, Any], shown: Callable[[], dict[str, Any]]) -> HTMLResponse:
+        """A page with what ``shown`` finds, or with the reason why it finds nothing."""
+        values |= {"message": None, "loading": False, "longest": QUERY_LENGTH, "card": self.files.has_card}
+        status, headers = 200, dict[str, str]()
+        try:
+            values |= shown()
+        except UnavailableError as error:
+            values |= {"message": str(error), "loading": error.loading}
+            status = 503
+        except ValidationError as error:
+            values |= {"message": problem(error)}
+            status = 400
+        except HTTPException as refusal:
+            values |= {"message": refusal.detail}
+            status, headers = refusal.status_code, dict(refusal.headers or {})
+        return self.pages.html(template, values, status, headers)
 
     # -- the API ------------------------------------------------------------------------------------------------
 
-    def api(self, request: Request, response: Response, query: Annotated[Query, fastapi.Query()]) -> Answer:
-        """The best moments for a text."""
+    def search(self, request: Request, response: Response, query: Annotated[Query, fastapi.Query()]) -> Answer:
+        """The best moments for a text, by each list and by all lists together."""
         response.headers["Cache-Control"] = "no-store"
-        return self._answer(request, query)
+        return self._search(request, query)
+
+    def similar(self, request: Request, response: Response, query: Annotated[Similar, fastapi.Query()]) -> Answer:
+        """Moments whose narration means the same as that of a moment."""
+        response.headers["Cache-Control"] = "no-store"
+        return self._similar(request, query)
 
     def health(self, response: Response) -> Health:
-        """Whether the page can search now."""
+        """Whether the page can search now, and what is loading."""
         try:
             self.library.current()
         except UnavailableError as error:
             response.status_code = 503
             return Health(status="loading" if error.loading else "unavailable", message=str(error))
-        return Health(status="ready", message=None)
+        parts = self.library.loading()
+        return Health(status="ready", message=f"Loading: {', '.join(parts)}." if parts else None)
 
-    def _answer(self, request: Request, query: Query) -> Answer:
-        """The answer to a request.
-
-        Raises:
-            HTTPException: the client sends too many requests.
-            UnavailableError: there is nothing to search in yet.
-        """
+    def _search(self, request: Request, query: Query) -> Answer:
         take_token(self.buckets, request)
-        corpus, limit = self.library.current(), query.limit or self.options.moments
-        clips = _found(corpus.clips, query.q, limit)
-        # HERO tokenizes any text; for one without a known word its ranking means nothing.
-        found = [clips, _found(corpus.hero, query.q, limit if clips["moments"] else 0)]
-        return Answer.model_validate(
-            {"query": query.q, "unknown_words": corpus.clips.unknown(query.q), "results": found}
-        )
+        try:
+            return answer(self.library, query, self.options.moments)
+        except ValueError as error:
+            raise HTTPException(400, f"q: {error}") from None
 
-    # -- the card -----------------------------------------------------------------------------------------------
+    def _similar(self, request: Request, query: Similar) -> Answer:
+        take_token(self.buckets, request)
+        try:
+            return similar(self.library, query, self.options.moments)
+        except LookupError as error:
+            raise HTTPException(400, str(error).strip("'\"")) from None
 
-    def card(self) -> Response:
-        """The data set card of the lake."""
-        if not self._has_card():
-            raise HTTPException(404, "No data set card yet: materialize the asset data_set_card.")
-        headers = {"Content-Security-Policy": CARD_POLICY, "Cache-Control": "no-cache"}
-        return FileResponse(str(self.card_file), media_type="text/html", headers=headers)
 
-    def _has_card(self) -> bool:
-        return self.card_file is not None and self.card_file.is_file()
-
-    # -- media --------------------------------------------------------------------------------------------------
-
-    def media(self, video_id: str) -> FileResponse:
-        """The file of a video; ranges of bytes if the request has them."""
-        path = self._file(video_id)
-        kind = mimetypes.guess_type(path.name)[0] if path else None
-        if path is None or kind is None or not kind.startswith("video/"):
-            raise HTTPException(404, "The lake has no file of that video.")
-        return FileResponse(path, media_type=kind, headers={"Cache-Control": "private, max-age=3600"})
-
-    def _file(self, video_id: str) -> Path | None:
-        uri = self.library.current().clips.files.get(video_id)
-        if uri is None:
-            return None
-        path = (self.media_roots[0] / uri).resolve()
-        allowed = any(path.is_relative_to(root) for root in self.media_roots)
-        return path if allowed and path.is_file() else None
+def _filters_in(given: dict[str, str]) -> dict[str, str]:
+    """The filters of a request that have a value."""
+    return {key: value for key, value in given.items() if key in Filters.__dataclass_fields__ and value}
 
 
 # -- refusals ---------------------------------------------------------------------------------------------------
@@ -164,14 +169,14 @@ def problem(error: ValidationError | RequestValidationError) -> str:
     """The first parameter that is wrong, its value and what is allowed, in one line."""
     first = error.errors()[0]
     name, value, limits = str(first["loc"][-1]), first["input"], first.get("ctx", {})
-    match first["type"]:
-        case "missing" | "string_too_short":
-            return f"{name}: missing; describe a step, e.g. q=pour the batter"
-        case "string_too_long":
-            return f"{name}: has {len(value.strip())} characters; at most {limits['max_length']} are allowed"
-        case _:
-            allowed = first["msg"].lower().removeprefix("input ").removeprefix("value error, ")
-            return f"{name}={str(value)[:40]}: {allowed}"
+    if name == "q" and first["type"] in ("missing", "string_too_short"):
+        return "q: missing; describe a step, e.g. q=pour the batter"
+    if first["type"] == "missing":
+        return f"{name}: missing"
+    if first["type"] == "string_too_long":
+        return f"{name}: has {len(value.strip())} characters; at most {limits['max_length']} are allowed"
+    allowed = first["msg"].lower().removeprefix("input ").removeprefix("value error, ")
+    return f"{name}={str(value)[:40]}: {allowed}"
 
 
 async def _refused(_: Request, refusal: HTTPException) -> Response:
@@ -193,9 +198,12 @@ def build_app(
     card: Path | None = None,
     routers: Sequence[APIRouter] = (),
 ) -> FastAPI:
-    """The application over a library; see ``SearchPage`` for the arguments.
+    """The application over a library.
 
     Args:
+        media_roots: folders whose files may be served; a file elsewhere, or a link to one, is not.
+        options: what is allowed.
+        card: the file of the data set card, which need not exist yet.
         routers: other pages that the same server has.
     """
     options = options or SearchOptions()
@@ -203,14 +211,13 @@ def build_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         # Loading starts before the first request.
-        with suppress(UnavailableError):
-            library.current()
+        library.start()
         yield
         library.close()
 
     app = FastAPI(
         title="HowTo Lake: moments of videos",
-        version="1",
+        version="2",
         description="The moments of the lake's videos that a text describes."
         f" A client may send {options.burst} requests at once and then {options.rate:g} per second.",
         openapi_url="/api/openapi.json",
@@ -227,22 +234,9 @@ def build_app(
         },
         lifespan=lifespan,
     )
-    for router in (SearchPage(library, media_roots, options, card).router(), *routers):
+    files = LakeFiles(lambda: library.current().files, media_roots, card)
+    for router in (SearchPage(library, files, options).router(), files.router(), *routers):
         app.include_router(router)
     for operation in (each for path in app.openapi()["paths"].values() for each in path.values()):
         operation["responses"].pop("422", None)  # `_wrong` gives 400 instead
     return app
-
-
-def _found(model: Any, query: str, limit: int) -> dict[str, Any]:
-    """The moments of a model, as the API returns them; for a model that is missing, the reason."""
-    if isinstance(model, str):
-        return {"model": "HERO", "scored_by": None, "message": model, "moments": []}
-    moments = [_record(each) for each in model.search(query, limit)]
-    return {"model": model.name, "scored_by": model.scored_by, "message": None, "moments": moments}
-
-
-def _record(moment: Any) -> dict[str, Any]:
-    record = asdict(moment)
-    playable = record.pop("playable")
-    return {**record, "media": f"/media/{quote(moment.video_id, safe='')}" if playable else None}

@@ -1,75 +1,90 @@
-"""Latency of the search page, of its parts, and of a plain matrix product.
+"""Latency and recall of the search in the narration, by words, meaning and filters, and of a request to the page.
 
-The clips are random vectors of the demo's dimension. 2,000 is about the size of the demo; 500,000 are searched by an
-index. HERO of size small searches the same videos, cut into minutes. There is one client.
+Passages are sentences of random words with random vectors in clusters. The peers run in the same process: the scan of
+all vectors by NumPy, and ``LIKE`` over all texts by DuckDB. There is one client.
 """
 
 from __future__ import annotations
 
+import os
+import resource
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import duckdb
 import numpy as np
+import polars as pl
+import pyarrow as pa
 import pytest
-import torch
 from numpy.typing import NDArray
 from starlette.testclient import TestClient
 
-from ml.hero.config import PRESETS
-from ml.hero.model import Hero
-from ml.hero.search import MomentSearch
-from ml.hero.video import Video
-from ml.joint_embedding.clip_index import ClipEmbeddings, ClipIndex
-from ml.joint_embedding.model import JointEmbedding
-from ml.joint_embedding.search import ClipSearch
-from ml.joint_embedding.text_video import JointTextVideo
-from ml.metrics.moments import Search
-from ml.text.word_vectors import WordVectors
+from assets.search.narration import FACTS, TEXTS, Filters, NarrationArray
+from assets.search.query import parse
 from orchestration.search.app import build_app
-from orchestration.search.hero_moments import Corpus, HeroMoments, Place
+from orchestration.search.corpus import Corpus
 from orchestration.search.library import Library
-from orchestration.search.moments import Moments
-from orchestration.search.moments import Video as Known
+from orchestration.search.lists import Meaning, Words
+from orchestration.search.loader import Loader
 from orchestration.search.options import SearchOptions
 from tests.benchmarks.results import Table
 
-DIM, WORD_DIM, CLIPS_OF_VIDEO, CLIP_S, CLIPS_OF_MINUTE = 256, 300, 100, 4.0, 15
-REQUESTS = 200
+DIM = int(os.environ.get("BENCH_SEARCH_DIM", "384"))
+SIZES = [int(size) for size in os.environ.get("BENCH_SEARCH_CLIPS", "2000,100000").split(",")]
+CLIPS_OF_VIDEO, CLIP_S, BLOCK, CLUSTERS, VOCABULARY, WORDS_OF_CLIP = 100, 4.0, 50_000, 2000, 20_000, 12
+REQUESTS = 100
+CATEGORIES = ("Food", "Crafts", "Cars", "Pets")
 
 
-def corpus(clips: int, path: Path) -> tuple[Moments, NDArray[np.float32]]:
-    """Consecutive clips of videos of equal length; captions of two words out of a thousand."""
+def vectors_of(rng: np.random.Generator, centres: NDArray[np.float32], clips: int) -> NDArray[np.float32]:
+    """Unit vectors around random centres."""
+    found = centres[rng.integers(len(centres), size=clips)] + rng.normal(size=(clips, DIM)).astype("f4") / DIM**0.5
+    return found / np.linalg.norm(found, axis=1, keepdims=True)
+
+
+def blocks(clips: int) -> Iterator[tuple[pl.DataFrame, NDArray[np.float32]]]:
+    """Passages of consecutive clips, and their vectors. Word k of the vocabulary is said with probability ~ 1 / k."""
     rng = np.random.default_rng(0)
-    words = WordVectors([f"word{number}" for number in range(1000)], rng.normal(size=(1000, WORD_DIM)).astype("f4"))
-    vectors = rng.normal(size=(clips, DIM)).astype("f4")
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    start_s = CLIP_S * (np.arange(clips) % CLIPS_OF_VIDEO)
-    video_ids = [f"video-{clip // CLIPS_OF_VIDEO}" for clip in range(clips)]
-    own = start_s[:CLIPS_OF_VIDEO]
-    captions = [f"word{clip} word{clip + 1}" for clip in range(CLIPS_OF_VIDEO)]
-    videos = {
-        video_id: Known(video_id, "synthetic", "test", own, own + CLIP_S, captions) for video_id in sorted({*video_ids})
-    }
-    model = JointEmbedding(DIM, WORD_DIM, DIM).eval()
-    index = ClipIndex(path)
-    index.write([ClipEmbeddings(video_ids, start_s, start_s + CLIP_S, vectors)], DIM)
-    return Moments(ClipSearch(index, JointTextVideo(model, words)), videos, {}), vectors
+    centres = np.random.default_rng(1).normal(size=(CLUSTERS, DIM)).astype("f4")
+    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    chances = 1 / np.arange(10, VOCABULARY + 10)
+    for start in range(0, clips, BLOCK):
+        rows = np.arange(start, min(start + BLOCK, clips))
+        said = rng.choice(VOCABULARY, size=(len(rows), WORDS_OF_CLIP), p=chances / chances.sum())
+        text = [" ".join(f"word{word}" for word in line) for line in said]
+        video = rows // CLIPS_OF_VIDEO
+        begin = CLIP_S * (rows % CLIPS_OF_VIDEO)
+        columns = {"video_id": [f"video-{each}" for each in video], "clip_index": rows % CLIPS_OF_VIDEO}
+        columns |= {"start_s": begin, "end_s": begin + CLIP_S, "line_end_s": begin + CLIP_S}
+        columns |= {
+            "category": [CATEGORIES[each % 4] for each in video],
+            "channel": [f"c{each % 50}" for each in video],
+        }
+        columns |= {"source": ["synthetic"] * len(rows), "duration_s": 1.0 * (video % 900), "caption": text}
+        frame = pl.DataFrame({**columns, "passage": text, "caption_source": ["asr"] * len(rows)})
+        yield frame.with_columns(upload_date=pl.lit(None, pl.Date)), vectors_of(rng, centres, len(rows))
 
 
-def hero(videos: int) -> HeroMoments:
-    """HERO of size small over clips of a minute, with random parameters and frames, without subtitles."""
-    rng, config = np.random.default_rng(0), replace(PRESETS["small"], frame_dim=64)
-    clips = [Video(f"video-{n}", rng.normal(size=(30, 64)).astype("f4"), 2.0, []) for n in range(videos)]
-    search = MomentSearch(Hero(config), lambda text: [4 + len(word) for word in text.split()], clips, Search())
-    own = np.zeros(1)
-    known = {clip.video_id: Known(clip.video_id, "synthetic", "test", own, own + 60, ["word"]) for clip in clips}
-    return HeroMoments(search, [Place(clip.video_id, 0.0, 60.0) for clip in clips], known, {})
+def arrays(clips: int, folder: Path) -> tuple[NarrationArray, NarrationArray]:
+    """The words and the vectors of some passages, as the assets write them."""
+
+    def encoded() -> Iterator[pa.Table]:
+        for frame, vectors in blocks(clips):
+            table = frame.select(FACTS.names).to_arrow()
+            hashes = pa.array(np.arange(len(frame)), pa.int64())
+            stacked = pa.FixedSizeListArray.from_arrays(pa.array(vectors.astype(np.float16).ravel()), DIM)
+            yield table.append_column("passage_hash", hashes).append_column("vector", stacked)
+
+    words, meaning = NarrationArray(folder / "words.lance"), NarrationArray(folder / "meaning.lance")
+    words.write_words(frame.select([*FACTS.names, *TEXTS.names]).to_arrow() for frame, _ in blocks(clips))
+    meaning.write_vectors(encoded(), DIM)
+    return words.pinned(), meaning.pinned()
 
 
 def milliseconds(work: Callable[[int], object]) -> np.ndarray:
-    """Milliseconds of each of many calls."""
+    """Milliseconds of each of many calls, after one that is not counted."""
+    work(0)
     taken = []
     for turn in range(REQUESTS):
         started = time.perf_counter()
@@ -78,29 +93,64 @@ def milliseconds(work: Callable[[int], object]) -> np.ndarray:
     return np.array(taken)
 
 
-@pytest.mark.parametrize("clips", [2_000, 100_000, 500_000])
+@pytest.mark.parametrize("clips", SIZES)
 def test_a_search_and_its_parts(clips: int, tmp_path: Path, table: Callable[..., Table]) -> None:
-    torch.manual_seed(0)
-    moments, vectors = corpus(clips, tmp_path / "clips.lance")
-    query, moments_of_hero = vectors[0].copy(), hero(clips // CLIPS_OF_MINUTE)
+    started = time.perf_counter()
+    words, meaning = arrays(clips, tmp_path)
+    made_s = time.perf_counter() - started
+    frame = pl.concat(frame for frame, _ in blocks(clips))
+    stored = np.concatenate([vectors for _, vectors in blocks(clips)]).astype(np.float16)
+    queries = stored[np.linspace(0, clips - 1, REQUESTS).astype(int)].astype(np.float32)
+    texts = [parse(f"word{50 + turn} word{900 + turn} how to") for turn in range(REQUESTS)]
+    where = Filters(category="Food", max_duration_s=450).condition()
+    facts = frame.unique("video_id").sort("video_id").select(pl.exclude("clip_index", "caption", "passage"))
+    corpus = Corpus(words, facts.with_columns(title=pl.col("video_id"), split=pl.lit("test")), {})
+    lists = {"words": Words(words), "meaning": Meaning(meaning, lambda _: queries[:1])}
+    loaders = {key: Loader(key, lambda each=each: each, lambda: 1) for key, each in lists.items()}
     app = build_app(
-        Library(lambda: Corpus(moments, moments_of_hero), lambda: 1),
+        Library(Loader("narration", lambda: corpus, lambda: 1), loaders),
         [],
         SearchOptions(hosts=("testserver",), rate=1e6, burst=10**6),
     )
+    database = duckdb.connect()
+    database.register("passages", frame.select("video_id", "passage"))
+
+    def exact(turn: int) -> list[int]:
+        scores = stored.astype(np.float32) @ queries[turn] if clips <= BLOCK else _scores(stored, queries[turn])
+        return np.argpartition(-scores, 9)[:10].tolist()
+
     with TestClient(app) as client:
-        while client.get("/").status_code == 503:
+        while client.get("/healthz").json()["message"] or client.get("/healthz").status_code != 200:
             time.sleep(0.05)
         rows = {
-            "request to the API": milliseconds(lambda turn: client.get(f"/api/search?q=word{turn}+word{turn + 7}")),
-            "request to the page": milliseconds(lambda turn: client.get(f"/?q=word{turn}+word{turn + 7}")),
-            "search of clips": milliseconds(lambda turn: moments.search(f"word{turn} word{turn + 7}", 12)),
-            "search of moments": milliseconds(lambda turn: moments_of_hero.search(f"word{turn} word{turn + 7}", 12)),
-            "matrix product and full sort": milliseconds(lambda _: np.argsort(-(vectors @ query))[:12]),
-            "request without a search": milliseconds(lambda _: client.get("/api/openapi.json")),
+            "words": milliseconds(lambda turn: words.said(texts[turn], 100)),
+            "words with a filter": milliseconds(lambda turn: words.said(texts[turn], 100, where)),
+            "meaning": milliseconds(lambda turn: meaning.near(queries[turn], 100)),
+            "meaning with a filter": milliseconds(lambda turn: meaning.near(queries[turn], 100, where)),
+            "request to the API": milliseconds(
+                lambda turn: client.get(f"/api/search?q=word{50 + turn}+word{900 + turn}")
+            ),
+            "DuckDB LIKE over all texts": milliseconds(lambda turn: database.sql(_like(turn)).fetchall()),
+            "scan of all vectors by NumPy": milliseconds(exact),
         }
-    base = np.median(rows["matrix product and full sort"])
-    title = f"Search page: {clips:,} clips of dimension {DIM}"
-    measured = table(title, "operation", "p50 ms", "p95 ms", "relative to the matrix product")
+    hits = 0
+    for turn in range(REQUESTS):
+        found = {(each.video_id, each.start_s) for each in meaning.near(queries[turn], 10)}
+        wanted = {(frame["video_id"][row], frame["start_s"][row]) for row in exact(turn)}
+        hits += len(found & wanted)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    title = f"Narration: {clips:,} passages, {DIM} dimensions, made in {made_s:.0f} s, recall@10 of meaning"
+    title += f" {hits / (10 * REQUESTS):.3f}, {memory:.1f} GiB with the peers"
+    measured = table(title, "operation", "p50 ms", "p95 ms")
     for name, taken in rows.items():
-        measured.add(name, np.median(taken), np.quantile(taken, 0.95), np.median(taken) / base)
+        measured.add(name, np.median(taken), np.quantile(taken, 0.95))
+
+
+def _scores(stored: NDArray[np.float16], query: NDArray[np.float32]) -> NDArray[np.float32]:
+    parts = range(0, len(stored), BLOCK)
+    return np.concatenate([stored[start : start + BLOCK].astype(np.float32) @ query for start in parts])
+
+
+def _like(turn: int) -> str:
+    both = (f"passage LIKE '%word{50 + turn} %'", f"passage LIKE '%word{900 + turn} %'")
+    return f"SELECT video_id FROM passages WHERE {' OR '.join(both)} LIMIT 100"

@@ -13,6 +13,7 @@ from filelock import FileLock
 from orchestration.definitions import build_defs
 from orchestration.refresh import Refresh
 from orchestration.settings import Settings
+from tests.orchestration.search_world import World
 from tests.services import Services, serving
 from tests.world import instance_in, small_settings
 
@@ -57,3 +58,9 @@ def made(made_once: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Set
     # The version of a retail source contains its paths.
     paths = {"transactions": made_once / "transactions.csv", "products": made_once / "products.parquet"}
     return small_settings(folder, **paths), folder / "dagster"
+
+
+@pytest.fixture(scope="session")
+def search_world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A lake whose clips, models and videos are real, for the tests of the search page."""
+    return World(tmp_path_factory.mktemp("search"))

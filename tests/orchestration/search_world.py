@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+from starlette.testclient import TestClient
 
 from assets.joint_embedding.clip_search import write_clip_index
 from assets.joint_embedding.text_video import LakeModel, load_joint_embedding
 from assets.lake import Lake, load_tables
+from assets.search.narration import NarrationArray
+from assets.search.passages import write_meaning, write_words
 from assets.sources.synthetic import SyntheticSource
+from assets.splits import SplitOptions
 from ml.harness import Runtime
 from ml.hero.clip_store import Clip, ClipStore
 from ml.hero.config import PRESETS
@@ -25,14 +31,25 @@ from ml.joint_embedding.job import Job
 from ml.joint_embedding.pair_store import PairStore, Place
 from ml.joint_embedding.pairs import VideoPairs
 from ml.joint_embedding.train import Config
+from ml.text.sentence_encoder import DIM as MEANING
+from ml.text.sentence_encoder import packaged_encoder
 from ml.text.word_vectors import train_word_vectors
 from ml.training import write_model_folder
-from orchestration.search.hero_moments import Corpus, load_corpus
-from orchestration.search.library import Library
-from orchestration.search.moments import Moments, load_moments
+from orchestration.search.corpus import Corpus, load_corpus
+from orchestration.search.hero import load_hero
+from orchestration.search.library import NAMES, Library
+from orchestration.search.lists import Meaning, RankedList, Words
+from orchestration.search.loader import Loader
+from orchestration.search.seen import load_seen
 
 STEPS = (("pour the batter", "batter pour"), ("whisk the eggs", "eggs whisk"), ("slice the bread", "bread slice"))
 STEP_S, DIM, VIDEOS = 6.0, 16, 12
+
+
+def library_of(corpus: Callable[[], Corpus], **lists: Callable[[], RankedList]) -> Library:
+    """A library of parts that never change."""
+    loaders = {key: Loader(NAMES[key], load, lambda: 1) for key, load in lists.items()}
+    return Library(Loader("narration", corpus, lambda: 1), loaders)
 
 
 class World:
@@ -43,6 +60,7 @@ class World:
         self.lake, self.pairs, self.index = Lake(root), PairStore(root / "pairs"), ClipIndex(root / "clips.lance")
         self.ids = [f"synthetic-{number:05d}" for number in range(VIDEOS)]
         self.clips = ClipStore(root / "hero_clips")
+        self.words, self.meaning = NarrationArray(root / "words.lance"), NarrationArray(root / "meaning.lance")
         self._write_tables()
         self._train()
         self._train_hero()
@@ -54,16 +72,24 @@ class World:
         )
 
     def library(self) -> Library:
-        """What the page searches in, as the command line makes it."""
-        return Library(self.corpus, lambda: 1)
-
-    def moments(self) -> Moments:
-        """The moments of the lake."""
-        return load_moments(self.lake, self.models, self.pairs, self.index)
+        """What the page searches in, as the command line makes it; no list is compared with chance."""
+        return library_of(self.corpus, **{key: getattr(self, f"{key}_list") for key in NAMES})
 
     def corpus(self) -> Corpus:
-        """The moments of the lake, and what its HERO finds."""
-        return load_corpus(self.moments(), self.lake, self.models, self.clips)
+        """The narration of the lake."""
+        return load_corpus(self.lake, self.words, SplitOptions())
+
+    def words_list(self) -> Words:
+        return Words(self.words.pinned())
+
+    def meaning_list(self) -> Meaning:
+        return Meaning(self.meaning.pinned(), packaged_encoder().encode)
+
+    def seen_list(self) -> RankedList:
+        return load_seen(self.lake, self.models, self.pairs, self.index)
+
+    def hero_list(self) -> RankedList:
+        return load_hero(self.lake, self.models, self.clips, self.words, None)
 
     def _rows(self, table: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
         contract = load_tables()[table]
@@ -100,6 +126,9 @@ class World:
         self.lake.write("video_files", self._rows("video_files", files), "shard-0000")
         self.lake.write("training_manifest", self._rows("training_manifest", manifest))
         self.captions = [clip["caption_clean"] for clip in clips]
+        write_words(self.words, self.lake)
+        encoder = packaged_encoder()
+        write_meaning(self.meaning, self.lake, encoder.encode, encoder.identity, MEANING)
 
     def _train(self) -> None:
         import torch
@@ -142,3 +171,17 @@ class World:
         how = Settings(steps=3, warm_up=0, batch=4)
         hero = self.models / "hero"
         HeroJob(hero, vocabulary, str(self.clips.root), clips, [], config, how, Runtime(device="cpu"), {}).run()
+
+
+def when_ready(client: TestClient) -> TestClient:
+    """The client once every part is loaded, or cannot be."""
+    while client.get("/healthz").status_code == 503 or client.get("/healthz").json()["message"]:
+        time.sleep(0.05)
+    return client
+
+
+def results(client: TestClient, query: str, **more: object) -> dict[str, dict]:
+    """The lists of an answer by their keys."""
+    answer = client.get("/api/search", params={"q": query, **more})
+    assert answer.status_code == 200, answer.text
+    return {each["key"]: each for each in answer.json()["results"]}

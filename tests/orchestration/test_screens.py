@@ -92,8 +92,10 @@ def test_the_card_and_the_search_page(made: tuple[Settings, Path], browser: Brow
     assert "synthetic how-to videos" in browser.see("document.body.innerText")
     keep(browser, "card")
     with served(made, "orchestration.cli", "search") as address:
-        Browser.until(lambda: httpx.get(f"{address}/api/search?q=box").is_success, seconds=120)
+        Browser.until(lambda: httpx.get(f"{address}/healthz").json()["message"] is None, seconds=120)
         browser.open(f"{address}/?q=rinse+the+box")
-        browser.until(lambda: browser.see("document.querySelectorAll('video').length") > 0)
-        browser.until(lambda: browser.see("[...document.querySelectorAll('video')][0].readyState") >= 2)
+        browser.until(lambda: browser.see("document.querySelector('.picture img')?.naturalWidth") > 0)
+        browser.until(
+            lambda: browser.see("[...document.images].every(each => each.complete || each.loading == 'lazy')")
+        )
         keep(browser, "search_page")

@@ -14,7 +14,6 @@ from assets.lake import Lake, load_tables
 from assets.search.narration import Filters, NarrationArray
 from assets.search.passages import write_meaning, write_words
 from assets.search.query import parse
-from assets.splits import SplitOptions
 from ml.text.sentence_encoder import DIM, packaged_encoder
 
 SAID = {
@@ -56,7 +55,7 @@ def fill(lake: Lake) -> None:
 def words(lake: Lake) -> NarrationArray:
     fill(lake)
     array = NarrationArray(lake.root / "narration_words.lance")
-    assert write_words(array, lake, SplitOptions()) == 8
+    assert write_words(array, lake) == 8
     return array
 
 
@@ -90,7 +89,7 @@ def test_filters_select_by_facts_of_the_video(words: NarrationArray) -> None:
 
 def test_meaning_finds_what_no_word_says_and_keeps_vectors(lake: Lake, words: NarrationArray) -> None:
     encoder, array = packaged_encoder(), NarrationArray(lake.root / "narration_meaning.lance")
-    first = write_meaning(array, lake, SplitOptions(), encoder.encode, encoder.identity, DIM)
+    first = write_meaning(array, lake, encoder.encode, encoder.identity, DIM)
     assert first == {"passages": 8, "encoded": 8}
     version = array.version()
     query = encoder.encode(["blow up a flying toy"])[0]
@@ -100,7 +99,7 @@ def test_meaning_finds_what_no_word_says_and_keeps_vectors(lake: Lake, words: Na
     def refuse(_: object) -> np.ndarray:
         raise AssertionError("nothing is to be encoded again")
 
-    again = write_meaning(array, lake, SplitOptions(), refuse, encoder.identity, DIM)
+    again = write_meaning(array, lake, refuse, encoder.identity, DIM)
     assert again == {"passages": 8, "encoded": 0} and array.version() == version
 
 
@@ -109,7 +108,7 @@ def test_a_lake_without_clips_has_no_passages(lake: Lake) -> None:
         contract = load_tables()[table]
         lake.write(table, contract.frame([]), "shard-0000" if table == "clips" else None)
     array = NarrationArray(lake.root / "narration_words.lance")
-    assert write_words(array, lake, SplitOptions()) == 0 and array.version()
+    assert write_words(array, lake) == 0 and array.version()
     assert array.said(parse("pump"), 5) == [] and array.unknown(parse("pump")) == ["pump"]
 
 

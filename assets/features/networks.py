@@ -44,6 +44,18 @@ def make_shard(
     Returns:
         The outcomes; and by stream, the dimension of the rows and the fingerprint of the extractor.
     """
+    with store.locked(shard):
+        return _make_shard(options, files, videos, store, shard, progress)
+
+
+def _make_shard(
+    options: FeatureOptions,
+    files: Sequence[VideoFile],
+    videos: Sequence[str],
+    store: FeatureStore,
+    shard: str,
+    progress: Progress,
+) -> tuple[list[Extraction], dict[str, tuple[int, str]]]:
     backbones = load_networks(options)
     outcomes = _extract(options, files, backbones, store, shard, progress) if backbones else []
     makers = {backbone.name: (backbone.dim, backbone.fingerprint) for backbone in backbones}

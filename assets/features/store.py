@@ -5,9 +5,12 @@ Lance must not be used across a fork.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import lance
@@ -49,6 +52,21 @@ class FeatureStore:
     def array(self, stream: str, shard: str) -> FeatureArray:
         """The array of one stream and shard, which may not exist yet."""
         return FeatureArray(self.root / stream / f"{shard}.lance")
+
+    @contextmanager
+    def locked(self, shard: str) -> Iterator[None]:
+        """Let one process at a time fill the arrays of a shard; others wait, and then find the rows.
+
+        Arrays in object storage have no lock: there the limit of the pool ``gpu`` has to prevent it.
+        """
+        if not isinstance(self.root, Path):
+            yield
+            return
+        path = self.root / ".locks" / shard
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
 
 class FeatureArray:

@@ -135,6 +135,7 @@ def tower_index(
     """Extract the feature rows of one shard's videos: rows of ``text_video_index``; none without a tower."""
     if tower is None:
         return load_tables()[INDEX].frame([])
-    outcomes = extract_shard(files, [tower.network], store, shard, progress, batch)
+    with store.locked(shard):
+        outcomes = extract_shard(files, [tower.network], store, shard, progress, batch)
     makers = {tower.stream: (tower.network.dim, tower.network.fingerprint)}
     return index_rows(outcomes, {tower.stream: store.array(tower.stream, shard)}, makers, shard, INDEX)

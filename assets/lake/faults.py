@@ -5,6 +5,7 @@ See `damage` for single files of a table.
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -14,28 +15,24 @@ from assets.redaction import redact
 _SQLITE = b"SQLite format 3\x00"
 _PATH = re.compile(r"[\"']?(/[^\"':]+?)[\"']?(?=[:\s,]|$)")
 
+_FULL = "the disk is full", "make room, then run the same command again; what was made stays"
+_READ_ONLY = "the disk or the file is read-only", "make it writable, or choose another folder with HOWTO_LAKE"
+_FORBIDDEN = (
+    "this user may not read or write it",
+    "correct its owner or permissions, or choose another folder with HOWTO_LAKE",
+)
 _FAULTS: tuple[tuple[re.Pattern[str], str, str], ...] = (
-    (
-        re.compile(r"no space left|disk is full|disk quota|out of disk", re.IGNORECASE),
-        "the disk is full",
-        "make room, then run the same command again; what was made stays",
-    ),
-    (
-        re.compile(r"read-only file system|readonly database|read-only database", re.IGNORECASE),
-        "the disk or the file is read-only",
-        "make it writable, or choose another folder with HOWTO_LAKE",
-    ),
-    (
-        re.compile(r"permission denied", re.IGNORECASE),
-        "this user may not read or write it",
-        "correct its owner or permissions, or choose another folder with HOWTO_LAKE",
-    ),
+    (re.compile(r"no space left|disk is full|disk quota|out of disk", re.IGNORECASE), *_FULL),
+    (re.compile(r"read-only file system|readonly database|read-only database", re.IGNORECASE), *_READ_ONLY),
+    (re.compile(r"permission denied", re.IGNORECASE), *_FORBIDDEN),
     (
         re.compile(r"malformed|not a database|no such table: ducklake|file is encrypted", re.IGNORECASE),
         "the catalog is broken",
         "restore it with howto restore",
     ),
 )
+_NOT_WRITTEN = re.compile(r"unable to open|disk i/o error|cannot open|could not (?:open|write)", re.IGNORECASE)
+"""Messages of SQLite and DuckDB that do not say what is wrong with the disk."""
 _LOST_CATALOG = re.compile(
     r"server closed the connection|terminating connection|connection refused|could not connect|connection to server|"
     r"no connection to the server|connection timed out|name or service not known|could not translate host",
@@ -67,12 +64,24 @@ def explain_fault(message: str, root: Path, catalog: str, data_path: str) -> str
             named = _PATH.search(message)
             place = named[1] if named else str(path if embedded and "catalog" in cause else root)
             return f"{place}: {cause} ({first}); {remedy}"
+    if _NOT_WRITTEN.search(message) and (found := _state_of_disk(root)):
+        return f"{root}: {found[0]} ({first}); {found[1]}"
     if data_path.startswith("s3://") and _LOST_STORE.search(message):
         where = f"HOWTO_DATA_PATH={redact(data_path)}"
         return f"{where}: the object store cannot be reached ({first}); {_again('howto doctor')}"
     if not embedded and _LOST_CATALOG.search(message):
         return f"HOWTO_CATALOG: the connection to the catalog is lost ({first}); {_again('howto doctor')}"
     return None
+
+
+def _state_of_disk(root: Path) -> tuple[str, str] | None:
+    """Cause and remedy if the folder cannot be written to."""
+    disk = os.statvfs(root)
+    if disk.f_flag & os.ST_RDONLY:
+        return _READ_ONLY
+    if disk.f_bavail == 0:
+        return _FULL
+    return None if os.access(root, os.W_OK) else _FORBIDDEN
 
 
 def _again(check: str) -> str:

@@ -149,6 +149,7 @@ def small_tables(shards: int, share: float) -> Iterator[tuple[str, pl.DataFrame]
     )
     for table in ("candidate_videos", "videos", "caption_fetches", "video_files", "feature_index"):
         yield table, video
+    yield "chapters", load_tables()["chapters"].frame([])
 
 
 def write_captions(path: Path, megabytes: int) -> None:

@@ -63,6 +63,16 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     lake.write("video_files", rows_of("video_files", files), "shard-0000")
     features = {"video_id": "a", "stream": "2d", "rows": 3, "rate_hz": 1.0, "dim": 2, "extractor": "x", "status": "ok"}
     lake.write("feature_index", rows_of("feature_index", [features]), "shard-0000")
+    times = [
+        ("a", 0, 0.0, 10.0, True),
+        ("a", 1, 10.0, 60.0, True),
+        ("a", 2, None, None, False),
+        ("c", 0, 0.0, 9.0, True),
+    ]
+    names = ("video_id", "chapter_index", "start_s", "end_s", "kept")
+    chapters = [{**dict(zip(names, each, strict=True)), "source": "creator", "title": "Stir"} for each in times]
+    reasons = [{**each, "reason": None if each["kept"] else "no start"} for each in chapters]
+    lake.write("chapters", rows_of("chapters", reasons), "shard-0000")
     return lake
 
 
@@ -127,6 +137,21 @@ def test_distributions(counted: Lake) -> None:
     assert numbers(counted, "quantiles")["95 %"] == {"clip_s": 30.0, "caption_words": 4, "clips_per_video": 4}
 
 
+def test_chapters_of_kept_videos_are_counted(counted: Lake) -> None:
+    made = numbers(counted, "chapters")
+    assert made == {
+        "creator": {
+            "videos": 1,
+            "chapters": 2,
+            "chapters_per_video": 2,
+            "mean_chapter_s": 30,
+            "median_chapter_s": 30,
+            "clips": 4,
+            "clips_per_chapter": 2,
+        }
+    }
+
+
 def test_ranks_rebuild_the_subsets_of_the_scale_study(counted: Lake) -> None:
     made = numbers(counted, "ranks")
     assert [(item, made[item]["videos"]) for item in ("top 2", "top 10", "top 20", "top 200")] == [
@@ -165,7 +190,8 @@ def test_every_query_answers_on_its_own_and_together(counted: Lake) -> None:
 
 def test_an_empty_lake_has_statistics_too(tmp_path: Path) -> None:
     lake = Lake(tmp_path / "lake")
-    for table in ("tasks", "videos", "candidate_videos", "caption_fetches", "clips", "video_files", "feature_index"):
+    tables = ("tasks", "videos", "candidate_videos", "caption_fetches", "clips", "chapters", "video_files")
+    for table in (*tables, "feature_index"):
         lake.write(table, rows_of(table, []))
     made = compute_all(lake, "videos")
     assert made.filter(statistic="overview", measure="clips")["value"].to_list() == [0]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from assets.lake import Lake, load_tables
-from ml.files import whole_file
+from ml.files import only_writer, whole_file
 
 Frames = Callable[[str, Sequence[float]], Sequence[NDArray[np.uint8] | None]]
 """Returns the frames ``[height, width, 3]`` of a video at times in seconds; None where there is no frame."""
@@ -102,6 +102,42 @@ def write_sheet(path: Path, probe: Probe, drawn: pl.DataFrame) -> int:
     Raises:
         LabelError: the existing sheet cannot be used; it is not changed.
     """
+    with only_writer(path):
+        return _write(path, probe, drawn)
+
+
+def label(path: Path, probe: Probe, item: str, word: str) -> None:
+    """Write a person's answer on one item into the sheet; all other rows and columns stay.
+
+    Args:
+        word: one of the probe's labels, or nothing to take an answer back.
+
+    Raises:
+        LabelError: the sheet cannot be used, has no such item, or the word is no answer; the sheet is not changed.
+    """
+    if word not in ("", *probe.labels):
+        raise LabelError(f"{path}: {probe.question} is '{word}'; it must be {' or '.join(probe.labels)}")
+    with only_writer(path):
+        read_labels(path, probe)
+        rows = [row for _, row in _rows(path, probe)]
+        own = [row for row in rows if row["item"] == item]
+        if not own:
+            raise LabelError(f"{path}: has no item '{item}'; run howto refresh to draw the sheet again")
+        for row in own:
+            row[probe.question] = word
+        _write_rows(path, list(rows[0]), rows)
+
+
+def sheet_rows(path: Path, probe: Probe) -> list[dict[str, str]]:
+    """The drawn items of a sheet with their labels; none if the sheet does not exist.
+
+    Raises:
+        LabelError: the sheet cannot be used.
+    """
+    return [row for _, row in _rows(path, probe) if row["drawn"] == "yes"]
+
+
+def _write(path: Path, probe: Probe, drawn: pl.DataFrame) -> int:
     labels = read_labels(path, probe)
     rows = [
         {"tile": tile, **row, "drawn": "yes", probe.question: labels.pop(row["item"], "")}
@@ -109,11 +145,15 @@ def write_sheet(path: Path, probe: Probe, drawn: pl.DataFrame) -> int:
     ]
     waiting = sum(not row[probe.question] for row in rows)
     rows += [{"item": item, "drawn": "no", probe.question: label} for item, label in labels.items()]
+    _write_rows(path, ["tile", probe.question, "text", *drawn.drop("text").columns, "drawn"], rows)
+    return waiting
+
+
+def _write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     with whole_file(path) as new, new.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, ["tile", probe.question, "text", *drawn.drop("text").columns, "drawn"])
+        writer = csv.DictWriter(file, columns, extrasaction="ignore")
         writer.writeheader()
         writer.writerows(rows)
-    return waiting
 
 
 def read_labels(path: Path, probe: Probe) -> dict[str, str]:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import csv
 import hashlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import polars as pl
 
 from assets.tasks.lists import Decision
 from assets.tasks.titles import base_form, words_of
 from assets.tasks.wordnet import verb_classes
-from ml.files import whole_file
+from ml.files import only_writer, whole_file
 
 COLUMNS = ("verb", "decision", "decided_by", "tasks", "classes", "examples")
 
@@ -86,6 +87,35 @@ def write_review(path: Path, decisions: pl.DataFrame) -> int:
     Raises:
         ReviewError: the existing file cannot be used; it is not changed.
     """
+    with only_writer(path):
+        return _write(path, decisions)
+
+
+def decide(path: Path, decision: Mapping[str, Any], word: str) -> None:
+    """Write a person's decision on one verb into the review file; all other decisions stay.
+
+    Args:
+        decision: the verb's row of ``verb_decisions``.
+        word: ``keep``, ``drop``, or nothing to take a decision back.
+
+    Raises:
+        ReviewError: the existing file cannot be used, or the word is another one; the file is not changed.
+    """
+    if word not in ("", *get_args(Decision)):
+        raise ReviewError(f"{path}: the decision on '{decision['verb']}' is '{word}'; it must be keep or drop")
+    with only_writer(path):
+        read_review(path)
+        rows = [row for _, row in _rows(path)]
+        row = next((row for row in rows if row["verb"].strip().lower() == decision["verb"]), None)
+        if row is None:
+            row = {name: str(decision[name] or "") for name in COLUMNS if name != "examples"}
+            row["examples"] = " | ".join(decision["examples"])
+            rows.append(row)
+        row |= {"decision": word, "decided_by": "person" if word else "undecided"}
+        _write_rows(path, rows)
+
+
+def _write(path: Path, decisions: pl.DataFrame) -> int:
     decided = read_review(path)
     shown = {edit.verb: edit.examples for edit in _edits(path)}
     of_verb = {row["verb"]: {**row, "examples": " | ".join(row["examples"])} for row in decisions.iter_rows(named=True)}
@@ -96,15 +126,28 @@ def write_review(path: Path, decisions: pl.DataFrame) -> int:
         {"verb": verb, "examples": shown[verb], **of_verb.get(verb, {}), "decision": word, "decided_by": "person"}
         for verb, word in sorted(decided.items())
     ]
-    with whole_file(path) as new, new.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows([*rows, *({**row, "decision": ""} for row in [*undecided, *dropped])])
+    _write_rows(path, [*rows, *({**row, "decision": ""} for row in [*undecided, *dropped])])
     return len(undecided)
 
 
+def _write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    with whole_file(path) as new, new.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
 def _edits(path: Path) -> list[_Edit]:
-    """The rows that have a decision.
+    """The rows that have a decision; raises as ``_rows``."""
+    return [
+        _Edit(line, row["verb"].strip().lower(), row["decision"].strip().lower(), row.get("examples", ""))
+        for line, row in _rows(path)
+        if row["decision"].strip()
+    ]
+
+
+def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """Each row with its line number; none where there is no file yet.
 
     Raises:
         ReviewError: the file is not a CSV of the columns that it must have.
@@ -118,15 +161,6 @@ def _edits(path: Path) -> list[_Edit]:
             missing = {"verb", "decision"} - set(reader.fieldnames or ())
             if missing:
                 raise ReviewError(f"{path}:1: no column {' and '.join(sorted(missing))} (columns need commas between)")
-            return [
-                _Edit(
-                    reader.line_num,
-                    row["verb"].strip().lower(),
-                    row["decision"].strip().lower(),
-                    row.get("examples", ""),
-                )
-                for row in reader
-                if row["decision"].strip()
-            ]
+            return [(reader.line_num, row) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise ReviewError(f"{path}: not a CSV in UTF-8 ({error}); save it as such") from error

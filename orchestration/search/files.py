@@ -72,7 +72,9 @@ class LakeFiles:
         return FileResponse(path, media_type=_kind(path), headers={"Cache-Control": "private, max-age=3600"})
 
     def still(
-        self, video_id: str, at: Annotated[Seconds, fastapi.Query(description="Second of the video.")]
+        self,
+        video_id: str,
+        at: Annotated[Seconds, fastapi.Query(le=10**6, allow_inf_nan=False, description="Second of the video.")],
     ) -> Response:
         """The picture of a video at a time, 320 pixels wide; the last picture after the end."""
         path = self._video(video_id)

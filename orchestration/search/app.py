@@ -118,7 +118,7 @@ class SearchPage:
         except HTTPException as refusal:
             values |= {"message": refusal.detail}
             status, headers = refusal.status_code, dict(refusal.headers or {})
-        return self.pages.html(template, values, status, headers)
+        return self.pages.html(template, {**values, "status": status}, status, headers)
 
     # -- the API ------------------------------------------------------------------------------------------------
 

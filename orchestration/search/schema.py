@@ -84,7 +84,7 @@ class Moment(Strict):
 
 
 class FusedMoment(Moment):
-    """A moment of several lists. Its score is the sum of ``1 / (60 + rank)`` over the lists."""
+    """A moment of several lists. Its score is the sum of ``1 / (10 + rank)`` over the lists."""
 
     ranks: Annotated[dict[str, int], Field(description="Rank of the moment in each list that has it, from 1.")]
 

@@ -49,7 +49,7 @@ def test_each_list_finds_the_step_and_the_fused_order_combines_them(client: Test
         assert [each["score"] for each in moments] == sorted((each["score"] for each in moments), reverse=True)
     best = answer["moments"][0]
     assert (
-        best["score"] == pytest.approx(sum(1 / (60 + rank) for rank in best["ranks"].values()))
+        best["score"] == pytest.approx(sum(1 / (10 + rank) for rank in best["ranks"].values()))
         and len(best["ranks"]) > 1
     )
     first = next(each for each in lists["seen"] if each["video_id"] == "synthetic-00000")
@@ -65,7 +65,17 @@ def test_ranks_are_fused_over_lists_and_overlapping_moments_are_one() -> None:
         ("a", {"words": 1, "meaning": 2}),
         ("b", {"words": 2, "meaning": 1}),
     ]
-    assert fused[0].passage.score == pytest.approx(1 / 61 + 1 / 62)
+    assert fused[0].passage.score == pytest.approx(1 / 11 + 1 / 12)
+    filler = [Passage("c", 10 * n, 10 * n + 10, 0) for n in range(20)]
+    first = fuse(
+        {
+            "words": [one, *filler[:9], other],
+            "meaning": [one, *filler[9:15], other],
+            "seen": [other, *filler[:19], one],
+        },
+        1,
+    )
+    assert first[0].passage.video_id == "a", "two first ranks count more than one, with lower ranks in all lists"
 
 
 def test_words_phrases_and_exclusions(client: TestClient) -> None:

@@ -105,6 +105,6 @@ class Stored:
 
 
 def _table_of_requests(spec: dg.AssetSpec) -> str | None:
-    """The table of an asset, if its rows are outcomes of requests."""
+    """The table of an asset, if its rows are outcomes of requests. Those of surveys are not: they have no status."""
     table = load_tables().get(table_of(spec.key.path[-1], spec.metadata))
-    return table.name if table is not None and "next_try_at" in table.column_types else None
+    return table.name if table is not None and {"status", "next_try_at"} <= table.column_types.keys() else None

@@ -163,6 +163,7 @@ def _options(settings: Settings, root: Path) -> dict[str, Options]:
         "word_options": settings.words,
         "embedding_options": settings.embedding,
         "benchmark_options": replace(settings.benchmarks, made=root / "benchmarks"),
+        "benchmark_surveys": settings.benchmark_surveys,
         "text_video_options": settings.text_video,
         "hero_clip_options": settings.hero_clips,
         "hero_options": settings.hero,

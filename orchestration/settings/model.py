@@ -16,7 +16,7 @@ from assets.card.options import CardOptions
 from assets.features.options import FeatureOptions
 from assets.graph.options import ClusterGCNOptions, GraphOptions
 from assets.hero.options import HeroClipOptions, HeroOptions, HeroTaskOptions
-from assets.joint_embedding.evaluation.options import BenchmarkOptions
+from assets.joint_embedding.evaluation.options import BenchmarkOptions, SurveyOptions
 from assets.joint_embedding.htm_align.options import HtmAlignOptions
 from assets.joint_embedding.options import EmbeddingOptions, PairOptions, TextVideoOptions, WordOptions
 from assets.joint_embedding.rewritten.options import MatchingOptions
@@ -159,6 +159,7 @@ class Settings(Options):
     words: WordOptions = field(default_factory=WordOptions)
     embedding: EmbeddingOptions = field(default_factory=EmbeddingOptions)
     benchmarks: BenchmarkOptions = field(default_factory=BenchmarkOptions)
+    benchmark_surveys: SurveyOptions = field(default_factory=SurveyOptions)
     text_video: TextVideoOptions = field(default_factory=TextVideoOptions)
     htm_align: HtmAlignOptions = field(default_factory=HtmAlignOptions)
     hero_clips: HeroClipOptions = field(default_factory=HeroClipOptions)

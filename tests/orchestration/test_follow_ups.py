@@ -65,6 +65,30 @@ def test_releases_are_tracks_of_the_same_videos(followed: tuple[Lake, Settings, 
     ]
 
 
+def test_tracks_and_the_videos_that_are_left_are_studied(
+    followed: tuple[Lake, Settings, dg.DagsterInstance],
+) -> None:
+    lake, settings, instance = followed
+    refresh = Refresh(build_defs(settings), instance)
+    studies = ("caption_track_study", "available_benchmark_evaluation")
+    assert refresh.run(f'key:"availability" or {" or ".join(f"key:{each}" for each in studies)}'), refresh.failed
+    tracks = lake.sql(
+        "SELECT caption_source, pairs > 0, time_overlap < 1, word_overlap FROM caption_track_study"
+    ).fetchall()
+    assert ("htm_sentences", True, True, 1.0) in tracks and ("source", True, False, 1.0) in tracks
+    made = instance.get_latest_materialization_event(dg.AssetKey(studies[0]))
+    assert made is not None and made.asset_materialization is not None
+    assert "data:image/png" in str(made.asset_materialization.metadata["plot"].value)
+    # All videos of the synthetic world are there, so that the subset is the whole test set.
+    measured = (
+        "SELECT benchmark, metric, value FROM evaluations WHERE method = 'zero-shot' AND metric NOT LIKE '%\\_low'"
+    )
+    subset = f"({measured} AND model = 'available_benchmarks')"
+    whole = f"({measured} AND model = 'joint_embedding_benchmarks' AND benchmark NOT LIKE 'LSMDC%')"
+    assert lake.sql(f"SELECT count(*) FROM {subset}").fetchall()[0][0] > 20
+    assert lake.sql(f"{subset} EXCEPT {whole}").fetchall() == []
+
+
 def test_clips_can_be_made_from_a_release(followed: tuple[Lake, Settings, dg.DagsterInstance]) -> None:
     lake, settings, instance = followed
     folder = settings.lake.parent

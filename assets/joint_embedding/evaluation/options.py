@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from assets.options import ExistingFolder, Options, SameResult, Variable
+from assets.options import ExistingFile, ExistingFolder, Options, SameResult, Variable
 
 VIDEOS = "videos"
 """Folder of the raw videos, in that of the benchmarks' files."""
@@ -44,3 +44,17 @@ class BenchmarkOptions(Options):
     def files(self) -> Path | None:
         """Folder of the files that are measured; None if there are none."""
         return self.made / "files" if self.raw else self.root
+
+
+@dataclass(frozen=True)
+class SurveyOptions(Options):
+    """Which videos of the benchmarks can still be watched, next to those of the lake's own surveys."""
+
+    group: ClassVar = "Joint embedding"
+    prefix: ClassVar = "benchmark_"
+    counts_where_set: ClassVar = True
+
+    availability: Annotated[
+        ExistingFile | None,
+        Field(description="availability.csv of a survey of the benchmarks' videos, written by howto availability"),
+    ] = None

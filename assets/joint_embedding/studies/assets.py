@@ -11,9 +11,9 @@ import polars as pl
 from assets.features.options import FeatureOptions
 from assets.features.reader import FeatureReader
 from assets.features.store import FeatureStore
-from assets.joint_embedding.evaluation.options import BenchmarkOptions
+from assets.joint_embedding.evaluation.options import BenchmarkOptions, SurveyOptions
 from assets.joint_embedding.options import EmbeddingOptions, TextVideoOptions
-from assets.lake import Lake
+from assets.lake import Lake, load_tables
 from assets.metadata import part_of
 from assets.models.evaluations import evaluations_part
 from assets.models.options import RuntimeOptions
@@ -132,4 +132,45 @@ def weakly_supervised_evaluation(
         )
     if rows.is_empty():
         context.log.info("No CrossTask files: set HOWTO_BENCHMARKS to the folder that contains crosstask.")
+    return rows
+
+
+@dg.asset(
+    code_version="1",
+    kinds={"pytorch"},
+    pool="gpu",
+    deps=["joint_embedding", "benchmark_videos", "availability"],
+    metadata=evaluations_part("available_benchmarks"),
+)
+def available_benchmark_evaluation(
+    context: dg.AssetExecutionContext,
+    training_manifest: pl.DataFrame,
+    videos: pl.DataFrame,
+    clips: duckdb.DuckDBPyRelation,
+    feature_index: pl.DataFrame,
+    lake: dg.ResourceParam[Lake],
+    features: dg.ResourceParam[FeatureStore],
+    source: dg.ResourceParam[VideoSource],
+    feature_options: dg.ResourceParam[FeatureOptions],
+    benchmark_options: dg.ResourceParam[BenchmarkOptions],
+    benchmark_surveys: dg.ResourceParam[SurveyOptions],
+    runtime_options: dg.ResourceParam[RuntimeOptions],
+    model_root: dg.ResourceParam[Path],
+) -> pl.DataFrame:
+    """The zero-shot joint embedding on those videos of the benchmarks that can still be watched, by the surveys."""
+    from assets.joint_embedding.evaluation.lake_benchmarks import LakeData, caption_lines
+    from assets.joint_embedding.evaluation.still_available import available_rows, known_states
+
+    reader = FeatureReader(feature_index, features, feature_options.streams)
+    data = LakeData(training_manifest, videos, caption_lines(clips), reader)
+    table = load_tables()["availability"]
+    surveys = lake.read(table.name).pl() if lake.has(table.name) else table.frame([])
+    states = known_states(surveys, benchmark_surveys.availability)
+    with TemporaryDirectory() as scratch:
+        rows, counts = available_rows(
+            benchmark_options, source, data, states, Path(scratch), model_root, runtime_options.device, lake.snapshot()
+        )
+    for name, found in counts.items():
+        context.log.info(f"{name}: {found.available:,} available, {found.gone:,} gone, {found.unknown:,} unknown")
+    context.add_output_metadata({name: dg.MetadataValue.json(vars(found)) for name, found in counts.items()})
     return rows

@@ -91,7 +91,7 @@ class Automation:
         return made
 
 
-@pytest.fixture(scope="module", params=[6, pytest.param(120, marks=pytest.mark.campaign)])
+@pytest.fixture(scope="module", params=[3, pytest.param(120, marks=pytest.mark.campaign)])
 def shards(request: pytest.FixtureRequest) -> int:
     """Few, and more than 100: from there on, what Dagster calls stale no longer depends on versions."""
     return int(request.param)

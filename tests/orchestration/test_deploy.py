@@ -307,6 +307,7 @@ def launch(instance: dg.DagsterInstance, image: str, *assets: str) -> dg.Dagster
     return run
 
 
+@pytest.mark.campaign
 def test_runs_and_steps_are_pods_and_networks_get_gpus(machine: OneMachine) -> None:
     (code_server,) = pods(machine.manifests)["code-server"]["containers"]
     with dg.DagsterInstance.from_config(os.environ["DAGSTER_HOME"]) as instance:

@@ -101,6 +101,7 @@ def made(settings: Settings) -> dict[str, str | None]:
     return {name: lake.version(name) for name in load_tables() if lake.has(name)}
 
 
+@pytest.mark.campaign
 def test_content_is_the_same_as_on_sqlite_and_disk(services: Services, tmp_path: Path) -> None:
     on_disk = small_settings(tmp_path, shards=1, categories=("Home and Garden",))
     lake = services.new_lake(on_disk.lake, "same")

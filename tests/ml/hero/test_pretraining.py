@@ -227,6 +227,7 @@ if torch.distributed.get_rank() == 0:
 """
 
 
+@pytest.mark.campaign
 def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
     model, history = pretrain(random_videos(16), random_videos(4, 100), VOCABULARY, TINY, ALL, CPU)
     script = tmp_path / "two.py"

@@ -43,6 +43,7 @@ def test_depths_are_those_of_plain_layers() -> None:
     assert len(lines_figure(study, "layers", ("accuracy", "loss"), ("propagation", "method")).axes) == 2
 
 
+@pytest.mark.campaign
 def test_memory_is_measured_in_a_process_for_each_training() -> None:
     """The widths differ so much that what a process needs for anything else does not matter."""
     trials = memory_trials("planted", CONFIG, depths=(2,), widths=(8, 16384))

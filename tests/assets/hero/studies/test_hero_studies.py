@@ -19,6 +19,7 @@ def test_corpora_share_no_video_with_the_held_out_videos() -> None:
     assert {video.interval_s for video in worlds.corpus(("HowTo",)).videos} == {2.0}
 
 
+@pytest.mark.campaign
 def test_a_variant_that_two_subjects_share_is_trained_once(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[str] = []
     monkeypatch.setitem(TRIALS, "corpus", TRIALS["corpus"][:1])

@@ -179,6 +179,7 @@ if torch.distributed.get_rank() == 0:
 GATHERED = ((MomentRetrieval, MOMENTS), (QuestionAnswering,), (VideoEntailment,), (Captioning,))
 
 
+@pytest.mark.campaign
 def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
     script = tmp_path / "two.py"
     script.write_text(TWO_PROCESSES, encoding="utf-8")

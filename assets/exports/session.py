@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -13,11 +12,10 @@ from assets.exports.description import Description, Publication, describe
 from assets.exports.records import RECORD_SETS, RecordSet, video_splits
 from assets.exports.writer import ExportError, PlannedFile
 from assets.lake import Lake
+from assets.lake.removals import read_removals
 from assets.lake.snapshot import Snapshot
 from assets.sharding import Sharding
 from assets.splits import SplitOptions
-
-_YOUTUBE_ID = re.compile(r"[A-Za-z0-9_-]{11}")
 
 
 @dataclass(frozen=True)
@@ -83,10 +81,10 @@ def exporting(
 def _to_delete(snapshot: Snapshot) -> list[str]:
     """The ids that whoever has an earlier export must delete.
 
-    They are the removed videos of the snapshot, and other removed ids of the form of YouTube's. Of the rest it is not
+    They are the removed videos of the snapshot, and those that the removal list names as videos. Of other ids it is not
     known that they are videos: they may be households.
     """
-    listed = {video_id for video_id in snapshot.removed_ids if _YOUTUBE_ID.fullmatch(video_id)}
+    listed = {each.id for each in read_removals(snapshot.lake.removals) if each.is_video}
     return sorted(listed.union(snapshot.removed_of("videos")))
 
 

@@ -233,11 +233,13 @@ def test_removed_videos_leave_exports_of_older_snapshots(filled: Lake, tmp_path:
     number = filled.snapshot()
     before = export(filled, tmp_path / "before", DIVISION, progress=quiet)
     gone, never_here, household = "video-001", "dQw4w9WgXcQ", "4711"
-    listed = [f"{each},a request,2026-05-04" for each in (household, never_here, gone)]
-    filled.removals.write_text("\n".join(["id,reason,date", *listed]) + "\n")
+    other_form = "a film.final"  # of a folder; it left every snapshot before
+    listed = [f"{each},a request,2026-05-04," for each in (household, never_here, gone)]
+    listed.append(f"{other_form},a request,2026-05-04,video")
+    filled.removals.write_text("\n".join(["id,reason,date,kind", *listed]) + "\n")
     export(filled, tmp_path / "after", DIVISION, snapshot=number, progress=quiet)
     header = read_manifest(tmp_path / "after")[0]
-    assert header["removed_ids"] == [never_here, gone], "no household is named"
+    assert header["removed_ids"] == [other_form, never_here, gone], "no household is named"
     other = Lake(tmp_path / "other")
     assert import_export(other, tmp_path / "after", SHARDING)["videos"] == VIDEOS * 7 // 8 - 1
     found = other.sql("SELECT count(*) FROM clips WHERE video_id = $gone", gone=gone).fetchall()

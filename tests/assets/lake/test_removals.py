@@ -18,6 +18,10 @@ def test_the_list_is_read_and_a_missing_one_is_empty(tmp_path: Path) -> None:
     path.write_text("id,reason,date\nv1,the person objects,2026-11-02\n\n", encoding="utf-8")
     assert read_removals(path) == (Removal("v1", "the person objects", date(2026, 11, 2)),)
     assert removed_ids(path) == {"v1"}
+    path.write_text(
+        "id,reason,date,kind\nclip 1,,2026-11-02, Video\n12345678901,,2026-11-02,household\ndQw4w9WgXcQ,,2026-11-02,\n"
+    )
+    assert [each.is_video for each in read_removals(path)] == [True, False, True]
 
 
 @pytest.mark.parametrize(
@@ -27,6 +31,8 @@ def test_the_list_is_read_and_a_missing_one_is_empty(tmp_path: Path) -> None:
         ("video\nv1\n", "line 1: must be the header id,reason,date"),
         ("id,reason,date\nv1\n", "line 2: write id,reason,date, with an id"),
         ("id,reason,date\n,why,2026-01-01\n", "line 2: write id,reason,date, with an id"),
+        ("id,reason,date,kind\nv1,why,2026-01-01\n", "line 2: write id,reason,date,kind, with an id"),
+        ("id,reason,date,kind\nv1,why,2026-01-01,film\n", "line 2: 'film' is no kind; write one of video, household"),
         ("id,reason,date\nv1,why,yesterday\n", "line 2: 'yesterday' is no date; write YYYY-MM-DD"),
     ],
 )

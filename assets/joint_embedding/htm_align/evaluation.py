@@ -50,7 +50,7 @@ def evaluate_htm_align(
         folder: that of ``HtmAlignOptions``.
         features: reader of the lake's features by the streams that the model reads. Where all of these have a
             subfolder, the files in it are read instead.
-        rates_hz: rows per second of published files, by stream.
+        rates_hz: rows per second of published files, by stream; 1 for a model's own stream, which is not there.
 
     Raises:
         ValueError: a sentence of the annotations cannot be read, or no video has features.
@@ -101,7 +101,7 @@ def _streams_of(folder: Path, features: FeatureReader, rates_hz: Mapping[str, fl
     def streams(video_id: str) -> list[Stream]:
         if set(files) == set(features.streams):
             return [
-                Stream(published.read(video_id)[0].astype(np.float16), rates_hz[name])
+                Stream(published.read(video_id)[0].astype(np.float16), rates_hz.get(name, 1.0))
                 for name, published in files.items()
             ]
         stored = video_streams(features, video_id)

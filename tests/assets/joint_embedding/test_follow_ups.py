@@ -117,6 +117,7 @@ def test_published_features_of_htm_align_win_over_those_of_the_lake(tmp_path: Pa
     found = evaluate_htm_align(folder, Actions(), features, {STREAM: 1.0})
     assert found.left_out == {}
     assert found.metrics[f"actions@1, {WHOLE}"]["R@1"] == pytest.approx(4 / 5)
+    assert evaluate_htm_align(folder, Actions(), features, {}).metrics == found.metrics, "one row per second"
     np.save(folder / STREAM / "gone.npy", rows[:0])
     again = evaluate_htm_align(folder, Actions(), features, {STREAM: 1.0})
     assert "has shape (0, 4)" in again.left_out["gone"]

@@ -157,6 +157,8 @@ def _options(settings: Settings, root: Path) -> dict[str, Options]:
         "segmentation": settings.segmentation,
         "recognition": settings.recognition,
         "feature_options": feature_options(settings),
+        "visual_duplicate_options": settings.visual_duplicates,
+        "clip_limits": settings.clip_limits,
         "split": settings.split,
         "runtime_options": settings.runtime,
         "pair_options": settings.pairs,

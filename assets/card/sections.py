@@ -20,6 +20,7 @@ DISTRIBUTIONS = (
     ("Words per caption", "caption_words", "clips"),
     ("Videos by best search rank", "rank_histogram", "videos"),
     ("Sources of captions", "caption_sources", "videos"),
+    ("Languages of captions", "spoken_languages", "clips"),
     ("Licences of videos", "licenses", "videos"),
     ("Videos by year of upload", "upload_years", "videos"),
 )

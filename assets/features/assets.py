@@ -1,4 +1,4 @@
-"""Assets of the visual features: the arrays of each shard, and the index of their rows."""
+"""Assets of what videos show: the feature arrays of each shard, shots, quality of clips, and repeated pictures."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,8 +7,10 @@ import dagster as dg
 import polars as pl
 
 from assets.features.extract import Extraction, VideoFile, readable_files
+from assets.features.frames.options import ClipLimits, VisualDuplicateOptions
 from assets.features.index import index_rows, index_version, stream_summary
 from assets.features.options import FeatureOptions
+from assets.features.reader import FeatureReader
 from assets.features.store import FeatureStore
 from assets.metadata import ARRAY, FEATURES
 from assets.models.metrics import rounded
@@ -67,6 +69,69 @@ def shard_features(
         },
     )
     yield dg.Output(index, "feature_index")
+
+
+@dg.multi_asset(
+    outs={
+        "shots": dg.AssetOut(
+            description="The shots of each video of one shard, and the cuts, dissolves and fades between them.",
+            code_version="1",
+            kinds={"numpy"},
+        ),
+        "frame_statistics": dg.AssetOut(
+            description="Light, sharpness, motion and perceptual hash of each second of the videos of one shard.",
+            code_version="1",
+            kinds={"numpy"},
+        ),
+    },
+)
+def frames(
+    context: dg.AssetExecutionContext, video_files: pl.DataFrame, media_root: dg.ResourceParam[Path]
+) -> Iterator[dg.Output]:
+    """Decode all frames of the readable files of one shard once, at 48 × 27 pixels."""
+    from assets.features.frames.measure import measure_shard
+
+    files = readable_files(video_files, media_root)
+    progress = CountedProgress(context.log.info, len(files), "videos")
+    shots, statistics, failed = measure_shard(files, context.partition_key, progress.advance)
+    for error in failed.values():
+        context.log.warning(error)
+    yield dg.Output(shots, "shots", metadata={"videos": len(files), "failed": len(failed)})
+    yield dg.Output(statistics, "frame_statistics")
+
+
+@dg.asset(code_version="1", kinds={"numpy"}, deps=["video_features"])
+def visual_duplicates(
+    candidate_videos: pl.LazyFrame,
+    frame_statistics: pl.LazyFrame,
+    feature_index: pl.DataFrame,
+    features: dg.ResourceParam[FeatureStore],
+    feature_options: dg.ResourceParam[FeatureOptions],
+    visual_duplicate_options: dg.ResourceParam[VisualDuplicateOptions],
+) -> pl.DataFrame:
+    """Videos whose pictures are those of a better-ranked one: silent, translated or mirrored re-uploads."""
+    from assets.features.frames.duplicates import hashes_of, vectors_of
+    from assets.features.frames.duplicates import visual_duplicates as duplicates_of
+
+    ranked = candidate_videos.filter("kept").sort("rank", "video_id").select("video_id").collect()
+    reader = FeatureReader(feature_index, features, feature_options.streams[:1])
+    return duplicates_of(
+        ranked, hashes_of(ranked, frame_statistics), vectors_of(ranked, reader), visual_duplicate_options
+    )
+
+
+@dg.asset(code_version="1", kinds={"duckdb"})
+def clip_quality(
+    clips: pl.DataFrame,
+    shots: pl.DataFrame,
+    frame_statistics: pl.DataFrame,
+    visual_duplicates: pl.DataFrame,
+    clip_limits: dg.ResourceParam[ClipLimits],
+) -> pl.DataFrame:
+    """Cuts, light, sharpness, motion, speech rate and language of each clip, and whether the limits keep it."""
+    from assets.features.frames.quality import clip_quality as quality_of
+
+    return quality_of(clips, shots, frame_statistics, visual_duplicates, clip_limits)
 
 
 def _log_progress(

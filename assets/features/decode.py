@@ -86,6 +86,18 @@ def decode_clips(path: Path, samplings: Samplings | Callable[[SourceVideo], Samp
                 raise
 
 
+def every_frame(path: Path) -> Iterator[tuple[float, av.VideoFrame]]:
+    """All frames of a video as they are shown, each with its time in seconds from the start of the file.
+
+    Raises:
+        DecodeError: as for ``decode_clips``.
+    """
+    _, timeline = scan(path)
+    with opened(path) as container:
+        for time, frame in _frames(container, timeline, bytes([_WANTED]) * len(timeline.times)):
+            yield timeline.seconds(time), frame
+
+
 class _DecoderError(DecodeError):
     """A frame cannot be decoded, or is not there."""
 

@@ -45,6 +45,7 @@ from ml.joint_embedding.pair_store import PairStore
 def shard_pairs(
     context: dg.AssetExecutionContext,
     clips: pl.DataFrame,
+    clip_quality: pl.LazyFrame,
     feature_index: pl.DataFrame,
     features: dg.ResourceParam[FeatureStore],
     pairs: dg.ResourceParam[PairStore],
@@ -57,12 +58,14 @@ def shard_pairs(
 
     shard = context.partition_key
     reader = FeatureReader(feature_index, features, feature_options.streams)
-    index = write_shard(clips, reader, pairs, shard, pairs_by(pair_options, feature_options.device))
+    dropped = clip_quality.filter(~pl.col("kept")).select("video_id", "clip_index").collect()
+    used = clips.join(dropped, on=["video_id", "clip_index"], how="anti", maintain_order="left")
+    index = write_shard(used, reader, pairs, shard, pairs_by(pair_options, feature_options.device))
     counts = {name: int(index[name].sum()) for name in ("pairs", "without_features", "without_words")}
     version = pairs.version_of(shard)
     assert version is not None
     metadata: dict[str, Any] = {"dagster/partition_row_count": counts["pairs"], **counts}
-    metadata |= {"dimension": reader.dim, "dtype": "float16"}
+    metadata |= {"dimension": reader.dim, "dtype": "float16", "clips below the limits": len(dropped)}
     yield dg.Output(None, "clip_pairs", data_version=dg.DataVersion(version), metadata=metadata)
     yield dg.Output(index, "pair_index")
 

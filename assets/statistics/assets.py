@@ -19,7 +19,7 @@ from assets.statistics.queries import compute_all
 
 
 @dg.asset(
-    code_version="4",
+    code_version="5",
     kinds={"sql", "duckdb"},
     metadata=part_of("dataset_statistics", "videos"),
     deps=[
@@ -31,6 +31,9 @@ from assets.statistics.queries import compute_all
         "chapters",
         "video_files",
         "feature_index",
+        "shots",
+        "clip_quality",
+        "visual_duplicates",
     ],
 )
 def dataset_statistics(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from assets.captions.rewriting.options import RewritingOptions
 from assets.captions.sentences import Segmentation
 from assets.captions.speech_recognition import Recognition
 from assets.card.options import CardOptions
+from assets.features.frames.options import ClipLimits, VisualDuplicateOptions
 from assets.features.options import FeatureOptions
 from assets.graph.options import ClusterGCNOptions, GraphOptions
 from assets.hero.options import HeroClipOptions, HeroOptions, HeroTaskOptions
@@ -155,6 +156,8 @@ class Settings(Options):
     runtime: RuntimeOptions = field(default_factory=RuntimeOptions)
     split: SplitOptions = field(default_factory=SplitOptions)
     features: FeatureOptions = field(default_factory=FeatureOptions)
+    visual_duplicates: VisualDuplicateOptions = field(default_factory=VisualDuplicateOptions)
+    clip_limits: ClipLimits = field(default_factory=ClipLimits)
     pairs: PairOptions = field(default_factory=PairOptions)
     words: WordOptions = field(default_factory=WordOptions)
     embedding: EmbeddingOptions = field(default_factory=EmbeddingOptions)

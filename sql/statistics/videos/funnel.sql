@@ -25,6 +25,12 @@ WITH verdicts AS (
         '5 features' AS stage,
         nullif(status, 'ok') AS reason
     FROM feature_index
+    UNION ALL
+    SELECT
+        '6 clips' AS stage,
+        -- One row for all originals; the table visual_duplicates names them.
+        regexp_replace(reason, '^shows what .* shows$', 'shows what another video shows') AS reason
+    FROM clip_quality
 )
 
 SELECT

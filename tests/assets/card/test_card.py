@@ -98,7 +98,7 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> History:
     made = fetch_files(SyntheticSource(tasks=4, videos_per_task=2), ["synthetic-00000"], "shard-0000", media)
     broken = {"video_id": "b", "status": "failed", "error": "b.mp4: no video stream"}
     lake.write("video_files", pl.concat([made, rows_of("video_files", [broken])]), "shard-0000")
-    for table in ("caption_fetches", "chapters", "feature_index"):
+    for table in ("caption_fetches", "feature_index", "chapters", "shots", "clip_quality"):
         lake.write(table, rows_of(table, []))
     lake.write("evaluations", evaluations())
     seen = {"probe": "pairs", "label": "yes", "drawn": 400, "labelled": 100, "items": 40, "share": 0.4}
@@ -230,7 +230,7 @@ def test_a_lake_without_statistics_names_the_asset_to_make(lake: Lake) -> None:
 
 
 def test_empty_sections_are_one_line(lake: Lake) -> None:
-    for table in ("caption_fetches", "chapters", "video_files", "feature_index"):
+    for table in ("caption_fetches", "video_files", "feature_index", "chapters", "shots", "clip_quality"):
         lake.write(table, rows_of(table, []))
     write(lake, ["a"], "youtube", "How to Bake", "fold")
     unlabelled = {"label": "yes", "labelled": 0, "items": 0}

@@ -15,6 +15,8 @@ from assets.statistics.queries import compute, compute_all
 from sql import statements
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+DERIVED = {"chapters", "shots", "clip_quality"}
+"""Tables that only some statistics read."""
 ALWAYS = {"source": "synthetic", "rank": 1, "fetched_at": NOW, "attempts": 1, "uri": "file:v", "shard": "shard-0000"}
 
 
@@ -73,6 +75,15 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     chapters = [{**dict(zip(names, each, strict=True)), "source": "creator", "title": "Stir"} for each in times]
     reasons = [{**each, "reason": None if each["kept"] else "no start"} for each in chapters]
     lake.write("chapters", rows_of("chapters", reasons), "shard-0000")
+    cuts = [(0, 0, None), (1, 1, "more than 0 cuts"), (2, 0, None)]
+    quality = [
+        {"video_id": "a", "clip_index": clip, "cuts": count, "words_per_s": 1.0 + clip, "reason": reason}
+        for clip, count, reason in cuts
+    ]
+    rows = [{**row, "kept": row["reason"] is None, "spoken_language": "en"} for row in quality]
+    lake.write("clip_quality", rows_of("clip_quality", rows), "shard-0000")
+    part = {"video_id": "a", "start_s": 0.0, "end_s": 10.0}
+    lake.write("shots", rows_of("shots", [{**part, "shot_index": 0}]), "shard-0000")
     return lake
 
 
@@ -123,7 +134,16 @@ def test_the_funnel_counts_every_row_of_every_filter(counted: Lake) -> None:
         "4 video files: kept": 1,
         "4 video files: failed": 1,
         "5 features: kept": 1,
+        "6 clips: kept": 2,
+        "6 clips: more than 0 cuts": 1,
     }
+
+
+def test_the_quality_of_clips_has_quantiles_and_languages(counted: Lake) -> None:
+    made = numbers(counted, "clip_quality")
+    assert made["50 %"]["words_per_s"] == 2 and made["99 %"]["cuts"] == pytest.approx(0.98)
+    assert made["50 %"]["motion"] is None
+    assert numbers(counted, "spoken_languages") == {"en": {"clips": 3, "share": 1}}
 
 
 def test_distributions(counted: Lake) -> None:
@@ -190,8 +210,8 @@ def test_every_query_answers_on_its_own_and_together(counted: Lake) -> None:
 
 def test_an_empty_lake_has_statistics_too(tmp_path: Path) -> None:
     lake = Lake(tmp_path / "lake")
-    tables = ("tasks", "videos", "candidate_videos", "caption_fetches", "clips", "chapters", "video_files")
-    for table in (*tables, "feature_index"):
+    first = ("tasks", "videos", "candidate_videos", "caption_fetches", "clips", "video_files", "feature_index")
+    for table in (*first, *sorted(DERIVED)):
         lake.write(table, rows_of(table, []))
     made = compute_all(lake, "videos")
     assert made.filter(statistic="overview", measure="clips")["value"].to_list() == [0]

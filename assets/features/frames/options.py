@@ -1,0 +1,69 @@
+"""Options of what is measured in frames: limits on clips, and when two videos look the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from pydantic import BeforeValidator, Field
+
+from assets.options import Options, Variable, listed
+
+
+@dataclass(frozen=True)
+class VisualDuplicateOptions(Options):
+    """When two videos show the same.
+
+    Args:
+        bits: bits of 63 in which the hashes of two pictures may differ.
+        cosine: cosine of two vectors, less their mean, from which two seconds show the same.
+        min_seconds: seconds that must match; a shared title picture makes no duplicate.
+    """
+
+    group: ClassVar = "Videos"
+
+    threshold: Annotated[
+        float,
+        Variable("visual_duplicate_share"),
+        Field(gt=0, le=1, description="share of seconds with the same pictures from which a video is a re-upload"),
+    ] = 0.5
+    bits: int = 12
+    cosine: float = 0.9
+    min_seconds: int = 5
+
+
+@dataclass(frozen=True)
+class ClipLimits(Options):
+    """Limits on the quality of clips; None sets no limit. What is unknown passes."""
+
+    group: ClassVar = "Quality of clips"
+    prefix: ClassVar = "clip_"
+    counts_where_set: ClassVar = True
+
+    max_cuts: Annotated[int | None, Field(ge=0, description="cuts within a clip above which it is dropped")] = None
+    min_motion: Annotated[
+        float | None,
+        Field(ge=0, le=1, description="motion, 0 to 1, below which a clip is dropped as a still picture, e.g. 0.005"),
+    ] = None
+    min_brightness: Annotated[
+        float | None, Field(ge=0, le=1, description="brightness, 0 to 1, below which a clip is dropped, e.g. 0.1")
+    ] = None
+    max_brightness: Annotated[
+        float | None, Field(ge=0, le=1, description="brightness, 0 to 1, above which a clip is dropped, e.g. 0.95")
+    ] = None
+    min_sharpness: Annotated[
+        float | None, Field(ge=0, description="sharpness below which a clip is dropped as blurred, e.g. 20")
+    ] = None
+    max_words_per_s: Annotated[
+        float | None, Field(gt=0, description="words per second above which a clip is dropped, e.g. 6")
+    ] = None
+    languages: Annotated[
+        tuple[str, ...],
+        BeforeValidator(listed),
+        Field(description="languages that captions may have, as codes with commas, e.g. en; not set: any"),
+    ] = ()
+    drop_visual_duplicates: Annotated[
+        bool,
+        Variable("drop_visual_duplicates"),
+        Field(description="drop the clips of videos that show what a better-ranked video shows"),
+    ] = False

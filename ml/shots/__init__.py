@@ -1,0 +1,1 @@
+"""Shot transitions from small frames."""

@@ -1,0 +1,119 @@
+"""Copies of videos are found by their pictures, whatever was done to them; other videos are not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from assets.features.frames.duplicates import Seconds, hashes_of, visual_duplicates
+from assets.features.frames.measure import read_frames, second_rows
+from assets.features.frames.options import VisualDuplicateOptions
+from assets.lake import load_tables
+from ml.shots.hashes import MIRROR, picture_hash
+from ml.shots.pairs import near_hashes, near_vectors
+from tests.shot_videos import HEIGHT, WIDTH, Picture, Piece, ShotVideo
+
+
+def smaller(shot: Picture) -> Picture:
+    return np.asarray(Image.fromarray(shot).resize((128, 72)))
+
+
+def cropped(shot: Picture) -> Picture:
+    return shot[4:-4, 6:-6]
+
+
+def subtitled(shot: Picture) -> Picture:
+    shot = shot.copy()
+    shot[-16:-6, 40:-40:3] = 255
+    return shot
+
+
+CHANGES: dict[str, Callable[[Picture], Picture]] = {
+    "encoded": smaller,
+    "cropped": cropped,
+    "mirrored": lambda shot: shot[:, ::-1],
+    "subtitled": subtitled,
+}
+
+
+def shown(number: int) -> ShotVideo:
+    return ShotVideo(tuple(Piece(50 * number + index, 2, motion=0.05) for index in range(4)), Fraction(10))
+
+
+def test_copies_are_found_and_others_are_not(tmp_path: Path) -> None:
+    rows, names, contract = [], [], load_tables()["frame_statistics"]
+    for number in range(3):
+        copies: dict[str, Callable[[Picture], Picture]] = {"original": lambda shot: shot, **CHANGES}
+        for name, change in copies.items():
+            path = shown(number).write(tmp_path / f"{name}{number}.mp4", change, 26 if name == "original" else 38)
+            names.append(f"{name}{number}")
+            rows += [("shard-0000", names[-1], *row) for row in second_rows(read_frames(path))]
+    ranked = pl.DataFrame({"video_id": names})
+    hashes = hashes_of(ranked, contract.frame(rows).lazy())
+    found = visual_duplicates(ranked, hashes, None, VisualDuplicateOptions())
+    expected = {f"{name}{number}": f"original{number}" for number in range(3) for name in CHANGES}
+    assert dict(found.select("video_id", "duplicate_of").iter_rows()) == expected
+    assert set(found.filter("mirrored")["video_id"]) == {f"mirrored{number}" for number in range(3)}
+    assert found["shift_s"].abs().max() <= 1
+    assert "by hashes" in found["reason"][0]
+
+
+def test_vectors_find_a_part_of_a_video_and_report_the_shift() -> None:
+    rng = np.random.default_rng(0)
+    own = rng.normal(size=(3, 40, 64)).astype(np.float32)
+    parts = [own[0], own[1], own[0, 12:] + rng.normal(size=(28, 64)).astype(np.float32) / 8, own[2]]
+    vectors = np.concatenate(parts)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    videos = np.repeat(np.arange(4), [len(part) for part in parts])
+    seconds = np.concatenate([np.arange(len(part)) for part in parts])
+    ranked = pl.DataFrame({"video_id": ["a", "b", "c", "d"]})
+    nothing = Seconds(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint64))
+    found = visual_duplicates(ranked, nothing, Seconds(videos, seconds, vectors), VisualDuplicateOptions())
+    assert found.select("video_id", "duplicate_of", "found_by", "shift_s").rows() == [("c", "a", "vectors", -12.0)]
+
+
+def test_a_plain_picture_has_no_hash_and_a_mirrored_one_differs_in_known_bits() -> None:
+    assert picture_hash(np.full((HEIGHT, WIDTH), 90, np.float32)) is None
+    grey = np.random.default_rng(0).uniform(0, 255, (9, 16)).repeat(16, 0).repeat(16, 1).astype(np.float32)
+    one, other = picture_hash(grey), picture_hash(grey[:, ::-1])
+    assert one is not None and other is not None and (one ^ other) == MIRROR
+
+
+def clustered(count: int, seed: int = 0) -> NDArray[np.float32]:
+    """Unit vectors in clusters, a tenth of which have a near copy."""
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(max(1, count // 100), 64)).astype(np.float32)
+    own = centres[rng.integers(len(centres), size=count - count // 10)]
+    own = own + rng.normal(size=own.shape).astype(np.float32)
+    copies = own[rng.integers(len(own), size=count // 10)]
+    copies = copies + rng.normal(size=copies.shape).astype(np.float32) * 0.3
+    vectors = np.concatenate([own, copies])
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("count", [1, 2, 4000, pytest.param(60_000, marks=pytest.mark.campaign)])
+def test_pairs_of_vectors_are_those_of_an_exact_comparison(count: int) -> None:
+    vectors = clustered(count)
+    exact = [np.empty((0, 2), np.int64)]
+    for start in range(0, count, 2000):
+        i, j = np.nonzero(vectors[start : start + 2000] @ vectors.T >= 0.9)
+        exact.append(np.stack([i + start, j], 1)[j > i + start])
+    wanted = set(map(tuple, np.concatenate(exact).tolist()))
+    found = set(zip(*(each.tolist() for each in near_vectors(vectors, 0.9)), strict=True))
+    assert found <= wanted
+    assert len(found) >= 0.99 * len(wanted)
+
+
+def test_hashes_that_differ_in_few_bits_are_found() -> None:
+    rng = np.random.default_rng(0)
+    one = rng.integers(0, 1 << 63, 1000, dtype=np.uint64)
+    flips = np.array([sum(1 << int(bit) for bit in rng.choice(63, 4, replace=False)) for _ in one], np.uint64)
+    i, j = near_hashes(one, one ^ flips, 8)
+    assert set(zip(i.tolist(), j.tolist(), strict=True)) == {(number, number) for number in range(1000)}

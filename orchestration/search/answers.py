@@ -84,10 +84,15 @@ def _answer(
     counted = {key: found[key] for key, ranked, _ in rankings if ranked is not None and ranked.caution is None}
     best = fuse(counted, limit)
     shown = [*(each.passage for each in best), *(each for key in found for each in found[key][:limit])]
-    lines = corpus.lines([each.video_id for each in shown])
+    videos = list(dict.fromkeys(each.video_id for each in shown))
+    lines, chapters = corpus.lines(videos), corpus.chapters(videos)
 
     def described(passage: Passage) -> dict[str, Any]:
-        return _description(corpus, passage, line_text(lines.get(passage.video_id, []), passage))
+        text = line_text(lines.get(passage.video_id, []), passage)
+        inside = [
+            each.text for each in chapters.get(passage.video_id, []) if each.start_s <= passage.start_s < each.end_s
+        ]
+        return {**_description(corpus, passage, text), "chapter": inside[-1] if inside else None}
 
     return Answer(
         query=text,

@@ -84,7 +84,9 @@ class SearchPage:
             spoken = corpus.lines([at.video]).get(at.video, [])
             lines = [(line, moment_page(at.video, line.start_s, line.end_s)) for line in spoken]
             playable = at.video in corpus.files
-            return {"video": at.video, "facts": facts, "lines": lines, "start_s": at.at, "playable": playable}
+            chapters = corpus.chapters([at.video]).get(at.video, [])
+            values = {"video": at.video, "facts": facts, "lines": lines, "chapters": chapters}
+            return {**values, "start_s": at.at, "playable": playable}
 
         return self._rendered("moment.html", {"query": "", "video": None}, shown)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from functools import cached_property, partial
 
 import numpy as np
 import polars as pl
 
 from assets.lake import Lake
-from assets.search.narration import Filters, Line, NarrationArray, Passage
+from assets.search.narration import Filters, Line, NarrationArray, Passage, of_videos
 from assets.splits import SplitOptions, splits_of_videos
 from ml.text.tokens import clean
 from orchestration.search.errors import NotReadyError
@@ -26,6 +26,10 @@ SELECT video_id, title, category_1 AS category, channel, source, duration_s, upl
 FROM videos WHERE kept ORDER BY video_id
 """
 
+_CHAPTERS = "SELECT video_id, start_s, end_s, title FROM chapters WHERE kept"
+
+Chapters = Callable[[list[str]], list[tuple[str, float, float, str]]]
+
 
 class Corpus:
     """The narration of a lake with the facts of its videos.
@@ -34,10 +38,13 @@ class Corpus:
         narration: the array ``narration_words``.
         facts: one row per video, with the columns of ``Filters`` and ``title``.
         files: path of each video that has a file, relative to the media root or absolute.
+        chapters: reads the chapters of videos from the lake; None if it has none.
     """
 
-    def __init__(self, narration: NarrationArray, facts: pl.DataFrame, files: Mapping[str, str]) -> None:
-        self.narration, self.files, self._facts = narration, files, facts
+    def __init__(
+        self, narration: NarrationArray, facts: pl.DataFrame, files: Mapping[str, str], chapters: Chapters | None = None
+    ) -> None:
+        self.narration, self.files, self._facts, self._chapters = narration, files, facts, chapters
         self._rows = {video_id: row for row, video_id in enumerate(facts["video_id"])}
 
     def __len__(self) -> int:
@@ -89,6 +96,13 @@ class Corpus:
         """The caption lines of videos, in order."""
         return self.narration.lines(video_ids)
 
+    def chapters(self, video_ids: list[str]) -> dict[str, list[Line]]:
+        """The chapters of videos by their creators, in order."""
+        found: dict[str, list[Line]] = {}
+        for video_id, start_s, end_s, title in self._chapters(video_ids) if self._chapters and video_ids else ():
+            found.setdefault(video_id, []).append(Line(start_s, end_s, title))
+        return found
+
     def held_out(self, most: int) -> list[tuple[str, str]]:
         """Caption lines of test videos with at least 3 words that are no stop words, as (video, line)."""
         test = self._facts.filter(pl.col("split") == "test")["video_id"].head(most).to_list()
@@ -115,7 +129,12 @@ def load_corpus(lake: Lake, narration: NarrationArray, split: SplitOptions) -> C
     facts = facts.with_columns(split=pl.col("video_id").replace_strict(splits, return_dtype=pl.String))
     has_files = lake.has("video_files")
     files = lake.sql("SELECT video_id, uri FROM video_files WHERE status = 'ok'").fetchall() if has_files else []
-    return Corpus(narration.pinned(), facts, dict(files))
+    chapters = partial(_chapters_of, lake) if lake.has("chapters") else None
+    return Corpus(narration.pinned(), facts, dict(files), chapters)
+
+
+def _chapters_of(lake: Lake, video_ids: list[str]) -> list[tuple[str, float, float, str]]:
+    return lake.sql(f"{_CHAPTERS} AND {of_videos(video_ids)} ORDER BY video_id, start_s").fetchall()
 
 
 def line_text(lines: list[Line], passage: Passage) -> str:

@@ -74,6 +74,7 @@ class Moment(Strict):
     end_s: Annotated[Seconds, Field(description="End, in seconds of the video.")]
     caption: Annotated[str, Field(description="Captions of the moment.")]
     score: Annotated[float, Field(description="How well it fits; comparable within one list only.")]
+    chapter: Annotated[str | None, Field(description="Chapter by the creator in which it begins.")]
     category: str | None
     channel: str | None
     split: Annotated[Literal["train", "validation", "test"], Field(description="train: seen in training.")]

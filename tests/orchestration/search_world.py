@@ -124,6 +124,9 @@ class World:
         self.lake.write("clips", self._rows("clips", clips), "shard-0000")
         self.lake.write("videos", self._rows("videos", videos))
         self.lake.write("video_files", self._rows("video_files", files), "shard-0000")
+        chapter = {"video_id": self.ids[0], "source": "creator", "chapter_index": 0, "title": "Batter & <i>dough</i>"}
+        chapter |= {"start_s": 0.0, "end_s": STEP_S}
+        self.lake.write("chapters", self._rows("chapters", [chapter]), "shard-0000")
         self.lake.write("training_manifest", self._rows("training_manifest", manifest))
         self.captions = [clip["caption_clean"] for clip in clips]
         write_words(self.words, self.lake)

@@ -132,6 +132,10 @@ def test_a_moment_has_a_page_with_its_narration(client: TestClient) -> None:
     address = client.get("/api/search?q=pour&limit=1").json()["moments"][0]["page"]
     page = client.get(address).text
     assert all(caption in page for caption in ("pour the batter", "whisk the eggs", "slice the bread"))
+    assert "Batter &amp; &lt;i&gt;dough" in client.get("/moment?video=synthetic-00000").text
+    seen = results(client, "pour the batter", limit=50)["seen"]["moments"]
+    named = {(each["video_id"], each["start_s"]): each["chapter"] for each in seen}
+    assert named["synthetic-00000", 0.0] == "Batter & <i>dough</i>" and set(named.values()) > {None}
     missing = client.get("/moment?video=none&start=1")
     assert missing.status_code == 404 and "The data set has no video none." in missing.text
     assert client.get("/moment?video=synthetic-00000&start=x").status_code == 400

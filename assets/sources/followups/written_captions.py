@@ -166,21 +166,20 @@ def _json_entries(path: Path) -> Iterator[tuple[str, Any]]:
         found = find_entries(path)
     except CaptionError as error:
         raise ReleaseError(str(error)) from error
-    rows = found.rows()
     with path.open("rb") as file:
         number = 0
-        while number < len(rows):
-            video_id, start, _ = rows[number]
+        while number < len(found):
+            video_id, start, _ = found.row(number)
             entry: Any = None
             number += 1
-            for last in range(number - 1, min(number - 1 + _MOST_OBJECTS, len(rows))):
+            for last in range(number - 1, min(number - 1 + _MOST_OBJECTS, len(found))):
                 file.seek(start)
                 try:
-                    entry, length = _first_value(file.read(rows[last][2] - start))
+                    entry, length = _first_value(file.read(found.row(last)[2] - start))
                 except (ValueError, RecursionError) as error:
                     entry = entry or ValueError(str(error))
                 else:
-                    while number < len(rows) and rows[number][1] < start + length:
+                    while number < len(found) and found.row(number)[1] < start + length:
                         number += 1
                     break
             yield video_id, entry

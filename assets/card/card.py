@@ -121,7 +121,7 @@ def _changes(now: Snapshot, then: Snapshot | None) -> Section:
     """The changes since an earlier snapshot; of one whose files are lost it is stated that it cannot be read."""
     try:
         return changes_since(now, then)
-    except duckdb.IOException:
+    except duckdb.Error:  # DuckDB has several errors for a file that is missing, cut or overwritten
         number = "" if then is None else f" {then.number}"
         text = f"Snapshot{number} of the previous card cannot be read any more."
         return Section("changes", "Changes", [Text(text)])

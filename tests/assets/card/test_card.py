@@ -314,3 +314,18 @@ def test_no_column_is_cut_off(filmed: Card, tmp_path: Path) -> None:
         wide = "[...document.querySelectorAll('.scroll, pre')].filter(box => box.scrollWidth > box.clientWidth).length"
         assert browser.see(wide) == 0
         assert browser.see("performance.getEntriesByType('resource').length") == 0
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PAR1 cut", bytes(range(256)) * 20])
+def test_damaged_files_of_the_previous_snapshot_are_stated(lake: Lake, content: bytes | None) -> None:
+    for table in ("caption_fetches", "chapters", "video_files", "feature_index"):
+        lake.write(table, rows_of(table, []))
+    write(lake, ["a"], "youtube", "How to Bake", "fold")
+    then, old = lake.snapshot(), list(lake.root.rglob("clips/**/*.parquet"))
+    write(lake, ["a", "b"], "youtube", "How to Bake", "fold")
+    for path in old:
+        path.unlink()
+        if content is not None:
+            path.write_bytes(content)
+    card = make_card(lake, lake.root, lake.root, {}, CardOptions(), previous=then)
+    assert f"Snapshot {then} of the previous card cannot be read any more." in as_markdown(card)

@@ -17,6 +17,7 @@ from assets.lake import Lake, load_tables
 from assets.models.evaluations import evaluation_rows, evaluations_part
 from assets.models.metrics import rounded
 from assets.sources.protocol import VideoSource
+from assets.videos.chapters import used_chapters
 from ml.joint_embedding.pair_store import PairStore
 
 SPLIT = "test"
@@ -154,3 +155,36 @@ def text_video_evaluation(
         )
     context.add_output_metadata({"model": tower.identity})
     return rows
+
+
+@dg.asset(
+    code_version="1",
+    kinds={"pytorch"},
+    pool="gpu",
+    deps=["joint_embedding", "chapters"],
+    metadata=evaluations_part("chapters"),
+)
+def chapter_evaluation(
+    context: dg.AssetExecutionContext,
+    training_manifest: pl.DataFrame,
+    feature_index: pl.DataFrame,
+    text_video_index: pl.DataFrame,
+    lake: dg.ResourceParam[Lake],
+    features: dg.ResourceParam[FeatureStore],
+    source: dg.ResourceParam[VideoSource],
+    feature_options: dg.ResourceParam[FeatureOptions],
+    text_video_options: dg.ResourceParam[TextVideoOptions],
+    model_root: dg.ResourceParam[Path],
+) -> pl.DataFrame:
+    """Localisation of the chapters of held-out videos by their titles: share of best windows that overlap the chapter,
+    or start near it, and random windows. No rows where no held-out video has chapters.
+    """
+    from assets.joint_embedding.evaluation.chapters import PART, localised
+    from assets.joint_embedding.text_video import lake_model
+
+    own = lake_model(text_video_options, feature_options, features, text_video_index, model_root)
+    reader = own.rows or FeatureReader(feature_index, features, feature_options.streams)
+    tested = training_manifest.filter(pl.col("split") == SPLIT)["video_id"].to_list()
+    metrics, left_out = localised(own.model, reader, used_chapters(lake, tested))
+    context.add_output_metadata({"left out": left_out, "model": own.model.identity})
+    return evaluation_rows(PART, f"chapters ({source.name})", SPLIT, metrics, lake.snapshot())

@@ -22,10 +22,14 @@ def picture_hash(grey: NDArray[np.float32]) -> int | None:
     """
     if grey.std() < LEAST_CONTRAST:
         return None
-    rows = np.array_split(grey, ROWS, axis=0)
-    small = np.stack([[part.mean() for part in np.array_split(row, COLUMNS, axis=1)] for row in rows])
+    sums = np.add.reduceat(grey, _edges(grey.shape[0], ROWS), axis=0, dtype=np.float64)
+    small = np.add.reduceat(sums, _edges(grey.shape[1], COLUMNS), axis=1)
     signs = dctn(small, norm="ortho")[:SIDE, :SIDE].reshape(-1)[1:] > 0
     return int(sum(1 << int(bit) for bit in np.flatnonzero(signs)))
+
+
+def _edges(pixels: int, parts: int) -> NDArray[np.int64]:
+    return np.arange(parts, dtype=np.int64) * pixels // parts
 
 
 MIRROR = sum(1 << (bit - 1) for bit in range(1, SIDE * SIDE) if bit % SIDE % 2)

@@ -60,8 +60,9 @@ Cells = NDArray[np.uint8]
 
 def cells(frames: NDArray[np.uint8]) -> Cells:
     """``cells[n, cells * 3]``: means of squares of ``CELL`` pixels of ``frames[n, HEIGHT, WIDTH, 3]``."""
-    shape = (len(frames), HEIGHT // CELL, CELL, WIDTH // CELL, CELL, 3)
-    return frames.reshape(shape).mean(axis=(2, 4), dtype=np.float32).round().astype(np.uint8).reshape(len(frames), -1)
+    rows = sum((frames[:, each::CELL] for each in range(CELL)), np.zeros((), np.uint16))
+    sums = sum((rows[:, :, each::CELL] for each in range(CELL)), np.zeros((), np.uint16))
+    return ((sums + CELL * CELL // 2) // (CELL * CELL)).astype(np.uint8).reshape(len(frames), -1)
 
 
 def transitions(found: Cells, frame_s: float) -> list[Transition]:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import duckdb
 
-from assets.lake import Lake
+from assets.lake import Lake, load_tables
+from sql import identifier
 from sql import statements as sql_files
 
 
@@ -31,6 +32,10 @@ def statements(lake: Lake) -> Iterator[str]:
         except duckdb.CatalogException:
             continue
         yield f"CREATE SCHEMA IF NOT EXISTS statistics.{schema}"
+        if view in load_tables():
+            # In its own schema, a view of a table's name would read itself instead of the table.
+            yield f"CREATE VIEW statistics.main.{identifier(name)} AS\n{query}"
+            query = f"FROM statistics.main.{identifier(name)}"
         yield f"CREATE VIEW statistics.{schema}.{view} AS\n{query}"
 
 

@@ -80,6 +80,12 @@ def test_the_queries_of_the_documentation_run_as_printed(world: Settings) -> Non
         shell.execute(statement)
     for table in ("availability", "link_rot"):  # made on request only
         shell.execute(load_tables()[table].create_statement.replace("CREATE TABLE IF NOT EXISTS", "CREATE TEMP TABLE"))
+    views = shell.execute(
+        "SELECT schema_name, view_name FROM duckdb_views() WHERE database_name = 'statistics'"
+    ).fetchall()
+    assert len(views) > 15
+    for schema, view in views:
+        shell.execute(f'FROM statistics.{schema}."{view}"').fetchall()
     for query in queries:
         try:
             shell.execute(query.code).fetchall()

@@ -96,7 +96,10 @@ def write_card(folder: Path, card: Card) -> None:
 def previous_snapshot(folder: Path) -> int | None:
     """Snapshot of the card in a folder; None if there is none."""
     path = folder / "card.json"
-    return int(json.loads(path.read_text(encoding="utf-8"))["snapshot"]) if path.exists() else None
+    try:
+        return int(json.loads(path.read_text(encoding="utf-8"))["snapshot"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):  # a damaged card is replaced like one that is missing
+        return None
 
 
 def card_version(folder: Path) -> str | None:

@@ -329,3 +329,9 @@ def test_damaged_files_of_the_previous_snapshot_are_stated(lake: Lake, content: 
             path.write_bytes(content)
     card = make_card(lake, lake.root, lake.root, {}, CardOptions(), previous=then)
     assert f"Snapshot {then} of the previous card cannot be read any more." in as_markdown(card)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", bytes(range(255, 0, -1))])
+def test_a_damaged_record_of_the_card_counts_as_missing(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "card.json").write_bytes(content)
+    assert previous_snapshot(tmp_path) is None

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from assets.lake import Lake, load_tables
+from assets.lake import Lake
 from sql import identifier
 from sql import statements as sql_files
 
@@ -25,18 +25,17 @@ def statements(lake: Lake) -> Iterator[str]:
     yield from lake.opening(read_only=True)
     yield "USE lake"
     yield "ATTACH ':memory:' AS statistics"
+    yield "CREATE SCHEMA statistics.queries"
     for name, query in sql_files("statistics").items():
         schema, view = name.split("/")
         try:
             lake.sql(query)
         except duckdb.CatalogException:
             continue
+        # Views of a schema hide tables of the same names, so that the queries are in a schema without such names.
+        yield f"CREATE VIEW statistics.queries.{identifier(name)} AS\n{query}"
         yield f"CREATE SCHEMA IF NOT EXISTS statistics.{schema}"
-        if view in load_tables():
-            # In its own schema, a view of a table's name would read itself instead of the table.
-            yield f"CREATE VIEW statistics.main.{identifier(name)} AS\n{query}"
-            query = f"FROM statistics.main.{identifier(name)}"
-        yield f"CREATE VIEW statistics.{schema}.{view} AS\n{query}"
+        yield f"CREATE VIEW statistics.{schema}.{view} AS FROM statistics.queries.{identifier(name)}"
 
 
 def run_shell(lake: Lake, arguments: Sequence[str]) -> int:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import duckdb
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
-_CONFLICTS = ("conflict", "locked", "deadlock", "already exists", "unique constraint", "concurrent")
+_CONFLICTS = (
+    "conflict",
+    "locked",
+    "deadlock",
+    "already exists",
+    "unique constraint",
+    "concurrent",
+    "failed to load ducklake",  # a commit reads the catalog again, and sees half of another writer's new table
+)
 
 
 def _is_conflict(error: BaseException) -> bool:

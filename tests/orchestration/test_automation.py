@@ -179,10 +179,10 @@ def test_what_is_broken_goes_no_further_until_it_is_good(settled: tuple[Automati
     automation.materialize(CLIPS, "shard-0001", good=False)
     automation.materialize(CLIPS, "shard-0002")
     requested = automation.evaluate()
-    pairs = dg.AssetKey("clip_pairs")
-    assert (pairs, "shard-0002") in requested and (pairs, "shard-0001") not in requested
+    quality = dg.AssetKey("clip_quality")
+    assert (quality, "shard-0002") in requested and (quality, "shard-0001") not in requested
     automation.materialize(CLIPS, "shard-0001", changed=False)
-    assert (pairs, "shard-0001") in automation.evaluate()
+    assert (quality, "shard-0001") in automation.evaluate()
     automation.settle()
 
 

@@ -54,7 +54,14 @@ def test_everything_is_made(world: Settings, instance: dg.DagsterInstance) -> No
     written = {table.name for spec in specs if (table := contract_of(spec))}
     tables = sorted(name for name in written if not re.search(r"_stud(y|ies)$", name))
     empty = [name for name in tables if lake.sql(f"SELECT count(*) FROM {name}").fetchall() == [(0,)]]
-    assert empty == ["benchmark_videos", "evaluation_videos", "source_problems", "text_video_index", "video_duplicates"]
+    assert empty == [
+        "benchmark_videos",
+        "evaluation_videos",
+        "source_problems",
+        "text_video_index",
+        "video_duplicates",
+        "visual_duplicates",
+    ]
     for model in ("joint_embedding", "hero", "cluster_gcn"):
         made = {path.name for path in (world.lake / "models" / model).iterdir()}
         assert made == {"model.safetensors", "config.json", "metrics.json", "training.jsonl", "inputs.json"}

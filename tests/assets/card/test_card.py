@@ -318,7 +318,7 @@ def test_no_column_is_cut_off(filmed: Card, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [None, b"", b"PAR1 cut", bytes(range(256)) * 20])
 def test_damaged_files_of_the_previous_snapshot_are_stated(lake: Lake, content: bytes | None) -> None:
-    for table in ("caption_fetches", "chapters", "video_files", "feature_index"):
+    for table in ("caption_fetches", "video_files", "feature_index", "chapters", "shots", "clip_quality"):
         lake.write(table, rows_of(table, []))
     write(lake, ["a"], "youtube", "How to Bake", "fold")
     then, old = lake.snapshot(), list(lake.root.rglob("clips/**/*.parquet"))

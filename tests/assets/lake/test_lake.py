@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -188,6 +189,23 @@ def test_concurrent_writers_lose_nothing(tmp_path: Path) -> None:
     assert [writer.exitcode for writer in writers] == [0, 0, 0]
     found = Lake(tmp_path).sql("SELECT shard, count(*), min(start_s) FROM clips GROUP BY shard ORDER BY shard")
     assert found.fetchall() == [(shard, 200, 3.0) for shard in shards]
+
+
+def _make_tables(root: Path, names: Sequence[str]) -> None:
+    lake = Lake(root)
+    for name in names:
+        lake.write(name, load_tables()[name].frame([]), "p" if load_tables()[name].partition_column else None)
+
+
+def test_writers_make_their_first_tables_at_the_same_time(tmp_path: Path) -> None:
+    context, names = multiprocessing.get_context("spawn"), sorted(load_tables())
+    writers = [context.Process(target=_make_tables, args=(tmp_path, names[each::3])) for each in range(3)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert [writer.exitcode for writer in writers] == [0, 0, 0]
+    assert all(Lake(tmp_path).has(name) for name in names)
 
 
 def test_a_killed_writer_leaves_whole_partitions(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 BENCH_READY := $(VENV)/.installed-bench
-GIB_NEEDED := 10
+GIB_NEEDED := 11
 # The tests of a file run in one process, so that fixtures are made once. --no-loadscope-reorder: see tests/conftest.py.
 PARALLEL := -n 2 --dist loadscope --no-loadscope-reorder
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import dagster as dg
+import duckdb
 import polars as pl
 
 from assets.lake import Lake, load_tables
+from assets.lake.damage import damaged_files, readable_partitions
 from assets.metadata import table_of
 from assets.outcomes import due
 from orchestration.artifacts import Artifact, Resources, artifact_of, damaged_partitions
@@ -90,10 +92,10 @@ class Stored:
         if table is None or self.lake.is_new or not self.lake.has(table):
             return {}
         column = load_tables()[table].partition_column if partitions != [None] else None
-        rows = due(self.lake.read(table).pl(lazy=True), datetime.now(UTC))
         by = pl.col(column) if column else pl.lit(None, pl.String).alias("partition")
         since = pl.col("next_try_at").min().dt.epoch("s").fill_null(0)
-        found = rows.group_by(by).agg(pl.len().alias("requests"), since.alias("since")).collect()
+        now, requests = datetime.now(UTC), pl.len().alias("requests")
+        found = self._query(table, lambda rows: due(rows, now).group_by(by).agg(requests, since.alias("since")))
         return {partition: Due(requests, float(time_s)) for partition, requests, time_s in found.iter_rows()}
 
     def requests(self, keys: Iterable[dg.AssetKey]) -> Iterator[pl.DataFrame]:
@@ -101,7 +103,19 @@ class Stored:
         for key in keys:
             table = self._requests.get(key)
             if table is not None and self.lake.has(table):
-                yield self.lake.read(table).pl(lazy=True).select("status", "next_try_at", "error").collect()
+                yield self._query(table, lambda rows: rows.select("status", "next_try_at", "error"))
+
+    def _query(self, table: str, query: Callable[[pl.LazyFrame], pl.LazyFrame]) -> pl.DataFrame:
+        """The result of a query on a table's rows, without those of damaged partitions, which are made again."""
+        try:
+            return query(self.lake.read(table).pl(lazy=True)).collect()
+        except duckdb.Error:
+            contract = load_tables()[table]
+            if partitions := readable_partitions(self.lake, contract):
+                return query(self.lake.read(table, partitions).pl(lazy=True)).collect()
+            if not damaged_files(self.lake, table, read=True):
+                raise
+            return query(contract.frame([]).lazy()).collect()
 
 
 def _table_of_requests(spec: dg.AssetSpec) -> str | None:

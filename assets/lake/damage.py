@@ -71,10 +71,14 @@ def salvage(lake: Lake, contract: Table) -> None:
 
     The partitions that are lost are then missing, so that a refresh makes them again.
     """
-    column = contract.partition_column
-    kept = [value for value in _partition_values(lake, contract) if not damaged_files(lake, contract.name, value, True)]
+    column, kept = contract.partition_column, readable_partitions(lake, contract)
     chosen = f"WHERE {identifier(column)} IN ({', '.join(map(literal, kept))})" if column and kept else "WHERE false"
     lake.remake(contract, f"FROM lake.{contract.name} {chosen}")
+
+
+def readable_partitions(lake: Lake, contract: Table) -> list[str]:
+    """The stored partitions of a table whose files can all be read whole; none of a table without partitions."""
+    return [value for value in _partition_values(lake, contract) if not damaged_files(lake, contract.name, value, True)]
 
 
 def _partition_values(lake: Lake, contract: Table) -> list[str]:

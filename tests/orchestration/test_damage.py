@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from assets.lake import load_tables
@@ -15,7 +16,8 @@ from orchestration.integrity import check_stored
 from orchestration.refresh import Refresh
 from orchestration.resources import lake_of
 from orchestration.settings import Settings
-from tests.world import instance_in
+from orchestration.stored import Stored
+from tests.world import instance_in, small_settings
 
 
 def cut(file: Path) -> None:
@@ -130,3 +132,21 @@ def test_damaged_files_of_a_table_are_named(
     found = damaged_files(lake, "captions", "shard-0000", read=False)
     assert len(found) == 1 and str(lake_table) in found[0]
     assert damaged_files(lake, "captions", "shard-0001", read=True) == []
+
+
+@pytest.mark.parametrize("damage", [cut, Path.unlink, write_nonsense])
+def test_requests_of_other_partitions_are_known_though_one_is_damaged(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    settings, table = small_settings(tmp_path), load_tables()["video_files"]
+    lake = lake_of(settings)
+    for shard in settings.sharding.keys:
+        row = {"shard": shard, "video_id": "a", "status": "retry", "attempts": 1, "error": "busy"}
+        lake.write("video_files", table.frame([[row.get(name) for name in table.column_types]]), shard)
+    key, shards = dg.AssetKey("video_files"), settings.sharding.keys
+    for number, shard in enumerate(shards, 1):
+        damage(next(settings.lake.glob(f"tables/main/video_files/*{shard}/*.parquet")))
+        defs = build_defs(settings)  # a connection without the former content in its cache
+        stored = Stored(defs.resolve_all_asset_specs(), defs.resources or {})
+        assert {*stored.due(key, shards)} == {*shards[number:]}
+        assert sum(len(rows) for rows in stored.requests([key])) == len(shards) - number

@@ -13,7 +13,7 @@ from assets.lake.extensions import LakeError
 from assets.redaction import redact
 
 _SQLITE = b"SQLite format 3\x00"
-_PATH = re.compile(r"[\"']?(/[^\"':]+?)[\"']?(?=[:\s,]|$)")
+_PATH = re.compile(r"[\"']?(?<![:/\w])(/[^\"':]+?)[\"']?(?=[:\s,]|$)")
 
 _FULL = "the disk is full", "make room, then run the same command again; what was made stays"
 _READ_ONLY = "the disk or the file is read-only", "make it writable, or choose another folder with HOWTO_LAKE"

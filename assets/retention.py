@@ -56,7 +56,7 @@ def _names(lake: Lake) -> Iterator[tuple[int, str]]:
 def _exports(root: Path) -> list[str]:
     try:
         return [str(each) for each in json.loads((root / EXPORTS).read_text(encoding="utf-8"))]
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):
         return []
 
 
@@ -68,7 +68,7 @@ def exports(root: Path) -> list[Path]:
 def _snapshot_in(path: Path) -> int | None:
     try:
         return int(json.loads(path.read_text(encoding="utf-8"))["snapshot"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -19,6 +19,7 @@ from accelerate import Accelerator
 
 from ml.distributed import from_first_process
 from ml.files import file_hash
+from ml.machine import require_sound_machine
 
 _log = logging.getLogger(__name__)
 
@@ -162,6 +163,7 @@ class Checkpoints:
                 record = self._record(path)
                 problem = _problem(path, record)
             except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+                require_sound_machine(error)
                 problem, record = f"cannot be read ({error})", {}
             if problem is not None:
                 aside = path.with_name(f"{path.name.removeprefix('step-')}.unusable")

@@ -9,6 +9,7 @@ import av
 
 from assets.captions.cues import CaptionError, Captions, Cue, captions
 from assets.captions.subtitle_files import without_overrides
+from assets.features.timeline import DecodeError, opened
 
 TEXT_CODECS = frozenset({"ass", "ssa", "srt", "subrip", "mov_text", "webvtt", "text", "microdvd", "sami", "subviewer"})
 """Codecs of subtitles that are text; the others are pictures of text."""
@@ -32,13 +33,13 @@ class EmbeddedTrack:
 def embedded_tracks(path: Path) -> list[EmbeddedTrack]:
     """The subtitle streams of text in a video file; none if it is not a readable file."""
     try:
-        with av.open(str(path), metadata_errors="replace") as container:
+        with opened(path) as container:
             return [
                 EmbeddedTrack(path, stream.index, None if stream.language in (None, "", "und") else stream.language)
                 for stream in container.streams.subtitles
                 if stream.codec_context is not None and stream.codec_context.name in TEXT_CODECS
             ]
-    except (av.FFmpegError, OSError):
+    except DecodeError:
         return []  # what is wrong with the video file is recorded with the file
 
 
@@ -50,7 +51,7 @@ def read_embedded(track: EmbeddedTrack) -> Captions:
     """
     cues: list[Cue] = []
     try:
-        with av.open(str(track.path), metadata_errors="replace") as container:
+        with opened(track.path) as container:
             start_s = (container.start_time or 0) / av.time_base
             for packet in container.demux(container.streams[track.index]):
                 if packet.pts is None or not packet.size or len(cues) == MOST_CUES:
@@ -60,6 +61,6 @@ def read_embedded(track: EmbeddedTrack) -> Captions:
                 texts = [getattr(each, "dialogue", b"").decode("utf-8", "replace") for each in packet.decode()]
                 spoken = without_overrides(" ".join(texts))
                 cues.append(Cue(f"packet at {begin_s:.3f} s", max(begin_s, 0.0), end_s, spoken))
-    except (av.FFmpegError, OSError) as error:
-        raise CaptionError(f"{track.name}: {error.strerror or error}") from error
+    except DecodeError as error:
+        raise CaptionError(f"subtitle stream {track.index}: {error}") from error
     return captions(track.name, cues)

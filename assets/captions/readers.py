@@ -19,6 +19,7 @@ from assets.captions.subtitle_files import read_sub, read_substation
 from assets.captions.timed_xml import read_srv1, read_srv3
 from assets.captions.ttml import read_ttml
 from assets.captions.webvtt import read_srt, read_vtt
+from ml.machine import require_sound_machine
 
 LARGEST_BYTES = 64_000_000
 """Caption files up to this size are read; a day of speech with word times takes about a tenth of it."""
@@ -41,6 +42,7 @@ def read_captions(data: bytes | Path, format: str | None = None) -> Captions:
     try:
         content = _content(data) if isinstance(data, Path) else data
     except OSError as error:
+        require_sound_machine(error)
         raise CaptionError(f"{name}: {error.strerror or error}") from error
     if len(content) > LARGEST_BYTES:
         raise CaptionError(f"{name}: larger than {LARGEST_BYTES // 1_000_000} MB; no caption file is as large")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from assets.media.suffixes import VIDEO_SUFFIXES
 from ml.files import whole_file, whole_folder
+from ml.machine import require_sound_machine
 
 Rows = NDArray[np.floating]
 
@@ -219,6 +220,7 @@ def _load(where: Path | str, read: Callable[[Any], Any], stored: Path | bytes) -
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         if isinstance(error, FileNotFoundError):
             raise
+        require_sound_machine(error)
         raise LayoutError(f"{where}: cannot be read as feature rows: {error}") from error
 
 

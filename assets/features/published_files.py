@@ -7,6 +7,7 @@ from pathlib import Path
 
 from assets.features import layouts, tensor_files
 from assets.features.layouts import LayoutError, Rows
+from ml.machine import require_sound_machine
 
 
 class PublishedFiles:
@@ -39,6 +40,7 @@ class PublishedFiles:
             rows = layouts.read_npy(file) if file.suffix == ".npy" else layouts.read_npz(file)
             return rows, _digest(file.read_bytes())
         except OSError as error:
+            require_sound_machine(error)
             raise LayoutError(str(error)) from error
 
 

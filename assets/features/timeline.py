@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ import numpy as np
 from av.container import InputContainer
 from numpy.typing import NDArray
 
+from ml.files import file_hash
+from ml.machine import require_sound_machine
 from ml.vision.sampling import SourceVideo
 
 MISSING_S = 1.0
@@ -175,16 +178,23 @@ def _whole(container: InputContainer) -> Iterator[av.Packet]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[InputContainer]:
-    """The container, closed afterwards; libav's errors become DecodeError."""
+    """The container, closed afterwards; libav's errors become DecodeError.
+
+    Raises:
+        DecodeError: the file is missing, may not be read, or is malformed.
+        OSError: this machine cannot read it now.
+    """
     try:
         if path.stat().st_size == 0:
             raise DecodeError(f"{path.name}: zero bytes")
         with av.open(str(path), metadata_errors="replace") as container:
             yield container
-    except av.FFmpegError as error:
+    except (av.FFmpegError, OSError) as error:
+        if isinstance(error, av.FFmpegError) and error.errno == errno.EIO:
+            file_hash(path)  # libavformat says the same of some malformed files, which can be read
+        else:
+            require_sound_machine(error)
         raise DecodeError(f"{path.name}: {error.strerror or error}") from error
-    except OSError as error:
-        raise DecodeError(f"{path.name}: {error.strerror}") from error
 
 
 def video_stream(container: InputContainer) -> av.VideoStream:

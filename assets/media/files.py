@@ -16,6 +16,7 @@ from assets.lake import load_tables
 from assets.outcomes import FetchError, SourceError
 from assets.sources.protocol import VideoSource
 from ml.files import file_hash
+from ml.machine import require_sound_machine
 
 
 def fetch_files(
@@ -26,7 +27,11 @@ def fetch_files(
     progress: Callable[[str], None] | None = None,
     workers: int = 2,
 ) -> pl.DataFrame:
-    """Fetch each video's file into ``media_root``, or record why there is none (columns of ``video_files``)."""
+    """Fetch each video's file into ``media_root``, or record why there is none (columns of ``video_files``).
+
+    Raises:
+        OSError: this machine cannot write or read files now, for example because the disk is full.
+    """
     media_root.mkdir(parents=True, exist_ok=True)
 
     contract = load_tables()["video_files"]
@@ -48,12 +53,13 @@ def _describe(source: VideoSource, video_id: str, media_root: Path) -> dict[str,
         outcome = refusal.outcome
         known = {"attempts": outcome.attempts, "next_try_at": outcome.next_try_at, "error": str(refusal)}
         return {"status": outcome.status, **known}
-    except (SourceError, OSError) as error:
+    except SourceError as error:
         return {"status": "failed", "attempts": 1, "error": str(error)}
     uri = str(path.relative_to(media_root)) if path.is_relative_to(media_root) else str(path)
     try:
         return {"uri": uri, "attempts": 1, **describe(path)}
     except OSError as error:
+        require_sound_machine(error)
         return {"uri": uri, "status": "failed", "attempts": 1, "error": f"{path.name}: {error.strerror or error}"}
 
 

@@ -26,6 +26,7 @@ from assets.sources.folder_tracks import SPOKEN, ListedTracks, is_english, liste
 from assets.sources.protocol import SAFE_ID, Article, SearchResult, VideoMetadata
 from assets.values import Fields, decoded_with_replacement, parse_json, storable
 from ml.files import content_hash
+from ml.machine import require_sound_machine
 
 LARGEST_INFO_BYTES = 256_000_000
 """Info files up to this size are read; those with all comments of a popular video have about 100 MB."""
@@ -192,6 +193,7 @@ def _info(files: VideoFiles) -> tuple[Fields, list[Problem]]:
         problems += [Problem(name, wrong)] if wrong else []
         info = parse_json(text)
     except OSError as error:
+        require_sound_machine(error)
         return Fields({}, name), [Problem(name, f"cannot be read ({error.strerror}): {unknown}")]
     except ValueError as error:
         return Fields({}, name), [*problems, Problem(name, f"not JSON ({error}): {unknown}")]

@@ -12,6 +12,7 @@ from shlex import quote
 
 from assets.media.suffixes import VIDEO_SUFFIXES
 from assets.outcomes import Problem
+from ml.machine import require_sound_machine
 
 CAPTION_FORMATS = ("json3", "srv3", "vtt", "srt", "ttml", "dfxp", "srv1", "sbv", "ass", "ssa", "smi", "sami", "sub")
 """Formats of caption files, best first: json3 and srv3 have a time for each word."""
@@ -131,6 +132,7 @@ def _no_regular_file(path: Path) -> str | None:
     except FileNotFoundError:
         return "a link to a file that is not there"
     except OSError as error:
+        require_sound_machine(error)
         return f"cannot be opened: {error.strerror}"
     if stat.S_ISDIR(mode):
         return "a folder; files in it are not read: move its videos up, or set HOWTO_FOLDER to it"

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from assets.outcomes import FetchError, Outcome, SourceError, Status
 from assets.values import storable
+from ml.machine import require_sound_machine
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (
@@ -84,6 +85,7 @@ class Journal:
 
         Raises:
             SourceError: the file is not a journal, or ``ask`` cannot send any request.
+            OSError: this machine cannot store what ``ask`` fetches, for example because the disk is full.
         """
         known = self.get(kind, key)
         if known is not None and not self._is_due(known, keep_for):
@@ -95,6 +97,7 @@ class Journal:
         try:
             record = Record("ok", attempts=attempts, fetched_at=self.clock(), body=ask())
         except FetchError as error:
+            require_sound_machine(error)
             record = self._not_fetched(error, attempts)
             if record.status == "blocked":
                 self._pause(scope, record)

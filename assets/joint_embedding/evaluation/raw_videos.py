@@ -46,6 +46,7 @@ from ml.joint_embedding.benchmarks import (
     write_msrvtt_test,
     write_youcook2,
 )
+from ml.machine import require_sound_machine
 from ml.vision.sampling import SourceVideo
 
 SHARD = "benchmarks"
@@ -180,6 +181,7 @@ def described_videos(root: Path, wanted: Sequence[str]) -> tuple[list[VideoFile]
         try:
             known = describe(path)
         except OSError as error:
+            require_sound_machine(error)
             outcomes[video_id] = "failed", str(error)
             continue
         if known["status"] == "ok":

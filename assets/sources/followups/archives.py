@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from ml.machine import require_sound_machine
+
 LARGEST_FILE_BYTES = 64_000_000
 """Bytes of the file of one video; a day of speech with word times has about a tenth."""
 ARCHIVES = (".tar", ".tar.gz", ".tgz")
@@ -46,6 +48,7 @@ def stored_files(path: Path, suffixes: tuple[str, ...]) -> Iterator[StoredFile]:
                 with each.open("rb") as file:
                     yield _stored(each.name, file)
             except OSError as error:
+                require_sound_machine(error)
                 yield StoredFile(each.name, problem=f"cannot be read ({error.strerror or error})")
 
 
@@ -58,6 +61,7 @@ def _in_archive(path: Path, suffixes: tuple[str, ...]) -> Iterator[StoredFile]:
                 if file is not None:
                     yield _stored(name, file)
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+        require_sound_machine(error)
         yield StoredFile(path.name, problem=f"the archive is damaged ({error}); what follows in it is not read")
 
 

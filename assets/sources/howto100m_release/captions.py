@@ -21,6 +21,7 @@ from pydantic_core import from_json
 from assets.captions.cues import CaptionError
 from assets.captions.published import Row, csv_rows, parallel_rows
 from assets.values import storable
+from ml.machine import require_sound_machine
 
 LARGEST_MEMBER_BYTES = 16_000_000
 """Bytes of a video's captions in a zip; a day of speech has fewer."""
@@ -238,6 +239,7 @@ def read_zip(path: Path) -> Iterator[tuple[str, list[Row], list[str]]]:
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError) as error:
+        require_sound_machine(error)
         raise CaptionError(f"{path.name}: not a zip file ({error})") from error
     with archive:
         for member in archive.infolist():
@@ -259,6 +261,7 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[str
     except CaptionError as error:
         return name.stem, [], [str(error).removeprefix(f"{name.name}: ")]
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        require_sound_machine(error)
         return name.stem, [], [f"cannot be unpacked ({error})"]
     if not rows and not problems:
         return name.stem, [], ["has no lines"]

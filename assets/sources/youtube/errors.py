@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from xml.etree.ElementTree import ParseError
 
@@ -14,6 +13,7 @@ from yt_dlp.utils import DownloadError, ExtractorError, YoutubeDLError
 
 from assets.outcomes import FetchError, Outcome, Status
 from assets.sources.youtube.polite import PoliteYoutubeDL
+from ml.machine import causes
 
 MALFORMED = (ParseError, ValueError, KeyError, IndexError, TypeError, AttributeError)
 """What reading an answer raises in either library when it has another shape than expected."""
@@ -89,27 +89,12 @@ def is_refusal_of_player(error: Exception, ydl: PoliteYoutubeDL) -> bool:
 
 def is_without_connection(error: BaseException) -> bool:
     """Whether an error comes from a connection that was not made or broke, and not from an answer."""
-    for cause in _causes(error):
+    for cause in causes(error):
         if isinstance(cause, HTTPError | IncompleteRead | requests.HTTPError):
             return False
         if isinstance(cause, TransportError | requests.ConnectionError | requests.Timeout | ConnectionError):
             return True
     return False
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and what it was raised from, in the ways of Python and of yt-dlp."""
-    following: list[BaseException] = [error]
-    seen: set[int] = set()
-    while following:
-        each = following.pop(0)
-        if id(each) in seen:
-            continue
-        seen.add(id(each))
-        yield each
-        wrapped = each.exc_info[1] if isinstance(each, DownloadError) and each.exc_info else None
-        inner = (wrapped, getattr(each, "cause", None), each.__cause__)
-        following += [cause for cause in inner if isinstance(cause, BaseException)]
 
 
 def _cause_in_ytdlp(error: Exception) -> BaseException:

@@ -12,6 +12,7 @@ from assets.media.files import fetch_files
 from assets.outcomes import FetchError
 from assets.sources.youtube import YouTubeSource
 from tests.assets.sources.youtube.conftest import Clock
+from tests.exhaustion import no_room
 from tests.youtube_server import Fault, YouTube, tiny_mp4
 
 MakeSource = Callable[..., YouTubeSource]
@@ -53,6 +54,15 @@ def test_a_part_is_never_a_file(
     youtube.fail("media", "folding0001", fault, times=0)
     clock.move(hours=2)
     assert source().media("folding0001", tmp_path).read_bytes() == tiny_mp4(48, "folding0001")
+
+
+def test_a_download_that_the_disk_cannot_take_is_no_outcome(source: MakeSource, tmp_path: Path) -> None:
+    each = source()
+    each.journal.get("media", "folding0001")  # makes the file, whose log has a fixed size
+    with no_room(35_000), pytest.raises(OSError, match="File too large"):
+        each.media("folding0001", tmp_path)
+    assert each.journal.get("media", "folding0001") is None
+    assert each.media("folding0001", tmp_path).read_bytes() == tiny_mp4(48, "folding0001")
 
 
 def test_a_killed_download_goes_on_where_it_stopped(source: MakeSource, youtube: YouTube, tmp_path: Path) -> None:

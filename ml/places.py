@@ -69,6 +69,17 @@ def reaching() -> Iterator[None]:
         raise StoreUnreachableError(error) from error
 
 
+def kept_versions(folder: S3Path) -> str | None:
+    """Whether the bucket of a folder may hold older versions of its objects; None if it keeps none.
+
+    Raises:
+        StoreUnreachableError: object storage cannot be used, or does not say so to this user.
+    """
+    with reaching():
+        state = folder.client.client.get_bucket_versioning(Bucket=folder.bucket).get("Status")
+    return f"versioning of the bucket {folder.bucket} is {state.lower()}" if state else None
+
+
 def remove_tree(folder: Place) -> None:
     """Remove a folder with its content, if it exists."""
     if isinstance(folder, Path):

@@ -58,6 +58,11 @@ def holding_catalog(lake: Lake, ids: Ids) -> Iterator[str]:
             yield f"catalog, table {table}"
 
 
+def on_server(instance: dg.DagsterInstance) -> bool:
+    """Whether any of Dagster's records are on a server."""
+    return any(True for _ in _connections(instance))
+
+
 def _connections(instance: dg.DagsterInstance) -> Iterator[Connection]:
     """A connection to each database on a server that Dagster's records are in."""
     seen = set()

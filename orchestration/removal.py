@@ -23,11 +23,11 @@ from assets.models.store import copies_of, remove_copies
 from assets.retention import exports
 from ml.array_history import arrays_below, clean_up
 from ml.files import whole_file
-from ml.places import Place, is_remote, place, remove_tree
+from ml.places import Place, StoreUnreachableError, is_remote, kept_versions, place, remove_tree
 from orchestration.artifacts import stored_version
 from orchestration.artifacts.registry import artifact_of
 from orchestration.artifacts.tables import LakeTable
-from orchestration.databases import holding_catalog, holding_records, scrub_records
+from orchestration.databases import holding_catalog, holding_records, on_server, scrub_records
 from orchestration.refresh.plan import Plan
 from sql import identifier, literal
 
@@ -97,6 +97,23 @@ def remaining(defs: dg.Definitions, instance: dg.DagsterInstance, state: Path | 
     if ids.words:
         yield from holding_catalog(lake, ids)
         yield from holding_records(instance, ids)
+
+
+def not_searched(defs: dg.Definitions, instance: dg.DagsterInstance) -> Iterator[str]:
+    """What may hold a removed id and is not searched: it is no part of the lake, or has no interface for that."""
+    resources = defs.resources or {}
+    lake: Lake = resources["lake"]
+    yield "backups and other copies of the lake"
+    folders = [resources["features"].root, *([place(lake.data_path)] if is_remote(lake.data_path) else [])]
+    for folder in {each.bucket: each for each in folders if is_remote(each)}.values():
+        try:
+            kept = kept_versions(folder)
+        except StoreUnreachableError as error:
+            kept = f"whether the bucket {folder.bucket} keeps them is not known: {error}"
+        if kept:
+            yield f"older versions of objects ({kept})"
+    if not lake.catalog.startswith("sqlite:") or on_server(instance):
+        yield "log files and backups of PostgreSQL"
 
 
 def _condition(table: Table, ids: Ids) -> str:

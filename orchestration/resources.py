@@ -13,6 +13,7 @@ from assets.features.options import FeatureOptions
 from assets.features.store import FeatureStore
 from assets.graph.options import CoPurchaseOptions
 from assets.lake import Lake
+from assets.lake.locks import Locks
 from assets.models.store import ModelRoot
 from assets.options import Options, fingerprint, narrowed
 from assets.search.narration import NarrationArray
@@ -133,7 +134,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
         "release_cache": releases,
         "rewriting_replies": root.absolute() / "collection" / "rewriting.sqlite",
         "released_captions": released(settings.followups.chosen(), releases, settings.sharding),
-        "features": FeatureStore(arrays),
+        "features": FeatureStore(arrays, Locks(root.absolute() / "arrays" / ".locks", lake.catalog)),
         "pairs": PairStore(arrays / "pairs"),
         "clip_index": ClipIndex(arrays / "clip_embeddings.lance"),
         "words_array": NarrationArray(arrays / "narration_words.lance"),

@@ -41,6 +41,14 @@ class Services:
             connection.autocommit = True
             connection.cursor().execute(f"CREATE DATABASE {identifier(name)}")
 
+    def end_connections(self, database: str) -> None:
+        """End all connections to a database, as a restart of the server does."""
+        with closing(psycopg2.connect(dbname="postgres")) as connection:
+            connection.autocommit = True
+            connection.cursor().execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database]
+            )
+
     def new_lake(self, root: Path, name: str) -> Lake:
         """A lake with its own catalog and its own folder of the bucket."""
         self.new_database(name)

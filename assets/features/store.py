@@ -5,7 +5,6 @@ Lance must not be used across a fork.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from assets.lake.locks import Locks
 from ml.lance_arrays import WriteMode, array_versions, open_array, write_array
 from ml.places import Place
 
@@ -44,10 +44,15 @@ class VideoRows:
 
 
 class FeatureStore:
-    """The feature arrays below a folder: ``<root>/<stream>/<shard>.lance``."""
+    """The feature arrays below a folder: ``<root>/<stream>/<shard>.lance``.
 
-    def __init__(self, root: Place) -> None:
+    Args:
+        locks: those of the lake; by default, files next to arrays on disk.
+    """
+
+    def __init__(self, root: Place, locks: Locks | None = None) -> None:
         self.root = root
+        self._locks = locks or Locks(Path(str(root)) / ".locks")
 
     def array(self, stream: str, shard: str) -> FeatureArray:
         """The array of one stream and shard, which may not exist yet."""
@@ -55,17 +60,8 @@ class FeatureStore:
 
     @contextmanager
     def locked(self, shard: str) -> Iterator[None]:
-        """Let one process at a time fill the arrays of a shard; others wait, and then find the rows.
-
-        Arrays in object storage have no lock: there the limit of the pool ``gpu`` has to prevent it.
-        """
-        if not isinstance(self.root, Path):
-            yield
-            return
-        path = self.root / ".locks" / shard
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        """Let one process at a time fill the arrays of a shard; others wait, and then find the rows."""
+        with self._locks.held(f"features-{shard}"):
             yield
 
 

@@ -116,12 +116,13 @@ def remove(only_check: bool) -> int:
 
     The list has the columns id, reason and date; HOWTO_REMOVALS names another one. The ids leave tables, arrays, media,
     indexes, the card, the records of runs, and all history: older snapshots expire. Models that were trained on them
-    become out of date; howto refresh trains them again. Exports are named, so that you can make them again.
+    become out of date; howto refresh trains them again. Exports are named, so that you can make them again. What cannot
+    be searched, such as backups and older versions of objects in a bucket, is listed.
     """
     from orchestration.definitions import build_defs
     from orchestration.instance import name_instance, recorded_instance
     from orchestration.refresh.lock import only_one
-    from orchestration.removal import remaining
+    from orchestration.removal import not_searched, remaining
     from orchestration.removal import remove as remove_ids
 
     settings = settings_in_force()
@@ -133,9 +134,11 @@ def remove(only_check: bool) -> int:
             with only_one(lake.root):
                 remove_ids(definitions, instance, state, click.echo)
         found = list(remaining(definitions, instance, state))
+        outside = list(not_searched(definitions, instance))
     for path in found:
         click.echo(f"  holds a removed id: {path}")
     click.echo("No file of the lake holds a removed id." if not found else f"{len(found)} files hold a removed id.")
+    click.echo(f"Not searched: {'; '.join(outside)}.")
     return FAILED if found else DONE
 
 

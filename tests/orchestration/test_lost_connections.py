@@ -10,6 +10,7 @@ import psycopg2
 import pytest
 
 from assets.lake import Lake, LakeError
+from assets.lake.locks import Locks
 from tests.services import Services
 
 ROWS = pl.DataFrame({"video_id": ["v1"], "benchmark": ["A"]})
@@ -18,10 +19,17 @@ ROWS = pl.DataFrame({"video_id": ["v1"], "benchmark": ["A"]})
 def test_a_catalog_that_ends_its_connections_costs_nothing(services: Services, tmp_path: Path) -> None:
     lake = services.new_lake(tmp_path / "lake", "lost_catalog")
     lake.write("evaluation_videos", ROWS)
-    with psycopg2.connect("dbname=lost_catalog") as ending, ending.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+    services.end_connections("lost_catalog")
     lake.write("evaluation_videos", ROWS.with_columns(benchmark=pl.lit("B")))
     assert lake.read("evaluation_videos").fetchall() == [("v1", "B")]
+
+
+def test_a_lock_that_is_lost_with_its_connection_is_no_success(services: Services, tmp_path: Path) -> None:
+    lake = services.new_lake(tmp_path / "lake", "lost_lock")
+    lake.snapshot()
+    with pytest.raises(psycopg2.OperationalError) as lost, Locks(tmp_path, lake.catalog).held("shard"):
+        services.end_connections("lost_lock")
+    assert "the connection to the catalog is lost" in str(lake.explain(lost.value)), lost.value
 
 
 def test_a_store_that_does_not_answer(services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -12,9 +13,11 @@ import numpy as np
 import pytest
 
 from assets.features.index import index_version
+from assets.features.networks import make_shard
 from assets.features.options import FeatureOptions
 from assets.features.store import FeatureStore, Source, VideoRows
 from assets.lake import Lake, load_tables
+from assets.lake.locks import Locks
 from assets.lake.search_files import Ids
 from ml.array_history import clean_up
 from ml.hero.clip_store import Clip, ClipStore
@@ -152,3 +155,23 @@ def test_the_doctor_names_a_bucket_that_cannot_be_used(services: Services, tmp_p
 def test_another_address_than_a_bucket_is_refused(address: str) -> None:
     with pytest.raises(SettingsError, match=r"HOWTO_ARRAYS=.*: must begin with s3:// and a bucket"):
         load_settings(arrays=address)
+
+
+def test_two_machines_fill_the_arrays_of_a_shard_one_after_the_other(
+    services: Services, remote: Place, tmp_path: Path
+) -> None:
+    services.new_database("locks")
+    catalog, names = "postgres:dbname=locks", [f"video-{number}" for number in range(8)]
+    for each in videos(*names):
+        np.save(tmp_path / f"{each.source.video_id}.npy", each.vectors)
+    options = FeatureOptions(networks=STREAM, files={STREAM: tmp_path})
+
+    def fill(machine: str) -> object:
+        store = FeatureStore(remote, Locks(tmp_path / machine, catalog))
+        return make_shard(options, [], names, store, SHARD, lambda _: None)
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(fill, ("a", "b"))
+    assert first == second
+    array = FeatureStore(remote).array(STREAM, SHARD)
+    assert len(array_versions(array.path)) == 1 + len(names)  # an empty one first; none was appended twice

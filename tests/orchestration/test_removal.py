@@ -8,6 +8,7 @@ import zlib
 from dataclasses import replace
 from pathlib import Path
 
+import boto3
 import dagster as dg
 import polars as pl
 import pytest
@@ -20,13 +21,14 @@ from ml.files import whole_folder
 from orchestration.cli import main
 from orchestration.definitions import build_defs
 from orchestration.refresh import Refresh
-from orchestration.removal import remaining, remove
+from orchestration.removal import not_searched, remaining, remove
 from orchestration.resources import lake_of
 from orchestration.settings import Settings
 from orchestration.settings.model import StorageSettings
 from tests.services import BUCKET, Services
 from tests.world import instance_in, small_settings
 
+OUTSIDE = "backups and other copies of the lake"
 MODELS = {"word_vectors", "joint_embedding", "hero_pretraining"}
 
 
@@ -114,6 +116,12 @@ def test_ids_are_removed_from_object_storage_and_from_servers(services: Services
         assert "database dagster_records, table event_logs" in found
         assert remove(definitions, instance, None, print) >= 4
         assert [str(each) for each in remaining(definitions, instance, None)] == []
+        assert [*not_searched(definitions, instance)] == [OUTSIDE, "log files and backups of PostgreSQL"]
+        keeping = {"Status": "Enabled"}
+        boto3.client("s3").put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration=keeping)
+        older = f"older versions of objects (versioning of the bucket {BUCKET} is enabled)"
+        assert [*not_searched(definitions, instance)][1] == older
+        boto3.client("s3").put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Suspended"})
         assert lake.sql("SELECT count(*) FROM products WHERE product_id = 'p000'").fetchall() == [(0,)]
         assert (models / "old" / "metrics.json").read_text() == "nothing"
 
@@ -135,6 +143,7 @@ def test_the_list_may_be_another_file(
     assert main(["remove", "--check"]) == 1
     assert ".parquet" in capsys.readouterr().out
     assert main(["remove"]) == main(["remove", "--check"]) == 0
+    assert f"Not searched: {OUTSIDE}.\n" in capsys.readouterr().out
     assert Path(place).exists() and not Path("lake/removals.csv").exists()
     assert Lake(tmp_path / "lake").read("evaluation_videos").fetchall() == [("video-2", "A")]
 

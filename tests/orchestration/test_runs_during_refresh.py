@@ -1,4 +1,4 @@
-"""Runs of the UI, a process per step, while a refresh makes the same partitions: nothing is lost or half written."""
+"""Runs of the UI while a refresh makes the same partitions: nothing is lost or half written."""
 
 from __future__ import annotations
 
@@ -50,10 +50,11 @@ def launch(address: str, assets: list[str], partition: str | None) -> str:
 
 
 @pytest.mark.campaign
-def test_runs_of_the_ui_during_a_refresh(made_once: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("compute", ["in_process", "multiprocess"])
+def test_runs_of_the_ui_during_a_refresh(made_once: Path, tmp_path: Path, compute: str) -> None:
     folder = shutil.copytree(made_once, tmp_path / "made")
     paths = {"transactions": made_once / "transactions.csv", "products": made_once / "products.parquet"}
-    settings, state = small_settings(folder, compute="multiprocess", **paths), folder / "dagster"
+    settings, state = small_settings(folder, compute=compute, **paths), folder / "dagster"
     definitions = build_defs(settings)
     partitions = [None, "shard-0000", "shard-0001"]
     keys = [dg.AssetKey(name) for name in ("video_files", "clips", "graph_edges", "cluster_gcn", "word_vectors")]

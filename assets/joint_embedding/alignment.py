@@ -46,7 +46,7 @@ def align_shard(
             left_out["no features"] += len(lines)
             continue
         start_s, end_s = lines["start_s"].to_numpy(), lines["end_s"].to_numpy()
-        texts = lines["caption_clean"].to_list()
+        texts = lines["caption"].to_list()
         aligned = align_captions(model, found, start_s, end_s, texts, radius_s, min_time_s)
         left_out["no feature row in any window"] += aligned.without_rows
         left_out["no known word"] += aligned.without_words

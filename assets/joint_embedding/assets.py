@@ -184,7 +184,7 @@ def clip_search_index(
     )
 
 
-@dg.asset(code_version="1", kinds={"pytorch"}, pool="gpu", deps=["joint_embedding", "video_features"])
+@dg.asset(code_version="2", kinds={"pytorch"}, pool="gpu", deps=["joint_embedding", "video_features"])
 def aligned_clips(
     context: dg.AssetExecutionContext,
     clips: pl.DataFrame,

@@ -44,6 +44,10 @@ class Tower(TextVideoModel):
         """Feature rows ``[n, dim]`` to the joint space ``[n, dimension]``. It is linear, so it commutes with a mean."""
         return rows
 
+    def rows_of_file(self, rows: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Feature rows ``[n, dim]`` that others published, as the network gives them."""
+        return rows
+
     def encode_clips(
         self, streams: Sequence[Stream], start_s: NDArray[np.float64], end_s: NDArray[np.float64]
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:

@@ -53,6 +53,11 @@ class OpenClipTextVideo(Tower):
         ]
         return np.concatenate([np.zeros((0, self.dimension), np.float32), *encoded])
 
+    def rows_of_file(self, rows: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Rows of unit length: published ones are not scaled."""
+        lengths: NDArray[np.floating] = np.linalg.norm(rows.astype(np.float32), axis=1, keepdims=True)
+        return rows / np.maximum(lengths, np.finfo(np.float32).tiny)
+
     def window_starts(self, start_s: float, end_s: float) -> NDArray[np.float64]:
         """Evenly spaced from the first to the last picture; the middle one if there is only one."""
         if self.windows == 1:

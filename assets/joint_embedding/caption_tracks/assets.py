@@ -14,7 +14,7 @@ from assets.pictures import markdown
 SPLIT = "test"
 
 
-@dg.asset(code_version="1", kinds={"pytorch"}, deps=["joint_embedding", "word_vectors"])
+@dg.asset(code_version="2", kinds={"pytorch"}, deps=["joint_embedding", "word_vectors"])
 def caption_track_study(
     context: dg.AssetExecutionContext,
     release_captions: pl.LazyFrame,

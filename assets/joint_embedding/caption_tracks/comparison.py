@@ -154,13 +154,13 @@ def _pairs(
         if streams is None:
             continue
         lines = of_video[video_id,].sort("clip_index")
-        known = [bool(model.known_words(caption)) for caption in lines["caption_clean"]]
+        known = [bool(model.known_words(caption)) for caption in lines["caption"]]
         lines = lines.filter(pl.Series(known, dtype=pl.Boolean))
         start_s, end_s = (lines[name].to_numpy() for name in ("start_s", "end_s"))
         missing_s = np.maximum(MIN_CLIP_S - (end_s - start_s), 0)
         clip, empty = model.encode_clips(streams, np.maximum(start_s - missing_s / 2, 0), end_s + missing_s / 2)
         videos.append(clip[~empty])
-        texts.append(model.encode_text(lines["caption_clean"].to_list())[~empty])
+        texts.append(model.encode_text(lines["caption"].to_list())[~empty])
     return np.concatenate(texts), np.concatenate(videos)
 
 

@@ -18,7 +18,7 @@ MODEL = "joint_embedding_htm_align"
 
 
 @dg.asset(
-    code_version="1", kinds={"pytorch"}, deps=["joint_embedding", "word_vectors"], metadata=evaluations_part(MODEL)
+    code_version="2", kinds={"pytorch"}, deps=["joint_embedding", "word_vectors"], metadata=evaluations_part(MODEL)
 )
 def htm_align_evaluation(
     context: dg.AssetExecutionContext,

@@ -26,7 +26,7 @@ from ml.joint_embedding.htm_align import (
 )
 from ml.joint_embedding.pairs import Stream
 from ml.joint_embedding.text_video import TextVideoModel
-from ml.text.tokens import clean
+from ml.text_video.model import Tower
 
 WHOLE, WINDOWED = "over the whole video", "in windows of 64 s"
 _WITHIN_A_SECOND = 1 - 1e-6
@@ -55,7 +55,7 @@ def evaluate_htm_align(
     Raises:
         ValueError: a sentence of the annotations cannot be read, or no video has features.
     """
-    streams_of = _streams_of(folder, features, rates_hz)
+    streams_of = _streams_of(folder, model, features, rates_hz)
     scorers = {WHOLE: AlignmentScorer(), WINDOWED: AlignmentScorer()}
     annotated, left_out = read_htm_align(folder / ANNOTATIONS), {}
     for video_id, sentences in annotated.items():
@@ -84,12 +84,14 @@ def second_similarities(
         raise LookupError("less than a second of features")
     start_s: NDArray[np.float64] = np.arange(seconds, dtype=np.float64)
     clips, _ = model.encode_clips(streams, start_s, start_s + _WITHIN_A_SECOND)
-    texts = model.encode_text([clean(sentence.text) for sentence in sentences])
+    texts = model.encode_text([sentence.text for sentence in sentences])
     found: Similarities = texts @ clips.T
     return found
 
 
-def _streams_of(folder: Path, features: FeatureReader, rates_hz: Mapping[str, float]) -> Callable[[str], list[Stream]]:
+def _streams_of(
+    folder: Path, model: TextVideoModel, features: FeatureReader, rates_hz: Mapping[str, float]
+) -> Callable[[str], list[Stream]]:
     """The streams of a video, from the files of HTM-Align or from the lake.
 
     Raises, when called:
@@ -100,10 +102,10 @@ def _streams_of(folder: Path, features: FeatureReader, rates_hz: Mapping[str, fl
 
     def streams(video_id: str) -> list[Stream]:
         if set(files) == set(features.streams):
-            return [
-                Stream(published.read(video_id)[0].astype(np.float16), rates_hz.get(name, 1.0))
-                for name, published in files.items()
-            ]
+            read = {name: published.read(video_id)[0] for name, published in files.items()}
+            if isinstance(model, Tower):
+                read = {name: model.rows_of_file(rows) for name, rows in read.items()}
+            return [Stream(rows.astype(np.float16), rates_hz.get(name, 1.0)) for name, rows in read.items()]
         stored = video_streams(features, video_id)
         if stored is None:
             raise LookupError(f"the lake has no features by {features.missing_stream(video_id)}")

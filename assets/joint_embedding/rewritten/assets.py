@@ -13,7 +13,7 @@ from assets.joint_embedding.options import TextVideoOptions
 from assets.joint_embedding.rewritten.options import MatchingOptions
 
 
-@dg.asset(code_version="1", kinds={"pytorch"}, deps=["joint_embedding", "word_vectors"])
+@dg.asset(code_version="2", kinds={"pytorch"}, deps=["joint_embedding", "word_vectors"])
 def rewritten_clips(
     context: dg.AssetExecutionContext,
     rewritten_captions: pl.DataFrame,

@@ -19,7 +19,6 @@ from assets.lake import load_tables
 from ml.joint_embedding.alignment import align_captions
 from ml.joint_embedding.pairs import Stream
 from ml.joint_embedding.text_video import JointTextVideo, MeanOfModels, TextVideoModel
-from ml.text.tokens import clean
 
 CLIP_S = 8.0
 RADIUS_S = 10.0
@@ -93,8 +92,7 @@ def _matched(model: TextVideoModel, streams: Sequence[Stream], lines: pl.DataFra
     duration_s = min(len(stream.features) / stream.rate_hz for stream in streams)
     stated = lines["second_s"].to_numpy().astype(np.float64)
     start_s = np.minimum(stated, max(duration_s - CLIP_S, 0))
-    texts = [clean(text) for text in lines["text"]]
-    best = align_captions(model, streams, start_s, start_s + CLIP_S, texts, RADIUS_S, CLIP_S)
+    best = align_captions(model, streams, start_s, start_s + CLIP_S, lines["text"].to_list(), RADIUS_S, CLIP_S)
     columns = (
         best.start_s,
         np.minimum(best.end_s, duration_s),

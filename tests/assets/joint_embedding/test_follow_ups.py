@@ -9,9 +9,12 @@ from typing import Any
 
 import dagster as dg
 import numpy as np
+import open_clip
 import polars as pl
 import pytest
+import torch
 from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
 
 from assets.captions.rewriting.options import RewritingOptions
 from assets.features.options import FeatureOptions
@@ -34,7 +37,10 @@ from assets.joint_embedding.rewritten.matching import match_captions
 from assets.joint_embedding.rewritten.options import MatchingOptions
 from assets.lake import Lake, load_tables
 from ml.joint_embedding.pairs import Stream
+from ml.text_video.open_clip import OpenClipTextVideo
+from ml.vision.presets import Options
 from tests.assets.joint_embedding.test_alignment import write_models
+from tests.ml.text_video.towers import open_clip_folder
 
 ACTIONS = ("peel", "dice", "fry", "serve")
 SECONDS = 100
@@ -124,6 +130,36 @@ def test_published_features_of_htm_align_win_over_those_of_the_lake(tmp_path: Pa
     (folder / "htm_align.json").write_text(json.dumps({"nowhere": [[1, 0, 1, "peel"]]}))
     with pytest.raises(ValueError, match="no video of it can be scored"):
         evaluate_htm_align(folder, Actions(), features, {STREAM: 1.0})
+
+
+def test_published_features_of_clip_are_compared_with_whole_sentences_by_cosine(tmp_path: Path) -> None:
+    """As in the evaluation of CLIP by the authors of HTM-Align: rows as ``encode_image`` gives them, stop words kept."""
+    weights = open_clip_folder(tmp_path, "clip")
+    model = OpenClipTextVideo(weights, Options())
+    rows = np.random.default_rng(0).normal(0, 5, (SECONDS, model.dimension)).astype(np.float16)
+    # Long rows would win by the dot product.
+    rows[60:] *= 20
+    folder = write_annotations(tmp_path / "htm")
+    (folder / model.stream).mkdir()
+    for video in ("a", "b", "gone"):
+        torch.save(torch.from_numpy(rows), folder / model.stream / f"{video}.pth.tar")
+    features = FeatureReader(load_tables()["feature_index"].frame([]), FeatureStore(tmp_path / "none"), [model.stream])
+    found = evaluate_htm_align(folder, model, features, {})
+
+    theirs = open_clip.create_model_from_pretrained(f"local-dir:{weights}", return_transform=False).eval()
+    narrations = json.loads((folder / "htm_align.json").read_text()).values()
+    sentences = [sentence for narration in narrations for sentence in narration]
+    with torch.inference_mode():
+        tokens = open_clip.get_tokenizer(f"local-dir:{weights}")([text for *_, text in sentences])
+        text = theirs.encode_text(tokens, normalize=True).numpy()
+    cosine = text @ (rows / np.linalg.norm(rows.astype(np.float32), axis=1, keepdims=True)).T
+    shown = [flag for flag, *_ in sentences]
+    hits = [
+        start <= best <= end for best, (flag, start, end, _) in zip(cosine.argmax(1), sentences, strict=True) if flag
+    ]
+    assert found.metrics[f"{model.identity}, {WHOLE}"] == pytest.approx(
+        {"R@1": np.mean(hits), "ROC-AUC": roc_auc_score(shown, cosine.max(1)), "queries": len(sentences)}
+    )
 
 
 def clips(rows: list[tuple[str, float, float, str]]) -> pl.DataFrame:

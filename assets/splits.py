@@ -35,14 +35,19 @@ def split_of(identifier: str, options: SplitOptions) -> str:
 
 
 def splits_of_videos(video_ids: Iterable[str], options: SplitOptions) -> dict[str, str]:
-    """The split of each video.
+    """The split of each video."""
+    ordered = sorted(set(video_ids))
+    return dict(zip(ordered, splits_in_order(ordered, options), strict=True))
+
+
+def splits_in_order(video_ids: Iterable[str], options: SplitOptions) -> list[str]:
+    """The splits of videos that are sorted by id.
 
     With few videos a split may be empty. The last videos by id then fill test, validation and train, in this order, so
     that two or more videos always have a test set.
     """
-    ordered = sorted(set(video_ids))
-    splits = {video_id: split_of(video_id, options) for video_id in ordered}
+    splits = [split_of(video_id, options) for video_id in video_ids]
     for index, wanted in ((-1, "test"), (-2, "validation"), (-3, "train")):
-        if wanted not in splits.values() and len(ordered) >= -index:
-            splits[ordered[index]] = wanted
+        if wanted not in splits and len(splits) >= -index:
+            splits[index] = wanted
     return splits

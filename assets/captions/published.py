@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import sys
 from typing import Any
 
@@ -16,6 +17,7 @@ from assets.values import decoded, parse_json, shown
 
 Row = tuple[int, float, float, str]
 """Index in the video's entry, start and end in seconds, text as it is."""
+_HALF_OF_A_PAIR = re.compile("[\ud800-\udfff]")
 
 
 def read_release_json(data: bytes, name: str) -> Captions:
@@ -62,7 +64,7 @@ def wrong_entry(start: Any, end: Any, text: Any) -> str | None:
             return f"{key} is {shown(value)}"
     if not isinstance(text, str):
         return f"text is {shown(text)}"
-    if any("\ud800" <= letter <= "\udfff" for letter in text):
+    if _HALF_OF_A_PAIR.search(text):
         return f"text is not Unicode (half of a surrogate pair): {shown(text)}"
     return None
 

@@ -1,6 +1,7 @@
 """The data set as Lance: one array per table with the split of each row, captions indexed for search, and vectors.
 
-Lance names its files at random, so that two exports of one snapshot have equal rows and not equal bytes.
+Lance draws the names of its files, and the versions of an array hold these names, ids of transactions and the time. Two
+exports of one snapshot have the same bytes in the files of rows only; ``data_sha256`` of the manifest is their hash.
 """
 
 from __future__ import annotations

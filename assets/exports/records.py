@@ -10,7 +10,7 @@ import polars as pl
 from assets.lake import Column, Table, load_tables
 from assets.lake.snapshot import Snapshot
 from assets.sharding import Sharding
-from assets.splits import SplitOptions, splits_of_videos
+from assets.splits import SplitOptions, splits_in_order
 from sql import columns as column_list
 from sql import literal
 
@@ -94,11 +94,14 @@ RECORD_SETS = (TASKS, VIDEOS, CLIPS)
 
 
 def video_splits(snapshot: Snapshot, options: SplitOptions, sharding: Sharding) -> pl.DataFrame:
-    """The split and the shard of each video of the data set: video_id, split, shard."""
-    video_ids = snapshot.sql("SELECT video_id FROM {videos} WHERE kept")["video_id"]
-    splits = splits_of_videos(video_ids, options)
-    rows = [(video_id, split, sharding.shard_of(video_id)) for video_id, split in splits.items()]
-    return pl.DataFrame(rows, {"video_id": str, "split": str, "shard": str}, orient="row")
+    """The split and the shard of each video of the data set: video_id, split, shard.
+
+    Ids are never all Python objects at once, which would take most of the memory of an export of a million videos.
+    """
+    video_ids = snapshot.sql("SELECT video_id FROM {videos} WHERE kept ORDER BY video_id")["video_id"]
+    splits = pl.Series("split", splits_in_order(video_ids, options), pl.String)
+    shards = video_ids.map_elements(sharding.shard_of, return_dtype=pl.String)
+    return pl.DataFrame([video_ids, splits, shards.alias("shard")])
 
 
 def shard_groups(snapshot: Snapshot, clips_per_group: int) -> Iterator[tuple[str, ...]]:

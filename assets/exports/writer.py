@@ -21,7 +21,7 @@ class ExportError(Exception):
 class PlannedFile:
     """A file of an export by its path below the folder; ``write`` writes it and returns its number of rows.
 
-    If ``is_folder``, it is a folder, which ``write`` fills; it counts as one file.
+    If ``is_folder``, it is the folder of an array, which ``write`` fills; it counts as one file.
     """
 
     path: str
@@ -37,6 +37,12 @@ class WrittenFile:
     sha256: str
     bytes: int
     rows: int
+    data_sha256: str | None = None
+    """Of the files of rows of an array, whatever their names: the same in all exports with the same header."""
+
+    def entry(self) -> dict[str, object]:
+        """What a manifest has of it."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 def write_files(
@@ -61,7 +67,7 @@ def write_files(
         if file is None or _size(folder / each.path) != file.bytes:
             file = _write(folder, each)
             with (folder / _JOURNAL).open("a", encoding="utf-8") as journal:
-                journal.write(json.dumps(asdict(file)) + "\n")
+                journal.write(json.dumps(file.entry()) + "\n")
             progress(f"{number}: {file.path}, {file.rows:,} rows, {file.bytes:,} bytes")
         written.append(file)
     return written
@@ -70,7 +76,7 @@ def write_files(
 def write_manifest(folder: Path, header: Mapping[str, object], files: Iterable[WrittenFile]) -> None:
     """End an export: the manifest lists every file with its checksum, its size and its number of rows."""
     with whole_file(folder / MANIFEST) as new:
-        manifest = {**header, "files": [asdict(file) for file in files]}
+        manifest = {**header, "files": [file.entry() for file in files]}
         new.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     (folder / _JOURNAL).unlink(missing_ok=True)
 
@@ -123,7 +129,8 @@ def _write(folder: Path, planned: PlannedFile) -> WrittenFile:
     path = folder / planned.path
     with whole_folder(path) if planned.is_folder else whole_file(path) as new:
         rows = planned.write(new)
-    return WrittenFile(planned.path, _hash(path), _size(path), rows)
+    data = _data_hash(path) if planned.is_folder else None
+    return WrittenFile(planned.path, _hash(path), _size(path), rows, data)
 
 
 def _hash(path: Path) -> str:
@@ -131,6 +138,14 @@ def _hash(path: Path) -> str:
     if path.is_file():
         return file_hash(path)
     return content_hash([(str(each.relative_to(path)), file_hash(each)) for each in _files(path)], 64)
+
+
+def _data_hash(array: Path) -> str:
+    """The SHA-256 of the hashes of a Lance array's files of rows, without their names.
+
+    Lance draws these names, and the versions and the index of an array hold them, random ids and the time.
+    """
+    return content_hash(sorted(file_hash(each) for each in array.glob("data/*")), 64)
 
 
 def _size(path: Path) -> int:

@@ -274,7 +274,7 @@ def test_a_sample_name_holds_any_id() -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from assets.exports import hugging_face, webdataset
+from assets.exports import hugging_face, lance_data, webdataset
 from assets.exports.session import Division
 from assets.lake import Lake
 from assets.sharding import Sharding
@@ -285,9 +285,9 @@ def stop(line):
     left -= 1
     if left == 0:
         os.kill(os.getpid(), signal.SIGKILL)
-export = {"export_hugging_face": hugging_face.export_hugging_face, "export_webdataset": webdataset.export_webdataset}
+export = next(vars(form)[sys.argv[4]] for form in (hugging_face, lance_data, webdataset) if sys.argv[4] in vars(form))
 division = Division(SplitOptions(0, 0.2), Sharding(3))
-export[sys.argv[4]](Lake(Path(sys.argv[1])), Path(sys.argv[2]), division, progress=stop)
+export(Lake(Path(sys.argv[1])), Path(sys.argv[2]), division, progress=stop)
 """
 
 
@@ -308,6 +308,20 @@ def test_a_killed_export_goes_on_to_the_same_bytes(filled: Lake, tmp_path: Path,
     resumed = {path.relative_to(tmp_path / "killed"): path.read_bytes() for path in (tmp_path / "killed").rglob("*.*")}
     assert whole == resumed
     assert len(lines) == len(whole) - 1 - 3, "three files were written before"
+
+
+def test_a_killed_export_of_arrays_goes_on_to_the_same_rows(filled: Lake, tmp_path: Path) -> None:
+    whole = export_lance(filled, tmp_path / "whole", DIVISION, progress=quiet)
+    command = [sys.executable, "-c", KILLED, str(filled.root), str(tmp_path / "killed"), "2", "export_lance"]
+    filled.close()
+    assert subprocess.run(command, check=False).returncode == -9
+    lines: list[str] = []
+    resumed = export_lance(filled, tmp_path / "killed", DIVISION, progress=lines.append)
+    assert len(lines) == 1, "two of three arrays were written before"
+    assert [each.data_sha256 for each in resumed] == [each.data_sha256 for each in whole]
+    assert len({each.data_sha256 for each in whole}) == 3
+    assert read_manifest(tmp_path / "killed")[1] == resumed
+    assert [each.sha256 for each in resumed] != [each.sha256 for each in whole], "Lance draws names of files"
 
 
 def test_what_cannot_be_exported_or_imported_is_named(filled: Lake, tmp_path: Path) -> None:

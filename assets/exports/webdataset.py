@@ -19,6 +19,7 @@ import polars as pl
 
 from assets.exports.description import ANONYMOUS, Publication
 from assets.exports.records import CLIPS, SPLITS, TASKS, VIDEOS, RecordSet, shard_groups
+from assets.exports.sample_features import SampleFeatures
 from assets.exports.session import Division, Session, exporting, text_file
 from assets.exports.writer import MANIFEST, ExportError, PlannedFile, WrittenFile, write_files, write_manifest
 from assets.lake import Lake
@@ -40,6 +41,7 @@ def export_webdataset(
     progress: Callable[[str], object] = print,
     clips_per_file: int = CLIPS_PER_FILE,
     media_root: Path | None = None,
+    features: SampleFeatures | None = None,
 ) -> list[WrittenFile]:
     """Write a snapshot of the lake as tar files of about ``clips_per_file`` clips each.
 
@@ -49,10 +51,13 @@ def export_webdataset(
     Args:
         media_root: folder of the lake's videos. Those whose licence lets anyone pass them on are written in tar files
             of their own, with their rows, because most such licences want the author named.
+        features: streams of which ``<id>.<stream>.npy`` has the rows; a video without rows has no such file.
     """
-    options = {"clips_per_file": clips_per_file, **({"media": sorted(REDISTRIBUTABLE)} if media_root else {})}
+    options: dict[str, object] = {"clips_per_file": clips_per_file}
+    options |= {"media": sorted(REDISTRIBUTABLE)} if media_root else {}
+    options |= {"features": list(features.streams)} if features else {}
     with exporting(lake, "webdataset", division, snapshot, publication, **options) as session:
-        planned = _plan(session, clips_per_file)
+        planned = _plan(session, clips_per_file, features)
         if media_root:
             planned = chain(planned, _media_plan(session, clips_per_file, media_root))
         files = write_files(folder, session.header, planned, progress)
@@ -66,24 +71,29 @@ def sample_key(video_id: str) -> str:
     return quote(video_id, safe="").replace(".", "%2E")
 
 
-def _plan(session: Session, clips_per_file: int) -> Iterator[PlannedFile]:
+def _plan(session: Session, clips_per_file: int, features: SampleFeatures | None) -> Iterator[PlannedFile]:
     tasks = session.snapshot.sql(TASKS.query("train")).iter_rows(named=True)
     yield text_file(TASK_FILE, "".join(f"{_json(row)}\n" for row in tasks))
     groups = list(shard_groups(session.snapshot, clips_per_file))
     for split in SPLITS:
         for number, shards in enumerate(groups):
-            yield PlannedFile(f"{split}-{number:06d}.tar", partial(_write_tar, session, split, shards))
+            yield PlannedFile(f"{split}-{number:06d}.tar", partial(_write_tar, session, split, shards, features))
 
 
-def _write_tar(session: Session, split: str, shards: tuple[str, ...], path: Path) -> int:
+def _write_tar(
+    session: Session, split: str, shards: tuple[str, ...], features: SampleFeatures | None, path: Path
+) -> int:
     videos = _rows(session, VIDEOS, split, shards)
     clips = _rows(session, CLIPS, split, shards).partition_by("video_id", as_dict=True, include_key=False)
+    arrays = features.of(session.snapshot, shards) if features else None
     with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive:
         for video in videos.iter_rows(named=True):
             lines = clips.get((video["video_id"],), pl.DataFrame({"caption": []})).to_dicts()
             key = sample_key(video["video_id"])
             _add(archive, f"{key}.json", _json({**video, "split": split, "clips": lines}))
             _add(archive, f"{key}.txt", "\n".join(" ".join(line["caption"].split()) for line in lines))
+            for suffix, content in arrays.files(video["video_id"]) if arrays else ():
+                _add_bytes(archive, f"{key}.{suffix}", content)
     return videos.height
 
 
@@ -123,8 +133,11 @@ def _rows(session: Session, records: RecordSet, split: str, shards: tuple[str, .
 
 
 def _add(archive: tarfile.TarFile, name: str, text: str) -> None:
+    _add_bytes(archive, name, text.encode())
+
+
+def _add_bytes(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     """Add a file whose header depends on nothing but its name and content."""
-    content = text.encode()
     member = tarfile.TarInfo(name)
     member.size = len(content)
     archive.addfile(member, io.BytesIO(content))

@@ -165,8 +165,12 @@ class FeatureArray:
         return [(Source(*row[:3]), row[3], row[4]) for row in runs.iter_rows()]
 
     def _digest(self, first_row: int, rows: int) -> str:
-        times, vectors = self.rows(first_row, rows)
-        return hashlib.sha256(times.tobytes() + vectors.tobytes()).hexdigest()
+        return rows_hash(*self.rows(first_row, rows))
+
+
+def rows_hash(times: NDArray[np.float64], vectors: NDArray[np.float16]) -> str:
+    """The ``content_hash`` of the rows of a video."""
+    return hashlib.sha256(times.tobytes() + vectors.tobytes()).hexdigest()
 
 
 def _schema(dim: int) -> pa.Schema:

@@ -63,15 +63,21 @@ def export_lance_files(folder: Path, snapshot: int | None) -> None:
 @click.argument("folder", type=FOLDER)
 @snapshot_option
 @click.option("--media", is_flag=True, help="Write video files too, where their licence lets anyone pass them on.")
-def export_webdataset_files(folder: Path, snapshot: int | None, media: bool) -> None:
+@click.option("--features", is_flag=True, help="Write the feature rows of each video too, as <id>.<stream>.npy.")
+def export_webdataset_files(folder: Path, snapshot: int | None, media: bool, features: bool) -> None:
     """Write WebDataset shards: tar files with a sample per video.
 
     FOLDER is empty, or holds what an interrupted export has written.
     """
+    from assets.exports.sample_features import SampleFeatures
     from assets.exports.webdataset import export_webdataset
+    from orchestration.resources import build_resources
 
-    root = settings_in_force().lake.absolute() / "media" if media else None
-    _export(partial(export_webdataset, media_root=root), folder, snapshot)
+    settings = settings_in_force()
+    root = settings.lake.absolute() / "media" if media else None
+    resources = build_resources(settings) if features else None
+    chosen = SampleFeatures(resources["features"], resources["feature_options"].streams) if resources else None
+    _export(partial(export_webdataset, media_root=root, features=chosen), folder, snapshot)
 
 
 def _export(write: Callable[..., object], folder: Path, snapshot: int | None) -> None:

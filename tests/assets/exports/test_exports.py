@@ -25,9 +25,11 @@ from assets.exports.lance_data import export_lance
 from assets.exports.reader import import_export
 from assets.exports.records import RECORD_SETS
 from assets.exports.records import SPLITS as SPLIT_NAMES
+from assets.exports.sample_features import SampleFeatures
 from assets.exports.session import Division
 from assets.exports.webdataset import export_webdataset, sample_key
 from assets.exports.writer import ExportError, WrittenFile, read_manifest
+from assets.features.store import FeatureStore, Source, VideoRows
 from assets.lake import Column, Lake, load_tables
 from assets.lake.snapshot import Snapshot
 from assets.sharding import Sharding
@@ -226,6 +228,30 @@ def test_media_are_exported_on_request_where_the_licence_allows_it(filled: Lake,
     (media / "video-001.mp4").write_bytes(b"cut")
     with pytest.raises(ExportError, match=r"video-001\.mp4: missing, or not the file that video_files names"):
         export_webdataset(filled, tmp_path / "again", DIVISION, progress=quiet, media_root=media)
+
+
+def test_samples_have_the_feature_rows_of_the_snapshot_on_request(filled: Lake, tmp_path: Path) -> None:
+    import webdataset
+
+    store, shard = FeatureStore(tmp_path / "arrays"), SHARDING.shard_of("video-001")
+    array, vectors = store.array("scenes", shard), np.arange(8, dtype=np.float16).reshape(2, 4)
+    array.append([VideoRows(Source("video-001", "sha", "x"), np.array([0.5, 1.5]), vectors)])
+    first, rows, content = array.index().select("first_row", "rows", "content_hash").row(0)
+    row = (shard, "video-001", "scenes", first, rows, 1.0, 4, "x", content, "ok", None)
+    filled.write("feature_index", load_tables()["feature_index"].frame([row]), shard)
+    features = SampleFeatures(store, ("scenes",))
+    made = [
+        export_webdataset(filled, tmp_path / name, DIVISION, progress=quiet, features=features) for name in ("a", "b")
+    ]
+    assert made[0] == made[1], "the same bytes"
+    tars = [str(tmp_path / "a" / file.path) for file in made[0] if file.path.endswith(".tar")]
+    samples = {sample["__key__"]: sample for sample in webdataset.WebDataset(tars, shardshuffle=False).decode()}
+    assert np.array_equal(samples["video-001"]["scenes.npy"], vectors) and "scenes.npy" not in samples["video-002"]
+    assert import_export(Lake(tmp_path / "other"), tmp_path / "a", SHARDING)["videos"] == VIDEOS * 7 // 8
+    array.append([VideoRows(Source("video-001", "other", "x"), np.array([0.5, 1.5]), vectors + 1)])
+    array.finish([Source("video-001", "other", "x")])
+    with pytest.raises(ExportError, match="video-001: the arrays hold other rows of scenes than snapshot"):
+        export_webdataset(filled, tmp_path / "c", DIVISION, progress=quiet, features=features)
 
 
 @pytest.mark.parametrize("export", EXPORTS)

@@ -57,6 +57,7 @@ def test_a_shard_is_aligned_and_learned_from(tmp_path: Path) -> None:
             "clip_index": [0, 1, 2, 0],
             "start_s": [2.0, 10.0, 20.0, 3.0],
             "end_s": [4.0, 14.0, 27.0, 9.0],
+            "caption": [f"so the {caption}" for caption in captions],
             "caption_clean": captions,
         }
     )

@@ -215,7 +215,7 @@ def test_a_lake_is_searched_aligned_and_evaluated_by_the_configured_model(
     assert found[0].score == pytest.approx(scores.max(), abs=2e-3)
 
     lines = pl.DataFrame({"video_id": "v0", "clip_index": [0, 1], "start_s": start, "end_s": end})
-    lines = lines.with_columns(caption_clean=pl.Series(spoken["v0"]))
+    lines = lines.with_columns(caption=pl.Series(spoken["v0"]))
     aligned, left_out = align_shard(lines, own.rows, tower, "0", radius_s=2)
     assert len(aligned) == 2 and not any(left_out.values())
 

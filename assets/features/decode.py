@@ -236,6 +236,11 @@ def _decoded(container: InputContainer, timeline: Timeline, packets: bytes) -> I
     yield from frames
 
 
+def prepared_picture(picture: Image, sampling: Sampling) -> Image:
+    """A picture ``[height, width, 3]`` of any size, scaled and cropped like the pictures of a video."""
+    return _Scaler(sampling)(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24"))
+
+
 class _Stream:
     """One stream, and its clip in the making."""
 

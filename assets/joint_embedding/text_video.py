@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
+from assets.features.decode import prepared_picture
 from assets.features.extract import BATCH, Progress, VideoFile, extract_shard
 from assets.features.index import index_rows
 from assets.features.options import FeatureOptions
@@ -88,6 +91,13 @@ def converted_joint_embedding(folder: Path, words: WordOptions, texts: Iterable[
             f"{words.path}: vectors of {known.dim} numbers, but {folder} takes {model.sentence.word.in_features}"
         )
     return JointTextVideo(model, known, f"{folder.name}@{str(model_version(folder))[:8]}", published_tokens)
+
+
+def encode_picture(tower: Tower, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The vector ``[dimension]`` of a picture ``[height, width, 3]`` by a model whose network takes single pictures."""
+    assert tower.picture is not None
+    rows = tower.network(prepared_picture(picture, tower.picture)[None, None])
+    return tower.project(rows)[0]
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,11 @@ class ClipSearch:
         queries = text_embeddings(self.model, [text])
         if not len(queries):
             return []
-        rows = self.index.nearest(queries[0], limit, exact).drop_columns(["_rowid"])
+        return self.near(queries[0], limit, exact)
+
+    def near(self, query: NDArray[np.float32], limit: int = 10, exact: bool = False) -> list[Found]:
+        """The best clips for a vector of the model, best first."""
+        rows = self.index.nearest(query, limit, exact).drop_columns(["_rowid"])
         return [Found(**row) for row in rows.to_pylist()]
 
 

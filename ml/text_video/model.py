@@ -40,6 +40,12 @@ class Tower(TextVideoModel):
         """Name of the stream of feature rows."""
         return self.network.name
 
+    @property
+    def picture(self) -> Sampling | None:
+        """How a single picture is prepared; None if the network takes several at a time."""
+        sampling = self.network.sampling(_ANY_VIDEO)
+        return sampling if sampling.clip_frames == 1 else None
+
     def project(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Feature rows ``[n, dim]`` to the joint space ``[n, dimension]``. It is linear, so it commutes with a mean."""
         return rows

@@ -6,14 +6,17 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import numpy as np
+from numpy.typing import NDArray
+
 from assets.search.narration import Passage, of_videos
 from assets.search.query import WordQuery, parse
 from orchestration.search.corpus import Corpus, line_text
 from orchestration.search.errors import UnavailableError
 from orchestration.search.hybrid import apart, fuse
 from orchestration.search.library import NAMES, Library
-from orchestration.search.lists import Meaning, RankedList
-from orchestration.search.schema import Answer, Filtered, FusedMoment, Moment, Query, Ranking, Similar
+from orchestration.search.lists import Meaning, RankedList, Seen
+from orchestration.search.schema import Answer, Filtered, FusedMoment, Moment, PictureQuery, Query, Ranking, Similar
 
 DEPTH = 100
 """Moments of each list that are fused."""
@@ -63,13 +66,37 @@ def similar(library: Library, query: Similar, default_limit: int) -> Answer:
     return _answer(library, corpus, query, find, default_limit, "", [])
 
 
+def by_picture(library: Library, query: PictureQuery, vector: NDArray[np.float32], default_limit: int) -> Answer:
+    """The moments that look like a picture; ``vector`` is that of the picture by the text-video model in force.
+
+    Raises:
+        UnavailableError: there is nothing to search in yet.
+    """
+    corpus = library.current()
+    selection = corpus.selection(query.filters)
+
+    def find(_: str, ranked: RankedList) -> tuple[list[Passage], str | None]:
+        if not isinstance(ranked, Seen):
+            return [], "A picture is compared with what is seen only."
+        return apart(ranked.near(vector, DEPTH, selection)), None
+
+    return _answer(library, corpus, query, find, default_limit, "", [], query.picture)
+
+
 def moment_page(video_id: str, start_s: float, end_s: float) -> str:
     """The permanent address of a moment's page."""
     return "/moment?" + urlencode({"video": video_id, "start": f"{start_s:.3f}", "end": f"{end_s:.3f}"})
 
 
 def _answer(
-    library: Library, corpus: Corpus, query: Filtered, find: Find, default_limit: int, text: str, unknown: list[str]
+    library: Library,
+    corpus: Corpus,
+    query: Filtered,
+    find: Find,
+    default_limit: int,
+    text: str,
+    unknown: list[str],
+    picture: str | None = None,
 ) -> Answer:
     limit, found = query.limit or default_limit, dict[str, list[Passage]]()
     rankings = list[tuple[str, Any, str | None]]()
@@ -97,6 +124,7 @@ def _answer(
     return Answer(
         query=text,
         unknown_words=unknown,
+        picture=picture,
         moments=[FusedMoment(**described(each.passage), ranks=dict(each.ranks)) for each in best],
         results=[
             Ranking(

@@ -15,26 +15,35 @@ import fastapi
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from assets.search.narration import Filters
-from orchestration.search.answers import answer, moment_page, similar
+from orchestration.search.answers import answer, by_picture, moment_page, similar
 from orchestration.search.errors import UnavailableError
 from orchestration.search.files import LakeFiles
 from orchestration.search.library import Library
 from orchestration.search.limits import TokenBuckets
 from orchestration.search.options import QUERY_LENGTH, SearchOptions
-from orchestration.search.pages import Pages, SecurityHeaders, take_token
-from orchestration.search.schema import Answer, Health, Query, Refusal, Similar
+from orchestration.search.pages import Pages, SecurityHeaders, body_of, take_token
+from orchestration.search.pictures import FORMATS, MOST_BYTES, PictureError, PictureQueries, missing
+from orchestration.search.schema import Answer, Filtered, Health, PictureQuery, Query, Refusal, Similar
 
 REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"model": Refusal, "description": "A parameter is not what is allowed."},
     429: {"model": Refusal, "description": "Too many requests; the header Retry-After has the seconds to wait."},
     503: {"model": Refusal, "description": "Nothing can be searched yet; the message says why."},
 }
+NOT_KEPT: dict[int | str, dict[str, Any]] = {404: {"model": Refusal, "description": "The picture is not kept."}}
+NOT_READ: dict[int | str, dict[str, Any]] = {
+    408: {"model": Refusal, "description": "The picture arrives too slowly."},
+    413: {"model": Refusal, "description": "The picture has too many bytes."},
+}
+_FILE = {"schema": {"type": "string", "format": "binary"}}
+PICTURE_BODY = {"required": True, "content": {f"image/{kind.lower()}": _FILE for kind in FORMATS}}
 
 
 class SearchPage:
@@ -49,6 +58,7 @@ class SearchPage:
     def __init__(self, library: Library, files: LakeFiles, options: SearchOptions) -> None:
         self.library, self.files, self.options = library, files, options
         self.buckets, self.pages = TokenBuckets(options.rate, options.burst), Pages()
+        self.pictures = PictureQueries()
 
     def router(self) -> APIRouter:
         """The addresses of the pages and of the API."""
@@ -58,13 +68,22 @@ class SearchPage:
         router.get("/healthz", operation_id="health", responses={503: {"model": Health}})(self.health)
         router.get("/api/search", operation_id="search", responses=REFUSALS)(self.search)
         router.get("/api/similar", operation_id="similar", responses=REFUSALS)(self.similar)
+        router.get("/api/picture", operation_id="picture", responses=REFUSALS | NOT_KEPT)(self.picture)
+        router.post(
+            "/api/picture",
+            operation_id="send_picture",
+            responses=REFUSALS | NOT_READ,
+            openapi_extra={"requestBody": PICTURE_BODY},
+        )(self.send_picture)
         return router
 
     # -- pages --------------------------------------------------------------------------------------------------
 
     def page(self, request: Request) -> Response:
-        """The page of a search, or of moments like another one."""
+        """The page of a search by text or by a picture, or of moments like another one."""
         given = dict(request.query_params)
+        if "picture" in given:
+            return self._page(request, given, lambda: self._by_picture(request, PictureQuery.model_validate(given)))
         if "video" in given:
             return self._page(request, given, lambda: self._similar(request, Similar.model_validate(given)))
         if given.get("q", "").strip():
@@ -94,7 +113,8 @@ class SearchPage:
         def shown() -> dict[str, Any]:
             corpus = self.library.current()
             about = {"corpus": corpus, "examples": corpus.examples, "choices": corpus.choices}
-            return {**about, "answer": find(), "parts": self.library.loading()}
+            parts, no_pictures = self.library.loading(), missing(self.library)
+            return {**about, "answer": find(), "parts": parts, "no_pictures": no_pictures}
 
         values: dict[str, Any] = {
             "query": given.get("q", "").strip(),
@@ -103,6 +123,7 @@ class SearchPage:
             "answer": None,
         }
         values |= {"corpus": None, "examples": [], "choices": {}, "parts": [], "api": request.url.query}
+        values |= {"no_pictures": None, "picture_formats": [f"image/{kind.lower()}" for kind in FORMATS]}
         return self._rendered("page.html", values, shown)
 
     def _rendered(self, template: str, values: dict[str, Any], shown: Callable[[], dict[str, Any]]) -> HTMLResponse:
@@ -134,6 +155,20 @@ class SearchPage:
         response.headers["Cache-Control"] = "no-store"
         return self._similar(request, query)
 
+    def picture(self, request: Request, response: Response, query: Annotated[PictureQuery, fastapi.Query()]) -> Answer:
+        """The moments that look like a picture that was sent before."""
+        response.headers["Cache-Control"] = "no-store"
+        return self._by_picture(request, query)
+
+    async def send_picture(
+        self, request: Request, response: Response, query: Annotated[Filtered, fastapi.Query()]
+    ) -> Answer:
+        """The moments that look like the picture in the body. The response has a name for further searches by it."""
+        take_token(self.buckets, request)
+        response.headers["Cache-Control"] = "no-store"
+        content = await body_of(request, MOST_BYTES, "A picture")
+        return await run_in_threadpool(self._sent, content, query)
+
     def health(self, response: Response) -> Health:
         """Whether the page can search now, and what is loading."""
         try:
@@ -150,6 +185,26 @@ class SearchPage:
             return answer(self.library, query, self.options.moments)
         except ValueError as error:
             raise HTTPException(400, f"q: {error}") from None
+
+    def _sent(self, content: bytes, query: Filtered) -> Answer:
+        try:
+            name = self.pictures.add(self.library, content)
+        except PictureError as error:
+            raise HTTPException(400, f"The picture cannot be searched by: {error}") from None
+        return self._of_picture(PictureQuery(picture=name, **query.model_dump()))
+
+    def _by_picture(self, request: Request, query: PictureQuery) -> Answer:
+        take_token(self.buckets, request)
+        return self._of_picture(query)
+
+    def _of_picture(self, query: PictureQuery) -> Answer:
+        try:
+            vector = self.pictures.vector(self.library, query.picture)
+        except PictureError as error:
+            raise HTTPException(400, str(error)) from None
+        except LookupError as error:
+            raise HTTPException(404, str(error)) from None
+        return by_picture(self.library, query, vector, self.options.moments)
 
     def _similar(self, request: Request, query: Similar) -> Answer:
         take_token(self.buckets, request)

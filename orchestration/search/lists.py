@@ -21,6 +21,9 @@ MOST_FLOOR = 0.3
 DEEPER = 4
 """Factor by which more is requested of a list from which filters removed too much."""
 
+Picture = NDArray[np.uint8]
+"""RGB ``[height, width, 3]``."""
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -105,6 +108,14 @@ class Meaning:
         return None
 
 
+@dataclass(frozen=True)
+class ByPicture:
+    """How clips are found by a picture: ``encode`` makes its vector, ``search`` finds the clips nearest to it."""
+
+    encode: Callable[[Picture], NDArray[np.float32]]
+    search: Callable[[NDArray[np.float32], int], Sequence[Any]]
+
+
 class Seen:
     """Clips that show it, by the text-video model in force.
 
@@ -112,13 +123,26 @@ class Seen:
         search: finds clips for a text.
         known: the words of a text that the model knows.
         caution: why its scores mean little.
+        by_picture: finds clips by a picture, or why the model cannot.
     """
 
     def __init__(
-        self, name: str, scored_by: str, search: Callable[[str, int], Sequence[Any]], known: Any, caution: str | None
+        self,
+        name: str,
+        scored_by: str,
+        search: Callable[[str, int], Sequence[Any]],
+        known: Any,
+        caution: str | None,
+        by_picture: ByPicture | str,
     ) -> None:
-        self.name, self.scored_by, self.caution = name, scored_by, caution
+        self.name, self.scored_by, self.caution, self.by_picture = name, scored_by, caution, by_picture
         self._search, self._known = search, known
+
+    def near(self, vector: NDArray[np.float32], limit: int, selection: Selection) -> list[Passage]:
+        """The clips nearest to the vector of a picture."""
+        assert isinstance(self.by_picture, ByPicture)
+        search = self.by_picture.search
+        return _enough(lambda most: search(vector, most), limit, selection)
 
     def find(self, query: WordQuery, limit: int, selection: Selection) -> list[Passage]:
         known = " ".join(self._known(query.text))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Mapping
 from typing import Any
@@ -26,6 +27,8 @@ PAGE_POLICY = (
     "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; media-src 'self';"
     " connect-src 'self'; img-src 'self' data:; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'"
 )
+BODY_TIMEOUT_S = 60.0
+"""Time in which the body of a request must arrive."""
 
 
 class Pages:
@@ -82,6 +85,24 @@ def take_token(buckets: TokenBuckets, request: Request) -> None:
     client = request.client.host if request.client else ""
     if wait_s := buckets.wait_s(client):
         raise HTTPException(429, f"Too many requests; try again in {wait_s} s.", {"Retry-After": str(wait_s)})
+
+
+async def body_of(request: Request, most_bytes: int, what: str) -> bytes:
+    """The body of a request.
+
+    Raises:
+        HTTPException: it is too long, or arrives too slowly.
+    """
+    held = bytearray()
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            async for part in request.stream():
+                held += part
+                if len(held) > most_bytes:
+                    raise HTTPException(413, f"{what} has at most {most_bytes:,} bytes.")
+    except TimeoutError:
+        raise HTTPException(408, f"{what} must arrive within {BODY_TIMEOUT_S:g} s.") from None
+    return bytes(held)
 
 
 def clock(seconds: float) -> str:

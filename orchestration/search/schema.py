@@ -65,6 +65,12 @@ class Similar(Filtered):
     at: Annotated[Seconds, Field(description="Second of the video.")]
 
 
+class PictureQuery(Filtered):
+    """A search by a picture that was sent before."""
+
+    picture: Annotated[str, Field(pattern="^[0-9a-f]{16}$", description="Name of the picture, from the response.")]
+
+
 class Moment(Strict):
     """A stretch of a video."""
 
@@ -104,8 +110,9 @@ class Ranking(Strict):
 class Answer(Strict):
     """The moments that fit a search."""
 
-    query: Annotated[str, Field(description="Text, without blanks around it; empty for similar moments.")]
+    query: Annotated[str, Field(description="Text, without blanks around it; empty for a moment or a picture.")]
     unknown_words: Annotated[list[str], Field(description="Words that no caption has.")]
+    picture: Annotated[str | None, Field(description="Name of the picture of a search by picture, else null.")]
     moments: Annotated[list[FusedMoment], Field(description="All lists by reciprocal rank fusion.")]
     results: Annotated[list[Ranking], Field(description="One entry per list.")]
 

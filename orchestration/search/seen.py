@@ -6,13 +6,14 @@ See `ml.joint_embedding.search` for the search of clips, and `lists` for the oth
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from assets.joint_embedding.text_video import INDEX, LakeModel, lake_model, load_joint_embedding
+from assets.joint_embedding.text_video import INDEX, LakeModel, encode_picture, lake_model, load_joint_embedding
 from assets.lake import Lake
 from assets.models.folder import MODEL_FILES
 from ml.joint_embedding.clip_index import ClipIndex
@@ -20,9 +21,10 @@ from ml.joint_embedding.pair_store import PairStore
 from ml.joint_embedding.search import ClipSearch
 from ml.joint_embedding.text_video import JointTextVideo
 from ml.text.tokens import tokenize
+from ml.text_video.model import Tower
 from orchestration.search.chance import HeldOut, chance_caution
 from orchestration.search.errors import NotReadyError
-from orchestration.search.lists import Seen
+from orchestration.search.lists import ByPicture, Seen
 
 MODELS = ("word_vectors", "joint_embedding")
 """Model folders that are needed, in the order in which they are made."""
@@ -67,10 +69,22 @@ def load_seen(
     _refuse_other_index(clips, own, pairs, manifest)
     joint = isinstance(own.model, JointTextVideo)
     name = "What is seen: " + ("joint embedding" if joint else own.model.identity)
-    scored_by = "cosine of text and clip, from −1 to 1" if joint else "dot product of text and clip"
-    seen = Seen(name, scored_by, clips.search, known_words(own), None)
+    scored_by = "cosine of query and clip, from −1 to 1" if joint else "dot product of query and clip"
+    seen = Seen(name, scored_by, clips.search, known_words(own), None, picture_search(clips))
     seen.caution = chance_caution(seen, held_out) if held_out else None
     return seen
+
+
+def picture_search(clips: ClipSearch) -> ByPicture | str:
+    """How clips are found by a picture, or why the model cannot."""
+    model = clips.model
+    if isinstance(model, Tower) and model.picture is not None:
+        return ByPicture(partial(encode_picture, model), clips.near)
+    what = "The joint embedding" if isinstance(model, JointTextVideo) else model.identity
+    return (
+        f"{what} has no image side: it does not encode a single picture. Models of open_clip do; see"
+        " HOWTO_TEXT_VIDEO_MODEL."
+    )
 
 
 def known_words(own: LakeModel) -> Any:

@@ -29,7 +29,7 @@ from orchestration.search.browse.rows import categories, find
 from orchestration.search.browse.stored_files import StoredUris, lengths
 from orchestration.search.browse.thresholds import Comparison, compare
 from orchestration.search.files import LakeFiles
-from orchestration.search.pages import Pages
+from orchestration.search.pages import Pages, body_of
 from orchestration.search.schema import Refusal
 
 NEEDED = ("tasks", "search_results", "candidate_videos", "captions", "videos", "clips")
@@ -201,7 +201,7 @@ class BrowsePage:
         if self.lake.is_new:
             raise HTTPException(404, self._missing())
         try:
-            label = Label.model_validate_json(await _body(request))
+            label = Label.model_validate_json(await body_of(request, LONGEST_BODY, "A label"))
         except ValidationError as error:
             raise HTTPException(400, _problem(error)) from error
         try:
@@ -221,15 +221,6 @@ class BrowsePage:
             raise HTTPException(403, "The request comes from another site.")
         if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
             raise HTTPException(415, "A label is JSON: Content-Type must be application/json.")
-
-
-async def _body(request: Request) -> bytes:
-    held = b""
-    async for part in request.stream():
-        held += part
-        if len(held) > LONGEST_BODY:
-            raise HTTPException(413, f"A label has at most {LONGEST_BODY:,} bytes.")
-    return held
 
 
 def _changed(selection: Selection, comparison: Comparison | None) -> list[str] | None:

@@ -133,7 +133,7 @@ def test_published_features_of_htm_align_win_over_those_of_the_lake(tmp_path: Pa
 
 
 def test_published_features_of_clip_are_compared_with_whole_sentences_by_cosine(tmp_path: Path) -> None:
-    """As in the evaluation of CLIP by the authors of HTM-Align: rows as ``encode_image`` gives them, stop words kept."""
+    """As the authors of HTM-Align evaluate CLIP: rows as ``encode_image`` gives them, stop words kept."""
     weights = open_clip_folder(tmp_path, "clip")
     model = OpenClipTextVideo(weights, Options())
     rows = np.random.default_rng(0).normal(0, 5, (SECONDS, model.dimension)).astype(np.float16)

@@ -10,6 +10,7 @@ from assets.availability.probes import UNANSWERED, Prober
 from assets.availability.survey import next_survey, probe_all
 from assets.lake import Lake, load_tables
 from assets.outcomes import SourceError
+from assets.pictures import markdown
 from assets.progress import CountedProgress
 
 
@@ -36,9 +37,14 @@ def availability(
 
 
 @dg.asset(code_version="1", kinds={"polars"}, deps=["availability", "videos", "caption_fetches"])
-def link_rot(lake: dg.ResourceParam[Lake], availability_options: dg.ResourceParam[AvailabilityOptions]) -> pl.DataFrame:
+def link_rot(
+    context: dg.AssetExecutionContext,
+    lake: dg.ResourceParam[Lake],
+    availability_options: dg.ResourceParam[AvailabilityOptions],
+) -> pl.DataFrame:
     """Shares of available videos with their intervals, by category and age, and the half-life, per survey."""
     from assets.availability import estimates
+    from assets.availability.figures import survival_figure
 
     videos = lake.sql(
         "SELECT videos.video_id, videos.category_1, videos.upload_date,"
@@ -47,4 +53,7 @@ def link_rot(lake: dg.ResourceParam[Lake], availability_options: dg.ResourcePara
         " ON videos.video_id = caption_fetches.video_id AND caption_fetches.status = 'ok' WHERE videos.kept",
         since=availability_options.since,
     ).pl()
-    return estimates.link_rot(lake.read("availability").pl(), videos)
+    rows = estimates.link_rot(lake.read("availability").pl(), videos)
+    figure = markdown(survival_figure(rows), "share that is available by age and category")
+    context.add_output_metadata({"plot": dg.MetadataValue.md(figure)})
+    return rows

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from assets.availability.estimates import half_life, link_rot, share
+from assets.availability.figures import survival_figure
 from assets.availability.lists import summary, survey_list
 from assets.availability.options import AvailabilityOptions
 from assets.availability.probes import SourceProber, YouTubeProber, state_of
@@ -134,6 +135,9 @@ def test_shares_are_given_by_category_age_and_state() -> None:
     overall = made.row(by_predicate=pl.col("grouping") == "all", named=True)
     assert overall["half_life_years"] == pytest.approx(2 * np.log(2) / np.log(3 / 2), rel=1e-6)
     assert overall["unanswered"] == 1
+    by_age, by_category = survival_figure(made).axes
+    assert by_age.lines[0].get_xydata().tolist() == [[0, 1], [2, 0.5]]
+    assert [label.get_text() for label in by_category.get_yticklabels()] == ["Food", "Home"]
 
 
 def test_a_published_list_needs_no_lake(youtube: YouTube, options: YouTubeOptions, tmp_path: Path) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from functools import reduce
-from operator import and_
+from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -15,8 +14,16 @@ from orchestration.staleness import Staleness
 from orchestration.stored import Stored
 from orchestration.tags import CODE
 
-_evaluations: WeakKeyDictionary[object, Staleness] = WeakKeyDictionary()
-"""The staleness of each evaluation: all assets of one evaluation see one state of the instance."""
+
+@dataclass(frozen=True)
+class _Evaluation:
+    """What the assets of one evaluation share: all see one state of the instance."""
+
+    staleness: Staleness
+    in_progress: dict[dg.AssetKey, bool] = field(default_factory=dict)
+
+
+_evaluations: WeakKeyDictionary[object, _Evaluation] = WeakKeyDictionary()
 
 
 class Requested(dg.AutomationCondition[dg.AssetKey]):
@@ -32,6 +39,37 @@ class Requested(dg.AutomationCondition[dg.AssetKey]):
     def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
         requested = context.request_subsets_by_key.get(context.key, context.get_empty_subset())
         return dg.AutomationResult(context, requested)
+
+
+class UpstreamInProgress(dg.AutomationCondition[dg.AssetKey]):
+    """The partitions above which something is in progress or requested in the current evaluation.
+
+    Only those of the upstream assets become conditions of their own, with their results in the UI: one condition per
+    pair of assets would take most of the time of an evaluation.
+    """
+
+    def __init__(self, upstream: Iterable[dg.AssetKey]) -> None:
+        self.upstream = sorted(upstream)
+
+    @property
+    def name(self) -> str:
+        return "upstream_in_progress"
+
+    async def evaluate(  # type: ignore[override]  # Dagster awaits coroutines, as its own operators return them.
+        self, context: dg.AutomationContext[dg.AssetKey]
+    ) -> dg.AutomationResult[dg.AssetKey]:
+        condition = dg.AutomationCondition
+        found, results = context.get_empty_subset(), []
+        for place, key in enumerate(self.upstream):
+            if _is_requested(context, key) or await _is_in_progress(context, key):
+                child = context.for_child_condition(
+                    condition.asset_matches(key, condition.in_progress() | Requested()),
+                    [None, place],
+                    context.candidate_subset,
+                )
+                results.append(await child.evaluate_async())
+                found = found.compute_union(results[-1].true_subset)
+        return dg.AutomationResult(context, found, child_results=results)
 
 
 class OutOfDate(dg.AutomationCondition[dg.AssetKey]):
@@ -58,7 +96,7 @@ class OutOfDate(dg.AutomationCondition[dg.AssetKey]):
         return True
 
     def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
-        staleness = _staleness_of(context, self.stored)
+        staleness = _evaluation_of(context, self.stored).staleness
         requested = _requested_states(context)
         states = {
             partition: staleness.state(context.key, partition)
@@ -89,22 +127,35 @@ def when_out_of_date(upstream: Iterable[dg.AssetKey], stored: Stored | None = No
     has not passed. What failed or was stopped waits for a change, or for a person.
     """
     condition = dg.AutomationCondition
-    in_progress = condition.in_progress() | Requested()
-    waiting = [
-        (~condition.asset_matches(key, in_progress)).with_label(f"{key.to_user_string()} is not in progress")
-        for key in sorted(upstream)
-    ]
+    idle = (~UpstreamInProgress(upstream)).with_label("nothing upstream is in progress")
     ready = ~condition.any_deps_missing() & ~condition.in_progress()
-    return reduce(and_, waiting, OutOfDate(stored) & ready).with_label("out of date, inputs done")
+    return (OutOfDate(stored) & idle & ready).with_label("out of date, inputs done")
 
 
-def _staleness_of(context: dg.AutomationContext[dg.AssetKey], stored: Stored | None) -> Staleness:
+def _evaluation_of(context: dg.AutomationContext[dg.AssetKey], stored: Stored | None = None) -> _Evaluation:
     view = context.asset_graph_view
     if view not in _evaluations:
         if stored:
             stored.begin_evaluation()
-        _evaluations[view] = Staleness(view.asset_graph, view.instance, stored)
+        _evaluations[view] = _Evaluation(Staleness(view.asset_graph, view.instance, stored))
     return _evaluations[view]
+
+
+def _is_requested(context: dg.AutomationContext[dg.AssetKey], key: dg.AssetKey) -> bool:
+    requested = context.request_subsets_by_key.get(key)
+    return requested is not None and not requested.is_empty
+
+
+async def _is_in_progress(context: dg.AutomationContext[dg.AssetKey], key: dg.AssetKey) -> bool:
+    """Whether a run or a backfill that has not ended makes any partition of an asset."""
+    known = _evaluation_of(context).in_progress
+    if key not in known:
+        view = context.asset_graph_view
+        everything = view.get_full_subset(key=key)
+        in_run = await view.compute_run_in_progress_subset(key=key, from_subset=everything)
+        in_backfill = await view.compute_backfill_in_progress_subset(key=key, from_subset=everything)
+        known[key] = not (in_run.is_empty and in_backfill.is_empty)
+    return known[key]
 
 
 def _requested_states(context: dg.AutomationContext[dg.AssetKey]) -> dict[str, str]:
@@ -120,20 +171,18 @@ def _requested_states(context: dg.AutomationContext[dg.AssetKey]) -> dict[str, s
 
 def _was_tried(staleness: Staleness, key: dg.AssetKey, partition: str | None) -> bool:
     """Whether a run has tried to make a partition since its state changed last, and has ended."""
+    made = staleness.latest(key).get(partition)
+    since = max(made.storage_id if made else 0, staleness.newest_input(key, partition))
+    # Nearly always this is decided by positions alone, which cost no query per partition.
+    if staleness.planned(key, partition) <= since:
+        return False
     planned = staleness.instance.get_latest_planned_materialization_info(key, partition)
     run = staleness.instance.get_run_by_id(planned.run_id) if planned else None
-    made = staleness.latest(key).get(partition)
-    if (
-        planned is None
-        or run is None
-        or not run.is_finished
-        or (made is not None and made.storage_id > planned.storage_id)
-    ):
+    if run is None or not run.is_finished:
         return False
     if (waiting := staleness.due(key, partition)) and _time_of(staleness.instance, run) < waiting.since:
         return False
-    code = run.tags.get(CODE)
-    return planned.storage_id > staleness.newest_input(key, partition) and code in (None, staleness.code)
+    return run.tags.get(CODE) in (None, staleness.code)
 
 
 def _time_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> float:

@@ -7,7 +7,7 @@ that are due. It needs no memory of an earlier evaluation. Refreshes, ``howto st
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,6 +18,7 @@ from ml.files import content_hash
 from orchestration.stored import Due, Stored
 
 _FAILED = AssetCheckExecutionRecordStatus.FAILED
+_PLANNED = dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
 _DATA_VERSION = "dagster/data_version"
 _CODE_VERSION = "dagster/code_version"
 _INPUT_POINTER = "dagster/input_event_pointer/"
@@ -57,7 +58,8 @@ def code_hash(versions: Mapping[dg.AssetKey, str | None]) -> str:
 
 
 class Staleness:
-    """The rule applied to one state of an instance. Each asset costs two queries, whatever its number of partitions.
+    """The rule applied to one state of an instance. An asset with partitions costs two queries, whatever their number;
+    the assets without partitions cost one query together.
 
     Args:
         stored: what is stored; None: damage and requests that are due are not considered.
@@ -68,6 +70,7 @@ class Staleness:
         self._due: dict[dg.AssetKey, dict[str | None, Due]] = {}
         self._broken: dict[dg.AssetKey, dict[str | None, str]] = {}
         self._latest: dict[dg.AssetKey, dict[str | None, Materialization]] = {}
+        self._planned: dict[dg.AssetKey, dict[str | None, int]] = {}
         self._versions: dict[tuple[dg.AssetKey, str | None, int], str | None] = {}
 
     @cached_property
@@ -136,25 +139,29 @@ class Staleness:
 
     def blocked(self, key: dg.AssetKey, partition: str | None) -> str | None:
         """The failed blocking check of an input, which holds a partition up; None if there is none."""
-        for parent in sorted(self.graph.get(key).parent_keys):
-            if parent not in self._broken:
-                self._broken[parent] = dict(self._failed_checks(parent))
+        parents = sorted(self.graph.get(key).parent_keys)
+        if unknown := {parent for parent in parents if parent not in self._broken}:
+            self._broken |= self._failed_checks(unknown)
+        for parent in parents:
             for each in self._input_partitions(key, partition, parent) if self._broken[parent] else ():
                 if check := self._broken[parent].get(each):
                     return f"check {check} of {parent.to_user_string()}{f' [{each}]' if each else ''} failed"
         return None
 
-    def _failed_checks(self, key: dg.AssetKey) -> Iterator[tuple[str | None, str]]:
-        """The partitions of an asset whose latest content failed a blocking check, with its name."""
-        checks = [each for each in self.graph.get_check_keys_for_assets({key}) if self.graph.get(each).blocking]
+    def _failed_checks(self, keys: Set[dg.AssetKey]) -> dict[dg.AssetKey, dict[str | None, str]]:
+        """By asset, the partitions whose latest content failed a blocking check, with its name."""
+        failed: dict[dg.AssetKey, dict[str | None, str]] = {key: {} for key in keys}
+        checks = [each for each in self.graph.get_check_keys_for_assets(keys) if self.graph.get(each).blocking]
         for info in self.instance.event_log_storage.get_asset_check_partition_info(checks) if checks else ():
+            key = info.check_key.asset_key
             # A check without partitions is of all partitions of its asset.
             of_one = self.graph.get(info.check_key).partitions_def is not None
             partitions = [info.partition_key] if of_one else self.partitions(key)
             made = [found for each in partitions if (found := self.latest(key).get(each))]
             newest = max((each.storage_id for each in made), default=info.latest_check_event_storage_id)
             if info.latest_execution_status == _FAILED and info.latest_check_event_storage_id > newest:
-                yield from ((partition, info.check_key.name) for partition in partitions)
+                failed[key] |= dict.fromkeys(partitions, info.check_key.name)
+        return failed
 
     def state(self, key: dg.AssetKey, partition: str | None) -> str:
         """A hash of all that the rule compares: another state is another reason to make a partition again."""
@@ -168,6 +175,18 @@ class Staleness:
         content = self._other_content(key, partition, made) if made else None
         # Without a finding, the state is that of an instance whose content was never compared.
         return content_hash((*origin, content) if content else origin)
+
+    def planned(self, key: dg.AssetKey, partition: str | None) -> int:
+        """The position in the event log at which a run last planned to make a partition; 0 if none ever did."""
+        if key not in self._planned:
+            self._planned[key] = dict(self._read_planned(key))
+        return self._planned[key].get(partition, 0)
+
+    def _read_planned(self, key: dg.AssetKey) -> Iterator[tuple[str | None, int]]:
+        if self.graph.get(key).partitions_def is not None:
+            yield from self.instance.get_latest_storage_id_by_partition(key, _PLANNED).items()
+        elif latest := self.instance.get_latest_planned_materialization_info(key):
+            yield None, latest.storage_id
 
     def newest_input(self, key: dg.AssetKey, partition: str | None) -> int:
         """The position of the newest event of an input in the event log; 0 without inputs."""
@@ -202,9 +221,17 @@ class Staleness:
             self._versions[place] = Materialization.read(records[0]).data_version if records else None
         return self._versions[place]
 
+    @cached_property
+    def _unpartitioned(self) -> dict[dg.AssetKey, dg.EventLogRecord | None]:
+        """The event of the latest materialization of each asset without partitions."""
+        graph = self.graph
+        keys = [key for key in graph.get_all_asset_keys() if graph.get(key).partitions_def is None]
+        entries = (record.asset_entry for record in self.instance.get_asset_records(keys))
+        return {entry.asset_key: entry.last_materialization_record for entry in entries}
+
     def _read(self, key: dg.AssetKey) -> Iterator[tuple[str | None, Materialization]]:
         if self.graph.get(key).partitions_def is None:
-            for record in self.instance.fetch_materializations(key, limit=1).records:
+            if record := self._unpartitioned.get(key):
                 yield None, Materialization.read(record)
             return
         latest = self.instance.get_latest_storage_id_by_partition(key, dg.DagsterEventType.ASSET_MATERIALIZATION)

@@ -70,6 +70,11 @@ class Options:
     prefix: ClassVar[str] = ""
     counts_where_set: ClassVar[bool] = False
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the assets that an asset with these options is made from because of them."""
+        return ()
+
 
 @dataclass(frozen=True)
 class OptionField:

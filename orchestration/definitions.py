@@ -41,6 +41,7 @@ import assets.videos.assets
 import sql
 from assets.lake import Table
 from assets.metadata import MODEL, PART, SETTINGS
+from assets.options import Options
 from orchestration.artifacts import contract_of
 from orchestration.checks import schema_check
 from orchestration.columns import column_metadata
@@ -133,8 +134,10 @@ def _assets_of(module: ModuleType, stage: str) -> list[dg.AssetsDefinition]:
 def _with_contract_and_options(
     definition: dg.AssetsDefinition, settings: Settings, resources: Mapping[str, Any]
 ) -> dg.AssetsDefinition:
-    """The asset with the columns of its table, its partitions, and the version of the options that it uses."""
-    options = options_version(resources, set(definition.required_resource_keys), settings.lake)
+    """The asset with the columns of its table, its partitions, and the version and inputs of the options that it uses."""
+    names = set(definition.required_resource_keys)
+    options = options_version(resources, names, settings.lake)
+    more = {name for key in names if isinstance(each := resources.get(key), Options) for name in each.inputs}
     tables = {spec.key: table for spec in definition.specs if (table := contract_of(spec))}
     partitions = partitions_by_column(settings)
     columns = {table.partition_column for table in tables.values()}
@@ -150,6 +153,7 @@ def _with_contract_and_options(
         if spec.group_name == "sources":
             metadata["settings in force"] = dg.MetadataValue.md(as_markdown(settings))
         return spec.replace_attributes(
+            deps=[*spec.deps, *map(dg.AssetDep, sorted(more))],
             code_version="-".join(filter(None, [spec.code_version, options])),
             freshness_policy=SOURCE_FRESHNESS if spec.key.to_user_string() in _changing_sources(settings) else None,
             partitions_def=partitioned if PART not in metadata else None,

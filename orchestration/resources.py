@@ -156,6 +156,7 @@ def _options(settings: Settings, root: Path) -> dict[str, Options]:
         "duplicate_options": settings.duplicates,
         "sharding": settings.sharding,
         "segmentation": settings.segmentation,
+        "shot_borders": settings.shot_borders,
         "recognition": settings.recognition,
         "feature_options": feature_options(settings),
         "visual_duplicate_options": settings.visual_duplicates,

@@ -10,8 +10,10 @@ from assets.captions.fetch import fetch_captions, recogniser
 from assets.captions.segments import clips as clips_of
 from assets.captions.segments import dropped
 from assets.captions.sentences import Segmentation
+from assets.captions.shot_borders import ShotBorders
 from assets.captions.speech_recognition import Recognition
 from assets.captions.tracks import Captioned, CaptionedVideos, ClipCaptions
+from assets.lake import Lake
 from assets.outcomes import stop_if_blocked
 from assets.progress import CountedProgress
 from assets.sharding import Sharding
@@ -63,9 +65,12 @@ def clips(
     caption_fetches: pl.DataFrame,
     videos: pl.LazyFrame,
     segmentation: dg.ResourceParam[Segmentation],
+    shot_borders: dg.ResourceParam[ShotBorders],
+    lake: dg.ResourceParam[Lake],
 ) -> pl.DataFrame:
     """Clip-caption pairs: each caption line of a kept video, cut where the next one starts; or each sentence."""
+    borders = shot_borders.of_shard(lake, context.partition_key)
     kept = videos.filter("kept").select("video_id", "duration_s").collect()
     reasons = dropped(captions.join(kept, on="video_id"))["reason"].value_counts(sort=True)
     context.add_output_metadata({"lines that are no clip": dict(reasons.iter_rows())})
-    return clips_of(captions, kept, caption_fetches, segmentation)
+    return clips_of(captions, kept, caption_fetches, segmentation, borders)

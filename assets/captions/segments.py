@@ -9,7 +9,9 @@ import polars as pl
 
 from assets.captions.marks import without_marks
 from assets.captions.sentences import Segmentation, segmented
+from assets.captions.shot_borders import split_at_borders
 from assets.captions.tracks import WRITTEN
+from assets.features.frames.borders import Borders
 from ml.text.tokens import clean, tokenize
 
 
@@ -81,7 +83,11 @@ def written_clips(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def clips(
-    captions: pl.DataFrame, videos: pl.DataFrame, fetches: pl.DataFrame, segmentation: Segmentation
+    captions: pl.DataFrame,
+    videos: pl.DataFrame,
+    fetches: pl.DataFrame,
+    segmentation: Segmentation,
+    borders: Borders | None = None,
 ) -> pl.DataFrame:
     """Each caption line is a clip [start_s, end_s) (HowTo100M section 3.1); or each sentence, as ``segmentation`` says.
 
@@ -91,6 +97,7 @@ def clips(
         captions: rows of ``captions``.
         videos: video_id, duration_s of the videos whose clips are wanted.
         fetches: rows of ``caption_fetches``.
+        borders: changes of shot that no clip of running speech may cross.
 
     Returns:
         The columns of the table ``clips``.
@@ -99,6 +106,8 @@ def clips(
     usable = lines.filter(pl.col("reason").is_null()).drop("reason")
     in_writing = fetches.filter(pl.col("source").is_in(WRITTEN)).select("video_id")
     spoken = segmented(resolve_overlaps(usable.join(in_writing, on="video_id", how="anti")), segmentation)
+    if borders:
+        spoken = split_at_borders(spoken, borders)
     written = written_clips(usable.join(in_writing, on="video_id", how="semi"))
     of_video = pl.int_range(pl.len()).over("video_id").cast(pl.Int64)
     track = fetches.select("video_id", pl.col("source").alias("caption_source"), "language", "language_probability")

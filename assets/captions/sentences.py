@@ -7,7 +7,7 @@ The model that finds sentences in text without punctuation is
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Annotated, ClassVar, Literal
@@ -84,16 +84,22 @@ def segmented(lines: pl.DataFrame, segmentation: Segmentation) -> pl.DataFrame:
 
 
 def words_of(track: pl.DataFrame) -> list[Word]:
-    """The words of one video's lines. Where words have no times of their own, or some that are outside of their line or
-    run backwards, each word of the line has an equal share of its window."""
-    words: list[Word] = []
-    for start_s, end_s, text, timed in track.select("start_s", "end_s", "text", "word_starts_s").iter_rows():
-        spoken = text.split()
-        known = timed is not None and timed == sorted(timed) and start_s <= timed[0] and timed[-1] < end_s
-        share = (end_s - start_s) / len(spoken)
-        starts = timed if known else [start_s + share * i for i in range(len(spoken))]
-        words.extend(Word(*word, known) for word in zip(spoken, starts, [*starts[1:], end_s], strict=True))
-    return words
+    """The words of one video's lines."""
+    lines = track.select("start_s", "end_s", "text", "word_starts_s").iter_rows()
+    return [word for line in lines for word in words_of_line(*line)]
+
+
+def words_of_line(start_s: float, end_s: float, text: str, timed: Sequence[float] | None) -> list[Word]:
+    """The words of a line.
+
+    Where they have no times of their own, or some that are outside of the line or run backwards, each has an equal share
+    of its window.
+    """
+    spoken = text.split()
+    known = timed is not None and list(timed) == sorted(timed) and start_s <= timed[0] and timed[-1] < end_s
+    share = (end_s - start_s) / len(spoken)
+    starts = timed if known and timed else [start_s + share * i for i in range(len(spoken))]
+    return [Word(*word, known) for word in zip(spoken, starts, [*starts[1:], end_s], strict=True)]
 
 
 def _sentence_ends(segmentation: Segmentation) -> Callable[[list[Word]], list[bool]]:

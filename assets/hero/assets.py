@@ -8,6 +8,7 @@ import dagster as dg
 import duckdb
 import polars as pl
 
+from assets.captions.shot_borders import ShotBorders
 from assets.features.options import FeatureOptions
 from assets.features.reader import FeatureReader
 from assets.features.store import FeatureStore
@@ -48,13 +49,16 @@ def shard_hero_clips(
     hero_store: dg.ResourceParam[ClipStore],
     feature_options: dg.ResourceParam[FeatureOptions],
     hero_clip_options: dg.ResourceParam[HeroClipOptions],
+    shot_borders: dg.ResourceParam[ShotBorders],
+    lake: dg.ResourceParam[Lake],
 ) -> Iterator[dg.Output]:
     """Cut the videos of one shard into clips with one row of features every two seconds, and their captions."""
     from assets.hero.clips import write_shard
 
     shard = context.partition_key
     reader = FeatureReader(feature_index, features, feature_options.streams)
-    index = write_shard(clips, reader, hero_store, shard, hero_clip_options)
+    borders = shot_borders.of_shard(lake, shard)
+    index = write_shard(clips, reader, hero_store, shard, hero_clip_options, borders)
     kept = index.filter(pl.col("reason").is_null())
     counts = {"clips": len(kept), "frames": int(kept["frames"].sum()), "left_out": len(index) - len(kept)}
     version = hero_store.version_of(shard)

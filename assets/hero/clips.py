@@ -5,7 +5,7 @@ See ``ml.hero.clip_store`` for the arrays.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -36,12 +36,14 @@ def write_shard(
     store: ClipStore,
     shard: str,
     options: HeroClipOptions,
+    borders: Mapping[str, Sequence[float]] | None = None,
 ) -> pl.DataFrame:
     """Write the clip array of one shard, videos sorted by id (rows of ``hero_clips``).
 
     Args:
         clips: the shard's rows of the table ``clips``.
         features: reader of the shard's features; the vectors of its streams are concatenated.
+        borders: changes of shot of each video, at which its clips end where possible.
     """
     rows: list[tuple[object, ...]] = []
 
@@ -53,7 +55,8 @@ def write_shard(
                 reason = f"no features by {features.missing_stream(str(video_id))}"
                 rows.append((shard, f"{video_id}.0", video_id, 0.0, 0.0, 0, len(spoken), None, None, reason))
                 continue
-            for cut in cut_video(str(video_id), found, spoken, options):
+            of_video = (borders or {}).get(str(video_id), ())
+            for cut in cut_video(str(video_id), found, spoken, options, of_video):
                 counts = (len(cut.clip.features), len(cut.clip.lines))
                 rows.append((shard, cut.clip.clip_id, video_id, cut.start_s, cut.end_s, *counts, None, None, None))
                 yield cut.clip
@@ -67,17 +70,23 @@ def cut_video(
     streams: Sequence[StreamRows],
     lines: Sequence[Line],
     options: HeroClipOptions,
+    borders: Sequence[float] = (),
 ) -> Iterator[Cut]:
     """The clips of a video; the last one may be shorter. A line belongs to the clip that it begins in.
 
     Args:
         lines: the caption lines, with times in seconds of the video.
+        borders: changes of shot. A clip ends at the last of them in its second half; a longer shot is divided.
     """
-    frames = pooled_frames(streams, options.interval_s)
-    per_clip = max(1, round(options.clip_s / options.interval_s))
-    for number, first in enumerate(range(0, len(frames), per_clip)):
-        own = frames[first : first + per_clip]
-        start_s, end_s = first * options.interval_s, (first + len(own)) * options.interval_s
+    spans = list(_spans(max(float(stream.times[-1]) for stream in streams), options, borders))
+    starts = [_frame_starts(start_s, end_s, options.interval_s) for start_s, end_s in spans]
+    frames = _pooled_frames(streams, np.concatenate([*starts, [spans[-1][1]]]))
+    for number, ((start_s, end_s), own_starts) in enumerate(zip(spans, starts, strict=True)):
+        own, frames = frames[: len(own_starts)], frames[len(own_starts) :]
+        if not len(own):
+            return
+        if len(own) < len(own_starts):
+            end_s = start_s + len(own) * options.interval_s
         begun = [
             Line(line.start_s - start_s, line.end_s - start_s, line.text)
             for line in lines
@@ -86,24 +95,50 @@ def cut_video(
         yield Cut(Clip(f"{video_id}.{number}", own, options.interval_s, begun), start_s, end_s)
 
 
+def _spans(last_s: float, options: HeroClipOptions, borders: Sequence[float]) -> Iterator[tuple[float, float]]:
+    """Start and end of the clips of a video whose last row is at ``last_s``."""
+    length_s = max(1, round(options.clip_s / options.interval_s)) * options.interval_s
+    start_s = 0.0
+    while start_s <= last_s:
+        end_s = start_s + length_s
+        end_s = max((each for each in borders if start_s + length_s / 2 <= each <= end_s), default=end_s)
+        yield start_s, end_s
+        start_s = end_s
+
+
+def _frame_starts(start_s: float, end_s: float, interval_s: float) -> NDArray[np.float64]:
+    """The frames of a clip; the last one takes what is left, half an interval to one and a half."""
+    count = max(1, round((end_s - start_s) / interval_s))
+    return start_s + interval_s * np.arange(count, dtype=np.float64)
+
+
 def pooled_frames(streams: Sequence[StreamRows], interval_s: float) -> NDArray[np.float16]:
     """``frames[intervals, dim]``: for each interval the mean of each stream's rows in it, streams concatenated.
 
     An interval without a row in a stream takes that stream's nearest row. All streams are cut to the shortest.
     """
-    parts = [_pooled(stream.times, stream.vectors, interval_s) for stream in streams]
+    last_s = max(float(stream.times[-1]) for stream in streams)
+    return _pooled_frames(streams, interval_s * np.arange(int(last_s / interval_s) + 2, dtype=np.float64))
+
+
+def _pooled_frames(streams: Sequence[StreamRows], edges: NDArray[np.float64]) -> NDArray[np.float16]:
+    """The same for the intervals between neighbouring ``edges[intervals + 1]``, the last of which is after all rows."""
+    parts = [_pooled(stream.times, stream.vectors, edges) for stream in streams]
     shortest = min(map(len, parts))
     return np.concatenate([part[:shortest] for part in parts], axis=1)
 
 
-def _pooled(times: NDArray[np.float64], vectors: NDArray[np.float16], interval_s: float) -> NDArray[np.float16]:
-    cells = (times / interval_s).astype(np.int64)
+def _pooled(
+    times: NDArray[np.float64], vectors: NDArray[np.float16], edges: NDArray[np.float64]
+) -> NDArray[np.float16]:
+    cells = np.searchsorted(edges, times, side="right") - 1
     count = int(cells[-1]) + 1
     sums = np.zeros((count, vectors.shape[1]), np.float32)
     np.add.at(sums, cells, vectors.astype(np.float32))
     rows = np.bincount(cells, minlength=count)
     empty = np.flatnonzero(rows == 0)
-    nearest = np.abs(times[None] - (empty[:, None] + 0.5) * interval_s).argmin(1)
+    middles = (edges[empty] + edges[empty + 1]) / 2
+    nearest = np.abs(times[None] - middles[:, None]).argmin(1)
     sums[empty], rows[empty] = vectors[nearest], 1
     return (sums / rows[:, None]).astype(np.float16)
 

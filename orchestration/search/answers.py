@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 import numpy as np
 from numpy.typing import NDArray
 
+from assets.features.frames.borders import still_s
 from assets.search.narration import Passage, of_videos
 from assets.search.query import WordQuery, parse
 from orchestration.search.corpus import Corpus, line_text
@@ -112,14 +113,15 @@ def _answer(
     best = fuse(counted, limit)
     shown = [*(each.passage for each in best), *(each for key in found for each in found[key][:limit])]
     videos = list(dict.fromkeys(each.video_id for each in shown))
-    lines, chapters = corpus.lines(videos), corpus.chapters(videos)
+    lines, chapters, borders = corpus.lines(videos), corpus.chapters(videos), corpus.borders(videos)
 
     def described(passage: Passage) -> dict[str, Any]:
         text = line_text(lines.get(passage.video_id, []), passage)
         inside = [
             each.text for each in chapters.get(passage.video_id, []) if each.start_s <= passage.start_s < each.end_s
         ]
-        return {**_description(corpus, passage, text), "chapter": inside[-1] if inside else None}
+        picture_s = still_s(passage.start_s, passage.end_s, borders.get(passage.video_id, ()))
+        return {**_description(corpus, passage, text, picture_s), "chapter": inside[-1] if inside else None}
 
     return Answer(
         query=text,
@@ -140,7 +142,7 @@ def _answer(
     )
 
 
-def _description(corpus: Corpus, passage: Passage, caption: str) -> dict[str, Any]:
+def _description(corpus: Corpus, passage: Passage, caption: str, picture_s: float) -> dict[str, Any]:
     facts = corpus.facts(passage.video_id)
     assert facts is not None
     playable = passage.video_id in corpus.files
@@ -154,7 +156,7 @@ def _description(corpus: Corpus, passage: Passage, caption: str) -> dict[str, An
         **{key: facts[key] for key in ("title", "category", "channel", "split", "source")},
         "page": moment_page(passage.video_id, passage.start_s, passage.end_s),
         "media": f"/media/{name}" if playable else None,
-        "still": f"/still/{name}?at={(passage.start_s + passage.end_s) / 2:.1f}" if playable else None,
+        "still": f"/still/{name}?at={picture_s:.1f}" if playable else None,
     }
 
 

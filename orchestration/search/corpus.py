@@ -8,6 +8,7 @@ from functools import cached_property, partial
 import numpy as np
 import polars as pl
 
+from assets.features.frames.borders import Borders, borders_of_videos
 from assets.lake import Lake
 from assets.search.narration import Filters, Line, NarrationArray, Passage, of_videos
 from assets.splits import SplitOptions, splits_of_videos
@@ -29,6 +30,7 @@ FROM videos WHERE kept ORDER BY video_id
 _CHAPTERS = "SELECT video_id, start_s, end_s, title FROM chapters WHERE kept"
 
 Chapters = Callable[[list[str]], list[tuple[str, float, float, str]]]
+ShotBorders = Callable[[list[str]], Borders]
 
 
 class Corpus:
@@ -39,12 +41,19 @@ class Corpus:
         facts: one row per video, with the columns of ``Filters`` and ``title``.
         files: path of each video that has a file, relative to the media root or absolute.
         chapters: reads the chapters of videos from the lake; None if it has none.
+        borders: reads where the shots of videos end.
     """
 
     def __init__(
-        self, narration: NarrationArray, facts: pl.DataFrame, files: Mapping[str, str], chapters: Chapters | None = None
+        self,
+        narration: NarrationArray,
+        facts: pl.DataFrame,
+        files: Mapping[str, str],
+        chapters: Chapters | None = None,
+        borders: ShotBorders = lambda _: {},
     ) -> None:
-        self.narration, self.files, self._facts, self._chapters = narration, files, facts, chapters
+        self.narration, self.files, self.borders = narration, files, borders
+        self._facts, self._chapters = facts, chapters
         self._rows = {video_id: row for row, video_id in enumerate(facts["video_id"])}
 
     def __len__(self) -> int:
@@ -130,7 +139,7 @@ def load_corpus(lake: Lake, narration: NarrationArray, split: SplitOptions) -> C
     has_files = lake.has("video_files")
     files = lake.sql("SELECT video_id, uri FROM video_files WHERE status = 'ok'").fetchall() if has_files else []
     chapters = partial(_chapters_of, lake) if lake.has("chapters") else None
-    return Corpus(narration.pinned(), facts, dict(files), chapters)
+    return Corpus(narration.pinned(), facts, dict(files), chapters, partial(borders_of_videos, lake))
 
 
 def _chapters_of(lake: Lake, video_ids: list[str]) -> list[tuple[str, float, float, str]]:

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, SecretStr
 from assets.availability.options import AvailabilityOptions
 from assets.captions.rewriting.options import RewritingOptions
 from assets.captions.sentences import Segmentation
+from assets.captions.shot_borders import ShotBorders
 from assets.captions.speech_recognition import Recognition
 from assets.card.options import CardOptions
 from assets.features.frames.options import ClipLimits, VisualDuplicateOptions
@@ -151,6 +152,7 @@ class Settings(Options):
     sharding: Sharding = field(default_factory=Sharding)
     recognition: Recognition = field(default_factory=Recognition)
     segmentation: Segmentation = field(default_factory=Segmentation)
+    shot_borders: ShotBorders = field(default_factory=ShotBorders)
     rewriting: RewritingOptions = field(default_factory=RewritingOptions)
     matching: MatchingOptions = field(default_factory=MatchingOptions)
     runtime: RuntimeOptions = field(default_factory=RuntimeOptions)

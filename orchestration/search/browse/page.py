@@ -19,6 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
+from assets.features.frames.borders import borders_of_videos, still_s
 from assets.lake import Lake
 from assets.videos.chapters import chapter_at, used_chapters
 from assets.videos.filters import Limits
@@ -103,7 +104,8 @@ class BrowsePage:
         comparison = self._comparison(selection)
         found = find(self.lake, selection, _changed(selection, comparison))
         video_ids = list({row["video_id"] for row in found.rows})
-        chapters = used_chapters(self.lake, video_ids) if selection.kind == "clips" else {}
+        of_clips = video_ids if selection.kind == "clips" else []
+        chapters, borders = used_chapters(self.lake, of_clips), borders_of_videos(self.lake, of_clips)
         values = {
             "selection": selection,
             "message": None,
@@ -113,6 +115,7 @@ class BrowsePage:
             "categories": categories(self.lake),
             "pages": max(1, -(-found.total // PER_PAGE)),
             "lengths": lengths(self.lake, video_ids),
+            "still_of": lambda row: still_s(row["start_s"], row["end_s"], borders.get(row["video_id"], ())),
             "chapter_of": lambda row: chapter_at(chapters.get(row["video_id"], ()), row["start_s"]),
             "clips_of": lambda video_id: Selection(kind="clips", video=video_id).address(),
         }

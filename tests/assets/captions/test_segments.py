@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import Any
 
 import polars as pl
 import pytest
@@ -169,6 +170,28 @@ def test_a_long_sentence_is_cut_at_a_known_word_and_keeps_its_number() -> None:
         (0, 1.2, 5.0, "d e."),
         (1, 5.0, 6.0, "f"),
     ]
+
+
+def test_a_clip_is_split_at_cuts_by_the_times_of_its_words() -> None:
+    """Words before a cut at 2.5 s, a silent shot, and a last shot of 0.4 s, whose word goes to the piece before."""
+    frame = lines((0.0, 9.4, "now stir it and pour", [0.0, 0.5, 1.0, 7.0, 9.1]), (9.4, 12.0, "done"))
+    found = clips(frame, VIDEOS, FETCHES, Segmentation(), {"v": [2.5, 6.0, 9.0], "other": [1.0]})
+    assert found.select("clip_index", "start_s", "end_s", "caption", "word_starts_s").rows() == [
+        (0, 0.0, 2.5, "now stir it", [0.0, 0.5, 1.0]),
+        (1, 6.0, 9.0, "and pour", None),
+        (2, 9.4, 12.0, "done", None),
+    ]
+
+
+@settings(deadline=None)
+@given(tracks, st.lists(st.floats(0.01, 40), max_size=30).map(sorted), st.sampled_from(["lines", "pauses"]))
+def test_no_clip_crosses_a_cut_and_no_word_is_lost(track: list[Line], cuts: list[float], method: Any) -> None:
+    captions = lines(*track)
+    whole = made(captions, Segmentation(method))
+    found = clips(captions, VIDEOS, FETCHES, Segmentation(method), {"v": cuts})
+    assert " ".join(found["caption"]).split() == " ".join(whole["caption"]).split()
+    for start_s, end_s in found.select("start_s", "end_s").rows():
+        assert start_s < end_s and not any(start_s < cut < end_s for cut in cuts)
 
 
 def test_pieces_of_a_model_end_at_whole_words() -> None:

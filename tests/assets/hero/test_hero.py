@@ -63,6 +63,18 @@ def test_a_line_belongs_to_the_clip_it_begins_in() -> None:
     assert [cut.clip.lines for cut in cuts] == [lines[:2], [Line(0.0, 2.0, "three")]]
 
 
+def test_clips_end_at_cuts_in_their_second_half_and_frames_begin_anew() -> None:
+    """Rows are their own time: cuts at 45 and 51 s end the first clip at 51 s, and no cut divides the next minute."""
+    cuts = list(cut_video("v", [stream(120, 1, 1)], [Line(50.5, 53.0, "one")], OPTIONS, [7.0, 45.0, 51.0, 70.0]))
+    assert [(cut.start_s, cut.end_s, len(cut.clip.features)) for cut in cuts] == [
+        (0.0, 51.0, 26),
+        (51.0, 111.0, 30),
+        (111.0, 121.0, 5),
+    ]
+    assert cuts[0].clip.features[-1, 0] == 50 and cuts[1].clip.features[0, 0] == 51.5
+    assert cuts[0].clip.lines == [Line(50.5, 53.0, "one")]
+
+
 def test_a_shard_is_written_and_a_video_without_features_has_its_reason(tmp_path: Path) -> None:
     features, shard = FeatureStore(tmp_path / "arrays"), "shard-0000"
     array = features.array("net", shard)

@@ -134,7 +134,7 @@ def _assets_of(module: ModuleType, stage: str) -> list[dg.AssetsDefinition]:
 def _with_contract_and_options(
     definition: dg.AssetsDefinition, settings: Settings, resources: Mapping[str, Any]
 ) -> dg.AssetsDefinition:
-    """The asset with the columns of its table, its partitions, and the version and inputs of the options that it uses."""
+    """The asset with the columns of its table, its partitions, and version and inputs of the options that it uses."""
     names = set(definition.required_resource_keys)
     options = options_version(resources, names, settings.lake)
     more = {name for key in names if isinstance(each := resources.get(key), Options) for name in each.inputs}

@@ -92,8 +92,8 @@ def words_of(track: pl.DataFrame) -> list[Word]:
 def words_of_line(start_s: float, end_s: float, text: str, timed: Sequence[float] | None) -> list[Word]:
     """The words of a line.
 
-    Where they have no times of their own, or some that are outside of the line or run backwards, each has an equal share
-    of its window.
+    Where they have no times of their own, or some that are outside of the line or run backwards, each has an equal
+    share of its window.
     """
     spoken = text.split()
     known = timed is not None and list(timed) == sorted(timed) and start_s <= timed[0] and timed[-1] < end_s

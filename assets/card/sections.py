@@ -203,7 +203,7 @@ def product_graph(snapshot: Snapshot) -> Section:
 
 
 def quality(snapshot: Snapshot) -> Section:
-    """Labels that people gave to random clips and videos."""
+    """Labels that people gave to random clips, videos and re-uploads."""
     title = "Quality probes"
     if not snapshot.has("quality_probes") or not snapshot.rows("quality_probes"):
         return Section("quality", title, [Text("No probes yet: materialize the asset quality_probes.")])
@@ -220,7 +220,10 @@ def quality(snapshot: Snapshot) -> Section:
         paper = share(PROBES.get((row["probe"], row["label"])))
         labelled = f"{number(row['labelled'])} of {number(row['drawn'])}"
         rows.append([f"{row['probe']}: {row['label']}", labelled, share(row["share"]), interval, paper])
-    note = "pairs: is an object or action of the caption visible in the clip? videos: what kind is it?"
+    note = (
+        "pairs: is an object or action of the caption visible in the clip? videos: what kind is it?"
+        " video_duplicates, visual_duplicates: do both videos say, or show, the same?"
+    )
     header = ("probe", "labelled", "share", "95 % interval", "HowTo100M")
     return Section("quality", title, [Table("Probes", header, rows, note)])
 

@@ -14,7 +14,7 @@ from assets.media.stills import stills
 from assets.metadata import part_of
 from assets.pictures import markdown
 from assets.splits import SplitOptions
-from assets.statistics.probes import PAIRS, VIDEOS, Frames, contact_sheets, draw, shares, write_sheet
+from assets.statistics.probes import PROBES, Frames, contact_sheets, draw, shares, write_sheet
 from assets.statistics.queries import compute_all
 
 
@@ -67,7 +67,11 @@ def graph_statistics(context: dg.AssetExecutionContext, lake: dg.ResourceParam[L
     return statistics
 
 
-@dg.asset(code_version="1", kinds={"polars"}, deps=["clips", "videos"])
+@dg.asset(
+    code_version="2",
+    kinds={"polars"},
+    deps=["clips", "videos", "candidate_videos", "video_duplicates", "visual_duplicates"],
+)
 def quality_probes(
     context: dg.AssetExecutionContext,
     video_files: pl.DataFrame,
@@ -76,10 +80,10 @@ def quality_probes(
     review_root: dg.ResourceParam[Path],
     split: dg.ResourceParam[SplitOptions],
 ) -> pl.DataFrame:
-    """Random clips and videos on review sheets for people to label, and the shares of the labels so far."""
+    """Random clips, videos and re-uploads on review sheets for people to label, and the shares of the labels so far."""
     frames = _frames(context, video_files, media_root)
     tables = []
-    for probe in (PAIRS, VIDEOS):
+    for probe in PROBES:
         drawn = draw(lake, probe, split.seed)
         sheet = review_root / f"{probe.name}.csv"
         waiting = write_sheet(sheet, probe, drawn)

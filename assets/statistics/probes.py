@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,10 @@ _ITEMS_PER_ROW, _ROWS_PER_PAGE = 3, 34
 
 @dataclass(frozen=True)
 class Probe:
-    """The items of a probe and its question: people fill the column ``question`` with one of ``labels``."""
+    """The items of a probe and its question: people fill the column ``question`` with one of ``labels``.
+
+    ``frames`` of the video of an item are shown, and as many of the video ``other_id`` where an item has two.
+    """
 
     name: str
     count: int
@@ -76,6 +79,39 @@ VIDEOS = Probe(
     """,
 )
 """What kind of video is it? In the paper, 71 of 100 are instructional, 12 vlogs, 7 product reviews or adverts."""
+
+_MATCHES = """
+    WITH length AS (
+        SELECT video_id, max(end_s) AS end_s FROM clips GROUP BY video_id
+    )
+
+    SELECT matched.video_id || ':' || matched.duplicate_of AS item, matched.video_id, matched.duplicate_of AS other_id,
+        own.category_1, CAST(0 AS DOUBLE) AS start_s,
+        coalesce(least(length.end_s, other_length.end_s), length.end_s, other_length.end_s, 0) AS end_s,
+        format('{{:.0f}} % {similar}: ', 100 * matched.similarity) || own.title || ' / ' || other.title AS text
+    FROM {table} AS matched
+    JOIN (SELECT DISTINCT ON (video_id) * FROM candidate_videos ORDER BY video_id, rank) AS own
+        ON matched.video_id = own.video_id
+    JOIN (SELECT DISTINCT ON (video_id) * FROM candidate_videos ORDER BY video_id, rank) AS other
+        ON matched.duplicate_of = other.video_id
+    LEFT JOIN length ON matched.video_id = length.video_id
+    LEFT JOIN length AS other_length ON matched.duplicate_of = other_length.video_id
+    ORDER BY md5($seed || ':' || matched.video_id || ':' || matched.duplicate_of) LIMIT $count
+"""
+DUPLICATES, VISUAL_DUPLICATES = (
+    Probe(
+        name=table,
+        count=200,
+        question="same",
+        labels=("yes", "no"),
+        frames=2,
+        query=_MATCHES.format(table=table, similar=similar),
+    )
+    for table, similar in (("video_duplicates", "of the words"), ("visual_duplicates", "of the pictures"))
+)
+"""Do the two videos of a near-duplicate say, or show, the same? The share of ``yes`` is the precision of the table."""
+
+PROBES = (PAIRS, VIDEOS, DUPLICATES, VISUAL_DUPLICATES)
 
 
 class LabelError(ValueError):
@@ -215,20 +251,35 @@ def contact_sheets(folder: Path, probe: Probe, drawn: pl.DataFrame, frames: Fram
 
 
 def _page(probe: Probe, rows: list[dict[str, Any]], first_tile: int, frames: Frames) -> Image.Image:
-    width, height = _TILE[0] * probe.frames + 6, _TILE[1] + _TEXT_HEIGHT
+    shown_frames = probe.frames * (2 if rows and "other_id" in rows[0] else 1)
+    width, height = _TILE[0] * shown_frames + 6, _TILE[1] + _TEXT_HEIGHT
     page = Image.new("RGB", (width * _ITEMS_PER_ROW, height * -(-len(rows) // _ITEMS_PER_ROW)), "white")
     pen = ImageDraw.Draw(page)
     for index, row in enumerate(rows):
         left, top = index % _ITEMS_PER_ROW * width, index // _ITEMS_PER_ROW * height
-        length = row["end_s"] - row["start_s"]
-        times = [row["start_s"] + length * (2 * k + 1) / (2 * probe.frames) for k in range(probe.frames)]
-        for k, frame in enumerate(frames(row["video_id"], times)):
+        for k, frame in enumerate(_frames(row, probe, frames)):
             tile = Image.new("RGB", _TILE, "lightgrey") if frame is None else _fitted(frame)
             page.paste(tile, (left + k * _TILE[0], top))
         shown = f"{first_tile + index}  {row['text']}".encode("ascii", "replace").decode()
         letters = (width - 12) // 6
         pen.text((left + 2, top + _TILE[1] + 1), shown[:letters] + "\n" + shown[letters : 2 * letters], fill="black")
     return page
+
+
+def _frames(row: dict[str, Any], probe: Probe, frames: Frames) -> Iterator[NDArray[np.uint8] | None]:
+    times = frame_times(row["start_s"], row["end_s"], probe.frames)
+    for video_id in videos_of(row):
+        yield from frames(video_id, times)
+
+
+def videos_of(row: Mapping[str, Any]) -> list[str]:
+    """The video of an item, and the one that it is compared with if there is one."""
+    return [row["video_id"], *([row["other_id"]] if row.get("other_id") else [])]
+
+
+def frame_times(start_s: float, end_s: float, count: int) -> list[float]:
+    """The middles of ``count`` equal parts of an item."""
+    return [start_s + (end_s - start_s) * (2 * part + 1) / (2 * count) for part in range(count)]
 
 
 def _fitted(frame: NDArray[np.uint8]) -> Image.Image:

@@ -23,7 +23,8 @@ def search_app(settings: Settings, options: SearchOptions) -> FastAPI:
     resources = build_resources(settings)
     roots = [resources["media_root"], *([settings.sources.folder] if settings.sources.folder else [])]
     sheets = Sheets(resources["lake"], resources["review_root"], resources["task_rules"].review)
-    browse = BrowsePage(resources["lake"], resources["limits"], sheets, roots, options.writable)
+    limits, clip_limits = resources["limits"], resources["clip_limits"]
+    browse = BrowsePage(resources["lake"], limits, clip_limits, sheets, roots, options.writable)
     card = resources["card_root"] / "card.html"
     return build_app(library(settings, resources), roots, options, card, [browse.router()])
 

@@ -10,10 +10,12 @@ from fastapi import FastAPI
 from assets.captions.fetch import fetch_captions
 from assets.captions.segments import clips
 from assets.captions.sentences import Segmentation
+from assets.features.frames.options import ClipLimits
+from assets.features.frames.quality import clip_quality
 from assets.lake import Lake, load_tables
 from assets.media.files import fetch_files
 from assets.sources.synthetic import SyntheticSource
-from assets.statistics.probes import PAIRS, VIDEOS, draw, write_sheet
+from assets.statistics.probes import PROBES, draw, write_sheet
 from assets.tasks.review import write_review
 from assets.tasks.verbs import TaskRules, verb_decisions, verdicts
 from assets.videos.filters import Limits, candidate_verdicts, video_verdicts
@@ -28,7 +30,10 @@ from orchestration.search.options import SearchOptions
 from tests.orchestration.search_world import library_of
 
 LIMITS = Limits(min_words=150, min_views=1000)
+CLIP_LIMITS = ClipLimits(max_words_per_s=3.0)
 SHARD = "shard-0000"
+SHOTS = ((0, 0.0, 20.0, None, None), (1, 20.0, 400.0, "cut", 0.0))
+"""The shots of the videos that have files."""
 ATTACK = "</script><script>alert('x')</script><img src=x onerror=alert(1)>"
 """What an uploader may have put into a title."""
 
@@ -48,7 +53,8 @@ class BrowseWorld:
             raise NotReadyError("No index here.")
 
         roots = [self.media]
-        page = BrowsePage(self.lake, LIMITS, Sheets(self.lake, self.review, self.verbs), roots, writable)
+        sheets = Sheets(self.lake, self.review, self.verbs)
+        page = BrowsePage(self.lake, LIMITS, CLIP_LIMITS, sheets, roots, writable)
         options = SearchOptions(hosts=hosts)
         return build_app(library_of(load), roots, options, routers=[page.router()])
 
@@ -72,7 +78,19 @@ class BrowseWorld:
         kept = videos.filter("kept")
         files = fetch_files(source, kept["video_id"].to_list()[:2], SHARD, self.media)
         made = clips(captions, kept, fetches, Segmentation())
+        shots, seconds = (load_tables()[name] for name in ("shots", "frame_statistics"))
+        changes = [(SHARD, video, *shot) for video in kept["video_id"][:2] for shot in SHOTS]
+        light = [
+            (SHARD, video, second, 0.4, 90.0, 0.02, None) for video in kept["video_id"][:2] for second in range(200)
+        ]
+        repeats = load_tables()["visual_duplicates"].frame([])
+        measured = shots.frame(changes), seconds.frame(light)
+        quality = clip_quality(made, *measured, repeats, CLIP_LIMITS)
         for name, table in (
+            ("shots", measured[0]),
+            ("frame_statistics", measured[1]),
+            ("clip_quality", quality),
+            ("visual_duplicates", repeats),
             ("tasks", tasks),
             ("search_results", results),
             ("candidate_videos", candidates),
@@ -88,5 +106,5 @@ class BrowseWorld:
         ):
             self.lake.write(name, table)
         write_review(self.verbs, self.lake.read("verb_decisions").pl())
-        for probe in (PAIRS, VIDEOS):
+        for probe in PROBES:
             write_sheet(self.review / f"{probe.name}.csv", probe, draw(self.lake, probe, 0))

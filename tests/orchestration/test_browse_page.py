@@ -16,16 +16,16 @@ import pytest
 import uvicorn
 from starlette.testclient import TestClient
 
+from assets.features.frames.quality import clip_quality
 from assets.lake import Lake
-from assets.statistics.probes import PAIRS, read_labels
+from assets.statistics.probes import DUPLICATES, PAIRS, read_labels
 from assets.tasks.review import read_review
-from assets.videos.match_review import read_matches
 from orchestration.search.browse.labels import Sheets
 from orchestration.search.browse.request import Selection
 from orchestration.search.browse.rows import find
-from orchestration.search.browse.thresholds import compare
+from orchestration.search.browse.thresholds import compare, compare_clips, other_limits
 from tests.browser import Browser
-from tests.orchestration.browse_world import ATTACK, LIMITS, BrowseWorld
+from tests.orchestration.browse_world import ATTACK, CLIP_LIMITS, LIMITS, BrowseWorld
 from tests.orchestration.test_screens import keep
 
 SAME = {"Origin": "http://testserver"}
@@ -63,9 +63,12 @@ def test_every_candidate_is_there_once_with_its_verdict(world: BrowseWorld, clie
 
 
 def test_clips_and_the_lines_that_became_none(world: BrowseWorld) -> None:
-    made = world.lake.sql("SELECT count(*) FROM clips").fetchall()[0][0]
+    verdicts = world.lake.sql("SELECT kept, count(*) FROM clip_quality GROUP BY kept").fetchall()
     whole = find(world.lake, Selection(kind="clips"), limit=10**6)
-    assert whole.kept == made and len(whole.rows) == whole.total
+    assert whole.kept == dict(verdicts)[True] and len(whole.rows) == whole.total
+    fast = find(world.lake, Selection(kind="clips", reason="more than 3 words per second"), limit=10**6)
+    assert len(fast.rows) == fast.dropped == dict(verdicts)[False] > 0 == fast.kept
+    assert all(row["words_per_s"] > 3 for row in fast.rows)
     pages = [find(world.lake, Selection(kind="clips", page=page)).rows for page in range(1, 2 + whole.total // 24)]
     assert [row for page in pages for row in page] == whole.rows
     video = whole.rows[0]["video_id"]
@@ -77,13 +80,35 @@ def test_other_thresholds_are_those_of_the_filters(world: BrowseWorld, client: T
     assert (same.kept, same.gained, same.lost) == (same.kept_then, [], [])
     assert all(now == then for _, now, then in same.reasons)
     assert {reason: now for reason, now, _ in same.reasons} == dict(find(world.lake, Selection()).reasons)
-    none, everything = compare(world.lake, LIMITS, {"min_words": 10**6}), compare(world.lake, LIMITS, {"min_words": 0})
+    none, everything = (
+        compare(world.lake, LIMITS, {"min_words": "1000000"}),
+        compare(world.lake, LIMITS, {"min_words": "0"}),
+    )
     assert none.kept_then == 0 and len(none.lost) == none.kept and none.clips_lost == none.clips > 0
     assert everything.lost == [] and len(everything.gained) == everything.kept_then - everything.kept > 0
     page = client.get("/browse?min_words=0&change=gained").text
     assert counts(page) == (0, len(everything.gained)) and "HOWTO_MIN_WORDS=0" in page
-    waiting = compare(world.lake, LIMITS, {"min_views": 0, "max_duration_s": 1e6})
+    waiting = compare(world.lake, LIMITS, {"min_views": "0", "max_duration_s": "1e6"})
     assert waiting.waiting > 0, "captions of such candidates are not fetched yet"
+
+
+def test_other_limits_of_clips_are_those_of_the_asset(world: BrowseWorld, client: TestClient) -> None:
+    """Each limit gives what the asset would write; unknown measures pass."""
+    same = compare_clips(world.lake, CLIP_LIMITS, {})
+    assert (same.kept, same.gained, same.lost) == (same.kept_then, 0, 0)
+    own = {
+        **{"max_cuts": "0", "min_motion": "0.03", "min_brightness": "0.5", "max_brightness": "0.3"},
+        **{"min_sharpness": "100", "max_words_per_s": "1.5", "languages": "de,fr", "drop_visual_duplicates": "true"},
+    }
+    stored = {name: world.lake.read(name).pl() for name in ("clips", "shots", "frame_statistics", "visual_duplicates")}
+    for name, value in own.items():
+        made = clip_quality(*stored.values(), other_limits(CLIP_LIMITS, {name: value}))
+        assert compare_clips(world.lake, CLIP_LIMITS, {name: value}).kept_then == made["kept"].sum(), name
+    page = client.get("/browse?kind=clips&max_cuts=0&change=lost").text
+    rows = find(world.lake, Selection(kind="clips", verdict="kept"), limit=10**6).rows
+    crossing = sum(row["cuts"] == 1 for row in rows)
+    assert counts(page) == (crossing, 0) and 0 < crossing <= 2 and "HOWTO_CLIP_MAX_CUTS=0" in page
+    assert counts(client.get("/browse?kind=clips&max_words_per_s=9&change=gained").text) == (0, same.reasons[0][1])
 
 
 def test_labels_are_saved_in_the_review_files(world: BrowseWorld, client: TestClient) -> None:
@@ -94,7 +119,7 @@ def test_labels_are_saved_in_the_review_files(world: BrowseWorld, client: TestCl
     for name, read in (
         ("pairs", lambda item: read_labels(world.review / "pairs.csv", PAIRS).get(item)),
         ("verbs", lambda item: read_review(world.verbs).get(item)),
-        ("matches", lambda item: read_matches(world.review / "matches.csv").get(tuple(item.split(":")))),
+        ("video_duplicates", lambda item: read_labels(world.review / "video_duplicates.csv", DUPLICATES).get(item)),
     ):
         sheet = sheets.sheet(name, 1, waiting_only=False)  # type: ignore[arg-type]
         item, word = sheet.items[0].item, sheet.answers[1]
@@ -108,6 +133,10 @@ def test_labels_are_saved_in_the_review_files(world: BrowseWorld, client: TestCl
         assert label(name, item, "").status_code == 200 and read(item) is None
         assert len(sheets.sheet(name, 1, False).items) == before  # type: ignore[arg-type]
     assert client.get("/browse/labels/none").status_code == 400
+    (pair,) = sheets.sheet("video_duplicates", 1, waiting_only=False).items
+    first, other = world.lake.sql("SELECT video_id, duplicate_of FROM video_duplicates").fetchall()[0]
+    assert [video for video, _ in pair.pictures] == [first, first, other, other]
+    assert pair.text.startswith("75 % of the words: ")
 
 
 def test_many_writers_lose_no_label(world: BrowseWorld) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -12,7 +11,7 @@ import polars as pl
 from assets.features.frames.options import ClipLimits
 from assets.lake import load_tables
 from ml.text.tokens import tokenize
-from sql import statement
+from sql import literal, statement
 
 LEAST_WORDS = 5
 """Words below which no language is identified."""
@@ -33,8 +32,8 @@ def clip_quality(
     measured = connection.sql(statement("frames/clips")).pl()
     measured = measured.with_columns(_languages(measured["text"]))
     measured = measured.join(repeats.select("video_id", "duplicate_of"), on="video_id", how="left")
-    reason = pl.coalesce(pl.lit(None, pl.String), *_reasons(limits))
-    judged = measured.with_columns(reason=reason).with_columns(kept=pl.col("reason").is_null())
+    connection.register("measured", measured.to_arrow())
+    judged = connection.sql(f"SELECT *, {reason_sql(limits)} AS reason, reason IS NULL AS kept FROM measured").pl()
     return judged.select(*load_tables()["clip_quality"].column_types)
 
 
@@ -61,22 +60,24 @@ def _language(text: str) -> tuple[str | None, float | None]:
     return str(language), float(probability)
 
 
-def _reasons(limits: ClipLimits) -> Iterator[pl.Expr]:
-    """Why a clip is dropped, or NULL, by each limit that is set."""
+def reason_sql(limits: ClipLimits) -> str:
+    """Why a clip is dropped by the limits that are set, or NULL, as SQL over the measures and ``duplicate_of``."""
     bounds = (
-        ("cuts", limits.max_cuts, 1, "more than {:g} cuts"),
-        ("motion", limits.min_motion, -1, "motion below {:g}"),
-        ("brightness", limits.min_brightness, -1, "brightness below {:g}"),
-        ("brightness", limits.max_brightness, 1, "brightness above {:g}"),
-        ("sharpness", limits.min_sharpness, -1, "sharpness below {:g}"),
-        ("words_per_s", limits.max_words_per_s, 1, "more than {:g} words per second"),
+        ("cuts", limits.max_cuts, ">", "more than {:g} cuts"),
+        ("motion", limits.min_motion, "<", "motion below {:g}"),
+        ("brightness", limits.min_brightness, "<", "brightness below {:g}"),
+        ("brightness", limits.max_brightness, ">", "brightness above {:g}"),
+        ("sharpness", limits.min_sharpness, "<", "sharpness below {:g}"),
+        ("words_per_s", limits.max_words_per_s, ">", "more than {:g} words per second"),
     )
-    for column, limit, sign, reason in bounds:
-        if limit is not None:
-            fails = pl.col(column) > limit if sign > 0 else pl.col(column) < limit
-            yield pl.when(fails).then(pl.lit(reason.format(limit)))
+    cases = [
+        f"WHEN {column} {fails} {limit!r} THEN {literal(reason.format(limit))}"
+        for column, limit, fails, reason in bounds
+        if limit is not None
+    ]
     if limits.languages:
-        other = ~pl.col("spoken_language").is_in(list(limits.languages))
-        yield pl.when(other).then(pl.format("language: {}", "spoken_language"))
+        allowed = ", ".join(map(literal, limits.languages))
+        cases.append(f"WHEN spoken_language NOT IN ({allowed}) THEN 'language: ' || spoken_language")
     if limits.drop_visual_duplicates:
-        yield pl.when(pl.col("duplicate_of").is_not_null()).then(pl.format("shows what {} shows", "duplicate_of"))
+        cases.append("WHEN duplicate_of IS NOT NULL THEN 'shows what ' || duplicate_of || ' shows'")
+    return f"CASE {' '.join(cases)} END" if cases else "CAST(NULL AS VARCHAR)"

@@ -1,7 +1,6 @@
 """The sheets on which people label: their items with the answers so far, and writing an answer.
 
-The files are those of ``lake/review``; see ``assets.tasks.review``, ``assets.statistics.probes`` and
-``assets.videos.match_review``.
+The files are those of ``lake/review``; see ``assets.tasks.review`` and ``assets.statistics.probes``.
 """
 
 from __future__ import annotations
@@ -12,14 +11,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from assets.lake import Lake
-from assets.statistics.probes import PAIRS, VIDEOS, LabelError, Probe, label, read_labels, sheet_rows
+from assets.statistics import probes
+from assets.statistics.probes import LabelError, Probe, frame_times, label, read_labels, sheet_rows, videos_of
 from assets.tasks.review import ReviewError, decide, read_review
-from assets.videos.match_review import ANSWERS, MatchError, label_match, read_matches
 from orchestration.search.browse.request import PER_PAGE
 
-Name = Literal["verbs", "pairs", "videos", "matches"]
-PROBES = {probe.name: probe for probe in (PAIRS, VIDEOS)}
-FILE_ERRORS = (LabelError, ReviewError, MatchError)
+Name = Literal["verbs", "pairs", "videos", "video_duplicates", "visual_duplicates"]
+PROBES = {probe.name: probe for probe in probes.PROBES}
+FILE_ERRORS = (LabelError, ReviewError)
 """A file that a person edited cannot be used."""
 
 
@@ -58,7 +57,7 @@ class Sheets:
     """The sheets of one lake.
 
     Args:
-        review_root: folder of the probes and of the matches.
+        review_root: folder of the probes.
         verbs: review file of verbs; None if no person decides verbs.
     """
 
@@ -69,7 +68,7 @@ class Sheets:
         """One page of a sheet.
 
         Raises:
-            LabelError, ReviewError, MatchError: its file cannot be used.
+            LabelError, ReviewError: its file cannot be used.
         """
         question, answers, items = self._items(name)
         shown = [each for each in items if not (waiting_only and each.label)]
@@ -82,28 +81,20 @@ class Sheets:
 
         Raises:
             UnknownItemError: the sheet has no such item.
-            LabelError, ReviewError, MatchError: the file cannot be used, or the answer is not one of the sheet's.
+            LabelError, ReviewError: the file cannot be used, or the answer is not one of the sheet's.
         """
         if name in PROBES:
             label(self._probe_file(PROBES[name]), PROBES[name], item, word)
-        elif name == "verbs":
-            row = self._decisions(item)
-            if self.verbs is None or not row:
-                raise UnknownItemError(f"verbs: no verb '{item}'")
-            decide(self.verbs, row[0], word)
-        else:
-            pair = next((pair for pair in self._matches() if _key(pair) == item), None)
-            if pair is None:
-                raise UnknownItemError(f"matches: no pair '{item}'")
-            label_match(self.root / "matches.csv", pair["video_id"], pair["duplicate_of"], word)
+            return
+        row = self._decisions(item)
+        if self.verbs is None or not row:
+            raise UnknownItemError(f"verbs: no verb '{item}'")
+        decide(self.verbs, row[0], word)
 
     def _items(self, name: Name) -> tuple[str, Sequence[str], list[Item]]:
         if name in PROBES:
             return _QUESTIONS[name], PROBES[name].labels, self._probe(PROBES[name])
-        if name == "verbs":
-            return _QUESTIONS[name], ("keep", "drop"), self._verbs()
-        answers = read_matches(self.root / "matches.csv")
-        return _QUESTIONS[name], ANSWERS, [_match(pair, answers) for pair in self._matches()]
+        return _QUESTIONS[name], ("keep", "drop"), self._verbs()
 
     def _probe_file(self, probe: Probe) -> Path:
         return self.root / f"{probe.name}.csv"
@@ -116,7 +107,7 @@ class Sheets:
                 labels.get(row["item"], ""),
                 f"{row['tile']} · {row['category_1']}",
                 row["text"],
-                tuple((row["video_id"], time) for time in _times(row, probe.frames)),
+                tuple((video, time) for video in videos_of(row) for time in _times(row, probe.frames)),
             )
             for row in sheet_rows(self._probe_file(probe), probe)
         ]
@@ -144,48 +135,19 @@ class Sheets:
         params = {} if verb is None else {"verb": verb}
         return self.lake.sql(query, **params).pl().to_dicts()
 
-    def _matches(self) -> list[dict[str, Any]]:
-        if not self.lake.has("video_duplicates"):
-            return []
-        query = """
-            SELECT matched.video_id, matched.duplicate_of, matched.similarity,
-                any_value(own.title) AS title, any_value(other.title) AS other_title,
-                coalesce(any_value(own.duration_s), 0) AS duration_s,
-                coalesce(any_value(other.duration_s), 0) AS other_duration_s
-            FROM video_duplicates AS matched
-            LEFT JOIN candidate_videos AS own ON matched.video_id = own.video_id
-            LEFT JOIN candidate_videos AS other ON matched.duplicate_of = other.video_id
-            GROUP BY ALL ORDER BY matched.similarity, matched.video_id
-        """
-        return self.lake.sql(query).pl().to_dicts()
-
 
 _QUESTIONS: dict[str, str] = {
     "verbs": "Does the verb name a physical task?",
     "pairs": "Is at least one object or action of the caption visible in the clip?",
     "videos": "Which kind of video is it?",
-    "matches": "Are both the same video?",
+    "video_duplicates": "Do both videos say the same?",
+    "visual_duplicates": "Do both videos show the same?",
 }
 
 
-def _key(pair: dict[str, Any]) -> str:
-    return f"{pair['video_id']}:{pair['duplicate_of']}"
-
-
-def _match(pair: dict[str, Any], answers: dict[tuple[str, str], str]) -> Item:
-    return Item(
-        _key(pair),
-        answers.get((pair["video_id"], pair["duplicate_of"]), ""),
-        f"similarity {pair['similarity']:.2f}",
-        f"{pair['title'] or pair['video_id']}\n{pair['other_title'] or pair['duplicate_of']}",
-        ((pair["video_id"], pair["duration_s"] / 2), (pair["duplicate_of"], pair["other_duration_s"] / 2)),
-    )
-
-
 def _times(row: dict[str, str], count: int) -> list[float]:
-    """The times of the contact sheet: the middles of ``count`` equal parts; none for times that a person broke."""
+    """The times of the contact sheet; none for times that a person broke."""
     try:
-        start_s, end_s = float(row["start_s"]), float(row["end_s"])
+        return frame_times(float(row["start_s"]), float(row["end_s"]), count)
     except (KeyError, ValueError):
         return []
-    return [start_s + (end_s - start_s) * (2 * part + 1) / (2 * count) for part in range(count)]

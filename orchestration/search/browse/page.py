@@ -20,15 +20,16 @@ from starlette.exceptions import HTTPException
 from starlette.responses import FileResponse, Response
 
 from assets.features.frames.borders import borders_of_videos, still_s
+from assets.features.frames.options import ClipLimits
 from assets.lake import Lake
 from assets.videos.chapters import chapter_at, used_chapters
 from assets.videos.filters import Limits
 from orchestration.search.browse.exports import MOST_ROWS, as_csv, as_fiftyone
 from orchestration.search.browse.labels import FILE_ERRORS, Name, Sheets, UnknownItemError
-from orchestration.search.browse.request import PER_PAGE, Selection
-from orchestration.search.browse.rows import categories, find
+from orchestration.search.browse.request import PER_PAGE, Kind, Selection
+from orchestration.search.browse.rows import Condition, categories, find
 from orchestration.search.browse.stored_files import StoredUris, lengths
-from orchestration.search.browse.thresholds import Comparison, compare
+from orchestration.search.browse.thresholds import ClipComparison, Comparison, compare, compare_clips
 from orchestration.search.files import LakeFiles
 from orchestration.search.pages import Pages, body_of
 from orchestration.search.schema import Refusal
@@ -63,15 +64,22 @@ class BrowsePage:
     """The handlers of the browse page of one lake.
 
     Args:
-        limits: thresholds in force.
+        limits, clip_limits: thresholds in force.
         media_roots: folders whose files may be read.
         writable: whether labels may be written: only where no other machine reaches the server.
     """
 
     def __init__(
-        self, lake: Lake, limits: Limits, sheets: Sheets, media_roots: Sequence[Path], writable: bool = True
+        self,
+        lake: Lake,
+        limits: Limits,
+        clip_limits: ClipLimits,
+        sheets: Sheets,
+        media_roots: Sequence[Path],
+        writable: bool = True,
     ) -> None:
-        self.lake, self.limits, self.sheets, self.writable = lake, limits, sheets, writable
+        self.lake, self.sheets, self.writable = lake, sheets, writable
+        self.limits, self.clip_limits = limits, clip_limits
         self.media_roots, self.pages = list(media_roots), Pages()
         self.files = LakeFiles(lambda: StoredUris(lake), media_roots)
         self._compared = lru_cache(maxsize=32)(self._compare)
@@ -111,12 +119,13 @@ class BrowsePage:
             "message": None,
             "found": found,
             "comparison": comparison,
-            "limits": self.limits,
+            "limits": self.limits if selection.kind == "videos" else self.clip_limits,
             "categories": categories(self.lake),
             "pages": max(1, -(-found.total // PER_PAGE)),
             "lengths": lengths(self.lake, video_ids),
             "still_of": lambda row: still_s(row["start_s"], row["end_s"], borders.get(row["video_id"], ())),
             "chapter_of": lambda row: chapter_at(chapters.get(row["video_id"], ()), row["start_s"]),
+            "measured": selection.kind == "videos" or self._measured(),
             "clips_of": lambda video_id: Selection(kind="clips", video=video_id).address(),
         }
         return self._html("browse.html", values)
@@ -150,13 +159,19 @@ class BrowsePage:
 
     # -- other thresholds ---------------------------------------------------------------------------------------
 
-    def _comparison(self, selection: Selection) -> Comparison | None:
-        if not selection.thresholds:
+    def _comparison(self, selection: Selection) -> Comparison | ClipComparison | None:
+        if not selection.thresholds or not (selection.kind == "videos" or self._measured()):
             return None
-        return self._compared(self.lake.snapshot(), tuple(sorted(selection.thresholds.items())))
+        return self._compared(self.lake.snapshot(), selection.kind, tuple(sorted(selection.thresholds.items())))
 
-    def _compare(self, snapshot: int, thresholds: tuple[tuple[str, float | int], ...]) -> Comparison:
+    def _compare(self, _: int, kind: Kind, thresholds: tuple[tuple[str, str], ...]) -> Comparison | ClipComparison:
+        if kind == "clips":
+            return compare_clips(self.lake, self.clip_limits, dict(thresholds))
         return compare(self.lake, self.limits, dict(thresholds))
+
+    def _measured(self) -> bool:
+        """Whether the lake has the measures by which clips are dropped."""
+        return all(self.lake.has(name) for name in ("clip_quality", "visual_duplicates"))
 
     # -- exports ------------------------------------------------------------------------------------------------
 
@@ -226,11 +241,14 @@ class BrowsePage:
             raise HTTPException(415, "A label is JSON: Content-Type must be application/json.")
 
 
-def _changed(selection: Selection, comparison: Comparison | None) -> list[str] | None:
-    """The ids of the videos that a selection of changed verdicts has."""
+def _changed(selection: Selection, comparison: Comparison | ClipComparison | None) -> Condition | None:
+    """Selects the rows whose verdict other thresholds change."""
     if not selection.change:
         return None
-    return [] if comparison is None else getattr(comparison, selection.change)
+    if isinstance(comparison, ClipComparison):
+        return comparison.changed[selection.change], {}
+    video_ids = [] if comparison is None else getattr(comparison, selection.change)
+    return "video_id IN (SELECT unnest($changed))", {"changed": video_ids}
 
 
 def _problem(error: ValidationError) -> str:

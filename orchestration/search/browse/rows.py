@@ -5,13 +5,15 @@ See ``request`` for a selection.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from assets.captions.segments import dropped
-from assets.lake import Lake
+from assets.lake import Lake, load_tables
 from orchestration.search.browse.request import PER_PAGE, Selection
 
 MOST_LINES = 1_000_000
@@ -27,25 +29,14 @@ _VIDEOS = """
     WHERE NOT kept AND video_id NOT IN (SELECT video_id FROM videos)
     QUALIFY row_number() OVER (PARTITION BY video_id ORDER BY rank, task_id) = 1
 """
-_CLIPS = """
-    SELECT clips.video_id, clips.clip_index, clips.start_s, clips.end_s, clips.caption, clips.word_count,
-        videos.title, videos.category_1, videos.channel, videos.source, true AS kept, CAST(NULL AS VARCHAR) AS reason
-    FROM clips JOIN videos ON clips.video_id = videos.video_id
-"""
+_MEASURES = {
+    name: kind
+    for name, kind in load_tables()["clip_quality"].column_types.items()
+    if name in ("cuts", "brightness", "sharpness", "motion", "words_per_s", "spoken_language")
+}
 _LINE_COLUMNS = (
-    *(
-        "video_id",
-        "clip_index",
-        "start_s",
-        "end_s",
-        "caption",
-        "word_count",
-        "title",
-        "category_1",
-        "channel",
-        "source",
-    ),
-    *("kept", "reason"),
+    *("video_id", "clip_index", "start_s", "end_s", "caption", "word_count", "title", "category_1", "channel"),
+    *("source", "kept", "reason", *_MEASURES, "duplicate_of"),
 )
 _SEARCHED = {"videos": ("title", "channel", "video_id"), "clips": ("caption", "title", "video_id")}
 _ORDER = {"videos": "category_1, task_id, rank, video_id", "clips": "video_id, clip_index"}
@@ -69,16 +60,20 @@ class Found:
         return self.kept + self.dropped
 
 
-def find(lake: Lake, selection: Selection, changed: list[str] | None = None, limit: int = PER_PAGE) -> Found:
+Condition = tuple[str, dict[str, object]]
+"""An SQL condition on rows, and its parameters."""
+
+
+def find(lake: Lake, selection: Selection, changed: Condition | None = None, limit: int = PER_PAGE) -> Found:
     """The page of a selection.
 
     Args:
-        changed: ids of the videos whose verdict other thresholds change; None for no such filter.
+        changed: selects the rows whose verdict other thresholds change; None for no such filter.
         limit: highest number of rows.
     """
     if selection.kind == "videos":
         return _videos(lake, selection, changed, limit)
-    return _clips(lake, selection, limit)
+    return _clips(lake, selection, changed, limit)
 
 
 def categories(lake: Lake) -> list[str]:
@@ -86,10 +81,8 @@ def categories(lake: Lake) -> list[str]:
     return [name for (name,) in lake.sql("SELECT DISTINCT category_1 FROM candidate_videos ORDER BY ALL").fetchall()]
 
 
-def _videos(lake: Lake, selection: Selection, changed: list[str] | None, limit: int) -> Found:
-    where, params = _conditions(selection)
-    if changed is not None:
-        where, params = f"{where} AND video_id IN (SELECT unnest($changed))", {**params, "changed": changed}
+def _videos(lake: Lake, selection: Selection, changed: Condition | None, limit: int) -> Found:
+    where, params = _conditions(selection, changed)
     counted = lake.sql(f"SELECT reason, count(*) FROM ({_VIDEOS}) WHERE {where} GROUP BY ALL", **params).fetchall()
     here = _of_verdict(selection)
     query = (
@@ -100,9 +93,12 @@ def _videos(lake: Lake, selection: Selection, changed: list[str] | None, limit: 
     return _found(selection, rows, dict(counted))
 
 
-def _conditions(selection: Selection) -> tuple[str, dict[str, object]]:
+def _conditions(selection: Selection, changed: Condition | None) -> Condition:
     """The filters that do not depend on the verdict, so that reasons can be counted within them."""
-    conditions, params = ["true"], {}
+    conditions, params = ["true"], dict[str, object]()
+    if changed:
+        conditions.append(changed[0])
+        params |= changed[1]
     if selection.text:
         searched = " OR ".join(f"contains(lower({name}), lower($text))" for name in _SEARCHED[selection.kind])
         conditions.append(f"({searched})")
@@ -111,7 +107,7 @@ def _conditions(selection: Selection) -> tuple[str, dict[str, object]]:
         if value:
             conditions.append(f"{name} = ${name}")
             params[name] = value
-    return " AND ".join(conditions), dict(params)
+    return " AND ".join(conditions), params
 
 
 def _of_verdict(selection: Selection) -> str:
@@ -120,7 +116,7 @@ def _of_verdict(selection: Selection) -> str:
 
 
 def _found(
-    selection: Selection, rows: list[dict[str, Any]], counted: dict[str | None, int], note: str | None = None
+    selection: Selection, rows: list[dict[str, Any]], counted: Mapping[str | None, int], note: str | None = None
 ) -> Found:
     kept = 0 if selection.reason or selection.verdict == "dropped" else counted.get(None, 0)
     reasons = sorted(((reason, n) for reason, n in counted.items() if reason), key=lambda each: (-each[1], each[0]))
@@ -128,21 +124,50 @@ def _found(
     return Found(rows, kept, 0 if selection.verdict == "kept" else sum(chosen), reasons, note)
 
 
-def _clips(lake: Lake, selection: Selection, limit: int) -> Found:
-    """Clips, then the lines of kept videos that became no clip."""
-    where, params = _conditions(selection)
-    lines, note = _lines(lake, selection)
-    counted: dict[str | None, int] = dict(lines["reason"].value_counts().iter_rows())
-    kept: int = lake.sql(f"SELECT count(*) FROM ({_CLIPS}) WHERE {where}", **params).fetchall()[0][0]
+def _clips(lake: Lake, selection: Selection, changed: Condition | None, limit: int) -> Found:
+    """Clips, then the lines of kept videos that became no clip, which no threshold of clips changes."""
+    where, params = _conditions(selection, changed)
+    clips, here = _measured_clips(lake), _of_verdict(selection)
+    own = {**params, **({"reason": selection.reason} if selection.reason else {})}
+    counted = Counter(
+        dict(lake.sql(f"SELECT reason, count(*) FROM ({clips}) WHERE {where} GROUP BY ALL", **params).fetchall())
+    )
+    shown: int = lake.sql(f"SELECT count(*) FROM ({clips}) WHERE {where} AND {here}", **own).fetchall()[0][0]
     rows: list[dict[str, Any]] = []
-    shown = 0 if selection.reason or selection.verdict == "dropped" else kept
     if selection.offset < shown:
-        query = f"SELECT * FROM ({_CLIPS}) WHERE {where} ORDER BY {_ORDER['clips']} LIMIT $limit OFFSET $offset"
-        rows = lake.sql(query, **params, limit=limit, offset=selection.offset).pl().to_dicts()
+        query = (
+            f"SELECT * FROM ({clips}) WHERE {where} AND {here} ORDER BY {_ORDER['clips']} LIMIT $limit OFFSET $offset"
+        )
+        rows = lake.sql(query, **own, limit=limit, offset=selection.offset).pl().to_dicts()
+    if changed:
+        return _found(selection, rows, counted)
+    lines, note = _lines(lake, selection)
     if selection.verdict != "kept":
-        own = lines.filter(pl.col("reason") == selection.reason) if selection.reason else lines
-        rows += own.slice(max(selection.offset - shown, 0), limit - len(rows)).to_dicts()
-    return _found(selection, rows, counted | {None: kept}, note)
+        chosen = lines.filter(pl.col("reason") == selection.reason) if selection.reason else lines
+        rows += chosen.slice(max(selection.offset - shown, 0), limit - len(rows)).to_dicts()
+    return _found(selection, rows, counted + Counter(dict(lines["reason"].value_counts().iter_rows())), note)
+
+
+def _measured_clips(lake: Lake) -> str:
+    """A query of all clips with what is measured of them, which is unknown in a lake that has no measures yet."""
+    if lake.has("clip_quality") and lake.has("visual_duplicates"):
+        measures = ", ".join(_MEASURES)
+        verdict = f"coalesce(quality.kept, true) AS kept, quality.reason, {measures}, repeated.duplicate_of"
+        joined = """
+            LEFT JOIN clip_quality AS quality
+                ON clips.shard = quality.shard AND clips.video_id = quality.video_id
+                AND clips.clip_index = quality.clip_index
+            LEFT JOIN visual_duplicates AS repeated ON clips.video_id = repeated.video_id
+        """
+    else:
+        unknown = ", ".join(f"CAST(NULL AS {kind}) AS {name}" for name, kind in _MEASURES.items())
+        nothing = "CAST(NULL AS VARCHAR)"
+        verdict, joined = f"true AS kept, {nothing} AS reason, {unknown}, {nothing} AS duplicate_of", ""
+    return f"""
+        SELECT clips.video_id, clips.clip_index, clips.start_s, clips.end_s, clips.caption, clips.word_count,
+            videos.title, videos.category_1, videos.channel, videos.source, {verdict}
+        FROM clips JOIN videos ON clips.video_id = videos.video_id {joined}
+    """
 
 
 def _lines(lake: Lake, selection: Selection) -> tuple[pl.DataFrame, str | None]:
@@ -161,7 +186,7 @@ def _lines(lake: Lake, selection: Selection) -> tuple[pl.DataFrame, str | None]:
         found.join(lines, on=["shard", "video_id", "line_index"])
         .join(about, on="video_id")
         .with_columns(pl.col("text").alias("caption"), kept=pl.lit(False))
-        .with_columns(pl.lit(None, pl.Int64).alias(name) for name in ("clip_index", "word_count"))
+        .with_columns(pl.lit(None).alias(name) for name in ("clip_index", "word_count", *_MEASURES, "duplicate_of"))
         .select(_LINE_COLUMNS)
         .sort("video_id", "start_s")
     )

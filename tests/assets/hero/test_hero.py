@@ -63,7 +63,7 @@ def test_a_line_belongs_to_the_clip_it_begins_in() -> None:
     assert [cut.clip.lines for cut in cuts] == [lines[:2], [Line(0.0, 2.0, "three")]]
 
 
-def test_clips_end_at_cuts_in_their_second_half_and_frames_begin_anew() -> None:
+def test_clips_end_at_cuts_in_their_second_half_where_frames_begin_again() -> None:
     """Rows are their own time: cuts at 45 and 51 s end the first clip at 51 s, and no cut divides the next minute."""
     cuts = list(cut_video("v", [stream(120, 1, 1)], [Line(50.5, 53.0, "one")], OPTIONS, [7.0, 45.0, 51.0, 70.0]))
     assert [(cut.start_s, cut.end_s, len(cut.clip.features)) for cut in cuts] == [

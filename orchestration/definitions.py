@@ -15,6 +15,7 @@ import dagster as dg
 import assets.availability.assets
 import assets.captions.assets
 import assets.captions.rewriting.assets
+import assets.captions.studies.assets
 import assets.card.assets
 import assets.exports.assets
 import assets.features.assets
@@ -41,12 +42,12 @@ import assets.videos.assets
 import sql
 from assets.lake import Table
 from assets.metadata import MODEL, PART, SETTINGS
-from assets.options import Options
 from orchestration.artifacts import contract_of
 from orchestration.checks import schema_check
 from orchestration.columns import column_metadata
 from orchestration.compute import executor
 from orchestration.conditions import when_out_of_date
+from orchestration.inputs import with_inputs_of_options
 from orchestration.jobs import jobs
 from orchestration.partitions import partitions_by_column
 from orchestration.quality import quality_checks
@@ -98,6 +99,9 @@ HTM_ALIGN = {assets.joint_embedding.htm_align.assets: "evaluation"}
 REWRITING = {assets.captions.rewriting.assets: "collection", assets.joint_embedding.rewritten.assets: "evaluation"}
 """Modules of assets that exist only where a language model is named."""
 
+RECOGNITION = {assets.captions.studies.assets: "studies"}
+"""Modules of assets that exist only where a model of speech recognition is named."""
+
 _MODEL_SYSTEMS = ("joint_embedding", "hero", "graph")
 
 SOURCE_FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(days=60), warn_window=timedelta(days=8))
@@ -135,9 +139,7 @@ def _with_contract_and_options(
     definition: dg.AssetsDefinition, settings: Settings, resources: Mapping[str, Any]
 ) -> dg.AssetsDefinition:
     """The asset with the columns of its table, its partitions, and version and inputs of the options that it uses."""
-    names = set(definition.required_resource_keys)
-    options = options_version(resources, names, settings.lake)
-    more = {name for key in names if isinstance(each := resources.get(key), Options) for name in each.inputs}
+    options = options_version(resources, set(definition.required_resource_keys), settings.lake)
     tables = {spec.key: table for spec in definition.specs if (table := contract_of(spec))}
     partitions = partitions_by_column(settings)
     columns = {table.partition_column for table in tables.values()}
@@ -153,14 +155,13 @@ def _with_contract_and_options(
         if spec.group_name == "sources":
             metadata["settings in force"] = dg.MetadataValue.md(as_markdown(settings))
         return spec.replace_attributes(
-            deps=[*spec.deps, *map(dg.AssetDep, sorted(more))],
             code_version="-".join(filter(None, [spec.code_version, options])),
             freshness_policy=SOURCE_FRESHNESS if spec.key.to_user_string() in _changing_sources(settings) else None,
             partitions_def=partitioned if PART not in metadata else None,
             metadata=metadata,
         )
 
-    return definition.map_asset_specs(completed)
+    return with_inputs_of_options(definition, resources).map_asset_specs(completed)
 
 
 def _with_contract_file(spec: dg.AssetSpec, table: Table) -> dg.CodeReferencesMetadataValue:
@@ -212,6 +213,7 @@ def build_defs(settings: Settings, resources: Mapping[str, Any] | None = None) -
     modules = STAGES | (GENERATED if settings.sources.kind == "synthetic" else {})
     modules |= FOLLOW_UPS if settings.followups.paths else {}
     modules |= REWRITING if settings.rewriting.url else {}
+    modules |= RECOGNITION if settings.recognition.model else {}
     modules |= HTM_ALIGN if settings.htm_align.folder else {}
     loaded = [
         _with_contract_and_options(definition, settings, in_force)

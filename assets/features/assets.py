@@ -7,11 +7,13 @@ import dagster as dg
 import polars as pl
 
 from assets.features.extract import Extraction, VideoFile, readable_files
+from assets.features.frames.measure import VERSION
 from assets.features.frames.options import ClipLimits, VisualDuplicateOptions
 from assets.features.index import index_rows, index_version, stream_summary
 from assets.features.options import FeatureOptions
 from assets.features.reader import FeatureReader
 from assets.features.store import FeatureStore
+from assets.lake import Lake
 from assets.metadata import ARRAY, FEATURES
 from assets.models.metrics import rounded
 from assets.progress import CountedProgress
@@ -75,29 +77,46 @@ def shard_features(
     outs={
         "shots": dg.AssetOut(
             description="The shots of each video of one shard, and the cuts, dissolves and fades between them.",
-            code_version="1",
+            code_version=VERSION,
             kinds={"numpy"},
         ),
         "frame_statistics": dg.AssetOut(
             description="Light, sharpness, motion and perceptual hash of each second of the videos of one shard.",
-            code_version="1",
+            code_version=VERSION,
             kinds={"numpy"},
         ),
     },
 )
 def frames(
-    context: dg.AssetExecutionContext, video_files: pl.DataFrame, media_root: dg.ResourceParam[Path]
+    context: dg.AssetExecutionContext,
+    video_files: pl.DataFrame,
+    media_root: dg.ResourceParam[Path],
+    lake: dg.ResourceParam[Lake],
 ) -> Iterator[dg.Output]:
-    """Decode all frames of the readable files of one shard once, at 48 × 27 pixels."""
+    """Decode all frames of the readable files of one shard once, at 48 × 27 pixels; finished files are skipped."""
     from assets.features.frames.measure import measure_shard
 
-    files = readable_files(video_files, media_root)
+    files, shard = readable_files(video_files, media_root), context.partition_key
+    known = _as_recorded(context, lake, "shots"), _as_recorded(context, lake, "frame_statistics")
     progress = CountedProgress(context.log.info, len(files), "videos")
-    shots, statistics, failed = measure_shard(files, context.partition_key, progress.advance)
+    earlier = (known[0], known[1]) if known[0] is not None and known[1] is not None else None
+    shots, statistics, failed = measure_shard(files, shard, progress.advance, earlier)
     for error in failed.values():
         context.log.warning(error)
     yield dg.Output(shots, "shots", metadata={"videos": len(files), "failed": len(failed)})
     yield dg.Output(statistics, "frame_statistics")
+
+
+def _as_recorded(context: dg.AssetExecutionContext, lake: Lake, table: str) -> pl.DataFrame | None:
+    """The stored rows of the partition, if they are those that its latest materialization recorded."""
+    shard = context.partition_key
+    latest = dg.AssetRecordsFilter(dg.AssetKey(table), [shard])
+    for record in context.instance.fetch_materializations(latest, limit=1).records:
+        made = record.asset_materialization
+        version = lake.version(table, shard)
+        if made and version and (made.tags or {}).get("dagster/data_version") == version:
+            return lake.read(table, [shard]).pl()
+    return None
 
 
 @dg.asset(code_version="1", kinds={"numpy"}, deps=["video_features"])

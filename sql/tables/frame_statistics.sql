@@ -7,6 +7,7 @@ CREATE TABLE frame_statistics (
     sharpness DOUBLE NOT NULL, -- variance of the Laplacian of that frame at 256 × 144 pixels; low if it is blurred
     motion DOUBLE NOT NULL CHECK (motion BETWEEN 0 AND 1), -- mean change of colours to the next second, 0 to 1
     picture_hash BIGINT, -- signs of the 63 lowest frequencies of that frame; NULL if it is plain
+    measured_from VARCHAR NOT NULL, -- hash of the file and of the code that measured it
     PRIMARY KEY (shard, video_id, second)
 );
--- from video_files: shard, video_id
+-- from video_files: shard, video_id, measured_from = sha256

@@ -32,7 +32,7 @@ from tests.orchestration.search_world import library_of
 LIMITS = Limits(min_words=150, min_views=1000)
 CLIP_LIMITS = ClipLimits(max_words_per_s=3.0)
 SHARD = "shard-0000"
-SHOTS = ((0, 0.0, 20.0, None, None), (1, 20.0, 400.0, "cut", 0.0))
+SHOTS = ((0, 0.0, 20.0, None, None, "x"), (1, 20.0, 400.0, "cut", 0.0, "x"))
 """The shots of the videos that have files."""
 ATTACK = "</script><script>alert('x')</script><img src=x onerror=alert(1)>"
 """What an uploader may have put into a title."""
@@ -81,7 +81,9 @@ class BrowseWorld:
         shots, seconds = (load_tables()[name] for name in ("shots", "frame_statistics"))
         changes = [(SHARD, video, *shot) for video in kept["video_id"][:2] for shot in SHOTS]
         light = [
-            (SHARD, video, second, 0.4, 90.0, 0.02, None) for video in kept["video_id"][:2] for second in range(200)
+            (SHARD, video, second, 0.4, 90.0, 0.02, None, "x")
+            for video in kept["video_id"][:2]
+            for second in range(200)
         ]
         repeats = load_tables()["visual_duplicates"].frame([])
         measured = shots.frame(changes), seconds.frame(light)

@@ -5,7 +5,7 @@ The feature networks decode few frames, and skip what they do not need. Cuts nee
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +19,12 @@ from numpy.typing import NDArray
 from assets.features.decode import DecodeError, every_frame
 from assets.features.extract import VideoFile
 from assets.lake import load_tables
+from ml.files import content_hash
 from ml.shots.hashes import picture_hash
 from ml.shots.transitions import HEIGHT, WIDTH, Cells, Transition, cells, transitions
 
+VERSION = "2"
+"""Raise it whenever a change of this code, or of ``ml.shots``, may change what is measured."""
 LARGE_WIDTH, LARGE_HEIGHT = 256, 144
 """Size at which sharpness and hash are measured, whatever the size of the video."""
 WORKERS = 2
@@ -92,14 +95,29 @@ def _second(time_s: float, number: int, frame: av.VideoFrame, scaler: VideoRefor
     return Second(time_s, number, float(grey.mean() / 255), float(curves.var()), picture_hash(turned))
 
 
+def measured_from(file: VideoFile) -> str:
+    """What the rows of a video were measured from: a hash of its file and of the version of this code."""
+    return content_hash((file.sha256, VERSION))
+
+
 def measure_shard(
-    files: Iterable[VideoFile], shard: str, progress: Callable[[], None] = lambda: None
+    files: Iterable[VideoFile],
+    shard: str,
+    progress: Callable[[], None] = lambda: None,
+    known: tuple[pl.DataFrame, pl.DataFrame] | None = None,
 ) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, str]]:
-    """The rows of ``shots`` and of ``frame_statistics`` of a shard's videos, sorted by id.
+    """The rows of ``shots`` and of ``frame_statistics`` of a shard's videos.
+
+    Args:
+        known: earlier rows of both tables; a file that they were measured from is not decoded again.
 
     Returns:
         Both tables, and why a video cannot be decoded, by video id; such a video has no rows.
     """
+    files = sorted(files, key=lambda each: each.video_id)
+    sources = {file.video_id: measured_from(file) for file in files}
+    kept = [_of_same_source(rows, sources) for rows in known] if known else []
+    reused = set.intersection(*(set(rows["video_id"]) for rows in kept)) if kept else set()
 
     def measured(file: VideoFile) -> tuple[VideoFile, Frames | DecodeError]:
         try:
@@ -113,15 +131,24 @@ def measure_shard(
     statistics: list[tuple[object, ...]] = []
     failed: dict[str, str] = {}
     with ThreadPoolExecutor(WORKERS) as pool:
-        for file, outcome in pool.map(measured, sorted(files, key=lambda each: each.video_id)):
+        for file, outcome in pool.map(measured, (each for each in files if each.video_id not in reused)):
             if isinstance(outcome, DecodeError):
                 failed[file.video_id] = str(outcome)
                 continue
             end_s = max(file.video.duration_s, float(outcome.times[-1]) + outcome.frame_s)
-            shots += [(shard, file.video_id, *row) for row in shot_rows(outcome, end_s)]
-            statistics += [(shard, file.video_id, *row) for row in second_rows(outcome)]
+            source = sources[file.video_id]
+            shots += [(shard, file.video_id, *row, source) for row in shot_rows(outcome, end_s)]
+            statistics += [(shard, file.video_id, *row, source) for row in second_rows(outcome)]
     tables = load_tables()
-    return tables["shots"].frame(shots), tables["frame_statistics"].frame(statistics), failed
+    made = [tables["shots"].frame(shots), tables["frame_statistics"].frame(statistics)]
+    for number, rows in enumerate(kept):
+        made[number] = pl.concat([rows.filter(pl.col("video_id").is_in(reused)), made[number]]).sort("video_id")
+    return made[0], made[1], failed
+
+
+def _of_same_source(rows: pl.DataFrame, sources: Mapping[str, str]) -> pl.DataFrame:
+    wanted = pl.DataFrame({"video_id": [*sources], "measured_from": [*sources.values()]})
+    return rows.join(wanted, on=["video_id", "measured_from"], how="semi", maintain_order="left")
 
 
 def shot_rows(frames: Frames, end_s: float) -> list[tuple[object, ...]]:

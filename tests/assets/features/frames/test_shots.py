@@ -91,3 +91,19 @@ def test_the_shots_of_a_video_cover_it_and_begin_at_the_cuts(tmp_path: Path, rat
     assert shots["end_s"][-1] == pytest.approx(length, abs=0.2)
     assert shots["transition_s"][2] == pytest.approx(1.0, abs=0.3)
     assert statistics["second"].to_list() == list(range(9))
+
+
+def test_a_file_that_is_known_is_not_decoded_again(tmp_path: Path) -> None:
+    """The second time, the known file is broken on disk, and another one has new content."""
+    paths = [ShotVideo((Piece(seed, 1), Piece(seed + 10, 1))).write(tmp_path / f"{seed}.mp4") for seed in (1, 2)]
+    length = SourceVideo(25, 2)
+    files = [VideoFile(f"v{number}", path, "old", length) for number, path in enumerate(paths)]
+    *known, _ = measure_shard(files, "shard-0000")
+    paths[0].write_bytes(b"no video")
+    ShotVideo((Piece(3, 2),)).write(paths[1])
+    renewed = [files[0], VideoFile("v1", paths[1], "new", length)]
+    shots, statistics, failed = measure_shard(renewed, "shard-0000", known=(known[0], known[1]))
+    assert not failed and shots.filter(video_id="v0").equals(known[0].filter(video_id="v0"))
+    assert [shots.filter(video_id=each).height for each in ("v0", "v1")] == [2, 1]
+    assert statistics["video_id"].to_list() == ["v0", "v0", "v1", "v1"]
+    assert list(measure_shard(renewed, "shard-0000")[2]) == ["v0"]

@@ -47,22 +47,39 @@ def shown(number: int) -> ShotVideo:
     return ShotVideo(tuple(Piece(50 * number + index, 2, motion=0.05) for index in range(4)), Fraction(10))
 
 
-def test_copies_are_found_and_others_are_not(tmp_path: Path) -> None:
+def found_and_expected(folder: Path, originals: int) -> tuple[pl.DataFrame, dict[str, str]]:
+    """Re-uploads among originals and one copy of each by each change, and the original of each copy."""
     rows, names, contract = [], [], load_tables()["frame_statistics"]
-    for number in range(3):
+    for number in range(originals):
         copies: dict[str, Callable[[Picture], Picture]] = {"original": lambda shot: shot, **CHANGES}
         for name, change in copies.items():
-            path = shown(number).write(tmp_path / f"{name}{number}.mp4", change, 26 if name == "original" else 38)
+            path = shown(number).write(folder / f"{name}{number}.mp4", change, 26 if name == "original" else 38)
             names.append(f"{name}{number}")
-            rows += [("shard-0000", names[-1], *row) for row in second_rows(read_frames(path))]
+            rows += [("shard-0000", names[-1], *row, "x") for row in second_rows(read_frames(path))]
     ranked = pl.DataFrame({"video_id": names})
     hashes = hashes_of(ranked, contract.frame(rows).lazy())
-    found = visual_duplicates(ranked, hashes, None, VisualDuplicateOptions())
-    expected = {f"{name}{number}": f"original{number}" for number in range(3) for name in CHANGES}
+    expected = {f"{name}{number}": f"original{number}" for number in range(originals) for name in CHANGES}
+    return visual_duplicates(ranked, hashes, None, VisualDuplicateOptions()), expected
+
+
+def test_copies_are_found_and_others_are_not(tmp_path: Path) -> None:
+    found, expected = found_and_expected(tmp_path, 3)
     assert dict(found.select("video_id", "duplicate_of").iter_rows()) == expected
     assert set(found.filter("mirrored")["video_id"]) == {f"mirrored{number}" for number in range(3)}
     assert found["shift_s"].abs().max() <= 1
     assert "by hashes" in found["reason"][0]
+
+
+@pytest.mark.campaign
+def test_copies_of_many_videos_are_found(tmp_path: Path) -> None:
+    """Recall by kind of copy, and precision: originals are parts of two photographs, so that some are alike."""
+    found, expected = found_and_expected(tmp_path, 40)
+    right = {
+        video for video, other in found.select("video_id", "duplicate_of").iter_rows() if expected.get(video) == other
+    }
+    by_kind = {kind: sum(video.startswith(kind) for video in right) / 40 for kind in CHANGES}
+    print(f"recall {len(right) / len(expected):.3f} {by_kind}, precision {len(right) / len(found):.3f}")
+    assert len(right) >= 0.95 * len(expected) and len(right) >= 0.99 * len(found)
 
 
 def test_vectors_find_a_part_of_a_video_and_report_the_shift() -> None:

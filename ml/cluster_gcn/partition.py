@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from scipy import sparse
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 Partitioner = Literal["metis", "kaminpar"]
 PARTITIONERS: dict[Partitioner, str] = {"metis": "METIS", "kaminpar": "KaMinPar"}
@@ -117,6 +119,8 @@ def random_partition(nodes: int, clusters: int, seed: int) -> np.ndarray:
 
 
 def _without_loops(adjacency: sparse.csr_array) -> sparse.csr_array:
+    from scipy import sparse  # takes 0.4 s, and the settings import this module
+
     if not adjacency.diagonal().any():
         return adjacency
     edges = sparse.coo_array(adjacency)

@@ -106,6 +106,7 @@ def test_the_command_serves_a_lake_that_is_not_made_yet_and_makes_none(tmp_path:
     finally:
         server.terminate()
         server.wait()
-    assert pages[-1].status_code == 503
+    assert [page.status_code for page in (pages[0], pages[-1])] == [503, 503]
+    assert "Starting. Loading: the pages." in pages[0].text, "it answers before it is imported"
     assert "The narration is not indexed yet" in pages[-1].text and "howto refresh" in pages[-1].text
     assert not lake.exists()

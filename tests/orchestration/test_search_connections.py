@@ -13,9 +13,11 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+from starlette.testclient import TestClient
 
 from orchestration.search.protocol import PatientProtocol
 from orchestration.search.server import server_config
+from orchestration.search.starting import StartingApp
 
 
 class HastyProtocol(PatientProtocol):
@@ -79,3 +81,25 @@ def test_good_requests_share_a_connection(address: tuple[str, int]) -> None:
             connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert read_until(connection, b"fine").startswith(b"HTTP/1.1 200")
             time.sleep(0.4)  # longer than a head may take
+
+
+def test_requests_are_answered_while_the_application_is_built() -> None:
+    ready, stopped = threading.Event(), threading.Event()
+
+    def build() -> Starlette:
+        ready.wait(20)
+        return Starlette(routes=[Route("/", lambda _: PlainTextResponse("fine"))])
+
+    with TestClient(StartingApp(build, stopped.set)) as client:
+        pages = [client.get(path) for path in ("/", "/healthz", "/api/search?q=a")]
+        assert {page.status_code for page in pages} == {503} and pages[1].json()["status"] == "loading"
+        assert all("Starting. Loading" in page.text for page in pages)
+        ready.set()
+        while (page := client.get("/")).status_code == 503:
+            time.sleep(0.02)
+        assert page.text == "fine" and not stopped.is_set()
+
+    failing = StartingApp(lambda: 1 / 0, stopped.set)
+    with TestClient(failing):
+        assert stopped.wait(20)
+    assert isinstance(failing.problem, ZeroDivisionError)

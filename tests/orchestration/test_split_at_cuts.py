@@ -39,7 +39,7 @@ def test_clips_end_at_cuts_and_follow_the_shots(made: tuple[Settings, Path]) -> 
         refresh = Refresh(split, instance)
         assert refresh.run('+key:"clips" or +key:"hero_clips"'), refresh.failed
         ran = {key.to_user_string() for step in refresh.ran for key in step.keys}
-        assert ran == {"clips", "hero_frames", "hero_clips"}
+        assert ran == {"video_source", "clips", "hero_frames", "hero_clips"}, "the source is always checked"
         assert lake.sql(crossing).fetchall() == [(0,)] and lake.sql(words).fetchall() == before
 
         shard = lake.sql("SELECT min(shard) FROM shots").fetchall()[0][0]

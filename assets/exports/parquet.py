@@ -20,12 +20,18 @@ from assets.exports.writer import PlannedFile
 from assets.lake.snapshot import Snapshot
 
 ROW_GROUP = 122_880
+VIDEO_WIDTH = 5
+"""Clips that take as much memory as one video."""
 _LEVEL = 3  # of zstd, as DuckDB's
 
 
 def parquet_files(snapshot: Snapshot, records: RecordSet, rows_per_file: int, folder: Path) -> Iterator[PlannedFile]:
     """The files ``data/<table>/<split>-<group>-of-<groups>.parquet`` of an export to ``folder``."""
-    groups = list(shard_groups(snapshot, rows_per_file)) if records.is_sharded else [()]
+    groups: list[tuple[str, ...]] = [()]
+    if records.by_split:
+        # A row of a video is longer than one of a clip, and sorting takes memory.
+        rows = rows_per_file if records.is_sharded else max(rows_per_file // VIDEO_WIDTH, 1)
+        groups = list(shard_groups(snapshot, rows, records.name))
     for index, shards in enumerate(groups):
         group = _Group(snapshot, records, shards, folder / f".{records.name}-{index:05d}")
         for split in records.splits:

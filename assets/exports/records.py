@@ -87,35 +87,54 @@ class RecordSet:
         )
 
 
+_VIDEOS_AT_ONCE = 100_000
+_ROWS_OF_SHARDS = {
+    "clips": (
+        "SELECT shard, (SELECT count(*) FROM {clips} AS clips WHERE clips.shard = shards.shard)"
+        " FROM (SELECT DISTINCT shard FROM video_splits) AS shards ORDER BY shard"
+    ),
+    "videos": "SELECT shard, count(*) FROM video_splits GROUP BY shard ORDER BY shard",
+}
+"""The rows of each video shard, by table."""
+
 TASKS = RecordSet("tasks", "kept", by_split=False)
 VIDEOS = RecordSet("videos", "kept", by_split=True)
 CLIPS = RecordSet("clips", "video_id IN (SELECT video_id FROM {videos} WHERE kept)", by_split=True)
 RECORD_SETS = (TASKS, VIDEOS, CLIPS)
 
 
-def video_splits(snapshot: Snapshot, options: SplitOptions, sharding: Sharding) -> pl.DataFrame:
-    """The split and the shard of each video of the data set: video_id, split, shard.
+def write_video_splits(snapshot: Snapshot, options: SplitOptions, sharding: Sharding) -> None:
+    """Create the temporary table ``video_splits``: video_id, split and shard of each video of the data set.
 
-    Ids are never all Python objects at once, which would take most of the memory of an export of a million videos.
+    Rows are made some at a time, because those of a million videos would take most of the memory of an export.
     """
+    connection = snapshot.lake.connection
+    connection.execute("CREATE OR REPLACE TEMP TABLE video_splits (video_id VARCHAR, split VARCHAR, shard VARCHAR)")
     video_ids = snapshot.sql("SELECT video_id FROM {videos} WHERE kept ORDER BY video_id")["video_id"]
-    splits = pl.Series("split", splits_in_order(video_ids, options), pl.String)
-    shards = video_ids.map_elements(sharding.shard_of, return_dtype=pl.String)
-    return pl.DataFrame([video_ids, splits, shards.alias("shard")])
+    splits = splits_in_order(video_ids, options)
+    for first in range(0, len(video_ids), _VIDEOS_AT_ONCE):
+        some = video_ids.slice(first, _VIDEOS_AT_ONCE)
+        rows = pl.DataFrame(
+            {
+                "video_id": some,
+                "split": splits[first : first + _VIDEOS_AT_ONCE],
+                "shard": some.map_elements(sharding.shard_of, return_dtype=pl.String),
+            }
+        )
+        connection.register("some_splits", rows.to_arrow())
+        connection.execute("INSERT INTO temp.video_splits FROM some_splits")
+        connection.unregister("some_splits")
 
 
-def shard_groups(snapshot: Snapshot, clips_per_group: int) -> Iterator[tuple[str, ...]]:
-    """Consecutive video shards that hold about ``clips_per_group`` clips together."""
-    counts = snapshot.sql(
-        "SELECT shard, (SELECT count(*) FROM {clips} AS clips WHERE clips.shard = shards.shard) AS clips"
-        " FROM (SELECT DISTINCT shard FROM video_splits) AS shards ORDER BY shard"
-    )
+def shard_groups(snapshot: Snapshot, rows_per_group: int, table: str = "clips") -> Iterator[tuple[str, ...]]:
+    """Consecutive video shards that hold about ``rows_per_group`` clips, or videos, together."""
+    counts = snapshot.sql(_ROWS_OF_SHARDS[table])
     group: list[str] = []
-    clips = 0
+    rows = 0
     for shard, count in counts.rows():
-        if group and clips + count > clips_per_group:
+        if group and rows + count > rows_per_group:
             yield tuple(group)
-            group, clips = [], 0
+            group, rows = [], 0
         group.append(shard)
-        clips += count
+        rows += count
     yield tuple(group)

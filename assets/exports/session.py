@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from assets.exports.description import Description, Publication, describe
-from assets.exports.records import RECORD_SETS, RecordSet, video_splits
+from assets.exports.records import RECORD_SETS, RecordSet, write_video_splits
 from assets.exports.writer import ExportError, PlannedFile
 from assets.lake import Lake
 from assets.lake.removals import read_removals
@@ -70,12 +70,11 @@ def exporting(
         **asdict(publication),
         "removed_ids": _to_delete(at),
     }
-    divided = video_splits(at, division.splits, division.sharding)
-    lake.connection.register("video_splits", divided.to_arrow())
+    write_video_splits(at, division.splits, division.sharding)
     try:
         yield Session(at, publication, header, tuple(at.removed_of("videos")))
     finally:
-        lake.connection.unregister("video_splits")
+        lake.connection.execute("DROP TABLE temp.video_splits")
 
 
 def _to_delete(snapshot: Snapshot) -> list[str]:

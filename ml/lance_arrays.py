@@ -20,6 +20,10 @@ _NOT_REACHED = ("Generic S3 error", "lacked the necessary privileges", "lacked v
 
 WriteMode = Literal["append", "overwrite"]
 
+REPRODUCIBLE = {"lance-encoding:compression": "zstd"}
+"""Metadata of a text column whose bytes depend on its values only. By default, Lance compresses texts by a table of a
+random sample of them."""
+
 _ATTEMPTS = 20
 """Commits of other writers that one write may meet."""
 

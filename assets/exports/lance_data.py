@@ -1,12 +1,13 @@
 """The data set as Lance: one array per table with the split of each row, captions indexed for search, and vectors.
 
-Lance draws the names of its files, and the versions of an array hold these names, ids of transactions and the time. Two
-exports of one snapshot have the same bytes in the files of rows only; ``data_sha256`` of the manifest is their hash.
+Lance draws the names of its files, the versions of an array hold these names, ids of transactions and the time, and the
+index depends on threads. Two exports of one snapshot have the same bytes in the files of rows only. Their hash is
+``data_sha256`` of the manifest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from assets.exports.session import Division, Session, exporting
 from assets.exports.writer import PlannedFile, WrittenFile, write_files, write_manifest
 from assets.lake import Lake
 from ml.joint_embedding.clip_index import ClipEmbeddings, ClipIndex
+from ml.lance_arrays import REPRODUCIBLE
 from sql import literal
 
 ROWS_PER_GROUP = 1_000_000
@@ -64,17 +66,30 @@ def _write_records(session: Session, records: RecordSet, path: Path) -> int:
         for shards in groups
     ]
     connection = session.snapshot.lake.connection
-    schema = connection.sql(queries[0]).limit(0).to_arrow_table().schema
+    rows_of = connection.sql(queries[0]).limit(0).to_arrow_table().schema
+    texts = (pa.string(), pa.large_string())
+    schema = pa.schema([each.with_metadata(REPRODUCIBLE) if each.type in texts else each for each in rows_of])
 
     def batches() -> Iterator[pa.RecordBatch]:
         for query in queries:
             yield from connection.sql(query).to_arrow_reader(_BATCH)
 
-    made = lance.write_dataset(pa.RecordBatchReader.from_batches(schema, batches()), str(path))
+    made = lance.write_dataset(pa.RecordBatchReader.from_batches(schema, _even(schema, batches())), str(path))
     rows = int(made.count_rows())
     if records is CLIPS and rows:
         made.create_scalar_index("caption", "INVERTED")
     return rows
+
+
+def _even(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same rows in batches of one size: the bytes of an array depend on it, and DuckDB's batches on its threads."""
+    waiting = schema.empty_table()
+    for batch in batches:
+        waiting = pa.concat_tables([waiting, pa.Table.from_arrays(batch.columns, schema=schema)])
+        while waiting.num_rows >= _BATCH:
+            yield from waiting.slice(0, _BATCH).combine_chunks().to_batches()
+            waiting = waiting.slice(_BATCH)
+    yield from waiting.combine_chunks().to_batches()
 
 
 def _write_vectors(session: Session, source: ClipIndex, path: Path) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from ml.lance_arrays import array_versions, open_array, write_array
+from ml.lance_arrays import REPRODUCIBLE, array_versions, open_array, write_array
 from ml.places import Place
 
 SCAN_ROWS = 4096
@@ -67,7 +67,7 @@ class ClipIndex:
         """
         schema = pa.schema(
             [
-                pa.field("video_id", pa.string(), nullable=False),
+                pa.field("video_id", pa.string(), nullable=False, metadata=REPRODUCIBLE),
                 pa.field("start_s", pa.float64(), nullable=False),
                 pa.field("end_s", pa.float64(), nullable=False),
                 pa.field("vector", pa.list_(pa.float16(), dim), nullable=False),

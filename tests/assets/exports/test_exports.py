@@ -350,6 +350,18 @@ def test_a_killed_export_of_arrays_goes_on_to_the_same_rows(filled: Lake, tmp_pa
     assert [each.sha256 for each in resumed] != [each.sha256 for each in whole], "Lance draws names of files"
 
 
+def test_arrays_of_many_texts_have_the_same_rows_in_bytes(lake: Lake, tmp_path: Path) -> None:
+    """Lance derives a table for the compression of texts from a random sample where there are many."""
+    fill(lake)
+    (first,) = lake.read("videos").pl().filter(video_id="video-001").rows()
+    column = lake.read("videos").columns.index("video_id")
+    many = ((*first[:column], f"video {number * 7919:09d}", *first[column + 1 :]) for number in range(12_000))
+    lake.write("videos", load_tables()["videos"].frame(many))
+    exports = [export_lance(lake, tmp_path / name, DIVISION, progress=quiet) for name in ("a", "b")]
+    assert exports[0][1].rows == 12_000
+    assert [each.data_sha256 for each in exports[0]] == [each.data_sha256 for each in exports[1]]
+
+
 def test_what_cannot_be_exported_or_imported_is_named(filled: Lake, tmp_path: Path) -> None:
     folder = tmp_path / "export"
     export_hugging_face(filled, folder, DIVISION, progress=quiet)

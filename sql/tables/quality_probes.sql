@@ -1,6 +1,6 @@
 -- Labels by people for randomly sampled clips and videos, as in HowTo100M, and re-uploads; 95 % confidence intervals.
 CREATE TABLE quality_probes (
-    probe VARCHAR NOT NULL, -- pairs (is the caption visible?), videos (which kind?), or a table of re-uploads (the same?)
+    probe VARCHAR NOT NULL, -- pairs (caption visible?), videos (which kind?), or a table of re-uploads (the same?)
     label VARCHAR NOT NULL, -- one of the answers to the question
     drawn BIGINT NOT NULL, -- sampled items
     labelled BIGINT NOT NULL CHECK (labelled <= drawn), -- sampled items that have a label

@@ -1,7 +1,7 @@
 -- Comparison of the source's captions with speech recognition of the same videos: one row per video of a sample.
 CREATE TABLE speech_recognition_study (
     video_id VARCHAR NOT NULL, -- video id of the source
-    caption_source VARCHAR NOT NULL, -- the source's track: manual, which a person wrote, or asr, which is no ground truth
+    caption_source VARCHAR NOT NULL, -- track of the source: manual, by a person, or asr, which is no ground truth
     words BIGINT NOT NULL, -- words of the source's track, without sound tags
     recognised_words BIGINT NOT NULL, -- words that speech recognition has
     substitutions BIGINT NOT NULL, -- words of the track that were recognised as another word

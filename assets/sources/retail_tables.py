@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -157,7 +158,10 @@ def _rows(path: Path, copy: Path, header: list[str], skip: int, delimiter: str) 
         try:
             rows = database.execute(query, parameters).pl()
         except duckdb.Error as error:
-            raise RetailError(f"{path}: not readable as CSV ({_first_line(error)})") from error
+            if not _has_carriage_returns(copy):
+                raise RetailError(f"{path}: not readable as CSV ({_first_line(error)})") from error
+            with _with_one_line_end(copy) as uniform:
+                return _rows(path, uniform, header, skip, delimiter)
         rejected = database.execute("SELECT DISTINCT ON (line) line, error_type FROM reject_errors ORDER BY line")
         unreadable = [(line, _UNREADABLE.get(kind, kind.lower())) for line, kind in rejected.fetchall()]
     if not any(reason in _SWALLOWING for _, reason in unreadable):
@@ -265,6 +269,22 @@ def _as_utf8(path: Path, encoding: str) -> Iterator[Path]:
         ):
             while part := read.read(_CHUNK):
                 written.write(part)
+        yield copy
+
+
+def _has_carriage_returns(path: Path) -> bool:
+    with path.open("rb") as file:
+        return any(b"\r" in line for line in file)
+
+
+@contextmanager
+def _with_one_line_end(path: Path) -> Iterator[Path]:
+    """A copy whose lines all end in a line feed. DuckDB refuses a file whole whose line ends differ."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "uniform.csv"
+        # Latin-1 keeps every byte; Python translates the line ends.
+        with path.open(encoding="latin-1") as read, copy.open("w", encoding="latin-1", newline="\n") as written:
+            shutil.copyfileobj(read, written)
         yield copy
 
 

@@ -244,6 +244,14 @@ def test_parquet_reads_like_text_and_damage_is_named(tmp_path: Path) -> None:
         RetailFiles(tmp_path / "d.parquet", tmp_path / "p.parquet").transactions()
 
 
+@pytest.mark.parametrize("end", [b"\r", b"\r\n", b"\n\r"])
+def test_lines_may_end_in_different_ways(end: bytes, tmp_path: Path) -> None:
+    header, *lines = TRANSACTIONS.encode().splitlines()
+    source = retail(tmp_path, header + b"\n" + lines[0] + end + b"\n".join(lines[1:]), PRODUCTS)
+    products = source.transactions().collect()["product_id"].to_list()
+    assert products[:6] == ["a", "b", "a", "a", None, "b"]
+
+
 @settings(max_examples=40)
 @given(st.binary(max_size=200) | st.text(st.sampled_from('ab1,;"\n\t.é'), max_size=80).map(str.encode))
 def test_any_bytes_are_read_or_refused_by_name_and_cost_no_line_before_them(content: bytes) -> None:

@@ -114,7 +114,11 @@ def test_actors_make_what_one_process_makes_though_one_is_killed(files: list[Vid
     # Where an actor starts late, the other one and the replacement of the killed one do all the work.
     assert 2 <= len(workers) <= 3, "two actors, and the replacement of the killed one"
     again = pictures_seen(many.journal) - pictures_seen(alone.journal)
-    assert "9" in again and again.keys() <= {"8", "9", "10", "11"}, "only the task in flight is done again"
+    tasks = {int(video) // VIDEOS_PER_TASK for video in again}
+    # The rows of the task before may not have arrived when the actor was killed.
+    assert 9 // VIDEOS_PER_TASK in tasks and len(tasks) <= 2, (
+        "only what the killed actor had not delivered is done again"
+    )
 
 
 def test_a_second_call_does_what_is_missing(files: list[VideoFile], tmp_path: Path) -> None:

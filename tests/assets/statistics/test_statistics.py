@@ -83,7 +83,7 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     rows = [{**row, "kept": row["reason"] is None, "spoken_language": "en"} for row in quality]
     lake.write("clip_quality", rows_of("clip_quality", rows), "shard-0000")
     part = {"video_id": "a", "start_s": 0.0, "end_s": 10.0}
-    lake.write("shots", rows_of("shots", [{**part, "shot_index": 0}]), "shard-0000")
+    lake.write("shots", rows_of("shots", [{**part, "shot_index": 0, "measured_from": "x"}]), "shard-0000")
     return lake
 
 

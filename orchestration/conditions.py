@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -14,16 +13,11 @@ from orchestration.staleness import Staleness
 from orchestration.stored import Stored
 from orchestration.tags import CODE
 
+_evaluations: WeakKeyDictionary[object, Staleness] = WeakKeyDictionary()
+"""The staleness of each evaluation: all assets of one evaluation see one state of the instance."""
 
-@dataclass(frozen=True)
-class _Evaluation:
-    """What the assets of one evaluation share: all see one state of the instance."""
-
-    staleness: Staleness
-    in_progress: dict[dg.AssetKey, bool] = field(default_factory=dict)
-
-
-_evaluations: WeakKeyDictionary[object, _Evaluation] = WeakKeyDictionary()
+_in_progress: WeakKeyDictionary[object, dict[dg.AssetKey, bool]] = WeakKeyDictionary()
+"""Whether anything makes an asset, by evaluation."""
 
 
 class Requested(dg.AutomationCondition[dg.AssetKey]):
@@ -96,7 +90,7 @@ class OutOfDate(dg.AutomationCondition[dg.AssetKey]):
         return True
 
     def evaluate(self, context: dg.AutomationContext[dg.AssetKey]) -> dg.AutomationResult[dg.AssetKey]:
-        staleness = _evaluation_of(context, self.stored).staleness
+        staleness = _staleness_of(context, self.stored)
         requested = _requested_states(context)
         states = {
             partition: staleness.state(context.key, partition)
@@ -132,12 +126,12 @@ def when_out_of_date(upstream: Iterable[dg.AssetKey], stored: Stored | None = No
     return (OutOfDate(stored) & idle & ready).with_label("out of date, inputs done")
 
 
-def _evaluation_of(context: dg.AutomationContext[dg.AssetKey], stored: Stored | None = None) -> _Evaluation:
+def _staleness_of(context: dg.AutomationContext[dg.AssetKey], stored: Stored | None) -> Staleness:
     view = context.asset_graph_view
     if view not in _evaluations:
         if stored:
             stored.begin_evaluation()
-        _evaluations[view] = _Evaluation(Staleness(view.asset_graph, view.instance, stored))
+        _evaluations[view] = Staleness(view.asset_graph, view.instance, stored)
     return _evaluations[view]
 
 
@@ -148,9 +142,9 @@ def _is_requested(context: dg.AutomationContext[dg.AssetKey], key: dg.AssetKey) 
 
 async def _is_in_progress(context: dg.AutomationContext[dg.AssetKey], key: dg.AssetKey) -> bool:
     """Whether a run or a backfill that has not ended makes any partition of an asset."""
-    known = _evaluation_of(context).in_progress
+    view = context.asset_graph_view
+    known = _in_progress.setdefault(view, {})
     if key not in known:
-        view = context.asset_graph_view
         everything = view.get_full_subset(key=key)
         in_run = await view.compute_run_in_progress_subset(key=key, from_subset=everything)
         in_backfill = await view.compute_backfill_in_progress_subset(key=key, from_subset=everything)

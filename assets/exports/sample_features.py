@@ -11,6 +11,7 @@ import numpy as np
 from assets.exports.writer import ExportError
 from assets.features.store import FeatureStore, rows_hash
 from assets.lake.snapshot import Snapshot
+from ml.machine import require_sound_machine
 
 _INDEX = """
 SELECT video_id, stream, shard, first_row, rows, content_hash FROM {feature_index}
@@ -67,15 +68,17 @@ class FilesOfVideos:
             ExportError: the arrays hold other rows than the snapshot.
         """
         for place in self.places.get(video_id, ()):
+            other = (
+                f"{video_id}: the arrays hold other rows of {place.stream} than snapshot {self.snapshot}; leave out"
+                " --features, or export the newest snapshot after howto refresh"
+            )
             try:
                 times, vectors = self.store.array(place.stream, place.shard).rows(place.first_row, place.rows)
-            except (OSError, ValueError):
-                times, vectors = np.empty(0), np.empty((0, 0), np.float16)
+            except (OSError, ValueError) as error:
+                require_sound_machine(error)
+                raise ExportError(f"{other} ({error})") from error
             if rows_hash(times, vectors) != place.content_hash:
-                raise ExportError(
-                    f"{video_id}: the arrays hold other rows of {place.stream} than snapshot {self.snapshot}; leave out"
-                    " --features, or export the newest snapshot after howto refresh"
-                )
+                raise ExportError(other)
             content = io.BytesIO()
             np.save(content, vectors)
             yield f"{place.stream}.npy", content.getvalue()

@@ -274,7 +274,7 @@ def _as_utf8(path: Path, encoding: str) -> Iterator[Path]:
 
 def _has_carriage_returns(path: Path) -> bool:
     with path.open("rb") as file:
-        return any(b"\r" in line for line in file)
+        return any(b"\r" in chunk for chunk in iter(lambda: file.read(1 << 20), b""))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""An application that answers at once, while the one that it stands for is imported and built in the background."""
+"""An application that answers at once, while the application proper is imported and built in the background."""
 
 from __future__ import annotations
 

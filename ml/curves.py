@@ -63,5 +63,9 @@ class Curves:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the file."""
         if self._writer is not None:
             self._writer.close()

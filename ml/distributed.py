@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
 import torch
 import torch.distributed
-from torch import Tensor
+from torch import Tensor, nn
 
 Rows = dict[str, Tensor]
 """Results of a forward pass that a loss needs, by name; their rows may be those of several batches in a row."""
@@ -26,18 +26,81 @@ def gather(rows: Tensor) -> Tensor:
         return rows
     from torch.distributed.nn.functional import all_gather
 
-    counts = _row_counts(len(rows))
+    counts = of_processes(len(rows))
     padded = torch.cat([rows, rows.new_zeros((max(counts) - len(rows), *rows.shape[1:]))])
     parts = all_gather(padded)
     return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
 
 
-def _row_counts(count: int) -> list[int]:
-    """The number of rows of each process. Hosts exchange it among themselves, so that none waits for its device."""
+def of_processes(count: int) -> list[int]:
+    """A number of each process. Hosts exchange it among themselves, so that none waits for its device.
+
+    Raises:
+        MemoryOfAnotherProcessError: another process called ``report_out_of_memory`` instead.
+    """
+    if not _several():
+        return [count]
     counts = torch.zeros(torch.distributed.get_world_size(), dtype=torch.int64)
     torch.distributed.all_gather_into_tensor(counts, torch.tensor([count]), group=_hosts(torch.distributed.group.WORLD))
     found: list[int] = counts.tolist()
+    if _OUT_OF_MEMORY in found and count != _OUT_OF_MEMORY:
+        raise MemoryOfAnotherProcessError(f"process {found.index(_OUT_OF_MEMORY)} ran out of memory")
     return found
+
+
+class MemoryOfAnotherProcessError(RuntimeError):
+    """Another process ran out of the memory of its device."""
+
+
+def report_out_of_memory() -> None:
+    """Raise ``MemoryOfAnotherProcessError`` in all other processes, where they call ``of_processes`` next."""
+    of_processes(_OUT_OF_MEMORY)
+
+
+_OUT_OF_MEMORY = -1
+
+
+def sum_gradients(parameters: Iterable[nn.Parameter]) -> None:
+    """Add up the gradients of all processes. A parameter that none of them used keeps no gradient.
+
+    This is a step of its own, not a part of the backward pass, because a process that runs out of memory in its
+    backward pass must be able to report it before others wait for its gradients.
+    """
+    if not _several():
+        return
+    learned = [each for each in parameters if each.requires_grad]
+    used = torch.tensor([each.grad is not None for each in learned], dtype=torch.int32)
+    torch.distributed.all_reduce(used, torch.distributed.ReduceOp.MAX, group=_hosts(torch.distributed.group.WORLD))
+    for some in _buckets([each for each, by_one in zip(learned, used.tolist(), strict=True) if by_one]):
+        own = [torch.zeros_like(each) if each.grad is None else each.grad for each in some]
+        flat = torch.cat([each.reshape(-1) for each in own])
+        torch.distributed.all_reduce(flat)
+        for each, total in zip(some, flat.split([each.numel() for each in some]), strict=True):
+            each.grad = total.view_as(each)
+
+
+def _buckets(parameters: Sequence[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
+    """Parameters of one type in groups of about ``BUCKET`` numbers, which are exchanged at once."""
+    for dtype in dict.fromkeys(each.dtype for each in parameters):
+        some: list[nn.Parameter] = []
+        for each in (each for each in parameters if each.dtype == dtype):
+            some.append(each)
+            if sum(each.numel() for each in some) >= BUCKET:
+                yield some
+                some = []
+        if some:
+            yield some
+
+
+BUCKET = 1 << 24
+"""Numbers of an exchange of gradients: enough for the speed of the network, few compared with those of a step."""
+
+
+def copy_from_first_process(tensors: Iterable[Tensor]) -> None:
+    """Overwrite tensors with those of process 0."""
+    if _several():
+        for each in tensors:
+            torch.distributed.broadcast(each.detach(), src=0)
 
 
 @cache

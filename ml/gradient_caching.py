@@ -8,57 +8,74 @@ memory", arXiv 2101.06983).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
-from ml.distributed import Rows
+from ml.distributed import Rows, of_processes
 
 Losses = Callable[[Rows], dict[str, Tensor]]
 """From the rows of a process's batch to this process's part of each loss; ``loss`` is minimised."""
 
 
 def backward(network: nn.Module, parts: Sequence[Any], losses: Losses, accelerator: Accelerator) -> dict[str, Tensor]:
-    """Compute the gradient of the sum of ``loss`` over all processes; return this process's part of each loss.
+    """Compute this process's part of the gradient; return its part of each loss.
 
     The network runs in the accelerator's precision, the losses outside of it: half precision is too coarse for
     differences of similarities.
+
+    Raises:
+        MemoryOfAnotherProcessError: another process reported that its network ran out of memory.
     """
-    # Gradients are averaged over the processes, but the loss is the sum of their parts.
-    scale = accelerator.num_processes
     if len(parts) == 1:
         with accelerator.autocast():
-            rows = network(parts[0])
-        found = losses(rows)
-        accelerator.backward(found["loss"] * scale)
-        return found
-    with torch.no_grad():
-        once = [_rows(network, part, index, accelerator) for index, part in enumerate(parts)]
-    whole = {name: torch.cat([each[name] for each in once]) for name in once[0]}
-    learned = [name for name, tensor in whole.items() if tensor.is_floating_point()]
-    for name in learned:
-        whole[name].requires_grad_()
-    found = losses(whole)
-    gradients = torch.autograd.grad(found["loss"] * scale, [whole[name] for name in learned], allow_unused=True)
-    at_rows = {name: gradient for name, gradient in zip(learned, gradients, strict=True) if gradient is not None}
-    _propagate(network, parts, once, at_rows, accelerator)
+            once = [network(parts[0])]
+    else:
+        with torch.no_grad():
+            once = [_rows(network, part, index, accelerator) for index, part in enumerate(parts)]
+    of_processes(0)  # the losses may exchange rows: every process must have its own
+    whole = _joined(once)
+    found, at_rows = _at_rows(whole, losses, accelerator)
+    if len(parts) == 1:
+        _propagate(once[0], at_rows, accelerator)
+    else:
+        pieces = {name: gradient.split([len(each[name]) for each in once]) for name, gradient in at_rows.items()}
+        for index, part in enumerate(parts):
+            own = {name: piece[index] for name, piece in pieces.items()}
+            _propagate(_rows(network, part, index, accelerator), own, accelerator)
+    of_processes(0)
     return {name: value.detach() for name, value in found.items()}
 
 
-def _propagate(
-    network: nn.Module, parts: Sequence[Any], once: Sequence[Rows], at_rows: Mapping[str, Tensor], accelerator: Any
-) -> None:
-    pieces = {name: gradient.split([len(each[name]) for each in once]) for name, gradient in at_rows.items()}
-    for index, part in enumerate(parts):
-        last = index == len(parts) - 1
-        with accelerator.no_sync(network) if not last else nullcontext():
-            again = _rows(network, part, index, accelerator)
-            products = [(again[name] * piece[index]).sum() for name, piece in pieces.items()]
-            accelerator.backward(torch.stack(products).sum())
+def _joined(rows: Sequence[Rows]) -> Rows:
+    """The rows of all parts without the network's graph; floating ones get a gradient."""
+    whole = {name: torch.cat([each[name] for each in rows]) if len(rows) > 1 else rows[0][name] for name in rows[0]}
+    return {name: tensor.detach().requires_grad_(tensor.is_floating_point()) for name, tensor in whole.items()}
+
+
+def _at_rows(whole: Rows, losses: Losses, accelerator: Accelerator) -> tuple[dict[str, Tensor], Rows]:
+    """The losses, and the gradient at the rows that have one."""
+    learned = [name for name, tensor in whole.items() if tensor.requires_grad]
+    try:
+        found = losses(whole)
+        gradients = torch.autograd.grad(found["loss"], [whole[name] for name in learned], allow_unused=True)
+    except torch.OutOfMemoryError as error:
+        if accelerator.num_processes > 1:  # others may wait for this process within the losses
+            raise RuntimeError("the losses of a batch do not fit in memory; use a smaller batch") from error
+        raise
+    return found, {name: each for name, each in zip(learned, gradients, strict=True) if each is not None}
+
+
+def _propagate(rows: Rows, at_rows: Rows, accelerator: Accelerator) -> None:
+    """Propagate the gradient at a part's rows through the network."""
+    learned = [name for name in at_rows if rows[name].requires_grad]
+    gradients = [at_rows[name] for name in learned]
+    if accelerator.scaler is not None:
+        gradients = [accelerator.scaler.scale(each) for each in gradients]
+    torch.autograd.backward([rows[name] for name in learned], gradients)
 
 
 def _rows(network: nn.Module, part: Any, index: int, accelerator: Accelerator) -> Rows:

@@ -14,11 +14,9 @@ TensorBoard: every training writes one event file. Its folder is ``ml.curves.ten
 
 from __future__ import annotations
 
-import ctypes
 import logging
-import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeVar
@@ -27,14 +25,23 @@ import torch
 import torch.distributed
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor, nn
 
 from ml import memory_estimate
 from ml.checkpoints import Checkpoints, CheckpointTimer
 from ml.curves import Curves
-from ml.distributed import AllGather, Rows, gather
+from ml.distributed import (
+    AllGather,
+    MemoryOfAnotherProcessError,
+    Rows,
+    copy_from_first_process,
+    gather,
+    of_processes,
+    report_out_of_memory,
+    sum_gradients,
+)
 from ml.gradient_caching import backward
+from ml.host_memory import keep_freed_memory
 from ml.loading import Batches, Share, on_device, read_ahead
 from ml.running_means import RunningMeans
 from ml.training import pick_device
@@ -49,8 +56,6 @@ HEARTBEAT_S = 30.0
 """Seconds between two progress reports within an epoch."""
 READ_EVERY = 25
 """Steps between two reads of the losses, each of which waits for the device."""
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
-"""Settings of glibc's allocator (mallopt(3))."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,8 @@ class TrainTask(Protocol[Part_co]):
     ``network(part)`` returns the rows of a part that the losses need, by name. ``compiled`` are the parts of the
     network that ``Runtime.compile`` compiles: they have most of the work, and inputs of the same form in every step.
     ``items`` is the number of examples per step, for the throughput; ``max_norm`` bounds the norm of the gradient.
-    ``uses_all_parameters`` is whether every step has a gradient for each parameter; several processes need to know.
+    ``repeated`` is whether every process computes each batch whole, with the same random numbers. ``in_parts`` returns
+    the same batches in parts of at most so many examples; it is None if a process's batch cannot be divided.
     ``hyper_parameters`` are recorded with the curves.
     """
 
@@ -112,13 +118,16 @@ class TrainTask(Protocol[Part_co]):
     def max_norm(self) -> float | None: ...
 
     @property
-    def uses_all_parameters(self) -> bool: ...
+    def repeated(self) -> bool: ...
 
     @property
     def hyper_parameters(self) -> Mapping[str, Any]: ...
 
     @property
     def batches(self) -> Batches[Part_co]: ...
+
+    @property
+    def in_parts(self) -> Callable[[int], Batches[Part_co]] | None: ...
 
     def learning_rate_factor(self, step: int) -> float:
         """Factor of the optimiser's learning rates in a step, from 0."""
@@ -156,10 +165,8 @@ class Trainer:
         AcceleratorState._reset_state(reset_partial_state=not torch.distributed.is_initialized())
         on_cpu = pick_device(runtime.device).type == "cpu"
         if on_cpu:
-            _keep_freed_memory()
-        # Buffers are constant tables here: broadcasting them in every step would only cost time.
-        self.exchange = DistributedDataParallelKwargs(broadcast_buffers=False)
-        self.accelerator = Accelerator(cpu=on_cpu, mixed_precision=runtime.precision, kwargs_handlers=[self.exchange])
+            keep_freed_memory()
+        self.accelerator = Accelerator(cpu=on_cpu, mixed_precision=runtime.precision)
         if self.device.type == "cuda" and runtime.precision != "no":
             torch.set_float32_matmul_precision("high")  # TF32 for the products that stay in float32
 
@@ -178,25 +185,10 @@ class Trainer:
         Raises:
             FloatingPointError: a loss is not finite; it is raised within ``READ_EVERY`` steps.
         """
-        self.exchange.find_unused_parameters = not task.uses_all_parameters
-        if self.device.type == "cuda":
-            self._require_memory(task)
         if self.runtime.compile:
             for module in task.compiled:
                 module.compile(dynamic=True)
         return _Training(task, self).run()
-
-    def _require_memory(self, task: TrainTask[Part]) -> None:
-        """Log how much memory the training needs; refuse one that does not fit before it starts."""
-        parts = task.batches(0, self.accelerator.process_index, self.accelerator.num_processes)
-        precision = {"no": None, "bf16": torch.bfloat16, "fp16": torch.float16}[self.runtime.precision]
-        available = torch.cuda.get_device_properties(self.device).total_memory
-        try:
-            needed = memory_estimate.check(task, parts, precision, available)
-        except NotImplementedError as error:  # products of sparse matrices cannot be estimated
-            LOG.info("%s: no estimate of memory: %s", type(task).__name__, error)
-        else:
-            LOG.info("%s: %s", type(task).__name__, needed)
 
 
 class _Training(Generic[Part]):
@@ -206,7 +198,11 @@ class _Training(Generic[Part]):
         self.task, self.runtime = task, trainer.runtime
         self.accelerator, self.progress = trainer.accelerator, trainer.progress
         self.schedule = torch.optim.lr_scheduler.LambdaLR(task.optimiser, task.learning_rate_factor)
-        self.network, self.optimiser = self.accelerator.prepare(task.network, task.optimiser)
+        # Not prepared for several processes: gradients are exchanged by ``sum_gradients``.
+        self.network = self.accelerator.prepare_model(task.network, evaluation_mode=True)
+        copy_from_first_process(self.network.parameters())
+        self.optimiser = self.accelerator.prepare_optimizer(task.optimiser)
+        self.part_size: int | None = None  # as the task is configured
         self.history: list[Entry] = []
         self.means = RunningMeans(self.accelerator.device)
         self.best: tuple[float, dict[str, Tensor]] | None = None
@@ -225,25 +221,38 @@ class _Training(Generic[Part]):
             return self._run()
 
     def _run(self) -> list[Entry]:
-        main = self.accelerator.is_main_process
         self._resume()
-        with Curves(self.runtime.tensorboard if main else None, self.history, self.task.hyper_parameters) as curves:
-            self._steps(curves)
+        if self.accelerator.device.type == "cuda":
+            self._fit_in(torch.cuda.get_device_properties(self.accelerator.device).total_memory)
+        self.curves = self._open_curves()
+        try:
+            self._steps()
+        finally:
+            self.curves.close()
         if self.best:
             self.task.network.load_state_dict(self.best[1])
-        if self.checkpoints and main:
+        if self.checkpoints and self.accelerator.is_main_process:
             self.checkpoints.remove()
         return self.history
 
-    def _steps(self, curves: Curves) -> None:
+    def _open_curves(self) -> Curves:
+        """The curves so far in a new file, with the hyper-parameters of now."""
+        found = {} if self.part_size is None else {"part_size": self.part_size}
+        folder = self.runtime.tensorboard if self.accelerator.is_main_process else None
+        return Curves(folder, self.history, {**self.task.hyper_parameters, **found})
+
+    def _steps(self) -> None:
         task, main = self.task, self.accelerator.is_main_process
         timer = CheckpointTimer(self.runtime.checkpoint_every_s, self.accelerator.device)
-        share = Share(task.batches, self.accelerator.process_index, self.accelerator.num_processes)
-        steps, pinned = range(self.done, task.steps), self.accelerator.device.type == "cuda"
-        batches = read_ahead(share, steps, self.runtime.workers, pinned)
+        batches = self._batches()
         began = reported = time.monotonic()
-        for step, parts in zip(_bar(steps, self.runtime.bar and main), batches, strict=True):
-            self._step(step, on_device(parts, self.accelerator.device))
+        for step in _bar(range(self.done, task.steps), self.runtime.bar and main):
+            parts = next(batches)
+            while not self._step(step, on_device(parts, self.accelerator.device)):
+                self._halve(len(parts))
+                self.curves.close()
+                self.curves, batches = self._open_curves(), self._batches()
+                parts = next(batches)
             self.done = step + 1
             epoch_ends = self.done % task.steps_per_epoch == 0 or self.done == task.steps
             if epoch_ends or self.done % READ_EVERY == 0:
@@ -251,7 +260,7 @@ class _Training(Generic[Part]):
             now = time.monotonic()
             self.seconds += now - began
             if epoch_ends:
-                curves.add(self._end_epoch())
+                self.curves.add(self._end_epoch())
             elif main and now - reported > HEARTBEAT_S:
                 reported = now
                 self.progress({"step": self.done, "of": task.steps, "loss": self.means.read()["loss"]})
@@ -260,9 +269,63 @@ class _Training(Generic[Part]):
                 timer.restart()
             began = time.monotonic()  # validation and checkpoints do not count as time of a step
 
+    def _batches(self) -> Iterator[Sequence[Part]]:
+        """The batches of the steps that are left."""
+        pinned = self.accelerator.device.type == "cuda"
+        return read_ahead(self._share(), range(self.done, self.task.steps), self.runtime.workers, pinned)
+
+    def _share(self) -> Share[Part]:
+        task, accelerator = self.task, self.accelerator
+        batches = task.in_parts(self.part_size) if task.in_parts and self.part_size else task.batches
+        return Share(batches, accelerator.process_index, accelerator.num_processes)
+
+    def _fit_in(self, available: int) -> None:
+        """Log how much memory the training needs; divide its batches if that is more than is available.
+
+        Args:
+            available: bytes of the device's memory.
+
+        Raises:
+            ValueError: it does not fit, and its batches cannot be divided.
+        """
+        name = type(self.task).__name__
+        precision = {"no": None, "bf16": torch.bfloat16, "fp16": torch.float16}[self.runtime.precision]
+        while True:
+            parts = self._share()[self.done]
+            try:
+                needed = memory_estimate.estimate(self.task, parts, precision)
+            except NotImplementedError as error:  # products of sparse matrices cannot be estimated
+                LOG.info("%s: no estimate of memory: %s", name, error)
+                return
+            if all(of_processes(needed.total <= available)):
+                LOG.info("%s: %s", name, needed)
+                return
+            if not self._divisible():
+                found = f"the GPU has {available / memory_estimate.GIB:.1f} GiB"
+                raise ValueError(f"{name} needs {needed}, but {found}; use precision bf16, or a smaller batch or model")
+            self._halve(len(parts))
+
+    def _divisible(self) -> bool:
+        return self.task.in_parts is not None and self.part_size != 1
+
+    def _halve(self, parts: int) -> None:
+        """Compute half as many examples at once from now on, in every process.
+
+        Args:
+            parts: how many parts this process's share of a batch had.
+        """
+        share = -(-self.task.items // self.accelerator.num_processes)
+        self.part_size = max(1, -(-share // (2 * max(of_processes(parts)))))
+        if self.accelerator.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if self.accelerator.is_main_process:
+            name = type(self.task).__name__
+            LOG.warning("%s: too little memory; computing %d examples at once", name, self.part_size)
+
     def _write(self, checkpoints: Checkpoints) -> None:
         self.means.check(self.done - 1)
         record = {"history": self.history, "means": self.means.state(), "seconds": self.seconds}
+        record |= {"part_size": self.part_size}
         tensors = {"best": self.best, "schedule": self.schedule.state_dict()}
         checkpoints.write(self.accelerator, self.done, tensors, record)
 
@@ -275,19 +338,38 @@ class _Training(Generic[Part]):
         self.schedule.load_state_dict(tensors["schedule"])
         self.done, self.history, self.seconds = record["done"], record["history"], record["seconds"]
         self.means.restore(record["means"])
+        self.part_size = record["part_size"]
 
-    def _step(self, step: int, parts: Sequence[Part]) -> None:
+    def _step(self, step: int, parts: Sequence[Part]) -> bool:
+        """Compute a step. False, and without an effect, if a process's device has too little memory for its parts."""
         accelerator = self.accelerator
-        torch.manual_seed((self.task.seed << 32) + step * accelerator.num_processes + accelerator.process_index)
+        process = 0 if self.task.repeated else accelerator.process_index
+        torch.manual_seed((self.task.seed << 32) + (process << 24) + step)
         self.network.train()
         self.optimiser.zero_grad()
-        losses = backward(self.network, parts, lambda rows: self.task.losses(rows, step, gather), accelerator)
+        losses = self._gradient(step, parts)
+        if losses is None:
+            return False
+        sum_gradients(self.task.network.parameters())
         if self.task.max_norm is not None:
             accelerator.clip_grad_norm_(self.task.network.parameters(), self.task.max_norm)
         self.optimiser.step()
         self.schedule.step()
-        whole = accelerator.reduce(torch.stack([value.detach() for value in losses.values()]), "sum")
+        whole = accelerator.reduce(torch.stack(list(losses.values())), "sum")
         self.means.add(dict(zip(losses, whole.unbind(), strict=True)))
+        return True
+
+    def _gradient(self, step: int, parts: Sequence[Part]) -> dict[str, Tensor] | None:
+        """This process's part of the losses and of the gradient; None in every process if one runs out of memory."""
+        try:
+            return backward(self.network, parts, lambda rows: self.task.losses(rows, step, gather), self.accelerator)
+        except MemoryOfAnotherProcessError:
+            return None
+        except torch.OutOfMemoryError:
+            if not self._divisible():
+                raise
+        report_out_of_memory()
+        return None
 
     def _end_epoch(self) -> Entry:
         task = self.task
@@ -308,17 +390,6 @@ class _Training(Generic[Part]):
         if self.accelerator.is_main_process:
             self.progress({**entry, "of": -(-task.steps // task.steps_per_epoch)})
         return entry
-
-
-def _keep_freed_memory() -> None:
-    """Let the C library keep freed memory in this process, because a step frees as much as the next one allocates.
-
-    Memory that is returned to the system is zeroed again at each step, which takes an eighth of a large step's time.
-    """
-    if platform.libc_ver()[0] == "glibc":
-        library = ctypes.CDLL(None)
-        library.mallopt(M_MMAP_MAX, 0)
-        library.mallopt(M_TRIM_THRESHOLD, -1)
 
 
 def _bar(steps: range, shown: bool) -> Any:

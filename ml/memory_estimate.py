@@ -94,24 +94,6 @@ def estimate(task: Step, parts: Sequence[Any], precision: torch.dtype | None = N
     return Estimate(own, own, ADAM * own, inputs, kept)
 
 
-def check(task: Step, parts: Sequence[Any], precision: torch.dtype | None, available: int) -> Estimate:
-    """The estimate of a training that fits.
-
-    Args:
-        available: bytes of the GPU's memory.
-
-    Raises:
-        ValueError: it does not fit.
-    """
-    found = estimate(task, parts, precision)
-    if found.total > available:
-        raise ValueError(
-            f"{type(task).__name__} needs {found}, but the GPU has {available / GIB:.1f} GiB; compute a batch in"
-            " smaller parts (chunk_videos, chunk_pairs), use precision bf16, or use a smaller batch or model"
-        )
-    return found
-
-
 @contextmanager
 def _in_precision(precision: torch.dtype | None) -> Iterator[None]:
     """What ``torch.autocast`` does, which refuses where there is no GPU."""

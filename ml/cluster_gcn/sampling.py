@@ -115,7 +115,7 @@ def train_by_sampling(
         NeighbourSampler(adjacency, model, fanout), np.flatnonzero(graph.trained[used]), nodes_per_batch, config
     )
     network = _SampledNetwork(model, features, torch.from_numpy(graph.labels[used]).to(inputs.device))
-    task = GraphTask(network, model, graph, config, batches, batches.steps_per_epoch, inputs)
+    task = GraphTask(network, model, graph, config, batches, batches.steps_per_epoch, inputs, repeated=False)
     return model, fit(task, Runtime(device=str(device)), progress)
 
 

@@ -107,7 +107,7 @@ def cluster_task(graph: GraphData, config: Config, device: torch.device | str) -
     clusters = ClusterBatches(adjacency, graph.clusters[used], config.clusters_per_batch, config.seed)
     batches = ClusterParts(clusters, graph.trained[used], config)
     network = _ClusterNetwork(model, graph, inputs, used, model.first_propagation(adjacency))
-    return GraphTask(network, model, graph, config, batches, len(clusters), inputs)
+    return GraphTask(network, model, graph, config, batches, len(clusters), inputs, repeated=True)
 
 
 class ClusterPart(NamedTuple):
@@ -122,8 +122,8 @@ class ClusterPart(NamedTuple):
 class ClusterParts:
     """The batches of a training by step (``ml.loading.Batches``).
 
-    With several processes, each computes the whole batch and the loss of a share of its nodes, because every node needs
-    its neighbours.
+    With several processes, each computes the scores of the whole batch and the loss of a share of its nodes, because
+    every node needs its neighbours.
     """
 
     clusters: ClusterBatches
@@ -176,9 +176,11 @@ class GraphTask(Generic[Part]):
         network: from a part to the ``scores[n, classes]`` and the ``labels`` of training nodes; it contains ``model``.
         batches: by step; steps_per_epoch: how many of them are a pass.
         inputs: ``X[N, F]``, standardised, on the device.
+        repeated: whether every process gets whole batches (``ml.harness``).
     """
 
     max_norm: float | None = None
+    in_parts = None  # a node needs its neighbours
 
     def __init__(
         self,
@@ -189,11 +191,11 @@ class GraphTask(Generic[Part]):
         batches: Batches[Part],
         steps_per_epoch: int,
         inputs: Tensor,
+        repeated: bool,
     ) -> None:
         self.network, self.model, self.graph, self.config = network, model, graph, config
-        self.batches, self.inputs, self.seed = batches, inputs, config.seed
+        self.batches, self.inputs, self.seed, self.repeated = batches, inputs, config.seed, repeated
         self.compiled: Sequence[nn.Module] = ()  # products of sparse matrices are not compiled
-        self.uses_all_parameters = True
         self.optimiser = torch.optim.AdamW(
             model.parameters(),
             config.learning_rate,

@@ -20,7 +20,7 @@ from torch.nn import functional
 from ml.crosstask.dynamic_program import align_steps, uniform_steps
 from ml.crosstask.evaluation import Localisation, Split, localise
 from ml.crosstask.files import CrossTask, Task, TaskVideo, step_mask
-from ml.distributed import AllGather, Rows
+from ml.distributed import AllGather, Rows, mean_over_processes
 from ml.files import content_hash
 from ml.harness import Entry, Runtime, Trainer
 
@@ -155,7 +155,10 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class VideoSteps:
-    """The videos of a training by step (``ml.loading.Batches``); each pass has its own order."""
+    """The videos of a training by step (``ml.loading.Batches``); each pass has its own order.
+
+    Every process gets the same video, because an assignment depends on all of its seconds.
+    """
 
     data: CrossTask
     tasks: Mapping[str, Task]
@@ -163,8 +166,6 @@ class VideoSteps:
     config: Config
 
     def __call__(self, step: int, process: int, processes: int) -> list[Part]:
-        if processes > 1:
-            raise ValueError(f"{processes} processes: a step has one video, so train the components in one process")
         passed, index = divmod(step, len(self.videos))
         number = int(np.random.default_rng((self.config.seed, 0, passed)).permutation(len(self.videos))[index])
         video = self.videos[number]
@@ -207,7 +208,8 @@ class ComponentTask:
     """Steps of one video each, for ``ml.harness.Trainer``."""
 
     max_norm: float | None = None
-    uses_all_parameters = True
+    in_parts = None
+    repeated = True
     items = 1
 
     def __init__(
@@ -235,7 +237,7 @@ class ComponentTask:
         return 1.0
 
     def losses(self, rows: Rows, step: int, all_gather: AllGather) -> dict[str, Tensor]:
-        return {"loss": rows["loss"].sum()}
+        return {"loss": mean_over_processes(rows["loss"], all_gather)}
 
     def validate(self) -> Entry:
         return {"videos": float(self.videos)}

@@ -6,7 +6,7 @@ See ``ml.harness`` for the loop and ``ml.joint_embedding.job`` for trainings as 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -143,7 +143,7 @@ class EmbeddingTask:
     """Contrastive steps over B videos × K pairs, for ``ml.harness.Trainer``."""
 
     max_norm: float | None = None
-    uses_all_parameters = True
+    repeated = False
 
     def __init__(
         self,
@@ -181,6 +181,9 @@ class EmbeddingTask:
     def identity(self) -> str:
         start = [float(tensor.double().sum()) for tensor in self.model.state_dict().values()]
         return content_hash((asdict(self.config), self.batches.pairs.identity, self.words.words, start), digits=64)
+
+    def in_parts(self, size: int) -> PairBatches:
+        return replace(self.batches, config=replace(self.config, chunk_pairs=size))
 
     def learning_rate_factor(self, step: int) -> float:
         return self.config.lr_decay ** (step // self.steps_per_epoch)

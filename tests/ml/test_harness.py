@@ -31,15 +31,23 @@ CPU = Runtime(device="cpu")
 
 @dataclass(frozen=True)
 class Rows:
-    """Random rows of a step, as a batch in two parts."""
+    """Random rows of a step, as a batch in parts of ``size`` rows."""
+
+    size: int = 2
 
     def __call__(self, step: int, process: int, processes: int) -> list[tuple[int, Tensor]]:
         rows = torch.randn(8, 3, generator=torch.Generator().manual_seed(step))[process::processes]
-        return [(step, part) for part in rows.split(2)]
+        return [(step, part) for part in rows.split(self.size)]
 
 
 class Square(nn.Module):
-    """Squared errors of a linear regression, after a random time."""
+    """Squared errors of a linear regression, after a random time.
+
+    From step ``small_from``, the last process has no memory for a part of more than ``most`` rows, in its backward pass
+    if ``on_the_way_back``.
+    """
+
+    most, small_from, on_the_way_back = 8, 0, False
 
     def __init__(self, killed_at: int | None, longest_s: float) -> None:
         super().__init__()
@@ -49,17 +57,29 @@ class Square(nn.Module):
     def forward(self, part: tuple[int, Tensor]) -> dict[str, Tensor]:
         step, rows = part
         self.first_step = step if self.first_step is None else self.first_step
-        if step == self.killed_at and int(os.environ.get("RANK", "0")) == int(os.environ.get("WORLD_SIZE", "1")) - 1:
+        last = int(os.environ.get("RANK", "0")) == int(os.environ.get("WORLD_SIZE", "1")) - 1
+        if step == self.killed_at and last:
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(random.random() * self.longest_s)
-        return {"errors": (self.line(rows) - rows.sum(1, keepdim=True)).square()}
+        errors = (self.line(rows) - rows.sum(1, keepdim=True)).square()
+        if last and step >= self.small_from and len(rows) > self.most:
+            if not self.on_the_way_back:
+                out_of_memory(errors)
+            if errors.requires_grad:
+                errors.register_hook(out_of_memory)
+        return {"errors": errors}
+
+
+def out_of_memory(tensor: Tensor) -> None:
+    raise torch.OutOfMemoryError(f"no memory for {len(tensor)} rows")
 
 
 class Line:
     """Linear regression whose steps take a random time, another one in each process."""
 
-    identity, seed, items, uses_all_parameters = "line", 0, 8, True
+    identity, seed, items, repeated = "line", 0, 8, False
     max_norm: float | None = None
+    in_parts = Rows
     steps, steps_per_epoch = 120, 40
     batches = Rows()
     hyper_parameters: Mapping[str, Any] = {"learning_rate": 0.01}
@@ -88,8 +108,12 @@ def fit(task: Line, runtime: Runtime) -> list[Entry]:
 
 
 def one_of_several(folder: Path, killed_at: int | None) -> None:
-    """What each process of ``torchrun`` does: train with checkpoints every 40 ms; process 0 writes the result."""
+    """What each process of ``torchrun`` does: train with checkpoints every 40 ms; process 0 writes the result.
+
+    From step 30, the memory of the last process is too small for two rows.
+    """
     line = Line(killed_at, longest_s=0.008)
+    line.network.most, line.network.small_from, line.network.on_the_way_back = 1, 30, True
     runtime = replace(CPU, checkpoints=folder / "checkpoints", checkpoint_every_s=0.04, tensorboard=folder / "curves")
     history = fit(line, runtime)
     if torch.distributed.get_rank() == 0:
@@ -128,11 +152,37 @@ def test_two_processes_write_checkpoints_by_time_and_resume_after_a_kill(tmp_pat
     for weights, expected in zip(result["weights"], alone.network.state_dict().values(), strict=True):
         torch.testing.assert_close(torch.tensor(weights), expected)
     assert not (tmp_path / "checkpoints").exists()
+    assert b"part_size" in next((tmp_path / "curves").iterdir()).read_bytes()
     assert points(tmp_path / "curves", "loss") == [
         (1, *rounded(history, 0)),
         (2, *rounded(history, 1)),
         (3, *rounded(history, 2)),
     ]
+
+
+@pytest.mark.parametrize("on_the_way_back", [False, True])
+def test_a_step_that_runs_out_of_memory_is_repeated_in_smaller_parts(
+    on_the_way_back: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole, limited = Line(), Line()
+    whole.batches = limited.batches = Rows(8)
+    limited.network.most, limited.network.small_from, limited.network.on_the_way_back = 3, 50, on_the_way_back
+    expected = fit(whole, CPU)
+    history = fit(limited, replace(CPU, tensorboard=tmp_path))
+    assert [entry["loss"] for entry in history] == pytest.approx([entry["loss"] for entry in expected], rel=1e-5)
+    torch.testing.assert_close(limited.network.state_dict(), whole.network.state_dict())
+    warned = [record.message for record in caplog.records if "memory" in record.message]
+    assert warned == [f"Line: too little memory; computing {size} examples at once" for size in (4, 2)]
+    (file,) = tmp_path.iterdir()
+    assert b"part_size" in file.read_bytes()
+    assert [step for step, _ in points(tmp_path, "loss")] == [1, 2, 3]
+
+
+def test_a_part_of_one_example_that_does_not_fit_ends_the_training() -> None:
+    line = Line()
+    line.network.most = 0
+    with pytest.raises(torch.OutOfMemoryError, match="no memory for 1 rows"):
+        fit(line, CPU)
 
 
 def rounded(history: list[Entry], epoch: int) -> list[object]:

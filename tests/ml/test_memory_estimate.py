@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ml.harness import Runtime, Trainer, _Training
 from ml.hero.batch import Vocabulary
 from ml.hero.config import PRESETS
 from ml.hero.model import Hero
 from ml.hero.pretraining.train import PAPER, PreTraining
 from ml.hero.video import Subtitle, Video
-from ml.memory_estimate import GIB, check, estimate
+from ml.memory_estimate import GIB, estimate
+from tests.training import training
 
 META = torch.device("meta")
 
@@ -73,11 +75,21 @@ def test_the_published_pre_training_fits_one_gpu_of_80_gb_in_parts_only() -> Non
         model = Hero(PRESETS["paper"])
     vocabulary = Vocabulary(50_264, 4, 50_200)
 
-    def needed(chunk: int | None) -> Any:
+    def needed(chunk: int | None) -> int:
         settings = replace(PAPER, shares={"mnce": 1}, chunk_videos=chunk, batch=512)
         task = PreTraining(Clips(), None, vocabulary, model, settings, META)
-        return partial(check, task, task.batches(0, 0, 1), torch.bfloat16, 40 * GIB)
+        return estimate(task, task.batches(0, 0, 1), torch.bfloat16).total
 
-    assert 5 * GIB < needed(128)().total < 40 * GIB
-    with pytest.raises(ValueError, match=r"PreTraining needs about .* GiB .*, but the GPU has 40.0 GiB; compute"):
-        needed(None)()
+    assert 5 * GIB < needed(128) < 40 * GIB < needed(None)
+
+
+def test_a_batch_that_does_not_fit_is_divided_and_refused_if_it_cannot_be(tmp_path: Path) -> None:
+    trainer = Trainer(Runtime(device="cpu"))
+    task = training("HERO pre-training, mnce", tmp_path)
+    run = _Training(task, trainer)
+    run._fit_in(estimate(task, task.batches(0, 0, 1)).total)
+    assert run.part_size is None
+    run._fit_in(estimate(task, task.batches(0, 0, 1)).total - 1)
+    assert run.part_size == 3  # of six videos
+    with pytest.raises(ValueError, match=r"ComponentTask needs about .* GiB .*, but the GPU has 0.0 GiB; use"):
+        _Training(training("CrossTask", tmp_path), trainer)._fit_in(0)

@@ -15,13 +15,11 @@ import pytest
 import torch
 import torch.distributed
 
-from ml.crosstask.components import ComponentTask
 from ml.harness import Entry, Runtime, Trainer
 from tests.training import TRAININGS, training, without_dropout
 
 CPU = Runtime(device="cpu")
 NEVER, KILLS = 10**9, 3
-SHARED = [name for name in TRAININGS if name != "CrossTask"]
 SCRIPT = """
 import sys
 from tests.ml.test_processes import one_of_several
@@ -50,7 +48,7 @@ def one_of_several(folder: str, killed_at: list[int]) -> None:
     Trainer(CPU)  # starts the group of processes
     root, rank = Path(folder), int(os.environ["RANK"])
     last = rank == int(os.environ["WORLD_SIZE"]) - 1
-    for number, name in enumerate(SHARED):
+    for number, name in enumerate(TRAININGS):
         done = root / f"done-{number}.pt"
         if not done.exists():
             runtime = replace(CPU, checkpoints=root / f"checkpoints-{number}", checkpoint_every_s=0.2)
@@ -69,24 +67,17 @@ def test_several_processes_learn_what_one_learns_and_survive_kills(processes: in
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path.cwd())}
     rng = random.Random(processes)
-    victims = sorted(rng.sample(range(len(SHARED)), KILLS))
+    victims = sorted(rng.sample(range(len(TRAININGS)), KILLS))
     for victim in [*victims, None]:  # every run but the last is killed in another training, which the next one resumes
-        fatal = [rng.randrange(1, 25) if number == victim else NEVER for number in range(len(SHARED))]
+        fatal = [rng.randrange(1, 25) if number == victim else NEVER for number in range(len(TRAININGS))]
         command = [*launcher, str(script), str(tmp_path), *map(str, fatal)]
         done = subprocess.run(command, env=environment, timeout=900, capture_output=True, text=True)
         assert (done.returncode == 0) == (victim is None), done.stderr
         assert victim is None or "SIGKILL" in done.stderr
-    for number, name in enumerate(SHARED):
+    for number, name in enumerate(TRAININGS):
         history, parameters = trained(name, tmp_path / "one", CPU)
         several, others = torch.load(tmp_path / f"done-{number}.pt")
         losses = [entry["loss"] for entry in history]
         assert [entry["loss"] for entry in several] == pytest.approx(losses, rel=2e-3), name
         for key, tensor in parameters.items():
             torch.testing.assert_close(others[key], tensor, atol=2e-3, rtol=2e-2, msg=f"{name}, {key}")
-
-
-def test_the_components_of_crosstask_are_trained_by_one_process(tmp_path: Path) -> None:
-    task = training("CrossTask", tmp_path)
-    assert isinstance(task, ComponentTask)
-    with pytest.raises(ValueError, match="2 processes: a step has one video, so train the components in one process"):
-        task.batches(0, 0, 2)

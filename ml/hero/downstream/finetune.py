@@ -155,7 +155,8 @@ def _shuffled(seed: int, passed: int, count: int) -> NDArray[np.int64]:
 class FineTuning:
     """A task and its settings as a ``TrainTask`` of ``ml.harness``."""
 
-    uses_all_parameters = False
+    repeated = False
+    in_parts = None  # its losses are computed within the network, from all examples
 
     def __init__(self, task: Task, settings: Settings) -> None:
         if task.examples < 1:

@@ -6,7 +6,7 @@ The settings are those of the authors' public configuration ``pretrain-tv-16gpu.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, lru_cache
 from math import log
 from typing import Any, Literal, NamedTuple, Protocol
@@ -169,7 +169,7 @@ def _shuffled(seed: int, passed: int, count: int) -> NDArray[np.int64]:
 class PreTraining:
     """Steps of pre-training, for ``ml.harness.Trainer``."""
 
-    uses_all_parameters = False
+    repeated = False
 
     def __init__(
         self,
@@ -197,6 +197,9 @@ class PreTraining:
         start = [float(tensor.double().sum()) for tensor in self.model.state_dict().values()]
         data = self.batches.videos.identity, self.batches.vocabulary
         return content_hash((asdict(self.settings), asdict(self.model.config), *data, start), digits=64)
+
+    def in_parts(self, size: int) -> VideoBatches:
+        return replace(self.batches, settings=replace(self.settings, chunk_videos=size))
 
     def learning_rate_factor(self, step: int) -> float:
         return warm_up_and_decay(step, self.settings.warm_up, self.settings.steps)

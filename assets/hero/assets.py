@@ -15,7 +15,7 @@ from assets.features.store import FeatureStore
 from assets.hero.options import HeroClipOptions, HeroOptions
 from assets.lake import Lake
 from assets.metadata import ARRAY, HERO_CLIPS, MODEL
-from assets.models.assets import log_progress, model_inputs, torchrun, trained_model
+from assets.models.assets import model_inputs, run_job, trained_model
 from assets.models.curves import curves
 from assets.models.metrics import rounded
 from assets.models.options import RuntimeOptions
@@ -105,17 +105,12 @@ def hero_pretraining(
 ) -> dg.MaterializeResult:
     """HERO (arXiv 2005.00200), pre-trained by masked words and frames, frame order and subtitle matching."""
     from assets.hero.pretraining import pretraining_job
-    from ml.training import pick_device, read_model_folder
+    from ml.training import pick_device
 
     folder, tokenizer = model_root / "hero", model_root / "hero_tokenizer"
     inputs = model_inputs(context, lake)
     job = pretraining_job(folder, tokenizer, hero_store, hero_manifest, hero_options, runtime_options, inputs)
-    if runtime_options.processes:
-        job.write(folder.with_name(".hero.job.json"))
-        torchrun(context, "hero", folder.with_name(".hero.job.json"), runtime_options.processes)
-    else:
-        job.run(log_progress(context))
-    stored = read_model_folder(folder)
+    stored = run_job(context, job, runtime_options.processes)
     tasks = [name for name in stored.config["shares"] if any(name in entry for entry in stored.history)]
     panels = [(name, [name, f"validation_{name}"]) for name in tasks]
     more = {"curves": dg.MetadataValue.md(curves(stored.history, panels))}

@@ -16,7 +16,7 @@ from assets.joint_embedding.manifest import manifest
 from assets.joint_embedding.options import EmbeddingOptions, PairOptions, TextVideoOptions, WordOptions
 from assets.lake import Lake, load_tables
 from assets.metadata import ARRAY, CLIP_EMBEDDINGS, MODEL, PAIRS
-from assets.models.assets import log_progress, model_inputs, torchrun, trained_model
+from assets.models.assets import model_inputs, run_job, trained_model
 from assets.models.curves import curves
 from assets.models.metrics import rounded
 from assets.models.options import RuntimeOptions
@@ -111,17 +111,12 @@ def joint_embedding(
 ) -> dg.MaterializeResult:
     """The joint text-video embedding (HowTo100M section 4), from the epoch with the best validation recall."""
     from assets.joint_embedding.training import embedding_job
-    from ml.training import pick_device, read_model_folder
+    from ml.training import pick_device
 
     folder, words = model_root / "joint_embedding", model_root / "word_vectors"
     provenance = model_inputs(context, lake)
     job = embedding_job(folder, words, pairs, training_manifest, embedding_options, runtime_options, provenance)
-    if runtime_options.processes:
-        job.write(folder.with_name(".joint_embedding.job.json"))
-        torchrun(context, "joint_embedding", folder.with_name(".joint_embedding.job.json"), runtime_options.processes)
-    else:
-        job.run(log_progress(context))
-    stored = read_model_folder(folder)
+    stored = run_job(context, job, runtime_options.processes)
     panels = [("loss", ["loss"]), ("validation recall", ["validation_R@1", "validation_R@5", "validation_R@10"])]
     more = {
         "curves": dg.MetadataValue.md(curves(stored.history, panels)),

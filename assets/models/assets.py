@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -17,6 +17,10 @@ from assets.models.store import publish
 from assets.progress import TrainingProgress
 from ml.array_history import newest_versions
 from ml.places import place
+
+if TYPE_CHECKING:
+    from ml.job import TrainingJob
+    from ml.training import ModelFolder
 
 
 def model_inputs(context: dg.AssetExecutionContext, lake: Lake) -> dict[str, Any]:
@@ -38,11 +42,23 @@ def log_progress(context: dg.AssetExecutionContext, of: int | None = None) -> Ca
     return TrainingProgress(context.log.info, of)
 
 
-def torchrun(context: dg.AssetExecutionContext, model: str, job: Path, processes: int) -> None:
-    """Run a model's training job (``assets.models.worker``) by torchrun, with its progress in the run's log."""
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    command = [*launcher, "-m", "assets.models.worker", "--model", model, "--job", str(job)]
-    dg.PipesSubprocessClient().run(context=context, command=command)
+def run_job(context: dg.AssetExecutionContext, job: "TrainingJob", processes: int) -> "ModelFolder":
+    """Train as a job describes and return the model folder; its progress is in the run's log.
+
+    Args:
+        processes: of torchrun, which runs ``assets.models.worker``; 0 trains in this process.
+    """
+    from ml.training import read_model_folder
+
+    if processes:
+        model, file = job.output.name, job.output.with_name(f".{job.output.name}.job.json")
+        job.write(file)
+        launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+        command = [*launcher, "-m", "assets.models.worker", "--model", model, "--job", str(file)]
+        dg.PipesSubprocessClient().run(context=context, command=command)
+    else:
+        job.run(log_progress(context))
+    return read_model_folder(job.output)
 
 
 def trained_model(

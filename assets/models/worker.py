@@ -8,10 +8,17 @@ from pathlib import Path
 from dagster_pipes import open_dagster_pipes
 
 from assets.progress import TrainingProgress
+from ml.hero.downstream.benchmarks import BENCHMARKS
+from ml.hero.downstream.job import Job as HeroTaskJob
 from ml.hero.pretraining.job import Job as HeroJob
+from ml.job import TrainingJob
 from ml.joint_embedding.job import Job as JointEmbeddingJob
 
-JOBS: dict[str, type[JointEmbeddingJob] | type[HeroJob]] = {"joint_embedding": JointEmbeddingJob, "hero": HeroJob}
+JOBS: dict[str, type[TrainingJob]] = {
+    "joint_embedding": JointEmbeddingJob,
+    "hero": HeroJob,
+    **{f"hero_{name}": HeroTaskJob for name in BENCHMARKS},
+}
 
 
 def main() -> None:

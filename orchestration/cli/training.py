@@ -71,7 +71,7 @@ MODELS: dict[str, tuple[str, str, Overrides]] = {
         "HERO, fine-tuned on each of its benchmarks.",
         (
             ("steps", "hero_fine_tuning_steps", "Steps of each fine-tuning."),
-            ("precision", "precision", "Mixed precision: no, bf16 or fp16."),
+            *(each for each in _PROCESSES if each[0] != "workers"),
             *_HARDWARE,
         ),
     ),

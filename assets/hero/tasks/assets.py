@@ -10,13 +10,13 @@ from assets.features.options import FeatureOptions
 from assets.features.reader import FeatureReader
 from assets.features.store import FeatureStore
 from assets.hero.options import TASKS, HeroOptions, HeroTaskOptions
-from assets.hero.tasks.videos import LakeTables
-from assets.lake import Lake
-from assets.models.assets import log_progress
+from assets.lake import Lake, load_tables
+from assets.models.assets import model_inputs, run_job
 from assets.models.curves import curves
 from assets.models.evaluations import evaluations_part
 from assets.models.metrics import rounded
 from assets.models.options import RuntimeOptions
+from assets.models.store import publish
 from assets.sources.protocol import VideoSource
 
 
@@ -25,7 +25,7 @@ def _task(name: str, title: str) -> dg.AssetsDefinition:
 
     @dg.asset(
         name=f"hero_{name}",
-        code_version="2",
+        code_version="3",
         kinds={"pytorch"},
         pool="gpu",
         deps=["hero_pretraining"],
@@ -44,13 +44,12 @@ def _task(name: str, title: str) -> dg.AssetsDefinition:
         hero_task_options: dg.ResourceParam[HeroTaskOptions],
         runtime_options: dg.ResourceParam[RuntimeOptions],
         model_root: dg.ResourceParam[Path],
-    ) -> pl.DataFrame:
-        from assets.hero.tasks.benchmarks import BENCHMARKS, evaluated
+    ) -> dg.Output[pl.DataFrame]:
+        from assets.hero.tasks.benchmarks import LakeTables, evaluations, fine_tuning_job
 
         with TemporaryDirectory() as scratch:
-            rows, history = evaluated(
+            job = fine_tuning_job(
                 name,
-                BENCHMARKS[name],
                 LakeTables(clips, FeatureReader(feature_index, features, feature_options.streams)),
                 source,
                 hero_options,
@@ -58,16 +57,18 @@ def _task(name: str, title: str) -> dg.AssetsDefinition:
                 runtime_options,
                 model_root,
                 Path(scratch),
-                lake.snapshot(),
-                log_progress(context),
+                model_inputs(context, lake),
             )
-        if rows.is_empty():
-            context.log.info(f"No files of {title}: set HOWTO_HERO_BENCHMARKS to their folder.")
-        else:
-            loss = dg.MetadataValue.md(curves(history, [("loss", ["loss"])]))
-            metrics = dict(rows.filter(pl.col("method") == "fine-tuned").select("metric", "value").rows())
-            context.add_output_metadata({**rounded(metrics), "curves": loss})
-        return rows
+            if job is None:
+                context.log.info(f"No files of {title}: set HOWTO_HERO_BENCHMARKS to their folder.")
+                return dg.Output(load_tables()["evaluations"].frame(()))
+            stored = run_job(context, job, runtime_options.processes)
+        publish(model_root, f"hero_{name}")
+        rows = evaluations(name, stored)
+        loss = dg.MetadataValue.md(curves(stored.history, [("loss", ["loss"])]))
+        metrics = dict(rows.filter(pl.col("method") == "fine-tuned").select("metric", "value").rows())
+        # A plain value would be refused after a training in other processes.
+        return dg.Output(rows, metadata={**rounded(metrics), "curves": loss})
 
     return task
 

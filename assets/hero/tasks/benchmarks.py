@@ -1,120 +1,48 @@
-"""HERO's downstream benchmarks, from a folder of published files or from the lake, and fine-tuning on them.
+"""Fine-tuning of HERO on its benchmarks: from a folder of published files, or from the lake's synthetic videos.
 
 See ``ml.hero.downstream`` for the tasks. Imports torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from assets.features.reader import FeatureReader
+from assets.hero.clips import pooled_frames
 from assets.hero.options import TASKS, HeroOptions, HeroTaskOptions
-from assets.hero.tasks.videos import LakeTables, LakeVideos, PublishedVideos
-from assets.lake import load_tables
 from assets.models.evaluations import evaluation_rows
 from assets.models.folder import model_version
 from assets.models.options import RuntimeOptions
 from assets.sources.protocol import VideoSource
 from assets.sources.synthetic import SyntheticSource
 from ml.curves import tensorboard_folder
-from ml.harness import Entry, Runtime
-from ml.hero.data.annotations import read_how2qa, read_how2r, read_msrvtt, read_tvc, read_tvqa, read_tvr, read_violin
-from ml.hero.downstream.finetune import PRESETS, Settings, Task, finetune
-from ml.hero.downstream.tasks.captioning import Captioning
-from ml.hero.downstream.tasks.examples import Examples
-from ml.hero.downstream.tasks.moment_retrieval import PRESETS as MOMENTS
-from ml.hero.downstream.tasks.moment_retrieval import MomentRetrieval
-from ml.hero.downstream.tasks.question_answering import QuestionAnswering
-from ml.hero.downstream.tasks.video_entailment import VideoEntailment
-from ml.hero.downstream.tasks.video_retrieval import VideoRetrieval
-from ml.hero.model import Hero
-from ml.hero.tokenizer import load_tokenizer
-from ml.hero.video import Video
-from ml.training import pick_device, write_model_folder
+from ml.harness import Runtime
+from ml.hero.data.features import write_npz
+from ml.hero.data.subtitles import Line, write_subtitles
+from ml.hero.downstream.benchmarks import BENCHMARKS, FEATURES, SUBTITLES, Benchmark
+from ml.hero.downstream.finetune import PRESETS, Settings
+from ml.hero.downstream.job import PRE_TRAINED, Job
+from ml.training import ModelFolder
 
-SECONDS_OF_TV = 1.5
-"""Seconds per frame of the benchmarks' published features; 2 s for MSR-VTT."""
 _TRAINING_FIELDS = ("epoch", "loss", "learning_rate", "seconds", "items_per_s")
 LEAST_BATCH = 4
-ANSWERS = "question answering"
 
 
 @dataclass(frozen=True)
-class Benchmark:
-    """A data set: file names by split, their reader, the task, and its published settings.
+class LakeTables:
+    """What the lake holds of its videos: rows of ``clips``, and the reader of the features."""
 
-    Attributes:
-        settings: name of the published fine-tuning settings.
-        texts: most tokens of a text.
-        preceding: number of preceding subtitles that are read with each subtitle.
-        zero_shot: whether the pre-trained model can do the task without fine-tuning.
-        head: the kind of head that the task needs (``ml.hero.downstream.released``); None for retrieval.
-    """
-
-    title: str
-    files: str
-    read: Callable[[Path], list[Any]]
-    task: Callable[[Hero, Examples[Any]], Task]
-    settings: str
-    interval_s: float = SECONDS_OF_TV
-    with_subtitles: bool = True
-    texts: int = 60
-    preceding: int = 0
-    zero_shot: bool = False
-    head: str | None = None
-
-    def paths(self, folder: Path) -> tuple[Path, Path]:
-        """Files of the training and validation splits."""
-        return folder / self.files.format("train"), folder / self.files.format("val")
-
-    def exists(self, folder: Path) -> bool:
-        return all(path.is_file() for path in self.paths(folder))
+    clips: pl.DataFrame
+    features: FeatureReader
 
 
-def _moments(preset: str) -> Callable[[Hero, Examples[Any]], Task]:
-    return lambda model, examples: MomentRetrieval(model, examples, MOMENTS[preset])
-
-
-BENCHMARKS: dict[str, Benchmark] = {
-    "tvr": Benchmark(TASKS["tvr"], "tvr_{}_release.jsonl", read_tvr, _moments("tvr"), "tvr", zero_shot=True),
-    "how2r": Benchmark(TASKS["how2r"], "how2r_{}.csv", read_how2r, _moments("how2r"), "how2r", zero_shot=True),
-    "didemo": Benchmark(
-        TASKS["didemo"],
-        "didemo_{}.jsonl",
-        read_tvr,
-        _moments("didemo_video"),
-        "didemo_video",
-        with_subtitles=False,
-        zero_shot=True,
-    ),
-    "msrvtt": Benchmark(
-        TASKS["msrvtt"], "msrvtt_{}.jsonl", read_msrvtt, VideoRetrieval, "msrvtt", 2.0, preceding=1, zero_shot=True
-    ),
-    "tvqa": Benchmark(TASKS["tvqa"], "tvqa_{}.jsonl", read_tvqa, QuestionAnswering, "tvqa", texts=120, head=ANSWERS),
-    "how2qa": Benchmark(
-        TASKS["how2qa"], "how2qa_{}.csv", read_how2qa, QuestionAnswering, "how2qa", texts=120, head=ANSWERS
-    ),
-    "violin": Benchmark(
-        TASKS["violin"],
-        "violin_{}.jsonl",
-        read_violin,
-        VideoEntailment,
-        "violin",
-        texts=120,
-        preceding=2,
-        head="video entailment",
-    ),
-    "tvc": Benchmark(TASKS["tvc"], "tvc_{}.jsonl", read_tvc, Captioning, "tvc", preceding=1, head="captioning"),
-}
-
-
-def evaluated(
+def fine_tuning_job(
     name: str,
-    benchmark: Benchmark,
     tables: LakeTables,
     source: VideoSource,
     options: HeroOptions,
@@ -122,66 +50,72 @@ def evaluated(
     runtime: RuntimeOptions,
     models: Path,
     scratch: Path,
-    snapshot: int,
-    progress: Callable[[Entry], None],
-) -> tuple[pl.DataFrame, list[Entry]]:
-    """Fine-tune on a benchmark and evaluate: rows of ``evaluations``, and the training history.
+    provenance: Mapping[str, Any],
+) -> Job | None:
+    """The fine-tuning on a benchmark; None if the files of the benchmark do not exist.
 
-    Both are empty if the files of the benchmark do not exist. The model is kept as the model folder
-    ``<models>/hero_<name>``, with the metrics of its best validation.
+    An interrupted job continues from its last checkpoint.
 
     Args:
-        models: folder that holds the model folders of HERO and its vocabulary.
-        scratch: an empty folder for annotations of the synthetic world.
+        models: folder that holds the model folders of HERO and its vocabulary, and gets ``hero_<name>``.
+        scratch: an empty folder for the files of the synthetic world, which the job reads.
     """
-    folder = task_options.benchmarks or synthetic_annotations(source, tables, scratch)
-    model, origin = f"hero_{name}", "published files" if task_options.benchmarks else source.name
+    benchmark = BENCHMARKS[name]
+    folder = task_options.benchmarks or synthetic_files(source, tables, benchmark.interval_s, scratch)
     if folder is None or not benchmark.exists(folder):
-        return load_tables()["evaluations"].frame(()), []
-    tokenizer, own = load_tokenizer(models / "hero_tokenizer"), task_options.benchmarks is not None
-    videos: Mapping[str, Video] = (
-        PublishedVideos(folder, benchmark.interval_s, tokenizer.encode)
-        if own
-        else LakeVideos(tables, benchmark.interval_s, tokenizer.encode)
+        return None
+    output, content = models / f"hero_{name}", str(model_version(models / "hero"))
+    origin = "published files" if task_options.benchmarks else source.name
+    return Job(
+        output=output,
+        hero=models / "hero",
+        tokenizer=models / "hero_tokenizer",
+        benchmark=name,
+        data=folder,
+        content=content,
+        settings=schedule(benchmark, options, task_options.steps),
+        runtime=Runtime(
+            device=runtime.device,
+            precision=runtime.precision,
+            compile=runtime.compile,
+            checkpoints=output.with_name(f".{output.name}.checkpoints"),
+            tensorboard=tensorboard_folder(output),
+        ),
+        provenance={**provenance, "hero": content, "annotations": origin},
     )
-    training, validation = (benchmark.read(path) for path in benchmark.paths(folder))
-    limits = (benchmark.with_subtitles, benchmark.texts, benchmark.preceding)
-    examples = Examples(tokenizer, videos, training, validation, *limits, content=str(model_version(models / "hero")))
-    pretrained = Hero.from_pretrained(models / "hero")
-    task = benchmark.task(pretrained, examples)
-    task.network.to(pick_device(runtime.device))
-    methods = {"pre-trained": task.evaluate()} if benchmark.zero_shot else {}
-    checkpoints = models / f".{model}.checkpoints"
-    how = Runtime(
-        device=runtime.device,
-        precision=runtime.precision,
-        compile=runtime.compile,
-        checkpoints=checkpoints,
-        tensorboard=tensorboard_folder(models / model),
-    )
-    history = finetune(task, schedule(benchmark, options, task_options.steps), how, progress)
-    best = max(reversed(history), key=lambda entry: entry[task.measure])
-    kept = {"task": benchmark.head} if benchmark.head else {}
-    write_model_folder(
-        models / model,
-        (task.network if benchmark.head else pretrained).state_dict(),
-        {**pretrained.stored_config(), **kept, "benchmark": benchmark.title},
-        best,
-        history,
-        {"lake_snapshot": snapshot, "hero": examples.content, "annotations": origin},
-    )
-    methods["fine-tuned"] = {key: value for key, value in best.items() if key not in _TRAINING_FIELDS}
-    by_method = {method: {**metrics, "queries": len(validation)} for method, metrics in methods.items()}
-    return evaluation_rows(model, f"{benchmark.title} ({origin})", "val", by_method, snapshot), history
 
 
-def synthetic_annotations(source: VideoSource, tables: LakeTables, scratch: Path) -> Path | None:
-    """Write the synthetic world's annotations of the lake's videos into ``scratch``; None for another source."""
+def evaluations(name: str, model: ModelFolder) -> pl.DataFrame:
+    """Rows of ``evaluations`` of the fine-tuned model in a folder."""
+    metrics = dict(model.metrics)
+    methods = {PRE_TRAINED: metrics.pop(PRE_TRAINED)} if PRE_TRAINED in metrics else {}
+    methods["fine-tuned"] = {key: value for key, value in metrics.items() if key not in _TRAINING_FIELDS}
+    queries = model.inputs["examples"]["validation"]
+    by_method = {method: {**measured, "queries": queries} for method, measured in methods.items()}
+    benchmark, snapshot = f"{TASKS[name]} ({model.inputs['annotations']})", model.inputs["lake_snapshot"]
+    return evaluation_rows(f"hero_{name}", benchmark, "val", by_method, snapshot)
+
+
+def synthetic_files(source: VideoSource, tables: LakeTables, interval_s: float, scratch: Path) -> Path | None:
+    """Write the synthetic world's annotations of the lake's videos, and what the lake has of these, as published files.
+
+    Returns:
+        ``scratch``; None for another source.
+    """
     if not isinstance(source, SyntheticSource):
         return None
     from assets.sources.synthetic.annotations import write_annotations
 
     write_annotations(source, sorted(set(tables.clips["video_id"])), scratch)
+    spoken = tables.clips.sort("start_s").select("video_id", "start_s", "end_s", "caption")
+    lines: dict[str, list[Line]] = {}
+    for video_id, *line in spoken.iter_rows():
+        lines.setdefault(video_id, []).append(Line(*line))
+    write_subtitles(scratch / SUBTITLES, lines)
+    found = ((video_id, tables.features.read(video_id)) for video_id in tables.features.video_ids)
+    write_npz(
+        scratch / FEATURES, ((video_id, pooled_frames(streams, interval_s)) for video_id, streams in found if streams)
+    )
     return scratch
 
 

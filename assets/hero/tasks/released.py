@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from assets.hero.options import VOCABULARY_FILES
-from assets.hero.tasks.benchmarks import BENCHMARKS
-from assets.hero.tasks.videos import PublishedVideos
+from assets.hero.options import TASKS, VOCABULARY_FILES
 from assets.models.folder import model_version
 from ml.harness import Entry
 from ml.hero.config import HeroConfig
+from ml.hero.downstream.benchmarks import BENCHMARKS
 from ml.hero.downstream.finetune import Task
 from ml.hero.downstream.released import load_network
 from ml.hero.downstream.tasks.captioning import Captioning
-from ml.hero.downstream.tasks.examples import Examples
 from ml.hero.downstream.tasks.moment_retrieval import MomentRetrieval
 from ml.hero.model import Hero
 from ml.hero.tokenizer import HeroTokenizer, load_tokenizer, published
@@ -51,14 +49,12 @@ def load_task(folder: Path, task: str, data: Path, vocabulary: Path | None, devi
     benchmark = BENCHMARKS[task]
     _, path = benchmark.paths(data)
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no annotations of {benchmark.title}; --data must be the folder of its files")
+        raise FileNotFoundError(f"{path}: no annotations of {TASKS[task]}; --data must be the folder of its files")
     tokenizer = _tokenizer(folder, vocabulary)
     config = HeroConfig(**read_model_folder(folder).config["model"])
     if len(tokenizer) > config.vocabulary:
         raise ValueError(f"a vocabulary of {len(tokenizer)} tokens, but {folder} knows {config.vocabulary}")
-    videos = PublishedVideos(data, benchmark.interval_s, tokenizer.encode)
-    limits = (benchmark.with_subtitles, benchmark.texts, benchmark.preceding)
-    loaded = benchmark.task(Hero(config), Examples(tokenizer, videos, [], benchmark.read(path), *limits))
+    loaded = benchmark.task(Hero(config), benchmark.examples(data, tokenizer, training=False))
     load_network(folder, loaded.network, benchmark.head)
     loaded.network.to(pick_device(device)).eval()
     return loaded

@@ -101,7 +101,9 @@ def finetune(
     Returns:
         One entry per validation, as from ``ml.harness.Trainer.fit``.
     """
-    return Trainer(runtime, progress).fit(FineTuning(task, settings))
+    trainer = Trainer(runtime, progress)
+    task.network.to(trainer.device)
+    return trainer.fit(FineTuning(task, settings))
 
 
 def cut_to_limit(queries: Sequence[Sequence[int]], limit: int) -> tuple[list[list[int]], int]:

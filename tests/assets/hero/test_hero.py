@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+import re
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+import psutil
 import pytest
+import torch
 
 from assets.features.reader import FeatureReader, StreamRows
 from assets.features.store import FeatureStore, Source, VideoRows
@@ -15,12 +22,12 @@ from assets.hero.clips import cut_video, places, pooled_frames, write_shard
 from assets.hero.how2 import annotated, release, write_sheet
 from assets.hero.options import TASKS, HeroClipOptions, HeroOptions, HeroTaskOptions
 from assets.hero.pretraining import pretraining_job
-from assets.hero.tasks.benchmarks import BENCHMARKS, evaluated
+from assets.hero.tasks.benchmarks import LakeTables, evaluations, fine_tuning_job
 from assets.hero.tasks.released import evaluate_released
-from assets.hero.tasks.videos import LakeTables
 from assets.lake import load_tables
 from assets.models.options import RuntimeOptions
 from assets.outcomes import SourceError
+from assets.sources.protocol import VideoSource
 from assets.sources.synthetic import SyntheticSource
 from assets.sources.synthetic.annotations import subtitles, write_annotations
 from assets.sources.synthetic.frames import frame_features
@@ -29,6 +36,8 @@ from ml.hero.clip_store import ClipStore, StoredClips
 from ml.hero.data.annotations import read_how2qa
 from ml.hero.data.features import write_npz
 from ml.hero.data.subtitles import Line
+from ml.hero.downstream.benchmarks import BENCHMARKS
+from ml.hero.downstream.job import Job
 from ml.hero.tokenizer import trained
 from ml.training import read_model_folder
 from tests.youtube_collection import NoArticles
@@ -119,7 +128,7 @@ def test_synthetic_features_of_equal_scenes_are_alike_and_of_others_are_not() ->
 class Pretrained:
     """A synthetic world, its lake tables, and a model folder that knows next to nothing."""
 
-    source: SyntheticSource
+    source: VideoSource
     tables: LakeTables
     models: Path
     options: HeroOptions
@@ -170,30 +179,29 @@ HEADLINES = {
 }
 
 
+def job_of(world: Pretrained, name: str, scratch: Path, options: HeroTaskOptions = TASK_OPTIONS) -> Job | None:
+    """The fine-tuning on a benchmark."""
+    provenance, models = {"lake_snapshot": 7}, world.models
+    return fine_tuning_job(
+        name, world.tables, world.source, world.options, options, RUNTIME, models, scratch, provenance
+    )
+
+
 @pytest.mark.parametrize("name", TASKS)
 def test_each_benchmark_is_fine_tuned_on_and_measured(pretrained: Pretrained, tmp_path: Path, name: str) -> None:
     world, benchmark = pretrained, BENCHMARKS[name]
     logged: list[dict[str, float]] = []
-    rows, history = evaluated(
-        name,
-        benchmark,
-        world.tables,
-        world.source,
-        world.options,
-        TASK_OPTIONS,
-        RUNTIME,
-        world.models,
-        tmp_path,
-        7,
-        logged.append,
-    )
-    assert len(history) == len(logged) == 2
+    job = job_of(world, name, tmp_path)
+    assert job is not None
+    job.run(logged.append)
+    stored = read_model_folder(world.models / f"hero_{name}")
+    rows = evaluations(name, stored)
+    assert len(stored.history) == len(logged) == 2
     assert set(rows["model"]) == {f"hero_{name}"} and set(rows["benchmark"]) == {f"{TASKS[name]} (synthetic)"}
     measured = dict(rows.filter(pl.col("method") == "fine-tuned").select("metric", "value").rows())
     assert HEADLINES[name] in measured and measured["without_video"] == 0
     assert ("pre-trained" in set(rows["method"])) == benchmark.zero_shot
     assert rows["queries"].min() > 0
-    stored = read_model_folder(world.models / f"hero_{name}")
     assert (stored.config.get("task"), stored.metrics[HEADLINES[name]]) == (benchmark.head, measured[HEADLINES[name]])
 
 
@@ -205,19 +213,11 @@ def test_published_files_are_read_where_they_are_set(pretrained: Pretrained, tmp
     write_npz(tmp_path / "features", [(each, frame_features(world.source, each, 1.5, 16)) for each in ids])
     published = HeroTaskOptions(steps=3, benchmarks=tmp_path)
     no_features = FeatureReader(load_tables()["feature_index"].frame([]), FeatureStore(tmp_path), ["net"])
-    nothing = LakeTables(world.tables.clips.clear(), no_features)
-    arguments = (
-        nothing,
-        NoArticles(),
-        world.options,
-        published,
-        RUNTIME,
-        world.models,
-        tmp_path / "scratch",
-        7,
-        lambda entry: None,
-    )
-    rows, _ = evaluated("tvr", BENCHMARKS["tvr"], *arguments)
+    nothing = replace(world, tables=LakeTables(world.tables.clips.clear(), no_features), source=NoArticles())
+    job = job_of(nothing, "tvr", tmp_path / "scratch", published)
+    assert job is not None
+    job.run()
+    rows = evaluations("tvr", read_model_folder(job.output))
     assert set(rows["benchmark"]) == {"TVR (published files)"}
     tuned = dict(rows.filter(pl.col("method") == "fine-tuned").select("metric", "value").rows())
     found = evaluate_released(world.models / "hero_tvr", "tvr", tmp_path, None, "cpu")
@@ -226,8 +226,43 @@ def test_published_files_are_read_where_they_are_set(pretrained: Pretrained, tmp
         name: value for name, value in tuned.items() if name.startswith("VCMR")
     }
     (tmp_path / "tvqa_val.jsonl").unlink()
-    rows, history = evaluated("tvqa", BENCHMARKS["tvqa"], *arguments)
-    assert rows.is_empty() and not history
+    assert job_of(nothing, "tvqa", tmp_path / "scratch", published) is None
+
+
+@pytest.mark.campaign
+def test_two_processes_resume_a_fine_tuning_after_a_kill(pretrained: Pretrained, tmp_path: Path) -> None:
+    job = job_of(pretrained, "tvr", tmp_path / "files", HeroTaskOptions(steps=60))
+    assert job is not None
+    runtime = replace(job.runtime, checkpoints=tmp_path / "checkpoints", checkpoint_every_s=0.5)
+    killed, whole = (replace(job, output=tmp_path / name, runtime=runtime) for name in ("killed", "whole"))
+    with of_two_processes(killed, tmp_path) as running:
+        while not list((tmp_path / "checkpoints").glob("step-*")):
+            assert running.poll() is None
+            time.sleep(0.05)
+        for process in (*psutil.Process(running.pid).children(recursive=True), running):
+            process.kill()
+    begun = [int(path.name.removeprefix("step-")) for path in (tmp_path / "checkpoints").glob("step-*")]
+    assert begun and not killed.output.exists()
+    for each in (killed, whole):
+        with of_two_processes(each, tmp_path) as running:
+            assert running.wait(300) == 0
+        if each is killed:
+            first = re.search(r"(\d+)/60 ", (tmp_path / "progress.txt").read_text())
+            assert first and int(first[1]) >= max(begun)
+    resumed, expected = (read_model_folder(each.output) for each in (killed, whole))
+    assert [entry["loss"] for entry in resumed.history] == [entry["loss"] for entry in expected.history]
+    assert all(torch.equal(tensor, expected.state[name]) for name, tensor in resumed.state.items())
+    assert resumed.metrics["VCMR_mean"] == expected.metrics["VCMR_mean"]
+
+
+def of_two_processes(job: Job, folder: Path) -> subprocess.Popen[bytes]:
+    """A job in two processes of ``torchrun``, with their progress bar in the file ``progress.txt``."""
+    job.write(folder / "job.json")
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    command = [*launcher, "-m", "ml.hero.downstream.job", "--job", str(folder / "job.json")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path.cwd())}
+    with (folder / "progress.txt").open("w") as file:
+        return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=file)
 
 
 def test_synthetic_annotations_become_a_release_without_a_shortcut_in_the_text(tmp_path: Path) -> None:

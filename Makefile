@@ -8,8 +8,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 BENCH_READY := $(VENV)/.installed-bench
 GIB_NEEDED := 11
-# The tests of a file run in one process, so that fixtures are made once. --no-loadscope-reorder: see tests/conftest.py.
-PARALLEL := -n 2 --dist loadscope --no-loadscope-reorder
+# Three processes keep two cores busy while tests wait for servers. The tests of a file run in one process, so that
+# fixtures are made once. --no-loadscope-reorder: see tests/conftest.py.
+PARALLEL := -n 3 --dist loadscope --no-loadscope-reorder
 
 help: ## list of targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10

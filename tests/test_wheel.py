@@ -98,7 +98,7 @@ def test_the_installed_package_loads_from_its_own_files(python: Path, tmp_path: 
 def test_the_installed_package_refreshes_a_lake(python: Path, tmp_path: Path) -> None:
     lake = Lake(tmp_path / "lake")
     paths = write_transactions(tmp_path)
-    settings = {f"HOWTO_{name.upper()}": str(path) for name, path in {"lake": lake.root, **paths}.items()}
+    settings = {f"HOWTO_{name.upper()}": str(path) for name, path in {"lake": lake.root, "jobs": 1, **paths}.items()}
     howto = str(python.with_name("howto"))
     run(python, tmp_path, "-W", "ignore", howto, "refresh", "--select", "+key:tasks or +key:graph_edges", **settings)
     for table in ("tasks", "graph_edges"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.fft import dctn
 
 SIDE = 8
 """Frequencies of each direction; without the mean there are 63 signs."""
@@ -20,6 +19,8 @@ def picture_hash(grey: NDArray[np.float32]) -> int | None:
     Zauner, "Implementation and benchmarking of perceptual image hash functions" (2010), compares with the median of the
     frequencies. Their signs have the same error, and of a mirrored picture exactly the odd ones change.
     """
+    from scipy.fft import dctn  # its import takes time, which loading the definitions need not
+
     if grey.std() < LEAST_CONTRAST:
         return None
     sums = np.add.reduceat(grey, _edges(grey.shape[0], ROWS), axis=0, dtype=np.float64)

@@ -16,7 +16,7 @@ from orchestration.settings.catalogue import environment
 from tests.docs.pages import ROOT, blocks
 from tests.world import small_settings
 
-SMALL = ("SHARDS", "CATEGORIES", "EMBEDDING_DIM", "WORD_DIM", "EMBEDDING_EPOCHS", "EMBEDDING_VIDEOS_PER_BATCH")
+SMALL = ("SHARDS", "JOBS", "CATEGORIES", "EMBEDDING_DIM", "WORD_DIM", "EMBEDDING_EPOCHS", "EMBEDDING_VIDEOS_PER_BATCH")
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def home(tmp_path: Path) -> Path:
 def test_the_tutorial_runs_as_printed(home: Path) -> None:
     script = "\n".join(block.code for block in blocks("bash") if block.script == "tutorial")
     small = environment(small_settings(home / "unused"))
-    small |= {"HOWTO_CATEGORIES": "Uncategorised", "HOWTO_SHARDS": "1"}
+    small |= {"HOWTO_CATEGORIES": "Uncategorised", "HOWTO_SHARDS": "1", "HOWTO_JOBS": "1"}
     variables = {
         **os.environ,
         **{f"HOWTO_{name}": small[f"HOWTO_{name}"] for name in SMALL},

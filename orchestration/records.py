@@ -12,6 +12,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,6 +20,7 @@ from dagster._core.execution.compute_logs import redirect_to_file
 from dagster._core.storage.compute_log_manager import CapturedLogContext, ComputeIOType
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from dagster._core.storage.local_compute_log_manager import IO_TYPE_EXTENSION, LocalComputeLogManager
+from dagster._core.storage.runs.sqlite import SqliteRunStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
@@ -36,7 +38,14 @@ class EventLogs(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: OrderedDict[str, Engine] = OrderedDict()
+        self._known_tables: set[str] = set()
         super().__init__(base_dir, inst_data)
+
+    def has_table(self, table_name: str) -> bool:
+        # Dagster's own opens the index again each time, several times per run. Tables do not disappear.
+        if table_name not in self._known_tables and super().has_table(table_name):
+            self._known_tables.add(table_name)
+        return table_name in self._known_tables
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
@@ -46,12 +55,7 @@ class EventLogs(SqliteEventLogStorage):
     def _engine(self, shard: str) -> Engine:
         if shard not in self._engines:
             self._copy_empty(shard)
-            engine = create_engine(
-                self.conn_string_for_shard(shard),
-                poolclass=pool.QueuePool,
-                connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
-            )
-            event.listen(engine, "connect", _write_ahead)
+            engine = _kept_open(self.conn_string_for_shard(shard))
             if shard not in self._initialized_dbs:
                 self._initdb(engine)
                 self._initialized_dbs.add(shard)
@@ -86,6 +90,33 @@ class EventLogs(SqliteEventLogStorage):
         super().dispose()
 
 
+class RunRecords(SqliteRunStorage):
+    """The SQLite file of ``SqliteRunStorage``, with connections that stay open: a run needs it 20 times."""
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return _kept_open(self._conn_string)
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        with self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    def dispose(self) -> None:
+        self._engine.dispose()
+        super().dispose()
+
+
+def _kept_open(address: str) -> Engine:
+    engine = create_engine(
+        address,
+        poolclass=pool.QueuePool,
+        connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
+    )
+    event.listen(engine, "connect", _write_ahead)
+    return engine
+
+
 def _write_ahead(connection: sqlite3.Connection, _: object) -> None:
     """Wait for the disk at checkpoints only. After a loss of power, the last events may be missing, never damaged."""
     connection.execute("PRAGMA synchronous = NORMAL")
@@ -96,6 +127,7 @@ class Records(DagsterSqliteStorage):
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         super().__init__(base_dir, inst_data)
+        self._run_storage = RunRecords.from_local(str(Path(base_dir) / "history"))
         self._event_log_storage = EventLogs(str(Path(base_dir) / "history" / "runs"))
 
     @classmethod

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
 
 import duckdb
 
 from assets.lake.store import Lake
-from assets.lake.tables import Table
+from assets.lake.tables import Table, partition_folders
 from sql import identifier, literal
 
 
@@ -25,29 +24,18 @@ def damaged_files(lake: Lake, table: str, partition: str | None = None, read: bo
     Args:
         read: also read each file whole.
     """
-    if not lake.has(table):
-        return []
     return [problem for path, size in _files(lake, table, partition) if (problem := _problem(lake, path, size, read))]
 
 
 def _files(lake: Lake, table: str, partition: str | None) -> Iterator[tuple[str, int]]:
     """Path and recorded size of each data file and delete file."""
-    rows = lake.connection.execute(
-        "SELECT data_file, data_file_size_bytes, delete_file, delete_file_size_bytes"
-        f" FROM ducklake_list_files('lake', {literal(table)})"
-    ).fetchall()
-    folders = None if partition is None else _folders(partition)
-    for data, data_bytes, deletes, deletes_bytes in rows:
+    folders = None if partition is None else partition_folders(partition)
+    for data, data_bytes, deletes, deletes_bytes in lake.files(table):
         if folders is not None and not any(f"{folder}/" in data for folder in folders):
             continue
         yield data, data_bytes
-        if deletes is not None:
+        if deletes is not None and deletes_bytes is not None:
             yield deletes, deletes_bytes
-
-
-def _folders(partition: str) -> tuple[str, ...]:
-    """How the folder of a partition may end: DuckLake quotes some characters in names of folders."""
-    return tuple({f"={partition}", f"={quote(partition)}", f"={quote(partition, safe='')}"})
 
 
 def _problem(lake: Lake, path: str, size: int, read: bool) -> str | None:

@@ -21,7 +21,7 @@ from assets.lake.faults import check_catalog, explain_fault
 from assets.lake.removals import FILE as REMOVALS
 from assets.lake.removals import ID_COLUMNS, removed_ids
 from assets.lake.retrying import retrying
-from assets.lake.tables import Table, load_tables
+from assets.lake.tables import Table, load_tables, partition_folders
 from assets.redaction import redact
 from ml.files import content_hash
 from sql import columns, identifier, literal
@@ -170,11 +170,8 @@ class Lake:
 
     def has(self, table: str) -> bool:
         """True if the table exists, also without rows."""
-        return bool(
-            self.connection.execute(
-                "SELECT 1 FROM duckdb_tables() WHERE database_name = 'lake' AND table_name = ?", [table]
-            ).fetchall()
-        )
+        # Not duckdb_tables(), which reads the statistics of all tables.
+        return bool(self._stored_columns(table))
 
     def read(self, table: str, partitions: list[str] | None = None) -> duckdb.DuckDBPyRelation:
         """The table, or some of its partitions, at the current snapshot. Rows are read when the relation is used.
@@ -182,9 +179,12 @@ class Lake:
         Raises:
             LakeError: the table does not exist yet.
         """
-        if not self.has(table):
-            raise LakeError(f"{table}: not in the lake yet; materialize the asset {table} first")
-        relation = self.connection.sql(f"FROM {table} AT (VERSION => {self.snapshot()})")
+        try:
+            relation = self.connection.sql(f"FROM {table} AT (VERSION => {self.snapshot()})")
+        except duckdb.CatalogException:
+            if self.has(table):
+                raise
+            raise LakeError(f"{table}: not in the lake yet; materialize the asset {table} first") from None
         column = self._contract(table).partition_column
         if partitions is None or column is None:
             return relation
@@ -212,11 +212,15 @@ class Lake:
         return {partition: stored.get(partition, empty) for partition in partitions}
 
     def bytes(self, table: str) -> int:
-        """Size of the table's current Parquet files in bytes."""
-        rows = self.connection.execute(
-            "SELECT file_size_bytes FROM ducklake_table_info('lake') WHERE table_name = ?", [table]
-        ).fetchall()
-        return int(rows[0][0]) if rows else 0
+        """Size of the table's current Parquet files in bytes; 0 without the table."""
+        return sum(size for _, size, *_ in self.files(table))
+
+    def files(self, table: str) -> list[tuple[str, int, str | None, int | None]]:
+        """The table's current Parquet files: path and bytes of each, and of the file of its deleted rows, if any."""
+        if not self.has(table):
+            return []
+        wanted = "SELECT data_file, data_file_size_bytes, delete_file, delete_file_size_bytes"
+        return self.connection.execute(f"{wanted} FROM ducklake_list_files('lake', {literal(table)})").fetchall()
 
     # -- writing ------------------------------------------------------------------------------------------------
 
@@ -305,12 +309,12 @@ class Lake:
         return True
 
     def _delete_other_partitions(self, contract: Table, partitions: Sequence[str]) -> int:
-        return int(
-            self.connection.execute(
-                f"DELETE FROM lake.{contract.name} WHERE {contract.partition_column} NOT IN (SELECT unnest(?))",
-                [list(partitions)],
-            ).fetchall()[0][0]
-        )
+        # Their folders name the partitions. A DELETE would read the column in the files of all partitions.
+        known = {f"{contract.partition_column}{end}" for each in partitions for end in partition_folders(each)}
+        if {path.rsplit("/", 2)[1] for path, *_ in self.files(contract.name)} <= known:
+            return 0
+        others = f"DELETE FROM lake.{contract.name} WHERE {contract.partition_column} NOT IN (SELECT unnest(?))"
+        return int(self.connection.execute(others, [list(partitions)]).fetchall()[0][0])
 
     def remake(self, contract: Table, rows: str) -> None:
         """Replace a whole table, which need not be readable, by the rows of a query."""

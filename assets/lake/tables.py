@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
+from urllib.parse import quote
 
 import duckdb
 import polars as pl
@@ -171,3 +172,8 @@ def load_tables() -> dict[str, Table]:
         FileNotFoundError: the package was installed without its SQL files.
     """
     return parse_tables(statements("tables"))
+
+
+def partition_folders(partition: str) -> tuple[str, ...]:
+    """How the folder of a partition may end: DuckLake quotes some characters in names of folders."""
+    return tuple({f"={partition}", f"={quote(partition)}", f"={quote(partition, safe='')}"})

@@ -150,5 +150,12 @@ def repair(defs: dg.Definitions, key: dg.AssetKey, partition: str | None, record
     Args:
         recorded: the version that Dagster recorded. Content that still has it is not damaged.
     """
-    if damage(defs, key, partition) or stored_version(defs, key, partition) not in (None, recorded):
-        artifact_of(defs.resolve_asset_graph().get(key).to_asset_spec()).repair(defs.resources or {}, partition)
+    artifact = artifact_of(defs.resolve_asset_graph().get(key).to_asset_spec())
+    resources = defs.resources or {}
+    # A table finds by itself what it cannot read; its rows are replaced, whatever their version.
+    if (
+        isinstance(artifact, LakeTable)
+        or artifact.damage(resources, partition)
+        or _version_of(artifact, resources, partition) not in (None, recorded)
+    ):
+        artifact.repair(resources, partition)

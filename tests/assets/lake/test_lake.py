@@ -64,6 +64,16 @@ def test_partitions_that_no_longer_exist_are_deleted(lake: Lake) -> None:
     assert shards == [("shard-0000",), ("shard-0001",)]
 
 
+@pytest.mark.parametrize("other", ["shard-0001", "Food and Entertaining", "Arts & Crafts/é=100%"])
+def test_a_write_reads_no_file_of_another_partition(other: str, lake: Lake) -> None:
+    lake.write("clips", clips("shard-0000", 4), "shard-0000")
+    lake.write("clips", clips(other, 4), other)
+    (path,) = [path for path, *_ in lake.files("clips") if "shard-0000" not in path]
+    Path(path).write_bytes(b"damaged")
+    assert lake.write("clips", clips("shard-0000", 6), "shard-0000", partitions=["shard-0000", other]).changed
+    assert {path for path, *_ in lake.files("clips")} >= {path}
+
+
 def test_an_earlier_snapshot_can_be_read_in_sql(lake: Lake) -> None:
     before = lake.write("clips", clips("shard-0000", 30), "shard-0000").snapshot
     lake.write("clips", clips("shard-0000", 5), "shard-0000")

@@ -62,15 +62,18 @@ class LakeIOManager(dg.IOManager):
         # The version of the content, so that a rerun that changes nothing leaves everything downstream up to date.
         context.step_context.set_data_version(context.asset_key, dg.DataVersion(written.version))
         rows = "dagster/partition_row_count" if context.has_partition_key else "dagster/row_count"
+        with self.lake.reading():
+            table_bytes = self.lake.bytes(table)
+            shown = sample(self.lake.read(table, [partition] if partition else None))
         context.add_output_metadata(
             {
                 rows: written.rows,
                 "dagster/table_name": table,
                 **column_metadata(load_tables()[table]),
                 "snapshot": written.snapshot,
-                "table_bytes": self.lake.bytes(table),
+                "table_bytes": table_bytes,
                 "changed": written.changed,
-                "sample": dg.MetadataValue.md(sample(self.lake.read(table, [partition] if partition else None))),
+                "sample": dg.MetadataValue.md(shown),
             }
         )
 

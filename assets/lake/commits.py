@@ -1,4 +1,4 @@
-"""What each snapshot of the lake records about its origin. `FROM lake.snapshots()` lists it."""
+"""What each snapshot of the lake records about its origin (`FROM lake.snapshots()` lists it), and what a write made."""
 
 from __future__ import annotations
 
@@ -24,3 +24,16 @@ class Commit:
         """Attach this to the snapshot that the connection's open transaction will make."""
         details = json.dumps(dict(self.details)) if self.details else None
         connection.execute("CALL lake.set_commit_message(?, ?, extra_info => ?)", [self.author, self.message, details])
+
+
+@dataclass(frozen=True)
+class Written:
+    """Result of a write: rows and content version of the written part, and the lake's snapshot.
+
+    ``changed`` is false if the same content was stored already.
+    """
+
+    rows: int
+    version: str
+    snapshot: int
+    changed: bool

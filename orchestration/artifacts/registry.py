@@ -106,10 +106,11 @@ def damaged_partitions(
     Args:
         recorded: content versions by partition.
     """
-    if isinstance(artifact, LakeTable) and len(recorded) > 1 and not artifact.damage(resources, None):
-        with suppress(duckdb.Error):
-            stored = resources["lake"].versions(artifact.table.name, [each for each in recorded if each])
-            return {each: OTHER_CONTENT for each, version in recorded.items() if stored.get(each) != version}
+    if isinstance(artifact, LakeTable) and len(recorded) > 1:
+        with suppress(duckdb.Error), resources["lake"].reading():
+            if not artifact.damage(resources, None):
+                stored = resources["lake"].versions(artifact.table.name, [each for each in recorded if each])
+                return {each: OTHER_CONTENT for each, version in recorded.items() if stored.get(each) != version}
     found = {}
     for partition, version in recorded.items():
         if files := artifact.damage(resources, partition):

@@ -21,7 +21,7 @@ from orchestration.settings import Settings
 from orchestration.settings.catalogue import environment
 from orchestration.settings.load import load_settings
 from tests.orchestration.reports import report_materialization
-from tests.world import instance_in
+from tests.world import instance_in, small_settings
 
 SHARD, OTHER = "shard-0001", "shard-0000"
 Partition = tuple[str, str | None]
@@ -155,15 +155,21 @@ def file_damaged(world: World) -> Remake:
 
 
 def requests_due(world: World) -> Remake:
+    """A request without an answer, which everything else was made after, falls due; the answer is the same again."""
+
+    def wait(days: int) -> None:
+        time = datetime.now(UTC) + timedelta(days=days)
+        world.lake.connection.execute("UPDATE video_files SET next_try_at = ? WHERE status = 'retry'", [time])
+
     rows = world.lake.read("video_files", [SHARD]).pl()
-    yesterday, first = datetime.now(UTC) - timedelta(days=1), pl.int_range(pl.len()) == 0
-    waiting = rows.with_columns(
-        status=pl.when(first).then(pl.lit("retry")).otherwise("status"),
-        next_try_at=pl.when(first).then(pl.lit(yesterday).cast(rows.schema["next_try_at"])).otherwise("next_try_at"),
-    )
+    first = pl.int_range(pl.len()) == 0
+    waiting = rows.with_columns(status=pl.when(first).then(pl.lit("retry")).otherwise("status"))
     world.lake.write("video_files", waiting, SHARD)
+    wait(days=1)
     world.report("video_files", SHARD)
-    return lambda: world.lake.write("video_files", rows, SHARD)
+    world.settle()
+    wait(days=-1)
+    return lambda: wait(days=1)
 
 
 STATES: list[tuple[Callable[[World], Remake], set[Partition]]] = [
@@ -203,3 +209,39 @@ def test_what_failed_a_check_holds_up_automation_and_a_refresh_until_it_passes(w
     expected = world.status()
     assert ("clip_pairs", SHARD) in expected
     assert set(world.settle()) == expected
+
+
+class Records(World):
+    """Reported materializations of a lake that does not exist, so that no content is compared with them."""
+
+    def report(self, name: str, partition: str | None = None, good: bool = True, version: str = "1") -> None:
+        code = str(self.graph.get(dg.AssetKey(name)).code_version)
+        tags = {"dagster/data_version": version, "dagster/code_version": code}
+        self.instance.report_runless_asset_event(dg.AssetMaterialization(name, partition=partition, tags=tags))
+
+    def report_all(self) -> None:
+        for key in self.graph.toposorted_asset_keys:
+            definition = self.graph.get(key).partitions_def
+            for partition in definition.get_partition_keys() if definition else [None]:
+                self.report(key.path[-1], partition)
+
+
+@pytest.mark.campaign
+def test_automation_requests_what_status_would_run_of_1200_partitions(tmp_path: Path) -> None:
+    world = Records(small_settings(tmp_path, shards=1200), dg.DagsterInstance.ephemeral())
+    world.report_all()
+    assert world.settle() == [] and world.status() == set()
+
+    world.report("clips", "shard-0700", version="2")
+    expected = world.status()
+    assert ("clip_pairs", "shard-0700") in expected and ("clip_pairs", "shard-0701") not in expected
+    requests = world.settle()
+    assert set(requests) == expected and len(requests) == len(expected)
+
+    world.code["clip_pairs"] = "another"
+    world.load()
+    world.cursor = None
+    expected = world.status()
+    requests = world.settle()
+    assert set(requests) == expected and len(requests) == len(expected)
+    assert sum(name == "clip_pairs" for name, _ in expected) == 1200

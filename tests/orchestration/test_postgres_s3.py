@@ -128,7 +128,7 @@ def versions_of_files(settings: Settings, selection: str) -> dict[str, str | Non
 
 @pytest.mark.campaign
 def test_models_and_arrays_are_the_same_as_on_disk(services: Services, tmp_path: Path) -> None:
-    selection = "+key:clip_search_index or +key:hero_pretraining or +key:cluster_gcn"
+    selection = "+key:clip_search_index or +key:hero_pretraining or +key:cluster_gcn or +key:narration*"
     on_disk = small_settings(tmp_path / "disk")
     transactions = {"transactions": on_disk.retail.transactions, "products": on_disk.retail.products}
     on_s3 = small_settings(tmp_path / "s3", arrays=f"s3://{BUCKET}/arrays-and-models", **transactions)

@@ -41,7 +41,7 @@ class ClusterBatches:
         place[order] = np.arange(len(order), dtype=np.int32)
         cluster_at = np.repeat(np.arange(len(self._nodes), dtype=np.int32), np.diff(self._starts))
         whole = sparse.csr_array(adjacency)
-        self._rows = [_Rows.of(whole[nodes], place, cluster_at) for nodes in self._nodes]
+        self._rows = [Rows.of(whole[nodes], place, cluster_at) for nodes in self._nodes]
         self._chosen = np.zeros(len(self._nodes), dtype=bool)
         self._shift = np.zeros(len(self._nodes), dtype=np.int32)
 
@@ -51,9 +51,13 @@ class ClusterBatches:
 
     def __getitem__(self, step: int) -> Batch:
         """The batch of a step, from 0, in the endless sequence of passes."""
+        return self._batch(self.chosen(step))
+
+    def chosen(self, step: int) -> np.ndarray:
+        """The clusters of a step's batch, by their rank among the numbers of clusters."""
         passed, index = divmod(step, len(self))
         order = np.random.default_rng((self.seed, passed)).permutation(len(self._nodes))
-        return self._batch(order[index * self.per_batch : (index + 1) * self.per_batch])
+        return order[index * self.per_batch : (index + 1) * self.per_batch]
 
     def one_pass(self, passed: int = 0) -> Iterator[Batch]:
         """The batches of a pass."""
@@ -72,7 +76,7 @@ class ClusterBatches:
 
 
 @dataclass(frozen=True)
-class _Rows:
+class Rows:
     """One cluster's rows of an adjacency whose nodes are in the order of the clusters.
 
     A row's edges into one cluster are then consecutive. A batch reads these runs, which are far fewer than the edges.
@@ -88,7 +92,7 @@ class _Rows:
     """Row i has the runs from ``row_ends[i]`` to ``row_ends[i + 1]``."""
 
     @classmethod
-    def of(cls, rows: sparse.csr_array, place: np.ndarray, cluster_at: np.ndarray) -> _Rows:
+    def of(cls, rows: sparse.csr_array, place: np.ndarray, cluster_at: np.ndarray) -> Rows:
         """``rows[n, N]``; ``place[N]`` of a node in the order of the clusters; ``cluster_at[N]`` of a place."""
         ordered = sparse.csr_array((rows.data, place.take(rows.indices), rows.indptr), shape=rows.shape)
         ordered.sort_indices()

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-import numpy as np
+import torch
+from torch import Tensor
 
 Normalization = Literal["row", "row_and_identity", "self_loops", "none"]
 
 
-def scales(
-    degrees: np.ndarray, normalization: Normalization, diagonal_lambda: float = 0.0
-) -> tuple[np.ndarray, np.ndarray]:
+def scales(degrees: Tensor, normalization: Normalization, diagonal_lambda: float = 0.0) -> tuple[Tensor, Tensor]:
     """``scale[N]`` and ``own[N]``, both float32, of the matrix P = diag(scale) A + diag(own) in X' = σ(P X W).
 
     ====================  ==================================================================
@@ -25,13 +24,13 @@ def scales(
     A node without edges has an empty row in D⁻¹A.
 
     Args:
-        degrees: ``D[N]``, the sums of the rows of an adjacency A without loops or negative weights.
+        degrees: ``D[N]`` on any device, the sums of the rows of an adjacency A without loops or negative weights.
     """
     if normalization not in get_args(Normalization):
         raise ValueError(f"normalization {normalization!r}: must be one of {', '.join(get_args(Normalization))}")
-    total = degrees.astype(np.float64) + (normalization == "self_loops")
-    scale = np.divide(1, total, out=np.zeros_like(total), where=total > 0)
+    total = degrees.double() + (normalization == "self_loops")
+    scale = torch.where(total > 0, 1 / total, 0)
     if normalization == "none":
-        return np.ones(len(total), np.float32), np.zeros(len(total), np.float32)
-    own = {"row": np.zeros_like(total), "row_and_identity": np.ones_like(total), "self_loops": scale}[normalization]
-    return scale.astype(np.float32), ((1 + diagonal_lambda) * own).astype(np.float32)
+        return torch.ones_like(scale, dtype=torch.float32), torch.zeros_like(scale, dtype=torch.float32)
+    own = {"row": torch.zeros_like(scale), "row_and_identity": torch.ones_like(scale), "self_loops": scale}
+    return scale.float(), ((1 + diagonal_lambda) * own[normalization]).float()

@@ -26,11 +26,10 @@ class MatrixTensors(NamedTuple):
     @classmethod
     def of(cls, adjacency: sparse.csr_array, normalization: Normalization, diagonal_lambda: float) -> MatrixTensors:
         """On the CPU, of ``A[n, n]``, symmetric, without loops."""
-        degrees = np.asarray(adjacency.sum(axis=1, dtype=np.float64))
+        degrees = torch.from_numpy(np.asarray(adjacency.sum(axis=1, dtype=np.float64)))
         scale, own = scales(degrees, normalization, diagonal_lambda)
         starts, columns, weights = csr_parts(adjacency)
-        diagonals = (torch.from_numpy(values[:, None]) for values in (scale, own))
-        return cls(starts, columns, weights.float(), *diagonals)
+        return cls(starts, columns, weights.float(), scale[:, None], own[:, None])
 
 
 class BatchPropagation:
@@ -64,9 +63,9 @@ class Propagation:
     ) -> None:
         self._adjacency = adjacency
         self.device = torch.device(device)
-        degrees = np.asarray(adjacency.sum(axis=1, dtype=np.float64))
-        scale, own = scales(degrees, normalization, diagonal_lambda)
-        self.scale, self.own = (torch.from_numpy(values[:, None]).to(self.device) for values in (scale, own))
+        degrees = torch.from_numpy(np.asarray(adjacency.sum(axis=1, dtype=np.float64)))
+        both = scales(degrees, normalization, diagonal_lambda)
+        self.scale, self.own = (values[:, None].to(self.device) for values in both)
 
     def __call__(self, features: Tensor) -> Tensor:
         return _Multiply.apply(self, features)

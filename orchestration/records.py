@@ -111,6 +111,7 @@ def _kept_open(address: str) -> Engine:
     engine = create_engine(
         address,
         poolclass=pool.QueuePool,
+        max_overflow=-1,  # no thread of the UI waits for the connection of another
         connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
     )
     event.listen(engine, "connect", _write_ahead)

@@ -12,10 +12,14 @@ from assets.exports.description import Description, Publication, describe
 from assets.exports.records import RECORD_SETS, RecordSet, write_video_splits
 from assets.exports.writer import ExportError, PlannedFile
 from assets.lake import Lake
+from assets.lake.memory import with_memory
 from assets.lake.removals import read_removals
 from assets.lake.snapshot import Snapshot
 from assets.sharding import Sharding
 from assets.splits import SplitOptions
+
+MEMORY, THREADS = "350MB", 2
+"""What DuckDB may use in an export. More threads need more memory."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Session:
 def exporting(
     lake: Lake, form: str, division: Division, snapshot: int | None, publication: Publication, **options: object
 ) -> Iterator[Session]:
-    """A session whose snapshot has the table ``video_splits`` (video_id, split, shard) next to its own tables.
+    """A session whose snapshot has the table ``video_splits`` next to its own tables.
 
     Args:
         snapshot: the lake's snapshot; None for the newest.
@@ -55,7 +59,13 @@ def exporting(
         ExportError: the snapshot has no data set.
         LakeError: there is no such snapshot.
     """
-    at = Snapshot(lake, snapshot)
+    with with_memory(lake, MEMORY, THREADS) as own:
+        yield _session(Snapshot(own, snapshot), form, division, publication, options)
+
+
+def _session(
+    at: Snapshot, form: str, division: Division, publication: Publication, options: Mapping[str, object]
+) -> Session:
     missing = [each.name for each in RECORD_SETS if not at.has(each.name)]
     if missing:
         raise ExportError(f"snapshot {at.number}: has no table {', '.join(missing)}; materialize the asset clips first")
@@ -71,10 +81,7 @@ def exporting(
         "removed_ids": _to_delete(at),
     }
     write_video_splits(at, division.splits, division.sharding)
-    try:
-        yield Session(at, publication, header, tuple(at.removed_of("videos")))
-    finally:
-        lake.connection.execute("DROP TABLE temp.video_splits")
+    return Session(at, publication, header, tuple(at.removed_of("videos")))
 
 
 def _to_delete(snapshot: Snapshot) -> list[str]:

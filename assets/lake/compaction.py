@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from assets.lake.commits import Commit
+from assets.lake.memory import with_memory
 from assets.lake.retrying import retrying
 from assets.lake.store import Lake
 from assets.lake.tables import Table, load_tables
@@ -33,11 +34,8 @@ def compact(lake: Lake, log: Callable[[str], None] = print) -> dict[str, int]:
     Returns:
         Number of files that were replaced and made.
     """
-    own = Lake(lake.root, lake.catalog, lake.data_path)
-    own.connection.execute(f"SET memory_limit = {literal(MEMORY)}")
-    own.connection.execute("SET threads = 1")
     done = {"files_replaced": 0, "files_made": 0}
-    try:
+    with with_memory(lake, MEMORY, threads=1) as own:
         for table in load_tables().values():
             if own.has(table.name):
                 _declare_order(own, table)
@@ -45,8 +43,6 @@ def compact(lake: Lake, log: Callable[[str], None] = print) -> dict[str, int]:
                 done = {"files_replaced": done["files_replaced"] + replaced, "files_made": done["files_made"] + made}
                 if replaced:
                     log(f"{table.name}: {replaced} files replaced by {made}")
-    finally:
-        own.close()
     return done
 
 

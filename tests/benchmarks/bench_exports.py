@@ -1,8 +1,8 @@
 """A Hugging Face export at HowTo100M's size compared with a plain DuckDB COPY of the same rows: time and memory.
 
 The lake is that of ``bench_howto100m_scale``: ``BENCH_SHARE`` of 1.2 million videos and 136 million clips, by default a
-tenth. ``BENCH_FOLDER`` keeps it. Both are processes of their own with two threads and 600 MB for DuckDB; their peak
-memory includes imports.
+tenth. ``BENCH_FOLDER`` keeps it. Both are processes of their own in which DuckDB has the threads and the memory of an
+export; their peak memory includes imports.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from assets.exports.hugging_face import export_hugging_face
 from assets.exports.records import RECORD_SETS
-from assets.exports.session import Division
+from assets.exports.session import MEMORY, THREADS, Division
 from assets.lake import Lake
 from assets.sharding import Sharding
 from assets.splits import SplitOptions
@@ -35,8 +35,8 @@ class ByPrefix(Sharding):
 
 def opened(root: str) -> Lake:
     lake = Lake(Path(root))
-    lake.connection.execute("SET threads = 2")
-    lake.connection.execute("SET memory_limit = '600MB'")
+    lake.connection.execute(f"SET threads = {THREADS}")
+    lake.connection.execute(f"SET memory_limit = {literal(MEMORY)}")
     return lake
 
 

@@ -338,7 +338,7 @@ class _Training(Generic[Part]):
         self.schedule.load_state_dict(tensors["schedule"])
         self.done, self.history, self.seconds = record["done"], record["history"], record["seconds"]
         self.means.restore(record["means"])
-        self.part_size = record["part_size"]
+        self.part_size = record.get("part_size")  # an earlier version recorded none
 
     def _step(self, step: int, parts: Sequence[Part]) -> bool:
         """Compute a step. False, and without an effect, if a process's device has too little memory for its parts."""

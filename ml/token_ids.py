@@ -1,11 +1,13 @@
 """Texts of arrays as token ids, made once per vocabulary and kept next to the array, so that no batch tokenises again.
 
 The ids of an array are two files below ``<root>/.tokens/<shard>/``, which readers map into memory: processes share
-them. They belong to one writing of the array, whose data files are named in the folder's name.
+them. Those of an array in object storage are in the user's cache. They belong to one writing of the array, whose data
+files are named in the folder's name.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -56,9 +58,14 @@ def token_ids(
 
 
 def _folder(array: lance.LanceDataset, vocabulary: str) -> Path:
-    path = Path(array.uri.removeprefix("file://"))
+    path = array.uri.removeprefix("file://")
     files = [file.path for fragment in array.get_fragments() for file in fragment.data_files()]
-    return path.parent / ".tokens" / path.stem / f"{content_hash(files)}-{vocabulary[:16]}"
+    if "://" in path:
+        caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        of_array = caches / "howto-lake" / "tokens" / content_hash(path)
+    else:
+        of_array = Path(path).parent / ".tokens" / Path(path).stem
+    return of_array / f"{content_hash(files)}-{vocabulary[:16]}"
 
 
 def _made(texts: Iterable[Sequence[str]], encode: Encode) -> TokenIds:

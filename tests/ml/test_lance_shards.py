@@ -16,6 +16,7 @@ from ml.array_history import clean_up
 from ml.hero.clip_store import Clip, ClipStore
 from ml.lance_arrays import WriteMode, open_array, write_array
 from ml.lance_shards import VectorColumn
+from ml.token_ids import token_ids
 
 
 def test_what_was_replaced_goes_after_its_time_and_what_is_in_force_stays(tmp_path: Path) -> None:
@@ -66,3 +67,16 @@ def test_several_writers_at_once(mode: WriteMode, exists: bool, rows: int, tmp_p
         list(writers.map(write, range(4)))
     numbers = open_array(path).to_table()["n"].to_pylist()
     assert len(numbers) == rows and set(Counter(numbers).values()) == {3}
+
+
+def test_token_ids_of_an_array_that_is_not_on_disk_are_in_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    array = lance.write_dataset(pa.table({"text": ["fold the paper", "cut"]}), "memory://bucket/clips.lance")
+    read = iter([[["fold the paper", "cut"]]])
+    for _ in range(2):  # the texts can be read once
+        ids = token_ids(array, lambda: next(read), lambda texts: ([len(text)] for text in texts), "lengths")
+        assert ids.ids.tolist() == [14, 3]
+    assert [path.name for path in tmp_path.iterdir()] == ["cache"]

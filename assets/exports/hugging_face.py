@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import yaml
@@ -17,7 +18,7 @@ from assets.exports.writer import MANIFEST, WrittenFile, write_files, write_mani
 from assets.lake import Lake
 from assets.retention import remember_export
 
-ROWS_PER_FILE = 1_000_000
+ROWS_PER_FILE = 400_000
 CARD = "README.md"
 CROISSANT = "croissant.json"
 
@@ -46,9 +47,15 @@ def export_hugging_face(
         ExportError: the lake has no data set, or the folder holds something else.
         LakeError: there is no such snapshot.
     """
-    with exporting(lake, "hugging_face", division, snapshot, publication, rows_per_file=rows_per_file) as session:
+    options = {"rows_per_file": rows_per_file}
+    with (
+        exporting(lake, "hugging_face", division, snapshot, publication, **options) as session,
+        ThreadPoolExecutor(max_workers=2) as executor,
+    ):
         planned = (
-            file for records in RECORD_SETS for file in parquet_files(session.snapshot, records, rows_per_file, folder)
+            file
+            for records in RECORD_SETS
+            for file in parquet_files(session.snapshot, records, rows_per_file, folder, executor)
         )
         files = write_files(folder, session.header, planned, progress)
         about = session.describe({records: _rows(files, records) for records in RECORD_SETS})

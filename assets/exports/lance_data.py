@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from assets.exports.description import ANONYMOUS, Publication
-from assets.exports.records import CLIPS, RECORD_SETS, RecordSet, shard_groups
+from assets.exports.records import CLIPS, RECORD_SETS, Group, RecordSet, shard_groups
 from assets.exports.session import Division, Session, exporting
 from assets.exports.writer import PlannedFile, WrittenFile, write_files, write_manifest
 from assets.lake import Lake
@@ -59,11 +59,11 @@ def export_lance(
 
 
 def _write_records(session: Session, records: RecordSet, path: Path) -> int:
-    groups = list(shard_groups(session.snapshot, ROWS_PER_GROUP)) if records.is_sharded else [()]
+    groups = list(shard_groups(session.snapshot, ROWS_PER_GROUP)) if records.is_sharded else [Group()]
     queries = [
-        f"SELECT *, {literal(split)} AS split FROM ({session.snapshot.bind(records.query(split, shards))})"
+        f"SELECT *, {literal(split)} AS split FROM ({session.snapshot.bind(records.query(split, group))})"
         for split in records.splits
-        for shards in groups
+        for group in groups
     ]
     connection = session.snapshot.lake.connection
     rows_of = connection.sql(queries[0]).limit(0).to_arrow_table().schema

@@ -18,7 +18,7 @@ from assets.lake.snapshot import Snapshot
 from assets.sharding import Sharding
 from assets.splits import SplitOptions
 
-MEMORY, THREADS = "350MB", 2
+MEMORY, THREADS = "250MB", 2
 """What DuckDB may use in an export. More threads need more memory."""
 
 

@@ -18,7 +18,7 @@ from urllib.parse import quote
 import polars as pl
 
 from assets.exports.description import ANONYMOUS, Publication
-from assets.exports.records import CLIPS, SPLITS, TASKS, VIDEOS, RecordSet, shard_groups
+from assets.exports.records import CLIPS, SPLITS, TASKS, VIDEOS, Group, RecordSet, shard_groups
 from assets.exports.sample_features import SampleFeatures
 from assets.exports.session import Division, Session, exporting, text_file
 from assets.exports.writer import MANIFEST, ExportError, PlannedFile, WrittenFile, write_files, write_manifest
@@ -76,16 +76,14 @@ def _plan(session: Session, clips_per_file: int, features: SampleFeatures | None
     yield text_file(TASK_FILE, "".join(f"{_json(row)}\n" for row in tasks))
     groups = list(shard_groups(session.snapshot, clips_per_file))
     for split in SPLITS:
-        for number, shards in enumerate(groups):
-            yield PlannedFile(f"{split}-{number:06d}.tar", partial(_write_tar, session, split, shards, features))
+        for number, group in enumerate(groups):
+            yield PlannedFile(f"{split}-{number:06d}.tar", partial(_write_tar, session, split, group, features))
 
 
-def _write_tar(
-    session: Session, split: str, shards: tuple[str, ...], features: SampleFeatures | None, path: Path
-) -> int:
-    videos = _rows(session, VIDEOS, split, shards)
-    clips = _rows(session, CLIPS, split, shards).partition_by("video_id", as_dict=True, include_key=False)
-    arrays = features.of(session.snapshot, shards) if features else None
+def _write_tar(session: Session, split: str, group: Group, features: SampleFeatures | None, path: Path) -> int:
+    videos = _rows(session, VIDEOS, split, group)
+    clips = _rows(session, CLIPS, split, group).partition_by("video_id", as_dict=True, include_key=False)
+    arrays = features.of(session.snapshot, group.shards) if features else None
     with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive:
         for video in videos.iter_rows(named=True):
             lines = clips.get((video["video_id"],), pl.DataFrame({"caption": []})).to_dicts()
@@ -103,13 +101,13 @@ def _media_plan(session: Session, clips_per_file: int, root: Path) -> Iterator[P
             "the snapshot has no table video_files; materialize the asset video_files, or leave out --media"
         )
     for split in SPLITS:
-        for number, shards in enumerate(shard_groups(session.snapshot, clips_per_file)):
-            yield PlannedFile(f"{MEDIA}/{split}-{number:06d}.tar", partial(_write_media, session, split, shards, root))
+        for number, group in enumerate(shard_groups(session.snapshot, clips_per_file)):
+            yield PlannedFile(f"{MEDIA}/{split}-{number:06d}.tar", partial(_write_media, session, split, group, root))
 
 
-def _write_media(session: Session, split: str, shards: tuple[str, ...], root: Path, path: Path) -> int:
+def _write_media(session: Session, split: str, group: Group, root: Path, path: Path) -> int:
     stored = session.snapshot.sql("SELECT video_id, uri, bytes FROM {video_files} WHERE status = 'ok'")
-    videos = _rows(session, VIDEOS, split, shards).filter(pl.col("license").is_in(list(REDISTRIBUTABLE)))
+    videos = _rows(session, VIDEOS, split, group).filter(pl.col("license").is_in(list(REDISTRIBUTABLE)))
     files = videos.select("video_id").join(stored, on="video_id", maintain_order="left")
     with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as archive:
         for video_id, uri, size in files.iter_rows():
@@ -128,8 +126,8 @@ def _add_file(archive: tarfile.TarFile, name: str, path: Path, size: int) -> Non
         archive.addfile(member, file)
 
 
-def _rows(session: Session, records: RecordSet, split: str, shards: tuple[str, ...]) -> pl.DataFrame:
-    return session.snapshot.sql(records.query(split, shards))
+def _rows(session: Session, records: RecordSet, split: str, group: Group) -> pl.DataFrame:
+    return session.snapshot.sql(records.query(split, group))
 
 
 def _add(archive: tarfile.TarFile, name: str, text: str) -> None:

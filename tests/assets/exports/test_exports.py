@@ -93,6 +93,21 @@ def test_datasets_loads_the_same_rows(filled: Lake, tmp_path: Path, monkeypatch:
         assert rows.sort(expected.columns[:2]).equals(expected.sort(expected.columns[:2]), null_equal=True)
 
 
+@pytest.mark.parametrize("rows_per_file", [5, 10, 25])
+def test_files_have_a_bounded_number_of_rows_also_of_a_large_shard(
+    filled: Lake, tmp_path: Path, rows_per_file: int
+) -> None:
+    export_hugging_face(filled, tmp_path / "export", DIVISION, progress=quiet, rows_per_file=rows_per_file)
+    for name, key in (("videos", ["video_id"]), ("clips", ["video_id", "clip_index"])):
+        for split in ("train", "validation", "test"):
+            files = sorted((tmp_path / "export/data" / name).glob(f"{split}-*.parquet"))
+            rows = [pl.read_parquet(file) for file in files]
+            assert len(files) > 1 and max(part.height for part in rows) < 2 * rows_per_file
+            assert all(part.equals(part.sort(key)) for part in rows)
+        everything = pl.read_parquet(tmp_path / f"export/data/{name}/*.parquet").sort(key)
+        assert everything.equals(exported_rows(Snapshot(filled), name), null_equal=True)
+
+
 def test_croissant_is_valid_and_its_records_are_the_rows(
     filled: Lake, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -81,7 +81,7 @@ def shard_features(
             kinds={"numpy"},
         ),
         "frame_statistics": dg.AssetOut(
-            description="Light, sharpness, motion and perceptual hash of each second of the videos of one shard.",
+            description="Light, sharpness, motion and perceptual hashes of each second of the videos of one shard.",
             code_version=VERSION,
             kinds={"numpy"},
         ),
@@ -119,7 +119,7 @@ def _as_recorded(context: dg.AssetExecutionContext, lake: Lake, table: str) -> p
     return None
 
 
-@dg.asset(code_version="1", kinds={"numpy"}, deps=["video_features"])
+@dg.asset(code_version="2", kinds={"numpy"}, deps=["video_features"])
 def visual_duplicates(
     candidate_videos: pl.LazyFrame,
     frame_statistics: pl.LazyFrame,
@@ -128,7 +128,7 @@ def visual_duplicates(
     feature_options: dg.ResourceParam[FeatureOptions],
     visual_duplicate_options: dg.ResourceParam[VisualDuplicateOptions],
 ) -> pl.DataFrame:
-    """Videos whose pictures are those of a better-ranked one: silent, translated or mirrored re-uploads."""
+    """Videos whose pictures are those of a better-ranked one: silent, mirrored, cropped or subtitled re-uploads."""
     from assets.features.frames.duplicates import hashes_of, vectors_of
     from assets.features.frames.duplicates import visual_duplicates as duplicates_of
 

@@ -1,4 +1,4 @@
--- Light, sharpness, motion and perceptual hash of each second of the videos that can be decoded.
+-- Light, sharpness, motion and perceptual hashes of each second of the videos that can be decoded.
 CREATE TABLE frame_statistics (
     shard VARCHAR NOT NULL, -- video shard: crc32(video_id) mod the number of shards
     video_id VARCHAR NOT NULL, -- video id of the source
@@ -7,6 +7,11 @@ CREATE TABLE frame_statistics (
     sharpness DOUBLE NOT NULL, -- variance of the Laplacian of that frame at 256 × 144 pixels; low if it is blurred
     motion DOUBLE NOT NULL CHECK (motion BETWEEN 0 AND 1), -- mean change of colours to the next second, 0 to 1
     picture_hash BIGINT, -- signs of the 63 lowest frequencies of that frame; NULL if it is plain
+    centre_90_hash BIGINT, -- the same of the central 90 % of its width and height
+    centre_80_hash BIGINT, -- the same of the central 80 % of its width and height
+    upper_hash BIGINT, -- the same of its upper 80 %
+    lower_hash BIGINT, -- the same of its lower 80 %
+    edge_hash BIGINT, -- the same of where the frame has edges; NULL if it has few
     measured_from VARCHAR NOT NULL, -- hash of the file and of the code that measured it
     PRIMARY KEY (shard, video_id, second)
 );

@@ -81,7 +81,7 @@ class BrowseWorld:
         shots, seconds = (load_tables()[name] for name in ("shots", "frame_statistics"))
         changes = [(SHARD, video, *shot) for video in kept["video_id"][:2] for shot in SHOTS]
         light = [
-            (SHARD, video, second, 0.4, 90.0, 0.02, None, "x")
+            (SHARD, video, second, 0.4, 90.0, 0.02, *[None] * 6, "x")
             for video in kept["video_id"][:2]
             for second in range(200)
         ]

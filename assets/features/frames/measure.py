@@ -1,4 +1,4 @@
-"""Shots, and light, sharpness, motion and perceptual hash of each second, from one decoding of all frames of a video.
+"""Shots, and light, sharpness, motion and perceptual hashes of each second, from one decoding of all frames of a video.
 
 The feature networks decode few frames, and skip what they do not need. Cuts need all, so this is a pass of its own.
 """
@@ -20,13 +20,13 @@ from assets.features.decode import DecodeError, every_frame
 from assets.features.extract import VideoFile
 from assets.lake import load_tables
 from ml.files import content_hash
-from ml.shots.hashes import picture_hash
+from ml.shots.hashes import hashes
 from ml.shots.transitions import HEIGHT, WIDTH, Cells, Transition, cells, transitions
 
-VERSION = "2"
+VERSION = "3"
 """Raise it whenever a change of this code, or of ``ml.shots``, may change what is measured."""
 LARGE_WIDTH, LARGE_HEIGHT = 256, 144
-"""Size at which sharpness and hash are measured, whatever the size of the video."""
+"""Size at which sharpness and hashes are measured, whatever the size of the video."""
 WORKERS = 2
 BATCH = 256
 """Frames that become cells at once."""
@@ -34,13 +34,13 @@ BATCH = 256
 
 @dataclass(frozen=True)
 class Second:
-    """The first frame of a second of a video: time, brightness, sharpness and hash, and its number in the video."""
+    """The first frame of a second of a video: time, brightness, sharpness and hashes, and its number in the video."""
 
     time_s: float
     frame: int
     brightness: float
     sharpness: float
-    picture_hash: int | None
+    hashes: dict[str, int | None]
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _second(time_s: float, number: int, frame: av.VideoFrame, scaler: VideoRefor
     grey = _scaled(frame, scaler, LARGE_WIDTH, LARGE_HEIGHT, "gray").astype(np.float32)
     curves = 4 * grey[1:-1, 1:-1] - grey[:-2, 1:-1] - grey[2:, 1:-1] - grey[1:-1, :-2] - grey[1:-1, 2:]
     turned = np.rot90(grey, round(frame.rotation / 90)) if frame.rotation else grey
-    return Second(time_s, number, float(grey.mean() / 255), float(curves.var()), picture_hash(turned))
+    return Second(time_s, number, float(grey.mean() / 255), float(curves.var()), hashes(turned))
 
 
 def measured_from(file: VideoFile) -> str:
@@ -179,5 +179,5 @@ def second_rows(frames: Frames) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
     for each, later in zip(frames.seconds, numbers[1:], strict=True):
         moved = np.abs(frames.cells[later].astype(np.int16) - frames.cells[each.frame]).mean() / 255
-        rows.append((int(each.time_s), each.brightness, each.sharpness, float(moved), each.picture_hash))
+        rows.append((int(each.time_s), each.brightness, each.sharpness, float(moved), *each.hashes.values()))
     return rows

@@ -17,7 +17,7 @@ class VisualDuplicateOptions(Options):
     Args:
         bits: bits of 63 in which the hashes of two pictures may differ.
         cosine: cosine of two vectors, less their mean, from which two seconds show the same.
-        min_seconds: seconds that must match; a shared title picture makes no duplicate.
+        pictures: different pictures that must match; a shared title picture makes no duplicate.
     """
 
     group: ClassVar = "Videos"
@@ -25,11 +25,15 @@ class VisualDuplicateOptions(Options):
     threshold: Annotated[
         float,
         Variable("visual_duplicate_share"),
-        Field(gt=0, le=1, description="share of seconds with the same pictures from which a video is a re-upload"),
+        Field(
+            gt=0,
+            le=1,
+            description="share of equal seconds, beyond chance, from which a video is a re-upload",
+        ),
     ] = 0.5
-    bits: int = 12
+    bits: int = 13
     cosine: float = 0.9
-    min_seconds: int = 5
+    pictures: int = 6
 
 
 @dataclass(frozen=True)

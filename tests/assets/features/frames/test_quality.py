@@ -36,7 +36,7 @@ def quality(limits: ClipLimits) -> pl.DataFrame:
         [("shard-0000", "a", 0, 0.0, 5.0, None, None, "x"), ("shard-0000", "a", 1, 5.0, 9.0, "cut", 0.0, "x")]
     )
     statistics = tables["frame_statistics"].frame(
-        ("shard-0000", "a", second, 0.5 if second < 5 else 0.05, 100.0, 0.0 if second < 5 else 0.1, 1, "x")
+        ("shard-0000", "a", second, 0.5 if second < 5 else 0.05, 100.0, 0.0 if second < 5 else 0.1, *[None] * 6, "x")
         for second in range(9)
     )
     return clip_quality(clips, shots, statistics, tables["visual_duplicates"].frame([]), limits)

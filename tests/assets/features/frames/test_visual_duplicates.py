@@ -10,13 +10,13 @@ import numpy as np
 import polars as pl
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from assets.features.frames.duplicates import Seconds, hashes_of, visual_duplicates
 from assets.features.frames.measure import read_frames, second_rows
 from assets.features.frames.options import VisualDuplicateOptions
 from assets.lake import load_tables
-from ml.shots.hashes import MIRROR, picture_hash
+from ml.shots.hashes import LOWER, MIRROR, UPPER, hashes, picture_hash
 from ml.shots.pairs import near_hashes, near_vectors
 from tests.shot_videos import HEIGHT, WIDTH, Picture, Piece, ShotVideo
 
@@ -25,21 +25,45 @@ def smaller(shot: Picture) -> Picture:
     return np.asarray(Image.fromarray(shot).resize((128, 72)))
 
 
-def cropped(shot: Picture) -> Picture:
-    return shot[4:-4, 6:-6]
+def cropped(share: float) -> Callable[[Picture], Picture]:
+    def change(shot: Picture) -> Picture:
+        top, left = (round(share * side / 2) * 2 for side in shot.shape[:2])
+        return shot[top : shot.shape[0] - top, left : shot.shape[1] - left]
+
+    return change
 
 
-def subtitled(shot: Picture) -> Picture:
-    shot = shot.copy()
-    shot[-16:-6, 40:-40:3] = 255
-    return shot
+def boxed(top: float, left: float, height: float, width: float) -> Callable[[Picture], Picture]:
+    """A black box with white text over a part of the picture, in shares of its height and width."""
+
+    def change(shot: Picture) -> Picture:
+        shot = shot.copy()
+        rows, columns = (
+            (round(share * shot.shape[0]) for share in (top, height)),
+            (round(share * shot.shape[1]) for share in (left, width)),
+        )
+        box = shot[slice(*np.cumsum([*rows])), slice(*np.cumsum([*columns]))]
+        box[:] = 0
+        box[len(box) // 3 : -len(box) // 3, 4:-4:3] = 255
+        return shot
+
+    return change
+
+
+def brighter(shot: Picture) -> Picture:
+    return np.clip(shot * 1.25, 0, 255).astype(np.uint8)
 
 
 CHANGES: dict[str, Callable[[Picture], Picture]] = {
     "encoded": smaller,
-    "cropped": cropped,
     "mirrored": lambda shot: shot[:, ::-1],
-    "subtitled": subtitled,
+    "cropped03": cropped(0.03),
+    "cropped10": cropped(0.1),
+    "subtitled": boxed(0.8, 0, 0.2, 1),
+    "banner": boxed(0, 0, 0.2, 1),
+    "logo": boxed(0.02, 0.82, 0.15, 0.15),
+    "brighter": brighter,
+    "darker": lambda shot: shot // 2,
 }
 
 
@@ -57,9 +81,9 @@ def found_and_expected(folder: Path, originals: int) -> tuple[pl.DataFrame, dict
             names.append(f"{name}{number}")
             rows += [("shard-0000", names[-1], *row, "x") for row in second_rows(read_frames(path))]
     ranked = pl.DataFrame({"video_id": names})
-    hashes = hashes_of(ranked, contract.frame(rows).lazy())
+    measured = hashes_of(ranked, contract.frame(rows).lazy())
     expected = {f"{name}{number}": f"original{number}" for number in range(originals) for name in CHANGES}
-    return visual_duplicates(ranked, hashes, None, VisualDuplicateOptions()), expected
+    return visual_duplicates(ranked, measured, None, VisualDuplicateOptions()), expected
 
 
 def test_copies_are_found_and_others_are_not(tmp_path: Path) -> None:
@@ -82,6 +106,61 @@ def test_copies_of_many_videos_are_found(tmp_path: Path) -> None:
     assert len(right) >= 0.95 * len(expected) and len(right) >= 0.99 * len(found)
 
 
+def screencast(seed: int, seconds: int = 24) -> list[Picture]:
+    """A picture per second of windows that are opened on one desktop, which is the same for all seeds."""
+    rng, shots = np.random.default_rng(seed), []
+    for second in range(seconds):
+        if second % 2 == 0:
+            image = Image.new("RGB", (320, 180), (211, 211, 211))
+            draw = ImageDraw.Draw(image)
+            draw.rectangle((0, 0, 319, 8), (250, 250, 250), (40, 40, 40))
+            for icon in range(5):
+                draw.ellipse((4, 20 + 18 * icon, 16, 32 + 18 * icon), (60, 90, 140))
+            for _ in range(rng.integers(1, 4)):
+                left, top = rng.integers(24, 200), rng.integers(12, 110)
+                right, bottom = left + rng.integers(60, 120), top + rng.integers(40, 70)
+                draw.rectangle((left, top, right, bottom), (255, 255, 255), (40, 40, 40))
+                for line in range(top + 8, bottom - 4, 8):
+                    draw.line((left + 6, line, int(rng.integers(left + 20, right)), line), (120, 120, 120), 2)
+        shots.append(np.asarray(image))
+    return shots
+
+
+def duplicates_of(videos: dict[str, list[Picture]]) -> pl.DataFrame:
+    """Re-uploads among videos of one picture per second, by rank."""
+    rows = [
+        ("shard-0000", name, second, 0.5, 100.0, 0.0, *found.values(), "x")
+        for name, shots in videos.items()
+        for second, shot in enumerate(shots)
+        for found in [hashes(np.asarray(Image.fromarray(shot).convert("L").resize((256, 144)), np.float32))]
+    ]
+    ranked = pl.DataFrame({"video_id": [*videos]})
+    measured = hashes_of(ranked, load_tables()["frame_statistics"].frame(rows).lazy())
+    return visual_duplicates(ranked, measured, None, VisualDuplicateOptions())
+
+
+def test_copies_of_screencasts_are_found_and_others_of_the_same_desktop_are_not() -> None:
+    videos, expected = {}, {}
+    for seed in range(4):
+        videos[f"original{seed}"] = screencast(seed)
+        for name, change in CHANGES.items():
+            videos[f"{name}{seed}"] = [*map(change, screencast(seed))]
+            expected[f"{name}{seed}"] = f"original{seed}"
+    assert dict(duplicates_of(videos).select("video_id", "duplicate_of").iter_rows()) == expected
+
+
+def test_a_picture_that_stays_is_no_evidence() -> None:
+    desktop, *_ = screencast(0, 1)
+    parts = {"still": [], "other": screencast(1, 8), "another": screencast(2, 8)}
+    assert duplicates_of({name: [desktop] * 40 + part for name, part in parts.items()}).is_empty()
+
+
+def test_the_same_pictures_in_another_order_are_no_evidence() -> None:
+    views, rng = screencast(0, 8)[::2], np.random.default_rng(0)
+    orders = [rng.choice(4, 60, p=[0.7, 0.1, 0.1, 0.1]) for _ in range(4)]
+    assert duplicates_of({f"order{n}": [views[view] for view in order] for n, order in enumerate(orders)}).is_empty()
+
+
 def test_vectors_find_a_part_of_a_video_and_report_the_shift() -> None:
     rng = np.random.default_rng(0)
     own = rng.normal(size=(3, 40, 64)).astype(np.float32)
@@ -91,7 +170,7 @@ def test_vectors_find_a_part_of_a_video_and_report_the_shift() -> None:
     videos = np.repeat(np.arange(4), [len(part) for part in parts])
     seconds = np.concatenate([np.arange(len(part)) for part in parts])
     ranked = pl.DataFrame({"video_id": ["a", "b", "c", "d"]})
-    nothing = Seconds(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint64))
+    nothing = hashes_of(ranked, load_tables()["frame_statistics"].frame([]).lazy())
     found = visual_duplicates(ranked, nothing, Seconds(videos, seconds, vectors), VisualDuplicateOptions())
     assert found.select("video_id", "duplicate_of", "found_by", "shift_s").rows() == [("c", "a", "vectors", -12.0)]
 
@@ -101,6 +180,13 @@ def test_a_plain_picture_has_no_hash_and_a_mirrored_one_differs_in_known_bits() 
     grey = np.random.default_rng(0).uniform(0, 255, (9, 16)).repeat(16, 0).repeat(16, 1).astype(np.float32)
     one, other = picture_hash(grey), picture_hash(grey[:, ::-1])
     assert one is not None and other is not None and (one ^ other) == MIRROR
+
+
+@pytest.mark.parametrize(("change", "part"), [("subtitled", UPPER), ("banner", LOWER), ("logo", LOWER)])
+def test_a_part_does_not_change_with_what_is_outside_of_it(change: str, part: str) -> None:
+    shot = np.random.default_rng(0).integers(0, 255, (9, 16, 1), np.uint8).repeat(20, 0).repeat(20, 1).repeat(3, 2)
+    one, other = (hashes(each[..., 0].astype(np.float32))[part] for each in (shot, CHANGES[change](shot)))
+    assert one is not None and one == other
 
 
 def clustered(count: int, seed: int = 0) -> NDArray[np.float32]:

@@ -32,6 +32,8 @@ PLAIN = 6.0
 """Standard deviation of a frame below which it is plain, as between the halves of a fade."""
 DARK, LIGHT = 40.0, 215.0
 """Brightness up to which a plain frame is black, and from which it is white; a clear sky is between them."""
+REPEATED, REPEATS = 1.0, 3
+"""Mean difference of frames, of 255, of which one repeats the other, and how often: 25 a second may be stored as 50."""
 DISSOLVE_S = (0.3, 0.5, 0.8, 1.2, 2.0)
 LEAST_DISSOLVE = 10.0
 FROM_MEAN = 0.32
@@ -151,15 +153,8 @@ class _Video:
         plain = np.flatnonzero(np.diff(np.concatenate([[0], black_or_white, [0]])))
         reach = self.frames_of(2.0, 3)
         for start, stop in plain.reshape(-1, 2):
-            first, after = int(start), int(stop)
-            while first > 0 and start - first < reach and self.contrast[first - 1] > 1.01 * self.contrast[first]:
-                first -= 1
-            while (
-                after < len(self.cells) - 1
-                and after - stop < reach
-                and (self.contrast[after + 1] > 1.01 * self.contrast[after])
-            ):
-                after += 1
+            first = self._ramp(int(start), -1, reach)
+            after = self._ramp(int(stop), 1, reach)
             ramps = start - first, after - stop
             # A flash begins at once; from black, a video may begin a scene without having left one.
             least = max(ramps) if self.light[start] <= DARK else min(ramps)
@@ -168,6 +163,20 @@ class _Video:
             if (after - first) * self.frame_s <= 2 * FLASH_S and self.same_scene(first - 1, after):
                 continue
             yield Transition("fade", first, after, self.distance(first - 1, after))
+
+    def _ramp(self, plain: int, step: int, reach: int) -> int:
+        """The frame up to which contrast rises from a plain frame on, within ``reach`` frames; ``step`` is 1 or -1."""
+        index = plain
+        while abs(index - plain) < reach:
+            ahead = index + step
+            while 0 < ahead < len(self.cells) - 1 and abs(ahead - index) < REPEATS:
+                if self.steps[ahead + (step < 0)] > REPEATED:
+                    break
+                ahead += step
+            if not 0 <= ahead < len(self.cells) or self.contrast[ahead] <= 1.01 * self.contrast[index]:
+                break
+            index = ahead
+        return index
 
     def dissolves(self, cuts: Sequence[Transition]) -> Iterator[Transition]:
         candidates = [each for seconds in DISSOLVE_S for each in self._mixtures(seconds)]

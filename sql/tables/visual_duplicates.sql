@@ -3,8 +3,8 @@ CREATE TABLE visual_duplicates (
     video_id VARCHAR NOT NULL, -- video id of the re-upload
     duplicate_of VARCHAR NOT NULL, -- video id of the better-ranked video with the same pictures
     found_by VARCHAR NOT NULL, -- hashes of the pictures, or vectors of the feature network
-    similarity DOUBLE NOT NULL CHECK (similarity BETWEEN 0 AND 1), -- share of the shorter one's seconds that match, beyond chance
-    threshold DOUBLE NOT NULL, -- similarity from which they are the same; chance is what matches at other shifts
+    similarity DOUBLE NOT NULL CHECK (similarity BETWEEN 0 AND 1), -- share of the seconds that match beyond chance
+    threshold DOUBLE NOT NULL, -- similarity from which they are the same; chance: what matches at other shifts
     mirrored BOOLEAN NOT NULL, -- whether the pictures are mirrored
     shift_s DOUBLE NOT NULL, -- seconds by which the re-upload is late; negative if it begins later in the same video
     reason VARCHAR NOT NULL, -- what was found, in words, with the part of the pictures that matches

@@ -1,4 +1,4 @@
-"""A folder of videos without captions through a whole refresh: what is said becomes captions and clips."""
+"""A folder of videos without captions through a refresh up to clips: what is said becomes captions and clips."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def test_what_is_said_becomes_captions_and_clips(tmp_path: Path) -> None:
     (tmp_path / "dagster").mkdir()
     with instance_in(tmp_path / "dagster") as instance:
         refresh = Refresh(build_defs(settings), instance)
-        assert refresh.run(), refresh.failed
+        # Two clips are too few to train on.
+        assert refresh.run('+key:"clips"'), refresh.failed
     lake = Lake(settings.lake)
     for name, sentences in SAID.items():
         rows = "SELECT caption, word_starts_s, caption_source FROM clips WHERE video_id = $name ORDER BY clip_index"

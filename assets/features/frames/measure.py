@@ -23,7 +23,7 @@ from ml.files import content_hash
 from ml.shots.hashes import hashes
 from ml.shots.transitions import HEIGHT, WIDTH, Cells, Transition, cells, transitions
 
-VERSION = "3"
+VERSION = "4"
 """Raise it whenever a change of this code, or of ``ml.shots``, may change what is measured."""
 LARGE_WIDTH, LARGE_HEIGHT = 256, 144
 """Size at which sharpness and hashes are measured, whatever the size of the video."""

@@ -76,6 +76,12 @@ def test_a_single_shot_has_no_transition(tmp_path: Path, piece: Piece) -> None:
     assert transitions_of(ShotVideo((piece,)), tmp_path / "video.mp4") == []
 
 
+def test_a_fade_is_one_where_the_file_shows_each_frame_twice(tmp_path: Path) -> None:
+    video = ShotVideo((Piece(1, 3), Piece(12, 3, "fade", 1.0)), repeat=2)
+    (found,) = transitions_of(video, tmp_path / "video.mp4")
+    assert found.kind == "fade" and matched(video, [found])
+
+
 @pytest.mark.parametrize("rate", [Fraction(15, 2), Fraction(30000, 1001), Fraction(60)])
 def test_the_shots_of_a_video_cover_it_and_begin_at_the_cuts(tmp_path: Path, rate: Fraction) -> None:
     video = ShotVideo((Piece(1, 3), Piece(12, 2), Piece(3, 4, "fade", 1.0)), rate)

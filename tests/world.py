@@ -44,9 +44,11 @@ def write_transactions(folder: Path, products_each: int = 40, baskets: int = 900
 
 
 def instance_in(folder: Path) -> dg.DagsterInstance:
-    """A Dagster instance whose records are in a folder. It captures no logs, which takes two processes per step."""
+    """A Dagster instance whose records are in a folder, as those of a lake are. It captures no logs."""
     nothing = {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"}
-    return dg.DagsterInstance.local_temp(str(folder), overrides={"compute_logs": nothing})
+    records = {"module": "orchestration.records", "class": "Records", "config": {"base_dir": str(folder)}}
+    overrides = {"compute_logs": nothing, "storage": {"custom": records}}
+    return dg.DagsterInstance.local_temp(str(folder), overrides=overrides)
 
 
 def small_settings(root: Path, /, **overrides: object) -> Settings:

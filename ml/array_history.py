@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
-
-import lance
+from typing import TYPE_CHECKING
 
 from ml.lance_arrays import array_versions, open_array, require_reachable, write_array
 from ml.places import Place
+
+if TYPE_CHECKING:
+    import lance
 
 _TAG = "named-"
 """What the tags of versions that must stay begin with."""

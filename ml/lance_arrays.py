@@ -1,18 +1,19 @@
 """Opening, writing and removing one Lance array, on disk or in object storage.
 
-Lance must not be used across a fork.
+Lance must not be used across a fork. It is imported where it is used, because it imports pandas.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import lance
 import pyarrow as pa
-from lance.fragment import write_fragments
 
 from ml.places import Place, StoreUnreachableError, is_remote
+
+if TYPE_CHECKING:
+    import lance
 
 _NOT_REACHED = ("Generic S3 error", "lacked the necessary privileges", "lacked valid authentication")
 """What Lance's errors contain if a request failed. Of an object that is missing or damaged they say something else."""
@@ -34,6 +35,8 @@ def open_array(path: Place) -> lance.LanceDataset:
     Raises:
         OSError or ValueError: it does not exist, or is damaged.
     """
+    import lance
+
     return lance.dataset(str(path), storage_options=_storage_options(path))
 
 
@@ -44,6 +47,9 @@ def write_array(path: Place, batches: pa.RecordBatchReader, mode: WriteMode) -> 
     An array that does not exist is created first, without rows. Only one process at a time may append to it then,
     because Lance lets the later one of two creations replace the earlier.
     """
+    import lance
+    from lance.fragment import write_fragments
+
     path.parent.mkdir(parents=True, exist_ok=True)
     options, schema = _storage_options(path), batches.schema
     if not array_versions(path):
@@ -67,6 +73,8 @@ def write_array(path: Place, batches: pa.RecordBatchReader, mode: WriteMode) -> 
 
 def _create(path: Place, schema: pa.Schema) -> None:
     """Create an array without rows, unless another process does."""
+    import lance
+
     nothing = pa.RecordBatchReader.from_batches(schema, iter(()))
     try:
         lance.write_dataset(nothing, str(path), mode="create", storage_options=_storage_options(path))

@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import lance
 import numpy as np
 import pyarrow as pa
-from lance.file import LanceFileReader
 from numpy.typing import NDArray
 
 from ml.lance_arrays import array_versions, open_array, write_array
 from ml.places import Place, is_remote
+
+if TYPE_CHECKING:
+    import lance
 
 
 class LanceShards:
@@ -100,6 +102,8 @@ def _mapped(
     array: lance.LanceDataset, fragment: lance.LanceFragment, name: str, dim: int
 ) -> Iterator[NDArray[np.float16]]:
     """The pages of a fragment's column as ``[rows, dim]`` in memory that maps the file, if they are plain numbers."""
+    from lance.file import LanceFileReader
+
     if is_remote(array.uri):
         return
     path = Path(array.uri.removeprefix("file://")) / "data"

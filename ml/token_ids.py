@@ -13,12 +13,15 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import lance
 import numpy as np
 from numpy.typing import NDArray
 
 from ml.files import content_hash
+
+if TYPE_CHECKING:
+    import lance
 
 Encode = Callable[[Sequence[str]], Iterable[Sequence[int]]]
 """From texts to the ids of each."""

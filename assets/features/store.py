@@ -10,9 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import lance
 import numpy as np
 import polars as pl
 import pyarrow as pa
@@ -21,6 +20,9 @@ from numpy.typing import NDArray
 from assets.lake.locks import Locks
 from ml.lance_arrays import WriteMode, array_versions, open_array, write_array
 from ml.places import Place
+
+if TYPE_CHECKING:
+    import lance
 
 SCAN_ROWS = 4096
 """Rows per batch of a scan: 10 MB at 1,280 numbers."""

@@ -9,9 +9,9 @@ import zlib
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
-import lance
 import pyarrow as pa
 
 from assets.lake.removals import ID_COLUMNS
@@ -19,6 +19,9 @@ from ml.array_history import stored_versions
 from ml.lance_arrays import open_array
 from ml.places import Place, reaching
 from sql import identifier, literal
+
+if TYPE_CHECKING:
+    import lance
 
 _WORD = "A-Za-z0-9_-"
 _SQLITE = b"SQLite format 3\x00"

@@ -9,18 +9,20 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import lance
 import numpy as np
 import pyarrow as pa
-from lance.query import BooleanQuery, MatchQuery, Occur, PhraseQuery
 from numpy.typing import NDArray
 
 from assets.search.query import WordQuery
 from ml.lance_arrays import array_versions, open_array, write_array
 from ml.places import Place
 from sql import literal
+
+if TYPE_CHECKING:
+    import lance
+    from lance.query import BooleanQuery, MatchQuery, PhraseQuery
 
 SCAN_ROWS = 4096
 EXACT_BELOW = 50_000
@@ -280,6 +282,8 @@ def of_videos(video_ids: Iterable[str]) -> str | None:
 
 def _any_of(query: WordQuery) -> BooleanQuery | None:
     """Phrases must be said, words may be said, excluded terms must not be said; None if nothing is searched for."""
+    from lance.query import BooleanQuery, MatchQuery, Occur
+
     wanted = [(Occur.MUST, _term(phrase)) for phrase in query.phrases]
     if query.content_words:
         wanted.append((Occur.SHOULD, MatchQuery(" ".join(query.content_words), "passage")))
@@ -289,4 +293,6 @@ def _any_of(query: WordQuery) -> BooleanQuery | None:
 
 
 def _term(text: str) -> MatchQuery | PhraseQuery:
+    from lance.query import MatchQuery, PhraseQuery
+
     return PhraseQuery(text, "passage") if " " in text else MatchQuery(text, "passage")

@@ -8,9 +8,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-import lance
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -20,6 +19,9 @@ from ml.hero.data.subtitles import Line
 from ml.hero.video import Subtitle, Video
 from ml.lance_shards import LanceShards
 from ml.token_ids import TokenIds, token_ids
+
+if TYPE_CHECKING:
+    import lance
 
 Encode = Callable[[str], Sequence[int]]
 """From a text to its tokens."""

@@ -8,14 +8,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import lance
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from ml.lance_arrays import REPRODUCIBLE, array_versions, open_array, write_array
 from ml.places import Place
+
+if TYPE_CHECKING:
+    import lance
 
 SCAN_ROWS = 4096
 """Rows that are read at a time; the version of the embeddings depends on it."""

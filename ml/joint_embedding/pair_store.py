@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import lance
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -21,6 +20,8 @@ from ml.text.word_vectors import MAX_WORDS, WordVectors
 from ml.token_ids import TokenIds, token_ids
 
 if TYPE_CHECKING:
+    import lance
+
     from ml.joint_embedding.pairs import VideoPairs
 
 

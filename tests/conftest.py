@@ -9,12 +9,15 @@ import pytest
 from hypothesis import settings
 
 from assets.lake import Lake
+from orchestration.memory import collect_garbage_less_often
 
 for _name in [name for name in os.environ if name.startswith("HOWTO_")]:
     del os.environ[_name]
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Each process of a parallel run has one core. Libraries read this when they are imported.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+collect_garbage_less_often()
 
 # A machine with other work must not fail a test by its speed.
 settings.register_profile("default", deadline=None)

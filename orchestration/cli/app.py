@@ -22,6 +22,7 @@ from orchestration.cli import (
     surveying,
     training,
 )
+from orchestration.memory import collect_garbage_less_often
 from orchestration.redaction import redact_output
 
 
@@ -56,5 +57,6 @@ for _command in (command for module in _MODULES for command in module.COMMANDS):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``howto`` with the given arguments (default: those of the process) and return its exit code."""
     redact_output()
+    collect_garbage_less_often()
     given = list(sys.argv[1:] if arguments is None else arguments)
     return errors.run(lambda: howto.main(given, prog_name="howto", standalone_mode=False))

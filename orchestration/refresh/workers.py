@@ -19,6 +19,7 @@ from typing import NamedTuple, Self
 import dagster as dg
 from dagster._core.instance.ref import InstanceRef
 
+from orchestration.memory import collect_garbage_less_often
 from orchestration.redaction import redact_output
 from orchestration.refresh.execution import Runs
 from orchestration.refresh.outcome import Outcome
@@ -156,6 +157,7 @@ class Workers:
 def _work(connection: Connection, definitions: Definitions, instance: InstanceRef) -> None:
     """What a worker process does until its connection is closed."""
     redact_output()
+    collect_garbage_less_often()
     # Each worker has as many threads as the machine has cores, so that its results do not depend on the number of
     # workers. Threads that wait for work must leave the cores to the others. OpenMP reads this when it is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -19,9 +19,8 @@ from assets.lake.faults import check_catalog
 from assets.retention import newest_snapshot_ahead
 from ml.places import StoreUnreachableError, reaching, remote_place
 from ml.vision.registry import NETWORKS
-from orchestration.resources import lake_of
 from orchestration.settings import Settings, SettingsError, load_settings
-from orchestration.stores import reason
+from orchestration.stores import lake_of, reason
 from sql import literal
 
 LEAST_FREE_GB, ENOUGH_FREE_GB = 2.0, 10.0

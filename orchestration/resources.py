@@ -12,7 +12,6 @@ from assets.contents import Contents
 from assets.features.options import FeatureOptions
 from assets.features.store import FeatureStore
 from assets.graph.options import CoPurchaseOptions
-from assets.lake import Lake
 from assets.lake.locks import Locks
 from assets.models.store import ModelRoot
 from assets.options import Options, fingerprint, narrowed
@@ -32,6 +31,7 @@ from orchestration.compute import ray_cluster
 from orchestration.io_manager import LakeIOManager
 from orchestration.settings import Settings
 from orchestration.settings.catalogue import changed_settings
+from orchestration.stores import lake_of
 
 CONTENTS = "contents.json"
 """File in the lake that remembers hashes of the files that options name."""
@@ -94,17 +94,6 @@ def retail_source(settings: Settings) -> RetailSource:
     """The user's own transactions where they are set, else the packaged simulated ones."""
     transactions, products = settings.retail.transactions, settings.retail.products
     return RetailFiles(transactions, products) if transactions and products else CompleteJourney()
-
-
-def lake_of(settings: Settings) -> Lake:
-    """The tables, wherever the settings put them."""
-    catalog = settings.storage.catalog
-    return Lake(
-        settings.lake,
-        catalog.get_secret_value() if catalog else None,
-        settings.storage.data_path,
-        settings.operations.removals,
-    )
 
 
 def model_root_of(settings: Settings) -> Path:

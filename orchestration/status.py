@@ -10,8 +10,8 @@ import dagster as dg
 from orchestration.definitions import build_defs
 from orchestration.instance import recorded_instance
 from orchestration.refresh.plan import Plan, Step
-from orchestration.resources import lake_of
 from orchestration.settings import Settings
+from orchestration.stores import lake_of
 
 
 def status_lines(settings: Settings, selection: str | None) -> Iterator[str]:

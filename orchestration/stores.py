@@ -1,4 +1,4 @@
-"""Opening the lake of the settings where it must exist, and what keeps it from being opened, without secrets."""
+"""The lake of the settings, opening it where it must exist, and what keeps it from being opened, without Dagster."""
 
 from __future__ import annotations
 
@@ -7,8 +7,18 @@ import duckdb
 from assets.lake import Lake, LakeError
 from assets.lake.faults import check_catalog
 from assets.redaction import redact
-from orchestration.resources import lake_of
 from orchestration.settings import Settings
+
+
+def lake_of(settings: Settings) -> Lake:
+    """The tables, wherever the settings put them."""
+    catalog = settings.storage.catalog
+    return Lake(
+        settings.lake,
+        catalog.get_secret_value() if catalog else None,
+        settings.storage.data_path,
+        settings.operations.removals,
+    )
 
 
 def open_lake(settings: Settings) -> Lake:

@@ -100,8 +100,8 @@ def _fault_of_the_lake(error: Exception, names: set[str]) -> str | None:
     of_disk = isinstance(error, OSError) and error.errno in _DISK
     if not of_disk and not names & _DATABASES:
         return None
-    from orchestration.resources import lake_of
     from orchestration.settings import SettingsError, load_settings
+    from orchestration.stores import lake_of
 
     try:
         return lake_of(load_settings()).explain(error)

@@ -220,7 +220,7 @@ def import_tables(folder: Path) -> None:
     The tables of tasks, videos and clips are written as they are in FOLDER, for queries and other exports.
     """
     from assets.exports.reader import import_export
-    from orchestration.resources import lake_of
+    from orchestration.stores import lake_of
 
     settings = settings_in_force()
     for table, rows in import_export(lake_of(settings), folder, settings.sharding).items():
@@ -262,7 +262,7 @@ def _must_be_of_source(settings: Settings, source: str) -> None:
     Raises:
         CommandError: the lake holds such videos.
     """
-    from orchestration.resources import lake_of
+    from orchestration.stores import lake_of
 
     if lake_of(settings).is_new:
         return

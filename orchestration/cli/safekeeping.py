@@ -100,7 +100,7 @@ def restore(folder: Path) -> None:
     from assets.lake.backup import read_manifest
     from assets.lake.backup import restore as put_back
     from orchestration.refresh.lock import only_one
-    from orchestration.resources import lake_of
+    from orchestration.stores import lake_of
 
     lake = lake_of(settings_in_force())
     read_manifest(folder)  # so that a wrong folder makes no lake

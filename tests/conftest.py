@@ -25,12 +25,27 @@ settings.register_profile("nightly", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
+LONGEST = (
+    "test_whole_path",
+    "test_tutorial",
+    "test_automation",
+    "test_exports",
+    "test_card",
+    "test_lake",
+    "test_harness",
+    "test_wheel",
+)
+"""Files that take longest, without their endings."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the longest files first, so that the processes of a parallel run end at about the same time.
 
-    The first file makes the small lake that others copy, while the other process runs files that do not need it.
+    The first file makes the small lake that others copy. The other processes do not wait for it: the next files do not
+    need it.
     """
-    items.sort(key=lambda item: (item.path.stem != "test_whole_path", "orchestration" not in item.path.parts))
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: (places.get(item.path.stem, len(LONGEST)), "orchestration" not in item.path.parts))
 
 
 @pytest.fixture

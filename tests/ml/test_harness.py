@@ -16,15 +16,12 @@ from typing import Any
 
 import pytest
 import torch
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 
-from ml.cluster_gcn.train import Config, train
 from ml.curves import Curves, tensorboard_folder
 from ml.distributed import AllGather
 from ml.harness import Entry, Runtime, Trainer
 from ml.loading import Share, read_ahead
-from tests.ml.cluster_gcn.graphs import planted_communities
 
 CPU = Runtime(device="cpu")
 
@@ -191,6 +188,8 @@ def rounded(history: list[Entry], epoch: int) -> list[object]:
 
 def points(folder: Path, name: str) -> list[tuple[int, float]]:
     """A curve from the only event file of a folder."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
     (file,) = folder.iterdir()
     events = EventAccumulator(str(file)).Reload()
     return [(event.step, event.value) for event in events.Scalars(name)]
@@ -226,6 +225,10 @@ def test_a_checkpoint_of_another_training_is_not_resumed(tmp_path: Path) -> None
 
 
 def test_a_second_training_replaces_the_curves_of_the_first(tmp_path: Path) -> None:
+    # Here, because processes of torchrun import this file, and scikit-learn would take half of their start.
+    from ml.cluster_gcn.train import Config, train
+    from tests.ml.cluster_gcn.graphs import planted_communities
+
     folder = tensorboard_folder(tmp_path / "models" / "product_classifier")
     assert folder == tmp_path / "models" / "tensorboard" / "product_classifier"
     graph, config = planted_communities(), Config(hidden_dim=8, epochs=3, clusters=6, clusters_per_batch=2)

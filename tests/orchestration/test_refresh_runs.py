@@ -120,7 +120,7 @@ def test_a_killed_worker_loses_one_step_and_the_content_is_that_of_one_process(
     assert run.tags["dagster/partition"] == step.partition and run.tags[REFRESH] == first.id
 
     lines: list[str] = []
-    second = refresh_lake(definitions(), instance, SEARCH, lines.append, jobs=2, definitions=definitions)
+    second = refresh_lake(definitions(), instance, SEARCH, lines.append)
     assert not second.failed and [each for each in second.ran if "source" not in str(each)] == [step]
     one_process, two_processes = Lake(made_once / "lake"), Lake(settings.lake)
     for table, category in product(("search_results", "task_searches"), categories):

@@ -245,7 +245,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_bad_files_are_reported_by_name_and_the_rest_goes_on(folder: Path, tmp_path: Path) -> None:
-    settings = small_settings(tmp_path, source="folder", folder=folder)
+    settings = small_settings(tmp_path, source="folder", folder=folder, categories=("Uncategorised",))
     broken = tmp_path / "transactions.csv"
     broken.write_text(broken.read_text().replace("basket_id", "basket"))
     refresh = Refresh(build_defs(settings), dg.DagsterInstance.ephemeral())

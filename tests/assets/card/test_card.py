@@ -316,15 +316,25 @@ def test_no_column_is_cut_off(filmed: Card, tmp_path: Path) -> None:
         assert browser.see("performance.getEntriesByType('resource').length") == 0
 
 
-@pytest.mark.parametrize("content", [None, b"", b"PAR1 cut", bytes(range(256)) * 20])
-def test_damaged_files_of_the_previous_snapshot_are_stated(lake: Lake, content: bytes | None) -> None:
+@pytest.fixture(scope="module")
+def replaced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lake, int, list[Path]]:
+    """A lake, its first snapshot, and the files of clips that only this snapshot needs."""
+    lake = Lake(tmp_path_factory.mktemp("replaced") / "lake")
     for table in ("caption_fetches", "video_files", "feature_index", "chapters", "shots", "clip_quality"):
         lake.write(table, rows_of(table, []))
     write(lake, ["a"], "youtube", "How to Bake", "fold")
     then, old = lake.snapshot(), list(lake.root.rglob("clips/**/*.parquet"))
     write(lake, ["a", "b"], "youtube", "How to Bake", "fold")
+    return lake, then, old
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PAR1 cut", bytes(range(256)) * 20])
+def test_damaged_files_of_the_previous_snapshot_are_stated(
+    replaced: tuple[Lake, int, list[Path]], content: bytes | None
+) -> None:
+    lake, then, old = replaced
     for path in old:
-        path.unlink()
+        path.unlink(missing_ok=True)
         if content is not None:
             path.write_bytes(content)
     card = make_card(lake, lake.root, lake.root, {}, CardOptions(), previous=then)

@@ -207,7 +207,7 @@ def _make_tables(root: Path, names: Sequence[str]) -> None:
         lake.write(name, load_tables()[name].frame([]), "p" if load_tables()[name].partition_column else None)
 
 
-@pytest.mark.parametrize("tables", [18, pytest.param(None, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize("tables", [9, pytest.param(None, marks=pytest.mark.campaign)])
 def test_writers_make_their_first_tables_at_the_same_time(tables: int | None, tmp_path: Path) -> None:
     context, names = multiprocessing.get_context("spawn"), sorted(load_tables())[:tables]
     writers = [context.Process(target=_make_tables, args=(tmp_path, names[each::3])) for each in range(3)]

@@ -47,6 +47,14 @@ def age(folder: Path) -> None:
     (folder / "record.json").write_text(json.dumps({**record, "format": 1}))
 
 
+@pytest.fixture(scope="module")
+def undisturbed() -> Line:
+    """The training without an interruption."""
+    line = Line()
+    fit(line, CPU)
+    return line
+
+
 @pytest.mark.parametrize(
     ("damage", "problem"),
     [
@@ -58,18 +66,21 @@ def age(folder: Path) -> None:
     ],
 )
 def test_it_is_set_aside_and_named(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], None], problem: str
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    undisturbed: Line,
+    damage: Callable[[Path], None],
+    problem: str,
 ) -> None:
     runtime = replace(CPU, checkpoints=tmp_path / "checkpoints", checkpoint_every_s=0.0)
     with pytest.raises(KeyboardInterrupt):
         fit(Interrupted(), runtime)
     (checkpoint,) = (tmp_path / "checkpoints").glob("step-*")
     damage(checkpoint)
-    line, undisturbed = Line(), Line()
+    line = Line()
     with caplog.at_level(logging.WARNING):
         fit(line, replace(runtime, checkpoint_every_s=1e9))
     assert problem in caplog.text and str(checkpoint) in caplog.text and ".unusable" in caplog.text
     assert line.network.first_step == 0
-    fit(undisturbed, CPU)
     for one, other in zip(line.network.parameters(), undisturbed.network.parameters(), strict=True):
         assert torch.equal(one, other)

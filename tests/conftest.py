@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from assets import redaction
 from assets.lake import Lake
 from orchestration.memory import collect_garbage_less_often
 
@@ -46,6 +47,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     places = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: (places.get(item.path.stem, len(LONGEST)), "orchestration" not in item.path.parts))
+
+
+@pytest.fixture(autouse=True)
+def _forget_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test protects as a secret, such as the word password, is a word again in the next one."""
+    monkeypatch.setattr(redaction, "_known", set(redaction._known))
 
 
 @pytest.fixture

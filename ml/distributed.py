@@ -40,9 +40,9 @@ def of_processes(count: int) -> list[int]:
     """
     if not _several():
         return [count]
-    counts = torch.zeros(torch.distributed.get_world_size(), dtype=torch.int64)
-    torch.distributed.all_gather_into_tensor(counts, torch.tensor([count]), group=_hosts(torch.distributed.group.WORLD))
-    found: list[int] = counts.tolist()
+    counts = [torch.zeros(1, dtype=torch.int64) for _ in range(torch.distributed.get_world_size())]
+    torch.distributed.all_gather(counts, torch.tensor([count]), group=_hosts(torch.distributed.group.WORLD))
+    found = [int(each) for each in counts]
     if _OUT_OF_MEMORY in found and count != _OUT_OF_MEMORY:
         raise MemoryOfAnotherProcessError(f"process {found.index(_OUT_OF_MEMORY)} ran out of memory")
     return found

@@ -124,9 +124,12 @@ def full_hinge(x: torch.Tensor, videos: int, pairs: int) -> torch.Tensor:
 
 
 def products(dtype: torch.dtype) -> float:
-    """Seconds of the matrix products of one step: two layers per side, forward and backward, scores, distinct words."""
+    """Seconds of the matrix products of one step: two layers per side, forward and backward, scores, distinct words.
+
+    Those of the scores belong to the loss, which is float32 in every precision of the encoders.
+    """
     n, d, distinct = 2048, 4096, 2300
-    x, w = torch.randn(n, d).to(dtype), torch.randn(d, d).to(dtype)
+    x, w, embeddings = torch.randn(n, d).to(dtype), torch.randn(d, d).to(dtype), torch.randn(n, d)
     words, layer = torch.randn(distinct, WORD_DIM).to(dtype), torch.randn(WORD_DIM, d).to(dtype)
     hidden = torch.randn(distinct, d).to(dtype)
 
@@ -135,8 +138,8 @@ def products(dtype: torch.dtype) -> float:
             y = x @ w
             x.T @ y
             y @ w.T
-        scores = x @ x.T
-        scores @ x, scores.T @ x
+        scores = embeddings @ embeddings.T
+        scores @ embeddings, scores.T @ embeddings
         words @ layer, words.T @ hidden
 
     step()
@@ -147,9 +150,8 @@ def products(dtype: torch.dtype) -> float:
 
 
 def child(root: Path, *arguments: str) -> tuple[float, float]:
-    printed = subprocess.run(
-        [sys.executable, __file__, str(root), *arguments], check=True, capture_output=True, text=True
-    ).stdout
+    command = [sys.executable, "-m", "tests.benchmarks.bench_joint_embedding", str(root), *arguments]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     line = next(line for line in printed.splitlines() if line.startswith("pairs/s"))
     return float(line.split()[1]), float(line.split()[2])
 

@@ -39,7 +39,7 @@ def statements(lake: Lake) -> Iterator[str]:
 
 
 def run_shell(lake: Lake, arguments: Sequence[str]) -> int:
-    """Open the shell and return its exit code; ``arguments`` go to it, e.g. ``-c 'FROM videos'``."""
+    """Open the shell and return its exit code; ``arguments`` go to it, e.g. ``'FROM videos'`` or ``-csv``."""
     script = ";\n".join(statements(lake))
     lake.close()
     # In a file and not on the command line, which every user of the machine can read: keys of a store may be in it.
@@ -50,4 +50,5 @@ def run_shell(lake: Lake, arguments: Sequence[str]) -> int:
         shell = Path(sys.executable).parent / "duckdb"
         # Ctrl-C is for the shell, which ends a query by it. What is ignored would be ignored there too.
         signal.signal(signal.SIGINT, lambda *_: None)
-        return subprocess.call([os.fspath(shell), "-init", os.fspath(opening), *arguments])
+        # Without the name of a database the shell takes the first argument for one, and a query would become a file.
+        return subprocess.call([os.fspath(shell), ":memory:", "-init", os.fspath(opening), *arguments])

@@ -26,7 +26,7 @@ def sql(arguments: tuple[str, ...]) -> int:
 
     The statistics of the data set are views, e.g. statistics.videos.funnel.
 
-    ARGUMENTS go to the shell: howto sql -c 'FROM videos LIMIT 5' runs a query and ends.
+    ARGUMENTS go to the shell: howto sql 'FROM videos LIMIT 5' runs a query and ends.
     """
     from orchestration.shell import run_shell
 

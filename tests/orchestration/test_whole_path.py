@@ -109,15 +109,18 @@ def test_the_python_of_the_documentation_runs_as_printed(
 
 
 def test_the_shell_shows_the_lake_and_changes_nothing(world: Settings, tmp_path: Path) -> None:
-    def shell(lake: Path, *commands: str) -> subprocess.CompletedProcess[str]:
-        arguments = [argument for command in commands for argument in ("-c", command)]
-        command = [sys.executable, "-W", "ignore", "-m", "orchestration.cli", "sql", "-csv", *arguments]
+    folder = tmp_path / "current"
+    folder.mkdir()
+
+    def shell(lake: Path, *queries: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-W", "ignore", "-m", "orchestration.cli", "sql", "-csv", *queries]
         variables = {**os.environ, "HOWTO_LAKE": str(lake)}
-        return subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+        return subprocess.run(command, env=variables, capture_output=True, text=True, check=False, cwd=folder)
 
     counted = shell(world.lake, "SELECT sum(nodes) FROM statistics.graph.labels", "DELETE FROM graph_nodes")
     nodes = Lake(world.lake).sql("SELECT count(*) FROM graph_nodes").fetchall()[0][0]
     assert str(nodes) in counted.stdout.split() and "read-only" in counted.stderr
+    assert not list(folder.iterdir())
     missing = shell(tmp_path / "lake")
     assert missing.returncode == 2 and missing.stderr.startswith(f"{tmp_path / 'lake'}: no lake is there")
 

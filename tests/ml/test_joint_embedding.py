@@ -22,7 +22,7 @@ from ml.gradient_caching import backward
 from ml.harness import Runtime
 from ml.joint_embedding.job import Job
 from ml.joint_embedding.loss import max_margin_ranking_loss, mil_nce_loss
-from ml.joint_embedding.model import GatedEmbedding, JointEmbedding
+from ml.joint_embedding.model import GatedEmbedding, JointEmbedding, SentenceEncoder
 from ml.joint_embedding.pair_store import PairStore, StoredPairs
 from ml.joint_embedding.pairs import (
     InMemoryPairs,
@@ -355,6 +355,22 @@ def test_distinct_words_give_the_same_scores_and_gradients() -> None:
                 (text.detach(), [each.grad.clone() for each in model.parameters() if each.grad is not None])
             )
         torch.testing.assert_close(gradients[0], gradients[1])
+
+
+@pytest.mark.parametrize("captions", [0, 50])
+def test_the_maximum_over_words_has_the_gradient_of_torch_to_the_bit(captions: int) -> None:
+    torch.manual_seed(0)
+    encoder, table = SentenceEncoder(3, 8), torch.randn(30, 3)
+    distinct, slots = torch.arange(30), torch.randint(30, (captions, 6))
+    weights, gradients = torch.randn(captions, 8), []
+    hidden = torch.relu(encoder.word(table[distinct]))
+    for maximum in (
+        encoder.of_distinct(distinct, slots, table),
+        torch.nn.functional.embedding_bag(slots, hidden, mode="max"),
+    ):
+        (gradient,) = torch.autograd.grad((maximum * weights).sum(), [encoder.word.weight])
+        gradients.append((maximum, gradient))
+    assert all(torch.equal(one, other) for one, other in zip(*gradients, strict=True))
 
 
 def test_mil_nce_equals_the_plain_formula() -> None:

@@ -109,7 +109,7 @@ class _Writer:
     def _read(self, index: int) -> tuple[pa.Table, dict[str, npt.NDArray[np.int64]]]:
         """The rows of a group as they are stored, and the numbers of the rows of each split in the order of its file.
 
-        Sorting numbers instead of rows takes a tenth of the time, because the rows of a shard are stored in this order.
+        Numbers are sorted instead of rows: DuckDB's sort of whole rows took a third of the CPU time of an export.
         """
         table = self.connection.sql(self.queries[index]).to_arrow_table().combine_chunks()
         # lexsort begins with the last column.

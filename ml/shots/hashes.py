@@ -27,7 +27,7 @@ PARTS = {
 }
 """Parts of a picture that have a hash: top, bottom, left and right, as shares of its height and width.
 
-A hash of one part stands for parts up to 3 % larger or smaller on each side.
+A hash of one part is near that of a part which is up to 3 % larger or smaller on each side.
 """
 
 

@@ -19,7 +19,7 @@ from assets.statistics.queries import compute_all
 
 
 @dg.asset(
-    code_version="5",
+    code_version="6",
     kinds={"sql", "duckdb"},
     metadata=part_of("dataset_statistics", "videos"),
     deps=[

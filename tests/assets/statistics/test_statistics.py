@@ -82,8 +82,13 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     ]
     rows = [{**row, "kept": row["reason"] is None, "spoken_language": "en"} for row in quality]
     lake.write("clip_quality", rows_of("clip_quality", rows), "shard-0000")
-    part = {"video_id": "a", "start_s": 0.0, "end_s": 10.0}
-    lake.write("shots", rows_of("shots", [{**part, "shot_index": 0, "measured_from": "x"}]), "shard-0000")
+    shots = [(0.0, 10.0, None), (10.0, 12.0, "cut"), (12.0, 16.5, "cut"), (16.5, 40.0, "cut")]
+    parts = [
+        {"video_id": "a", "shot_index": index, "start_s": start_s, "end_s": end_s, "transition": how}
+        for index, (start_s, end_s, how) in enumerate(shots)
+    ]
+    some = [{**part, "transition_s": 0.0 if part["transition"] else None, "measured_from": "x"} for part in parts]
+    lake.write("shots", rows_of("shots", some), "shard-0000")
     return lake
 
 
@@ -141,9 +146,14 @@ def test_the_funnel_counts_every_row_of_every_filter(counted: Lake) -> None:
 
 def test_the_quality_of_clips_has_quantiles_and_languages(counted: Lake) -> None:
     made = numbers(counted, "clip_quality")
-    assert made["50 %"]["words_per_s"] == 2 and made["99 %"]["cuts"] == pytest.approx(0.98)
+    assert made["50 %"]["words_per_s"] == 2 and made["99 %"]["cuts"] == 1
     assert made["50 %"]["motion"] is None
     assert numbers(counted, "spoken_languages") == {"en": {"clips": 3, "share": 1}}
+
+
+def test_the_shots_have_a_median_length(counted: Lake) -> None:
+    cut = {"shots": 3, "share": 0.75, "mean_shot_s": 10, "median_shot_s": 4.5, "mean_transition_s": 0}
+    assert numbers(counted, "shots")["cut"] == cut
 
 
 def test_distributions(counted: Lake) -> None:

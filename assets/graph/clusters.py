@@ -15,8 +15,8 @@ import numpy as np
 from scipy import sparse
 
 from assets.graph.edges import GraphError
-from ml.cluster_gcn.memory import added_memory
 from ml.cluster_gcn.partition import Partitioner, partition
+from ml.memory_counters import added_memory
 
 
 @dataclass(frozen=True)

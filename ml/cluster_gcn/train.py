@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from ml.cluster_gcn.batches import ClusterBatches
 from ml.cluster_gcn.data import GraphData, check
 from ml.cluster_gcn.evaluation import full_graph_scores
-from ml.cluster_gcn.memory import peak_mib, reset_peak
 from ml.cluster_gcn.model import ClusterGCN
 from ml.cluster_gcn.normalization import Normalization
 from ml.cluster_gcn.propagation import BatchPropagation, MatrixTensors, Propagation
@@ -26,6 +25,7 @@ from ml.distributed import AllGather, Rows, mean_over_processes
 from ml.files import content_hash
 from ml.harness import Entry, Runtime, Trainer
 from ml.loading import Batches
+from ml.memory_counters import peak_mib, reset_peak
 from ml.metrics.classification import accuracy, macro_f1, micro_f1
 
 Part = TypeVar("Part")

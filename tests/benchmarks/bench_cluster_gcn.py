@@ -29,9 +29,9 @@ from assets.graph.co_purchases import co_purchases
 from assets.sources.retail import CompleteJourney
 from ml.cluster_gcn.batches import ClusterBatches
 from ml.cluster_gcn.evaluation import full_graph_scores
-from ml.cluster_gcn.memory import added_memory, resident_mib
 from ml.cluster_gcn.model import ClusterGCN
 from ml.cluster_gcn.partition import PARTITIONERS, Partitioner, partition
+from ml.memory_counters import added_memory, resident_mib
 from ml.sparse import csr_tensor
 from tests.benchmarks.results import Table
 

@@ -24,6 +24,7 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from assets.features.decode import decode_clips
+from ml.memory_counters import resident_mib
 from ml.vision.sampling import Sampling
 from tests.benchmarks.results import Table
 
@@ -226,11 +227,11 @@ def test_pictures_of_ffmpeg(videos: dict[str, Path], table: Callable[..., Table]
 
 
 def test_peak_memory(videos: dict[str, Path], libraries: Path, tmp_path: Path, table: Callable[..., Table]) -> None:
-    measured = table("Memory of decoding for 2D and 3D features", "minutes of video", "peak MB", "CPU s")
+    measured = table("Memory of decoding for 2D and 3D features", "minutes of video", "peak MiB", "CPU s")
     for minutes in (1, 60):
         path = repeated(videos["25 fps, key 125"], tmp_path / f"{minutes}.mp4", 60 * minutes)
         result = run("2D and 3D: ours", path, libraries)
-        measured.add(f"{minutes}", result["peak_mb"], result["cpu_s"])
+        measured.add(f"{minutes}", result["peak_mib"], result["cpu_s"])
 
 
 def measured(method: str, path: Path) -> dict[str, float]:
@@ -241,9 +242,7 @@ def measured(method: str, path: Path) -> dict[str, float]:
     before = os.times()
     METHODS[method](path)
     after = os.times()
-    # Unlike ru_maxrss, this does not begin with the memory of the process that started this one.
-    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return {"cpu_s": sum(after[:4]) - sum(before[:4]), "peak_mb": int(status["VmHWM"].split()[0]) / 1024}
+    return {"cpu_s": sum(after[:4]) - sum(before[:4]), "peak_mib": resident_mib("VmHWM")}
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +32,7 @@ from ml.hero.cross_modal import CrossModalTransformer
 from ml.hero.model import Hero
 from ml.hero.pretraining.train import PreTraining, Settings
 from ml.hero.video import Subtitle, Video
+from ml.memory_counters import resident_mib
 from tests.benchmarks.results import Table
 from tests.hero_videos import VOCABULARY, Videos
 
@@ -121,7 +121,7 @@ def measure(preset: str, videos: int, layout: str, steps: tuple[str, ...]) -> di
     config = replace(PRESETS[preset], dropout=0.0)
     source = Videos([spoken_video(seed, config.frame_dim, config.vocabulary) for seed in range(videos)])
     model = Hero(config) if layout == "packed" else PaddedHero(config)
-    accelerator, before = Accelerator(cpu=True), resident_mb()
+    accelerator, before = Accelerator(cpu=True), resident_mib("VmHWM")
     found: dict[str, Any] = {"seconds": {}, "losses": {}}
     for task in dict.fromkeys(steps):
         settings = Settings({task: 1}, steps=10, warm_up=1, batch=videos, span_share=1.0)
@@ -134,14 +134,7 @@ def measure(preset: str, videos: int, layout: str, steps: tuple[str, ...]) -> di
             losses = backward(learner.network, parts, lambda rows: learner.losses(rows, 0, gather), accelerator)  # noqa: B023
             taken.append(time.process_time() - started)
         found["seconds"][task], found["losses"][task] = min(taken), float(losses["loss"])
-    return {**found, "peak_mb": resident_mb() - before}
-
-
-def resident_mb() -> float:
-    """Peak of this process's resident memory."""
-    # Unlike ru_maxrss, this does not begin with the memory of the process that started this one.
-    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
+    return {**found, "peak_mib": resident_mib("VmHWM") - before}
 
 
 def in_a_process_of_its_own(*arguments: object) -> dict[str, Any]:
@@ -164,8 +157,8 @@ def test_packed_and_padded(preset: str, videos: int, table: Callable[..., Table]
         assert difference < 1e-4 * max(1.0, abs(packed["losses"][task]))
     fast, slow = (len(MIX) * videos / sum(each["seconds"][task] for task in MIX) for each in (packed, padded))
     measured.add("videos per CPU s, published proportions of tasks", slow, fast, fast / slow, None)
-    peaks = padded["peak_mb"], packed["peak_mb"]
-    measured.add("peak memory of the steps, MB", *peaks, peaks[0] / peaks[1], None)
+    peaks = padded["peak_mib"], packed["peak_mib"]
+    measured.add("peak memory of the steps, MiB", *peaks, peaks[0] / peaks[1], None)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ Also the pooling of clips, compared with a loop over them.
 
 from __future__ import annotations
 
-import resource
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.pair_store import PairStore, StoredPairs
 from ml.joint_embedding.pairs import Stream, video_pairs
 from ml.joint_embedding.train import Config, train
+from ml.memory_counters import resident_mib
 from ml.text.word_vectors import WordVectors
 from tests.benchmarks.results import Table
 
@@ -79,7 +79,7 @@ def ours(root: Path, precision: str) -> None:
 
 
 def report(throughput: list[float]) -> None:
-    print("pairs/s", float(np.median(throughput)), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    print("pairs/s", float(np.median(throughput)), resident_mib("VmHWM"))
 
 
 def reference(root: Path) -> None:
@@ -165,7 +165,7 @@ def test_training_and_the_published_procedure(tmp_path: Path, table: Callable[..
     }
     base = rows["published procedure, float32"]
     title = "Training of the joint embedding, 32 videos x 64 pairs, d = 4096"
-    measured = table(title, "method", "pairs/s", "relative to the published procedure", "peak MB")
+    measured = table(title, "method", "pairs/s", "relative to the published procedure", "peak MiB")
     for name, (speed, memory) in rows.items():
         measured.add(name, speed, speed / base[0], memory)
     for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):

@@ -11,7 +11,6 @@ measures the cost of a step at all sizes; the default is the smallest.
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -26,6 +25,7 @@ import dagster as dg
 import pytest
 
 from assets.lake import Lake
+from ml.memory_counters import resident_mib
 from orchestration.artifacts import Artifact, Resources, artifact_of
 from orchestration.artifacts.tables import LakeTable
 from orchestration.definitions import build_defs
@@ -40,15 +40,17 @@ from tests.world import small_settings
 SHARDS = 1200
 SIZES = (40, 400, 1200) if os.environ.get("BENCH_SHARE") == "1" else (40,)
 PEER_PARTITIONS = 2
+VIDEOS_PER_SHARD = 16
+"""Videos of a shard on average, in the comparison of workers."""
 SHARDED = "key:captions or key:caption_fetches"
 
 
 class Cost(NamedTuple):
-    """What a piece of work took: seconds, CPU seconds with those of other processes, peak memory in GB."""
+    """What a piece of work took: seconds, CPU seconds with those of other processes, peak memory in GiB."""
 
     wall_s: float
     cpu_s: float
-    peak_gb: float
+    peak_gib: float
     steps: int
 
 
@@ -63,7 +65,7 @@ def _measure(work: Callable[[], int]) -> Cost:
     steps = work()
     after, wall_s = os.times(), time.monotonic() - started
     cpu_s = sum(after[:4]) - sum(before[:4])
-    return Cost(wall_s, cpu_s, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, steps)
+    return Cost(wall_s, cpu_s, resident_mib("VmHWM") / 1024, steps)
 
 
 def opened(settings: Settings) -> dg.DagsterInstance:
@@ -137,7 +139,7 @@ def _versions_without_rows(artifact: Artifact, resources: Resources, shards: lis
 
 
 def test_planning_and_a_refresh_with_nothing_to_do(tmp_path: Path, table: Callable[..., Table]) -> None:
-    results = table("A refresh at 1,200 shards", "work", "steps", "seconds", "CPU s", "peak GB")
+    results = table("A refresh at 1,200 shards", "work", "steps", "seconds", "CPU s", "peak GiB")
     settings = small_settings(tmp_path, shards=SHARDS)
     results.add("plan everything, nothing is made", *_row(measured(partial(plan_all, settings))))
     sharded = record_everything(settings)
@@ -145,7 +147,7 @@ def test_planning_and_a_refresh_with_nothing_to_do(tmp_path: Path, table: Callab
 
 
 def _row(cost: Cost) -> tuple[int, float, float, float]:
-    return cost.steps, cost.wall_s, cost.cpu_s, cost.peak_gb
+    return cost.steps, cost.wall_s, cost.cpu_s, cost.peak_gib
 
 
 @pytest.mark.parametrize("shards", SIZES)
@@ -182,11 +184,14 @@ def on_cores(cores: int, work: Callable[[], int]) -> int:
 
 
 def test_two_workers_against_one(tmp_path: Path, table: Callable[..., Table]) -> None:
-    results = table("Features of 8 shards of videos", "workers", "cores", "steps", "seconds", "times as fast")
+    """Steps of many seconds, because a worker needs some seconds to start."""
+    videos = 8 * VIDEOS_PER_SHARD
+    title = f"Features of 8 shards, {videos} videos"
+    results = table(title, "workers", "cores", "steps", "seconds", "times as fast")
     base = None
     for jobs, cores in ((1, 1), (2, 2), (1, 2)):
         folder = tmp_path / f"{jobs}-{cores}"
-        settings = small_settings(folder, shards=8, synthetic_tasks=8, synthetic_videos_per_task=3)
+        settings = small_settings(folder, shards=8, synthetic_tasks=8, synthetic_videos_per_task=VIDEOS_PER_SHARD)
         measured(partial(refresh, settings, "+key:video_files"))
         cost = measured(partial(on_cores, cores, partial(refresh, settings, "key:video_features", jobs)))
         base = base or cost.wall_s

@@ -8,7 +8,6 @@ of that. ``BENCH_DIM`` is the dimension, 256 by default.
 from __future__ import annotations
 
 import os
-import resource
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.joint_embedding.clip_index import ClipEmbeddings, ClipIndex, SearchOptions
+from ml.memory_counters import resident_mib
 from tests.benchmarks.results import Table
 
 ALL_CLIPS = 10_000_000
@@ -57,7 +57,7 @@ def megabytes(folder: Path) -> float:
 
 
 def peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return resident_mib("VmHWM")
 
 
 def test_search(tmp_path: Path, table: Callable[..., Table]) -> None:
@@ -73,7 +73,7 @@ def test_search(tmp_path: Path, table: Callable[..., Table]) -> None:
     stages.append(time.perf_counter())
     made, indexed = np.diff(stages)
     stored, more = megabytes(index.path / "data"), megabytes(index.path / "_indices")
-    columns = ("clips", "dimension", "writing s", "data MB", "indexing s", "index MB", "peak MB", "MB before")
+    columns = ("clips", "dimension", "writing s", "data MB", "indexing s", "index MB", "peak MiB", "MiB before")
     built = table("Clip index: construction", *columns)
     built.add(f"{clips:,}", DIM, made, stored, indexed, more, peak(), at_first)
     queries = noisy(next(blocks(clips)).vectors[:: BLOCK // QUERIES][:QUERIES], np.random.default_rng(1))

@@ -8,7 +8,6 @@ There is one client. ``BENCH_SEARCH_CLIPS`` and ``BENCH_SEARCH_DIM`` choose size
 from __future__ import annotations
 
 import os
-import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from starlette.testclient import TestClient
 from assets.lake.extensions import install_extension
 from assets.search.narration import FACTS, TEXTS, Filters, NarrationArray
 from assets.search.query import parse
+from ml.memory_counters import resident_mib
 from orchestration.search.app import build_app
 from orchestration.search.corpus import Corpus
 from orchestration.search.library import Library
@@ -193,7 +193,7 @@ def test_a_search_and_its_parts(clips: int, tmp_path: Path, table: Callable[...,
                 lambda turn: client.get(f"/api/search?q=word{50 + turn}+word{900 + turn}")
             ),
         }
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    memory = resident_mib("VmHWM") / 1024
     wanted = nearest(files, queries)
     lance = lancedb_table(files, tmp_path)
     recalls = {

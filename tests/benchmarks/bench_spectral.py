@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from scipy.sparse.linalg import eigsh, lobpcg
 
 from assets.graph.co_purchases import co_purchases
 from assets.sources.retail import CompleteJourney
+from ml.memory_counters import resident_mib
 from ml.spectral import Laplacian, filter_exactly, filter_signal, fourier_basis, heat, laplacian
 from tests.benchmarks.results import Table
 
@@ -128,7 +128,7 @@ def _filter_synthetic(share: float) -> tuple[float, ...]:
 
 
 def _peak_gigabytes() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    return resident_mib("VmHWM") * 2**20 / 1e9
 
 
 def _adjacency(pairs: pl.DataFrame) -> sparse.csr_array:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
+from ml.memory_counters import reset_peak
 from tests.benchmarks.results import FILE, Results, Table
 
 RESULTS = pytest.StashKey[Results]()
@@ -15,6 +17,13 @@ PASSED = pytest.StashKey[set[str]]()
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[RESULTS] = Results()
     config.stash[PASSED] = set()
+
+
+@pytest.fixture(autouse=True)
+def _own_peak_of_memory() -> None:
+    """The peak of this process's memory is that of one benchmark."""
+    gc.collect()
+    reset_peak("cpu")
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ import polars as pl
 from assets.graph.clusters import cluster_count, clusters_of, edge_cut, measured_clusters
 from assets.lake import load_tables
 from ml.cluster_gcn.data import GraphData
-from ml.cluster_gcn.memory import added_memory
 from ml.cluster_gcn.normalization import Normalization
 from ml.cluster_gcn.partition import PARTITIONERS, random_partition
 from ml.cluster_gcn.sampling import train_by_sampling
 from ml.cluster_gcn.train import Config, chosen_epoch, train
+from ml.memory_counters import added_memory
 from ml.training import pick_device
 
 Method = Literal["METIS clusters", "KaMinPar clusters", "random clusters", "full batch", "neighbour sampling"]

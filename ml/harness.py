@@ -43,12 +43,12 @@ from ml.distributed import (
 from ml.gradient_caching import backward
 from ml.host_memory import keep_freed_memory
 from ml.loading import Batches, Share, on_device, read_ahead
+from ml.parts import Divisible, largest_divisible
 from ml.running_means import RunningMeans
 from ml.training import pick_device
 
 Entry = dict[str, float]
 Part = TypeVar("Part")
-Part_co = TypeVar("Part_co", covariant=True)
 Precision = Literal["no", "bf16", "fp16"]
 
 LOG = logging.getLogger(__name__)
@@ -63,7 +63,8 @@ class Runtime:
     """How a training computes. These fields change the result by rounding at most.
 
     ``compile`` compiles the encoders of the model. ``workers`` are the processes that read batches; with 0 a thread
-    does. ``checkpoints`` is a folder for this training alone; without one, an interrupted training starts again.
+    does. ``part_tokens`` limits what a process computes at once (``ml.parts``); a GPU with too little memory lowers it.
+    ``checkpoints`` is a folder for this training alone; without one, an interrupted training starts again.
     ``tensorboard`` is the folder of the event file (``ml.curves.tensorboard_folder``). ``bar`` shows a progress bar on
     standard error.
     """
@@ -72,21 +73,22 @@ class Runtime:
     precision: Precision = "no"
     compile: bool = False
     workers: int = 0
+    part_tokens: int | None = None
     checkpoints: Path | None = None
     checkpoint_every_s: float = 600.0
     tensorboard: Path | None = None
     bar: bool = False
 
 
-class TrainTask(Protocol[Part_co]):
+class TrainTask(Protocol[Part]):
     """A model's part of a training; ``Part`` is what its network computes at once.
 
     ``identity`` names everything that the result depends on; a checkpoint of another identity is not resumed.
     ``network(part)`` returns the rows of a part that the losses need, by name. ``compiled`` are the parts of the
     network that ``Runtime.compile`` compiles: they have most of the work, and inputs of the same form in every step.
     ``items`` is the number of examples per step, for the throughput; ``max_norm`` bounds the norm of the gradient.
-    ``repeated`` is whether every process computes each batch whole, with the same random numbers. ``in_parts`` returns
-    the same batches in parts of at most so many examples; it is None if a process's batch cannot be divided.
+    ``repeated`` is whether every process computes each batch whole, with the same random numbers. ``divisible`` are the
+    same batches, which can be computed in parts; it is None if a process's batch cannot be divided.
     ``hyper_parameters`` are recorded with the curves.
     """
 
@@ -124,10 +126,10 @@ class TrainTask(Protocol[Part_co]):
     def hyper_parameters(self) -> Mapping[str, Any]: ...
 
     @property
-    def batches(self) -> Batches[Part_co]: ...
+    def batches(self) -> Batches[Part]: ...
 
     @property
-    def in_parts(self) -> Callable[[int], Batches[Part_co]] | None: ...
+    def divisible(self) -> Divisible[Part] | None: ...
 
     def learning_rate_factor(self, step: int) -> float:
         """Factor of the optimiser's learning rates in a step, from 0."""
@@ -202,7 +204,7 @@ class _Training(Generic[Part]):
         self.network = self.accelerator.prepare_model(task.network, evaluation_mode=True)
         copy_from_first_process(self.network.parameters())
         self.optimiser = self.accelerator.prepare_optimizer(task.optimiser)
-        self.part_size: int | None = None  # as the task is configured
+        self.part_tokens = self.runtime.part_tokens
         self.history: list[Entry] = []
         self.means = RunningMeans(self.accelerator.device)
         self.best: tuple[float, dict[str, Tensor]] | None = None
@@ -237,7 +239,7 @@ class _Training(Generic[Part]):
 
     def _open_curves(self) -> Curves:
         """The curves so far in a new file, with the hyper-parameters of now."""
-        found = {} if self.part_size is None else {"part_size": self.part_size}
+        found = {} if self.part_tokens is None else {"part_tokens": self.part_tokens}
         folder = self.runtime.tensorboard if self.accelerator.is_main_process else None
         return Curves(folder, self.history, {**self.task.hyper_parameters, **found})
 
@@ -249,7 +251,7 @@ class _Training(Generic[Part]):
         for step in _bar(range(self.done, task.steps), self.runtime.bar and main):
             parts = next(batches)
             while not self._step(step, on_device(parts, self.accelerator.device)):
-                self._halve(len(parts))
+                self._halve(parts)
                 self.curves.close()
                 self.curves, batches = self._open_curves(), self._batches()
                 parts = next(batches)
@@ -276,8 +278,8 @@ class _Training(Generic[Part]):
 
     def _share(self) -> Share[Part]:
         task, accelerator = self.task, self.accelerator
-        batches = task.in_parts(self.part_size) if task.in_parts and self.part_size else task.batches
-        return Share(batches, accelerator.process_index, accelerator.num_processes)
+        parts = task.divisible.in_parts(self.part_tokens) if task.divisible and self.part_tokens else task.batches
+        return Share(parts, accelerator.process_index, accelerator.num_processes)
 
     def _fit_in(self, available: int) -> None:
         """Log how much memory the training needs; divide its batches if that is more than is available.
@@ -300,32 +302,27 @@ class _Training(Generic[Part]):
             if all(of_processes(needed.total <= available)):
                 LOG.info("%s: %s", name, needed)
                 return
-            if not self._divisible():
+            if not self._halve(parts):
                 found = f"the GPU has {available / memory_estimate.GIB:.1f} GiB"
                 raise ValueError(f"{name} needs {needed}, but {found}; use precision bf16, or a smaller batch or model")
-            self._halve(len(parts))
 
-    def _divisible(self) -> bool:
-        return self.task.in_parts is not None and self.part_size != 1
-
-    def _halve(self, parts: int) -> None:
-        """Compute half as many examples at once from now on, in every process.
-
-        Args:
-            parts: how many parts this process's share of a batch had.
-        """
-        share = -(-self.task.items // self.accelerator.num_processes)
-        self.part_size = max(1, -(-share // (2 * max(of_processes(parts)))))
+    def _halve(self, parts: Sequence[Part]) -> bool:
+        """Compute half of the largest part of any process at once from now on; False if no part can be divided."""
+        largest = max(of_processes(largest_divisible(self.task.divisible, parts)))
+        if not largest:
+            return False
+        self.part_tokens = -(-largest // 2)
         if self.accelerator.device.type == "cuda":
             torch.cuda.empty_cache()
         if self.accelerator.is_main_process:
             name = type(self.task).__name__
-            LOG.warning("%s: too little memory; computing %d examples at once", name, self.part_size)
+            LOG.warning("%s: too little memory; computing %d tokens at once", name, self.part_tokens)
+        return True
 
     def _write(self, checkpoints: Checkpoints) -> None:
         self.means.check(self.done - 1)
         record = {"history": self.history, "means": self.means.state(), "seconds": self.seconds}
-        record |= {"part_size": self.part_size}
+        record |= {"part_tokens": self.part_tokens}
         tensors = {"best": self.best, "schedule": self.schedule.state_dict()}
         checkpoints.write(self.accelerator, self.done, tensors, record)
 
@@ -338,7 +335,9 @@ class _Training(Generic[Part]):
         self.schedule.load_state_dict(tensors["schedule"])
         self.done, self.history, self.seconds = record["done"], record["history"], record["seconds"]
         self.means.restore(record["means"])
-        self.part_size = record.get("part_size")  # an earlier version recorded none
+        # An earlier version recorded none, or a number of examples under another name.
+        known = [each for each in (self.part_tokens, record.get("part_tokens")) if each]
+        self.part_tokens = min(known, default=None)
 
     def _step(self, step: int, parts: Sequence[Part]) -> bool:
         """Compute a step. False, and without an effect, if a process's device has too little memory for its parts."""
@@ -366,7 +365,7 @@ class _Training(Generic[Part]):
         except MemoryOfAnotherProcessError:
             return None
         except torch.OutOfMemoryError:
-            if not self._divisible():
+            if not largest_divisible(self.task.divisible, parts):
                 raise
         report_out_of_memory()
         return None

@@ -68,11 +68,6 @@ class HeroOptions(Options):
     steps: Annotated[int, Field(ge=2, description="steps of pre-training")] = 400
     batch: Annotated[int, Field(ge=2, description="clips per step of pre-training, over all processes")] = 16
     learning_rate: Annotated[float, Field(gt=0, description="highest step size of pre-training")] = 1e-3
-    chunk_videos: Annotated[
-        int | None,
-        Variable("hero_chunk"),
-        Field(ge=1, description="clips that a process computes at once; not set: all of its clips"),
-    ] = None
     vocabulary: Annotated[
         ExistingFolder | None,
         AfterValidator(_must_hold_vocabulary),

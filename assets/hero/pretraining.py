@@ -75,6 +75,7 @@ def pretraining_job(
             precision=runtime.precision,
             compile=runtime.compile,
             workers=runtime.workers,
+            part_tokens=runtime.part_tokens,
             checkpoints=folder.with_name(f".{folder.name}.checkpoints"),
             tensorboard=tensorboard_folder(folder),
         ),
@@ -96,7 +97,6 @@ def settings(options: HeroOptions) -> Settings:
         if paper
         else LossSettings(hard_from=options.steps),
         validate_every=-(-options.steps // VALIDATIONS),
-        chunk_videos=options.chunk_videos,
         seed=options.seed,
         as_published=options.as_published,
     )

@@ -89,6 +89,7 @@ def embedding_job(
             precision=runtime.precision,
             compile=runtime.compile,
             workers=runtime.workers,
+            part_tokens=runtime.part_tokens,
             checkpoints=folder.with_name(f".{folder.name}.checkpoints"),
             tensorboard=tensorboard_folder(folder),
         ),

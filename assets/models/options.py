@@ -38,3 +38,9 @@ class RuntimeOptions(Options):
         SameResult,
         Field(ge=0, description="processes that read batches, per process of a training; 0 reads in a thread"),
     ] = 0
+    part_tokens: Annotated[
+        int | None,
+        Variable("part_tokens"),
+        SameResult,
+        Field(ge=1, description="words and frames that a process computes at once; not set: all, or what fits a GPU"),
+    ] = None

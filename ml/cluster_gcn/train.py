@@ -215,7 +215,7 @@ class GraphTask(Generic[Part]):
     """
 
     max_norm: float | None = None
-    in_parts = None  # a node needs its neighbours
+    divisible = None  # a node needs its neighbours
 
     def __init__(
         self,

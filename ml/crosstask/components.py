@@ -208,7 +208,7 @@ class ComponentTask:
     """Steps of one video each, for ``ml.harness.Trainer``."""
 
     max_norm: float | None = None
-    in_parts = None
+    divisible = None
     repeated = True
     items = 1
 

@@ -181,6 +181,16 @@ def aligned(video: Video, config: HeroConfig, with_subtitles: bool = True) -> Al
     return AlignedVideo(video.video_id, features, tuple(passages), len(video.subtitles) - len(found))
 
 
+def tokens_of(video: AlignedVideo, text: Sequence[int] = ()) -> int:
+    """Elements of the sequences of a video in both transformers, each passage's text with its lead.
+
+    Args:
+        text: tokens that are appended to every passage and to the frames (``ml.hero.model.Hero.with_texts``).
+    """
+    of_passages = sum(len(passage.frames) + 1 + len(passage.tokens) for passage in video.passages)
+    return of_passages + len(video.features) + (len(video.passages) + 1) * len(text)
+
+
 def collate(
     videos: Sequence[AlignedVideo], lead: int = END, appended: Sequence[Sequence[int]] | None = None
 ) -> HeroBatch:

@@ -23,6 +23,7 @@ from ml.joint_embedding.loss import mil_nce_loss, ranking_loss_of_rows
 from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.pairs import PairSource, nearest_captions, spread_pairs
 from ml.metrics.retrieval import ranks, retrieval_metrics
+from ml.parts import runs
 from ml.text.word_vectors import WordVectors
 from ml.training import read_model_folder, seed_everything
 
@@ -34,8 +35,7 @@ class Config:
     """Sizes and schedule.
 
     ``objective`` max_margin is the paper's; mil_nce uses the ``candidates`` nearest captions of a clip as a bag of
-    positives. ``chunk_pairs`` limits the pairs in the network at once: larger batches are computed in parts, with the
-    same result.
+    positives.
     """
 
     seed: int = 0
@@ -56,7 +56,6 @@ class Config:
     """Share of a video's pairs in a batch, the best-scoring ones, that the loss uses (table 8; max_margin only)."""
     validation_pairs: int = 4000
     """Maximum number of pairs that are ranked after each epoch."""
-    chunk_pairs: int | None = None
 
 
 class Part(NamedTuple):
@@ -74,10 +73,11 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class PairBatches:
-    """The batches of a training by step (``ml.loading.Batches``): B videos × K pairs."""
+    """The batches of a training by step (``ml.parts.Divisible``): B videos × K pairs."""
 
     pairs: PairSource
     config: Config
+    part_tokens: int | None = None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -98,18 +98,25 @@ class PairBatches:
         if config.objective == "mil_nce":
             begin, end = (np.repeat(each[share], config.pairs_per_video) for each in (first, first + counts))
             ids = self.pairs.take(nearest_captions(own, begin, end, config.candidates).reshape(-1))[1]
-        return _parts(clips, ids, np.repeat(share, config.pairs_per_video), config.chunk_pairs)
+        return _parts(clips, ids, np.repeat(share, config.pairs_per_video), self.part_tokens)
+
+    def in_parts(self, tokens: int) -> PairBatches:
+        return replace(self, part_tokens=tokens)
+
+    def tokens(self, part: Part) -> Sequence[int]:
+        pairs = len(part.clips)
+        return [part.slots.numel() // pairs] * pairs if pairs else []
 
 
 def _parts(
-    clips: NDArray[np.floating], ids: NDArray[np.int64], videos: NDArray[np.int64], size: int | None
+    clips: NDArray[np.floating], ids: NDArray[np.int64], videos: NDArray[np.int64], tokens: int | None
 ) -> list[Part]:
-    """Parts of at most ``size`` pairs; one empty part without a pair."""
-    bag, size = len(ids) // max(len(clips), 1), size or max(len(clips), 1)
+    """Parts of at most so many tokens, which are the words of ``ids[n · candidates, words]``."""
+    pairs = len(clips)
+    bag = len(ids) // max(pairs, 1)
     parts = []
-    for first in range(0, max(len(clips), 1), size):
-        distinct, slots = _distinct(ids[first * bag : (first + size) * bag])
-        own = slice(first, first + size)
+    for own in runs([bag * ids.shape[1]] * pairs, tokens):
+        distinct, slots = _distinct(ids[own.start * bag : own.stop * bag])
         parts.append(Part(*map(torch.from_numpy, (clips[own], distinct, slots, videos[own]))))
     return parts
 
@@ -156,6 +163,7 @@ class EmbeddingTask:
     ) -> None:
         seed_everything(config.seed)
         self.config, self.seed, self.batches = config, config.seed, PairBatches(pairs, config)
+        self.divisible = self.batches
         self.model = JointEmbedding(
             pairs.dim,
             words.dim,
@@ -180,10 +188,9 @@ class EmbeddingTask:
     @cached_property
     def identity(self) -> str:
         start = [float(tensor.double().sum()) for tensor in self.model.state_dict().values()]
-        return content_hash((asdict(self.config), self.batches.pairs.identity, self.words.words, start), digits=64)
-
-    def in_parts(self, size: int) -> PairBatches:
-        return replace(self.batches, config=replace(self.config, chunk_pairs=size))
+        # Checkpoints from when the configuration had a number of pairs per part are resumed.
+        config = {**asdict(self.config), "chunk_pairs": None}
+        return content_hash((config, self.batches.pairs.identity, self.words.words, start), digits=64)
 
     def learning_rate_factor(self, step: int) -> float:
         return self.config.lr_decay ** (step // self.steps_per_epoch)

@@ -23,8 +23,9 @@ _PROCESSES: Overrides = (
     ("precision", "precision", "Mixed precision: no, bf16 or fp16."),
     ("compile", "compile", "Compile networks: true or false."),
     ("workers", "loader_workers", "Processes that read batches; 0 reads in a thread."),
+    ("part-tokens", "part_tokens", "Words and frames that a process computes at once."),
 )
-_SAME_RESULT = {"device", "training_processes", "compile", "loader_workers"}
+_SAME_RESULT = {"device", "training_processes", "compile", "loader_workers", "part_tokens"}
 """Settings that do not make a model out of date."""
 
 MODELS: dict[str, tuple[str, str, Overrides]] = {
@@ -60,7 +61,6 @@ MODELS: dict[str, tuple[str, str, Overrides]] = {
             ("learning-rate", "hero_learning_rate", "Highest step size."),
             ("size", "hero_size", "Size of the network: small or paper."),
             ("initial", "hero_initial", "Model folder to start from; see howto convert hero."),
-            ("chunk", "hero_chunk", "Clips that a process computes at once."),
             ("as-published", "hero_as_published", "Start and weigh losses as the published code: true or false."),
             *_PROCESSES,
             *_HARDWARE,

@@ -25,6 +25,7 @@ from ml.joint_embedding.pairs import InMemoryPairs
 from ml.joint_embedding.train import Config, EmbeddingTask
 from ml.loading import on_device
 from ml.text.word_vectors import WordVectors
+from orchestration.settings.presets import PRESETS as PRESETS_OF_SETTINGS
 from tests.ml.test_memory_estimate import Clips
 from tests.training import TRAININGS, training, without_dropout
 
@@ -157,11 +158,11 @@ def seconds(work: Callable[[], object], times: int = 20) -> float:
 
 
 def test_the_published_pre_training_uses_the_memory_that_was_estimated() -> None:
-    """A step of 1,024 clips in parts of 128, as in the preset paper."""
-    settings = replace(PAPER, shares={"vsm": 1}, chunk_videos=128, span_share=1.0)
+    """A step of 1,024 clips in parts of the preset paper."""
+    settings = replace(PAPER, shares={"vsm": 1}, span_share=1.0)
     model = Hero(PRESETS["paper"])
     task = PreTraining(Clips(), None, Vocabulary(50_264, 4, 50_200), model, settings, GPU)
-    parts = task.batches(0, 0, 1)
+    parts = task.batches.in_parts(PRESETS_OF_SETTINGS["paper"]["part_tokens"])(0, 0, 1)
     expected = memory_estimate.estimate(task, parts, torch.bfloat16).total
     run = _Training(task, Trainer(Runtime(device="cuda", precision="bf16")))
     torch.cuda.reset_peak_memory_stats()

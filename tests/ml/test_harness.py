@@ -28,13 +28,19 @@ CPU = Runtime(device="cpu")
 
 @dataclass(frozen=True)
 class Rows:
-    """Random rows of a step, as a batch in parts of ``size`` rows."""
+    """Random rows of a step of a token each, as a batch in parts of ``size`` rows."""
 
     size: int = 2
 
     def __call__(self, step: int, process: int, processes: int) -> list[tuple[int, Tensor]]:
         rows = torch.randn(8, 3, generator=torch.Generator().manual_seed(step))[process::processes]
         return [(step, part) for part in rows.split(self.size)]
+
+    def in_parts(self, tokens: int) -> Rows:
+        return Rows(tokens)
+
+    def tokens(self, part: tuple[int, Tensor]) -> list[int]:
+        return [1] * len(part[1])
 
 
 class Square(nn.Module):
@@ -76,9 +82,8 @@ class Line:
 
     identity, seed, items, repeated = "line", 0, 8, False
     max_norm: float | None = None
-    in_parts = Rows
     steps, steps_per_epoch = 120, 40
-    batches = Rows()
+    batches = divisible = Rows()
     hyper_parameters: Mapping[str, Any] = {"learning_rate": 0.01}
 
     def __init__(self, killed_at: int | None = None, longest_s: float = 0.0) -> None:
@@ -149,7 +154,7 @@ def test_two_processes_write_checkpoints_by_time_and_resume_after_a_kill(tmp_pat
     for weights, expected in zip(result["weights"], alone.network.state_dict().values(), strict=True):
         torch.testing.assert_close(torch.tensor(weights), expected)
     assert not (tmp_path / "checkpoints").exists()
-    assert b"part_size" in next((tmp_path / "curves").iterdir()).read_bytes()
+    assert b"part_tokens" in next((tmp_path / "curves").iterdir()).read_bytes()
     assert points(tmp_path / "curves", "loss") == [
         (1, *rounded(history, 0)),
         (2, *rounded(history, 1)),
@@ -169,9 +174,9 @@ def test_a_step_that_runs_out_of_memory_is_repeated_in_smaller_parts(
     assert [entry["loss"] for entry in history] == pytest.approx([entry["loss"] for entry in expected], rel=1e-5)
     torch.testing.assert_close(limited.network.state_dict(), whole.network.state_dict())
     warned = [record.message for record in caplog.records if "memory" in record.message]
-    assert warned == [f"Line: too little memory; computing {size} examples at once" for size in (4, 2)]
+    assert warned == [f"Line: too little memory; computing {size} tokens at once" for size in (4, 2)]
     (file,) = tmp_path.iterdir()
-    assert b"part_size" in file.read_bytes()
+    assert b"part_tokens" in file.read_bytes()
     assert [step for step, _ in points(tmp_path, "loss")] == [1, 2, 3]
 
 
@@ -180,6 +185,29 @@ def test_a_part_of_one_example_that_does_not_fit_ends_the_training() -> None:
     line.network.most = 0
     with pytest.raises(torch.OutOfMemoryError, match="no memory for 1 rows"):
         fit(line, CPU)
+
+
+def test_a_checkpoint_keeps_the_tokens_of_a_part_and_one_of_an_earlier_version_is_resumed(tmp_path: Path) -> None:
+    class Interrupted(Line):
+        def losses(self, rows: dict[str, Tensor], step: int, all_gather: AllGather) -> dict[str, Tensor]:
+            if step == 50:
+                raise KeyboardInterrupt
+            return super().losses(rows, step, all_gather)
+
+    runtime = replace(CPU, checkpoints=tmp_path / "checkpoints", checkpoint_every_s=0.0)
+    broken = Interrupted()
+    broken.batches, broken.network.most = Rows(8), 3
+    with pytest.raises(KeyboardInterrupt):
+        fit(broken, runtime)
+    (path,) = tmp_path.glob("checkpoints/step-*/record.json")
+    record = json.loads(path.read_text(encoding="utf-8"))
+    assert record.pop("part_tokens") == 2
+    path.write_text(json.dumps({**record, "part_size": 3}), encoding="utf-8")
+    whole, resumed = Line(), Line()
+    fit(whole, CPU)
+    fit(resumed, replace(runtime, part_tokens=4))
+    assert resumed.network.first_step == 50
+    torch.testing.assert_close(resumed.network.state_dict(), whole.network.state_dict())
 
 
 def rounded(history: list[Entry], epoch: int) -> list[object]:

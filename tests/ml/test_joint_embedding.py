@@ -35,7 +35,7 @@ from ml.joint_embedding.pairs import (
 )
 from ml.joint_embedding.train import Config, EmbeddingTask, evaluate, train
 from ml.metrics.retrieval import chance
-from ml.text.word_vectors import WordVectors
+from ml.text.word_vectors import MAX_WORDS, WordVectors
 from ml.training import read_model_folder, write_model_folder
 
 
@@ -215,7 +215,7 @@ def test_batches_computed_in_parts_give_the_same_model(objective: Literal["max_m
     learning, held_out, words = toy_world()
     config = replace(SMALL, epochs=2, objective=objective)
     whole, _ = train(learning, held_out, words, config, CPU)
-    parts, _ = train(learning, held_out, words, replace(config, chunk_pairs=10), CPU)
+    parts, _ = train(learning, held_out, words, config, replace(CPU, part_tokens=10 * MAX_WORDS))
     for name, tensor in whole.state_dict().items():
         assert torch.allclose(tensor, parts.state_dict()[name], atol=1e-5), name
 

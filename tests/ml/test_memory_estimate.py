@@ -12,11 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from ml.harness import Runtime, Trainer, _Training
-from ml.hero.batch import Vocabulary
+from ml.hero.batch import Vocabulary, aligned, tokens_of
 from ml.hero.config import PRESETS
 from ml.hero.model import Hero
 from ml.hero.pretraining.train import PAPER, PreTraining
 from ml.hero.video import Subtitle, Video
+from ml.loading import Batches
 from ml.memory_estimate import GIB, estimate
 from tests.training import training
 
@@ -75,21 +76,24 @@ def test_the_published_pre_training_fits_one_gpu_of_80_gb_in_parts_only() -> Non
         model = Hero(PRESETS["paper"])
     vocabulary = Vocabulary(50_264, 4, 50_200)
 
-    def needed(chunk: int | None) -> int:
-        settings = replace(PAPER, shares={"mnce": 1}, chunk_videos=chunk, batch=512)
-        task = PreTraining(Clips(), None, vocabulary, model, settings, META)
-        return estimate(task, task.batches(0, 0, 1), torch.bfloat16).total
+    settings = replace(PAPER, shares={"mnce": 1}, batch=512)
+    task = PreTraining(Clips(), None, vocabulary, model, settings, META)
 
-    assert 5 * GIB < needed(128) < 40 * GIB < needed(None)
+    def needed(batches: Batches[Any]) -> int:
+        return estimate(task, batches(0, 0, 1), torch.bfloat16).total
+
+    parts = task.batches.in_parts(128 * tokens_of(aligned(spoken(0), PRESETS["paper"])))
+    assert 5 * GIB < needed(parts) < 40 * GIB < needed(task.batches)
 
 
 def test_a_batch_that_does_not_fit_is_divided_and_refused_if_it_cannot_be(tmp_path: Path) -> None:
     trainer = Trainer(Runtime(device="cpu"))
     task = training("HERO pre-training, mnce", tmp_path)
     run = _Training(task, trainer)
-    run._fit_in(estimate(task, task.batches(0, 0, 1)).total)
-    assert run.part_size is None
-    run._fit_in(estimate(task, task.batches(0, 0, 1)).total - 1)
-    assert run.part_size == 3  # of six videos
+    (part,) = task.batches(0, 0, 1)
+    run._fit_in(estimate(task, [part]).total)
+    assert run.part_tokens is None
+    run._fit_in(estimate(task, [part]).total - 1)
+    assert run.part_tokens == -(-sum(part.tokens) // 2) and len(part.tokens) == 6
     with pytest.raises(ValueError, match=r"ComponentTask needs about .* GiB .*, but the GPU has 0.0 GiB; use"):
         _Training(training("CrossTask", tmp_path), trainer)._fit_in(0)

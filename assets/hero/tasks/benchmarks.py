@@ -78,6 +78,7 @@ def fine_tuning_job(
             device=runtime.device,
             precision=runtime.precision,
             compile=runtime.compile,
+            part_tokens=runtime.part_tokens,
             checkpoints=output.with_name(f".{output.name}.checkpoints"),
             tensorboard=tensorboard_folder(output),
         ),

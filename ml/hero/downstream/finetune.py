@@ -158,7 +158,7 @@ class FineTuning:
     """A task and its settings as a ``TrainTask`` of ``ml.harness``."""
 
     repeated = False
-    in_parts = None  # its losses are computed within the network, from all examples
+    divisible = None  # its losses are computed within the network, from all examples
 
     def __init__(self, task: Task, settings: Settings) -> None:
         if task.examples < 1:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from ml.distributed import AllGather, Rows
 from ml.files import content_hash
 from ml.harness import Entry, Runtime, Trainer
-from ml.hero.batch import AlignedVideo, Video, Vocabulary, aligned
+from ml.hero.batch import AlignedVideo, Video, Vocabulary, aligned, tokens_of
 from ml.hero.config import HeroConfig
 from ml.hero.model import Hero, encoders
 from ml.hero.optimisation import adamw, warm_up_and_decay
@@ -27,6 +27,7 @@ from ml.hero.pretraining import fom, mfm, mlm, vsm
 from ml.hero.pretraining.as_published import initialise_as_published, ranking_weights
 from ml.hero.ranking import LossSettings
 from ml.loading import on_device
+from ml.parts import runs
 from ml.training import seed_everything
 
 TaskName = Literal["mlm", "mnce", "mffr", "fom", "vsm"]
@@ -36,10 +37,9 @@ TaskName = Literal["mlm", "mnce", "mffr", "fom", "vsm"]
 class Settings:
     """Hyper-parameters of the pre-training.
 
-    ``shares`` are the relative frequencies of the tasks. ``batch`` is the number of videos per step over all processes;
-    ``chunk_videos`` limits how many a process computes at once, with the same result. ``span_share`` is the share of
-    the VSM steps that include the loss of moments. ``as_published`` starts and weighs the losses as the published code
-    does (``ml.hero.pretraining.as_published``).
+    ``shares`` are the relative frequencies of the tasks. ``batch`` is the number of videos per step over all processes.
+    ``span_share`` is the share of the VSM steps that include the loss of moments. ``as_published`` starts and weighs
+    the losses as the published code does (``ml.hero.pretraining.as_published``).
     """
 
     shares: Mapping[TaskName, int | float] = field(default_factory=lambda: {"mlm": 2, "mnce": 2, "fom": 1, "vsm": 2})
@@ -52,7 +52,6 @@ class Settings:
     span_share: float = 0.2
     matching: LossSettings = field(default_factory=lambda: LossSettings(hard_from=20_000))
     validate_every: int = 500
-    chunk_videos: int | None = None
     seed: int = 77
     as_published: bool = False
 
@@ -88,11 +87,15 @@ class VideoSource(Protocol):
 
 
 class Part(NamedTuple):
-    """Videos that a process computes at once, prepared for a task; ``with_spans`` adds the loss of moments to VSM."""
+    """Videos that a process computes at once, prepared for a task; ``with_spans`` adds the loss of moments to VSM.
+
+    ``tokens`` are those of each video (``ml.hero.batch.tokens_of``), before VSM makes queries of some of its text.
+    """
 
     task: TaskName
     drawn: Any
     with_spans: bool
+    tokens: tuple[int, ...]
 
 
 class _Network(nn.Module):
@@ -116,12 +119,13 @@ class _Network(nn.Module):
 
 @dataclass(frozen=True)
 class VideoBatches:
-    """The batches of a pre-training by step (``ml.loading.Batches``)."""
+    """The batches of a pre-training by step (``ml.parts.Divisible``)."""
 
     videos: VideoSource
     vocabulary: Vocabulary
     config: HeroConfig
     settings: Settings
+    part_tokens: int | None = None
 
     @property
     def items(self) -> int:
@@ -135,23 +139,29 @@ class VideoBatches:
         return names[np.random.default_rng((self.settings.seed, 1, step)).choice(len(names), p=shares / shares.sum())]
 
     def __call__(self, step: int, process: int, processes: int) -> list[Part]:
-        """This process's videos of a step, in parts of at most ``chunk_videos``, prepared for the step's task."""
+        """This process's videos of a step, in parts of at most ``part_tokens``, prepared for the step's task."""
         if self.items < processes:
             raise ValueError(f"{self.items} videos per step cannot be divided among {processes} processes")
         task, seed = self.task_of(step), self.settings.seed
-        places = np.array_split(np.arange(self.items), processes)[process]
-        size = self.settings.chunk_videos or len(places)
-        spans = np.random.default_rng((seed, 3, step)).random() < self.settings.span_share
+        places = np.array_split(np.arange(self.items), processes)[process].tolist()
+        spans = bool(np.random.default_rng((seed, 3, step)).random() < self.settings.span_share)
+        videos = [aligned(video, self.config) for video in self.videos.take(self._numbers(step, places))]
+        tokens = tuple(map(tokens_of, videos))
         return [
-            Part(task, self.drawn(task, self.videos, self._numbers(step, part), part, (seed, 2, step)), bool(spans))
-            for part in (places[first : first + size].tolist() for first in range(0, len(places), size))
+            Part(task, self.drawn(task, videos[own], places[own], (seed, 2, step)), spans, tokens[own])
+            for own in runs(tokens, self.part_tokens)
         ]
 
+    def in_parts(self, tokens: int) -> VideoBatches:
+        return replace(self, part_tokens=tokens)
+
+    def tokens(self, part: Part) -> Sequence[int]:
+        return part.tokens
+
     def drawn(
-        self, task: TaskName, source: VideoSource, numbers: Sequence[int], places: Sequence[int], seed: tuple[int, ...]
+        self, task: TaskName, videos: Sequence[AlignedVideo], places: Sequence[int], seed: tuple[int, ...]
     ) -> Any:
-        """Videos of a source prepared for a task; the positions in the step and ``seed`` determine the masks."""
-        videos = [aligned(video, self.config) for video in source.take(numbers)]
+        """Videos prepared for a task; their positions in the step and ``seed`` determine the masks."""
         generators = [np.random.default_rng((*seed, place)) for place in places]
         return draw(task, videos, generators, places, self.vocabulary)
 
@@ -182,7 +192,7 @@ class PreTraining:
     ) -> None:
         self.model, self.settings = model, settings
         self.seed, self.max_norm = settings.seed, settings.max_norm
-        self.batches = VideoBatches(videos, vocabulary, model.config, settings)
+        self.batches = self.divisible = VideoBatches(videos, vocabulary, model.config, settings)
         self.network = _Network(model).to(device)
         self.compiled = encoders(model)
         self.optimiser = adamw(self.network, settings.learning_rate, settings.weight_decay)
@@ -196,10 +206,11 @@ class PreTraining:
     def identity(self) -> str:
         start = [float(tensor.double().sum()) for tensor in self.model.state_dict().values()]
         data = self.batches.videos.identity, self.batches.vocabulary
-        return content_hash((asdict(self.settings), asdict(self.model.config), *data, start), digits=64)
-
-    def in_parts(self, size: int) -> VideoBatches:
-        return replace(self.batches, settings=replace(self.settings, chunk_videos=size))
+        settings = asdict(self.settings)
+        # Checkpoints from when the settings had a number of videos per part are resumed.
+        last = {name: settings.pop(name) for name in ("seed", "as_published")}
+        settings |= {"chunk_videos": None, **last}
+        return content_hash((settings, asdict(self.model.config), *data, start), digits=64)
 
     def learning_rate_factor(self, step: int) -> float:
         return warm_up_and_decay(step, self.settings.warm_up, self.settings.steps)
@@ -234,8 +245,9 @@ class PreTraining:
             total = 0.0
             for first in range(0, len(self.held_out), self.items):
                 numbers = list(range(first, min(first + self.items, len(self.held_out))))
-                drawn = self.batches.drawn(task, self.held_out, numbers, numbers, (0, 4))
-                given = self.network(Part(task, on_device(drawn, self.device), True))
+                videos = [aligned(video, self.model.config) for video in self.held_out.take(numbers)]
+                drawn = self.batches.drawn(task, videos, numbers, (0, 4))
+                given = self.network(Part(task, on_device(drawn, self.device), True, ()))
                 total += len(numbers) * float(self.part(task, given, lambda rows: rows, 0))
             found[f"validation_{task}"] = total / len(self.held_out)
         return found

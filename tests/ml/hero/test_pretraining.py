@@ -6,7 +6,7 @@ import math
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 
+from ml.files import content_hash
 from ml.harness import Runtime
 from ml.hero.batch import aligned, key_of
 from ml.hero.model import Hero
@@ -181,17 +182,37 @@ def test_false_negatives_are_dropped_unless_the_published_behaviour_is_selected(
 @pytest.mark.parametrize("task", TASKS)
 def test_parts_of_a_batch_have_the_loss_and_gradient_of_the_whole(task: str) -> None:
     found = []
-    for chunk in (None, 2):
-        settings = Settings({task: 1}, steps=2, warm_up=0, batch=6, chunk_videos=chunk, span_share=1.0)
+    settings = Settings({task: 1}, steps=2, warm_up=0, batch=6, span_share=1.0)
+    for tokens, videos in ((None, [6]), (110, [2, 1, 2, 1]), (1, [1] * 6)):
         torch.manual_seed(0)
         learner = PreTraining(random_videos(8), None, VOCABULARY, Hero(TINY), settings, torch.device("cpu"))
+        learner.batches = replace(learner.batches, part_tokens=tokens)
+        assert [len(part.tokens) for part in learner.batches(0, 0, 1)] == videos
         losses = step_of(learner)
         gradients = [p.grad for p in learner.network.parameters() if p.grad is not None]
         found.append((float(losses["loss"].detach()), gradients))
-    (whole, gradients), (parts, gradients_of_parts) = found
-    assert parts == pytest.approx(whole, rel=1e-5)
-    for one, other in zip(gradients, gradients_of_parts, strict=True):
-        torch.testing.assert_close(other, one, atol=1e-6, rtol=1e-4)
+    (whole, gradients), *divided = found
+    for parts, gradients_of_parts in divided:
+        assert parts == pytest.approx(whole, rel=1e-5)
+        for one, other in zip(gradients, gradients_of_parts, strict=True):
+            torch.testing.assert_close(other, one, atol=1e-6, rtol=1e-4)
+
+
+def test_the_tokens_of_a_part_are_those_of_its_sequences() -> None:
+    learner = PreTraining(random_videos(8), None, VOCABULARY, Hero(TINY), replace(ALL, shares={"fom": 1}), CPU_DEVICE)
+    for part in learner.batches.in_parts(120)(0, 0, 1):
+        packed = part.drawn.batch.packing.lengths.sum() + part.drawn.batch.video_packing.lengths.sum()
+        assert sum(part.tokens) == int(packed)
+
+
+def test_a_checkpoint_of_settings_with_videos_per_part_is_resumed() -> None:
+    learner = PreTraining(random_videos(8), None, VOCABULARY, Hero(TINY), ALL, CPU_DEVICE)
+    settings = asdict(ALL)
+    first = {name: settings[name] for name in list(settings)[:-2]}
+    earlier = {**first, "chunk_videos": None, "seed": 77, "as_published": False}
+    start = [float(tensor.double().sum()) for tensor in learner.model.state_dict().values()]
+    data = (earlier, asdict(TINY), "random videos", VOCABULARY, start)
+    assert learner.identity == content_hash(data, digits=64)
 
 
 def test_as_published_ranking_has_a_sixteenth_of_its_gradient_and_other_parts_start_as_torch_does() -> None:

@@ -5,7 +5,7 @@ The feature networks decode few frames, and skip what they do not need. Cuts nee
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,8 +116,31 @@ def measure_shard(
     """
     files = sorted(files, key=lambda each: each.video_id)
     sources = {file.video_id: measured_from(file) for file in files}
-    kept = [_of_same_source(rows, sources) for rows in known] if known else []
+    kept = [of_same_source(rows, sources) for rows in known] if known else []
     reused = set.intersection(*(set(rows["video_id"]) for rows in kept)) if kept else set()
+
+    shots: list[tuple[object, ...]] = []
+    statistics: list[tuple[object, ...]] = []
+    failed: dict[str, str] = {}
+    for file, outcome in decoded((each for each in files if each.video_id not in reused), progress):
+        if isinstance(outcome, DecodeError):
+            failed[file.video_id] = str(outcome)
+            continue
+        end_s = max(file.video.duration_s, float(outcome.times[-1]) + outcome.frame_s)
+        source = sources[file.video_id]
+        shots += [(shard, file.video_id, *row, source) for row in shot_rows(outcome, end_s)]
+        statistics += [(shard, file.video_id, *row, source) for row in second_rows(outcome)]
+    tables = load_tables()
+    made = [tables["shots"].frame(shots), tables["frame_statistics"].frame(statistics)]
+    for number, rows in enumerate(kept):
+        made[number] = pl.concat([rows.filter(pl.col("video_id").is_in(reused)), made[number]]).sort("video_id")
+    return made[0], made[1], failed
+
+
+def decoded(
+    files: Iterable[VideoFile], progress: Callable[[], None] = lambda: None
+) -> Iterator[tuple[VideoFile, Frames | DecodeError]]:
+    """The frames of each file, or why it cannot be decoded, in order; ``WORKERS`` files are decoded at once."""
 
     def measured(file: VideoFile) -> tuple[VideoFile, Frames | DecodeError]:
         try:
@@ -127,26 +150,12 @@ def measure_shard(
         progress()
         return file, outcome
 
-    shots: list[tuple[object, ...]] = []
-    statistics: list[tuple[object, ...]] = []
-    failed: dict[str, str] = {}
     with ThreadPoolExecutor(WORKERS) as pool:
-        for file, outcome in pool.map(measured, (each for each in files if each.video_id not in reused)):
-            if isinstance(outcome, DecodeError):
-                failed[file.video_id] = str(outcome)
-                continue
-            end_s = max(file.video.duration_s, float(outcome.times[-1]) + outcome.frame_s)
-            source = sources[file.video_id]
-            shots += [(shard, file.video_id, *row, source) for row in shot_rows(outcome, end_s)]
-            statistics += [(shard, file.video_id, *row, source) for row in second_rows(outcome)]
-    tables = load_tables()
-    made = [tables["shots"].frame(shots), tables["frame_statistics"].frame(statistics)]
-    for number, rows in enumerate(kept):
-        made[number] = pl.concat([rows.filter(pl.col("video_id").is_in(reused)), made[number]]).sort("video_id")
-    return made[0], made[1], failed
+        yield from pool.map(measured, files)
 
 
-def _of_same_source(rows: pl.DataFrame, sources: Mapping[str, str]) -> pl.DataFrame:
+def of_same_source(rows: pl.DataFrame, sources: Mapping[str, str]) -> pl.DataFrame:
+    """The rows whose ``measured_from`` is what ``sources`` has for their video."""
     wanted = pl.DataFrame({"video_id": [*sources], "measured_from": [*sources.values()]})
     return rows.join(wanted, on=["video_id", "measured_from"], how="semi", maintain_order="left")
 

@@ -29,6 +29,7 @@ import assets.joint_embedding.assets
 import assets.joint_embedding.caption_tracks.assets
 import assets.joint_embedding.evaluation.assets
 import assets.joint_embedding.htm_align.assets
+import assets.joint_embedding.leaks.assets
 import assets.joint_embedding.rewritten.assets
 import assets.joint_embedding.studies.assets
 import assets.media.assets
@@ -92,6 +93,9 @@ GENERATED = {assets.sources.synthetic.assets: "collection"}
 
 FOLLOW_UPS = {assets.sources.followups.assets: "collection", assets.joint_embedding.caption_tracks.assets: "studies"}
 """Modules of assets that exist only where follow-up releases are named."""
+
+LEAKS = {assets.joint_embedding.leaks.assets: "features"}
+"""Modules of assets that exist only where there are raw videos of benchmarks."""
 
 HTM_ALIGN = {assets.joint_embedding.htm_align.assets: "evaluation"}
 """Modules of assets that exist only where the benchmark HTM-Align is named."""
@@ -214,6 +218,7 @@ def build_defs(settings: Settings, resources: Mapping[str, Any] | None = None) -
     modules |= FOLLOW_UPS if settings.followups.paths else {}
     modules |= REWRITING if settings.rewriting.url else {}
     modules |= RECOGNITION if settings.recognition.model else {}
+    modules |= LEAKS if settings.benchmarks.raw else {}
     modules |= HTM_ALIGN if settings.htm_align.folder else {}
     loaded = [
         _with_contract_and_options(definition, settings, in_force)
@@ -224,7 +229,7 @@ def build_defs(settings: Settings, resources: Mapping[str, Any] | None = None) -
     specs = [spec for definition in loaded for spec in definition.specs]
     return dg.Definitions(
         assets=loaded,
-        asset_checks=[*(schema_check(spec) for spec in specs), *quality_checks()],
+        asset_checks=[*(schema_check(spec) for spec in specs), *quality_checks({spec.key for spec in specs})],
         jobs=jobs(partial(build_defs, settings, resources), loaded),
         schedules=schedules(),
         sensors=sensors(settings, code_hash({spec.key: spec.code_version for spec in specs})),

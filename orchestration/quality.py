@@ -5,7 +5,7 @@ no model is trained on broken data.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import dagster as dg
@@ -21,14 +21,17 @@ MOST_ZERO_VECTORS = 0.05
 LEAST_SPREAD = 0.01
 """Of unit vectors about their mean, root mean square; vectors of a broken network are nearly equal."""
 
-_HEADER = re.compile(r"\A(?P<description>(?:-- .*\n)+)-- asset: (?P<asset>\w+), severity: (?P<severity>warn|error)\n")
+_HEADER = re.compile(
+    r"\A(?P<description>(?:-- .*\n)+)"
+    r"-- asset: (?P<asset>\w+), severity: (?P<severity>warn|error)(?:, where there is: (?P<needs>\w+))?\n"
+)
 
 
 @dataclass(frozen=True)
 class QualityCheck:
     """A query for one row: ``value``, ``passed`` and, if the file explains a failure, ``explanation``.
 
-    All are NULL where there is nothing to measure yet.
+    All are NULL where there is nothing to measure yet. ``needs`` is an asset without which there is no such check.
     """
 
     name: str
@@ -36,6 +39,7 @@ class QualityCheck:
     severity: dg.AssetCheckSeverity
     description: str
     query: str
+    needs: str | None = None
 
 
 def read_check(name: str, text: str) -> QualityCheck:
@@ -51,7 +55,7 @@ def read_check(name: str, text: str) -> QualityCheck:
         )
     severity = dg.AssetCheckSeverity[header["severity"].upper()]
     description = " ".join(line.removeprefix("-- ") for line in header["description"].splitlines())
-    return QualityCheck(name, header["asset"], severity, description, text[header.end() :])
+    return QualityCheck(name, header["asset"], severity, description, text[header.end() :], header["needs"])
 
 
 def measure(check: QualityCheck, lake: Lake) -> dg.AssetCheckResult:
@@ -67,10 +71,12 @@ def measure(check: QualityCheck, lake: Lake) -> dg.AssetCheckResult:
     )
 
 
-def quality_checks() -> Iterator[dg.AssetChecksDefinition]:
-    """All checks of ``sql/checks``, and that of the vectors."""
+def quality_checks(assets: Collection[dg.AssetKey]) -> Iterator[dg.AssetChecksDefinition]:
+    """The checks of ``sql/checks`` that these assets can have, and that of the vectors."""
     for name, text in statements("checks").items():
-        yield _of_file(read_check(name, text))
+        check = read_check(name, text)
+        if check.needs is None or dg.AssetKey(check.needs) in assets:
+            yield _of_file(check)
     yield clip_vectors_differ
 
 

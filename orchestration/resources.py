@@ -149,7 +149,7 @@ def _options(settings: Settings, root: Path) -> dict[str, Options]:
         "recognition": settings.recognition,
         "feature_options": feature_options(settings),
         "visual_duplicate_options": settings.visual_duplicates,
-        "clip_limits": settings.clip_limits,
+        "clip_limits": replace(settings.clip_limits, benchmarks=settings.benchmarks.raw),
         "split": settings.split,
         "runtime_options": settings.runtime,
         "pair_options": settings.pairs,

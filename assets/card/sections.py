@@ -161,7 +161,25 @@ def funnel(snapshot: Snapshot) -> Section:
     for stage, members in groupby(counted, key=lambda row: row[0]):
         bars = [(reason, float(count), f"{number(count)} · {share(part)}") for _, reason, count, part in members]
         blocks.append(Bars(stage[2:].capitalize(), bars))
+    if snapshot.has("benchmark_references") and snapshot.has("benchmark_leaks"):
+        blocks.append(_compared_with_benchmarks(snapshot))
     return Section("funnel", "Filters", blocks)
+
+
+def _compared_with_benchmarks(snapshot: Snapshot) -> Table:
+    """How many evaluation videos could be compared with the lake's by their pictures, and what was found."""
+    statuses = ("ok", "too_few_pictures", "failed", "missing")
+    counts = ", ".join(f"count(*) FILTER (status = '{status}') AS {status}" for status in statuses)
+    rows = snapshot.sql(
+        f"SELECT benchmark, split, {counts}, coalesce(sum(leaks.videos), 0) AS videos"
+        " FROM {benchmark_references} LEFT JOIN ("
+        "SELECT benchmark_video AS video_id, count(*) AS videos FROM {benchmark_leaks} GROUP BY ALL"
+        ") AS leaks USING (video_id) GROUP BY ALL ORDER BY ALL"
+    ).iter_rows()
+    header = ("benchmark", "compared", "too few pictures", "cannot be decoded", "no file", "lake videos that show one")
+    cells = [[f"{benchmark}, {split}", *map(number, found)] for benchmark, split, *found in rows]
+    note = "A video is too short, or too still, to be compared if it has fewer than six different pictures."
+    return Table("Evaluation videos of benchmarks, compared by pictures", header, cells, note)
 
 
 def sample_clips(clips: list[SampleClip], generated: bool) -> Section:

@@ -97,7 +97,7 @@ def frames(
     from assets.features.frames.measure import measure_shard
 
     files, shard = readable_files(video_files, media_root), context.partition_key
-    known = _as_recorded(context, lake, "shots"), _as_recorded(context, lake, "frame_statistics")
+    known = as_recorded(context, lake, "shots"), as_recorded(context, lake, "frame_statistics")
     progress = CountedProgress(context.log.info, len(files), "videos")
     earlier = (known[0], known[1]) if known[0] is not None and known[1] is not None else None
     shots, statistics, failed = measure_shard(files, shard, progress.advance, earlier)
@@ -107,15 +107,16 @@ def frames(
     yield dg.Output(statistics, "frame_statistics")
 
 
-def _as_recorded(context: dg.AssetExecutionContext, lake: Lake, table: str) -> pl.DataFrame | None:
-    """The stored rows of the partition, if they are those that its latest materialization recorded."""
-    shard = context.partition_key
-    latest = dg.AssetRecordsFilter(dg.AssetKey(table), [shard])
+def as_recorded(context: dg.AssetExecutionContext, lake: Lake, table: str) -> pl.DataFrame | None:
+    """The stored rows of the partition or table, if they are those that its latest materialization recorded."""
+    partition = context.partition_key if context.has_partition_key else None
+    partitions = None if partition is None else [partition]
+    latest = dg.AssetRecordsFilter(dg.AssetKey(table), partitions)
     for record in context.instance.fetch_materializations(latest, limit=1).records:
         made = record.asset_materialization
-        version = lake.version(table, shard)
+        version = lake.version(table, partition)
         if made and version and (made.tags or {}).get("dagster/data_version") == version:
-            return lake.read(table, [shard]).pl()
+            return lake.read(table, partitions).pl()
     return None
 
 
@@ -145,12 +146,15 @@ def clip_quality(
     shots: pl.DataFrame,
     frame_statistics: pl.DataFrame,
     visual_duplicates: pl.DataFrame,
+    lake: dg.ResourceParam[Lake],
     clip_limits: dg.ResourceParam[ClipLimits],
 ) -> pl.DataFrame:
     """Cuts, light, sharpness, motion, speech rate and language of each clip, and whether the limits keep it."""
     from assets.features.frames.quality import clip_quality as quality_of
+    from assets.features.frames.quality import known_leaks
 
-    return quality_of(clips, shots, frame_statistics, visual_duplicates, clip_limits)
+    leaks = known_leaks(lake, clip_limits)
+    return quality_of(clips, shots, frame_statistics, visual_duplicates, leaks, clip_limits)
 
 
 def _log_progress(

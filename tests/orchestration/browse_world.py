@@ -30,7 +30,7 @@ from orchestration.search.options import SearchOptions
 from tests.orchestration.search_world import library_of
 
 LIMITS = Limits(min_words=150, min_views=1000)
-CLIP_LIMITS = ClipLimits(max_words_per_s=3.0)
+CLIP_LIMITS = ClipLimits(max_words_per_s=3.0, drop_benchmark_leaks=False, benchmarks=True)
 SHARD = "shard-0000"
 SHOTS = ((0, 0.0, 20.0, None, None, "x"), (1, 20.0, 400.0, "cut", 0.0, "x"))
 """The shots of the videos that have files."""
@@ -87,12 +87,15 @@ class BrowseWorld:
         ]
         repeats = load_tables()["visual_duplicates"].frame([])
         measured = shots.frame(changes), seconds.frame(light)
-        quality = clip_quality(made, *measured, repeats, CLIP_LIMITS)
+        leak = (kept["video_id"][0], "MSR-VTT", "video1", 0.9, 0.5, False, 0.0, "its pictures are those of video1")
+        leaks = load_tables()["benchmark_leaks"].frame([leak])
+        quality = clip_quality(made, *measured, repeats, leaks, CLIP_LIMITS)
         for name, table in (
             ("shots", measured[0]),
             ("frame_statistics", measured[1]),
             ("clip_quality", quality),
             ("visual_duplicates", repeats),
+            ("benchmark_leaks", leaks),
             ("tasks", tasks),
             ("search_results", results),
             ("candidate_videos", candidates),

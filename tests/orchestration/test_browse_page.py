@@ -99,8 +99,10 @@ def test_other_limits_of_clips_are_those_of_the_asset(world: BrowseWorld, client
     own = {
         **{"max_cuts": "0", "min_motion": "0.03", "min_brightness": "0.5", "max_brightness": "0.3"},
         **{"min_sharpness": "100", "max_words_per_s": "1.5", "languages": "de,fr", "drop_visual_duplicates": "true"},
+        "drop_benchmark_leaks": "true",
     }
-    stored = {name: world.lake.read(name).pl() for name in ("clips", "shots", "frame_statistics", "visual_duplicates")}
+    names = ("clips", "shots", "frame_statistics", "visual_duplicates", "benchmark_leaks")
+    stored = {name: world.lake.read(name).pl() for name in names}
     for name, value in own.items():
         made = clip_quality(*stored.values(), other_limits(CLIP_LIMITS, {name: value}))
         assert compare_clips(world.lake, CLIP_LIMITS, {name: value}).kept_then == made["kept"].sum(), name

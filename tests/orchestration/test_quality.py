@@ -68,6 +68,11 @@ def labels(*counts: int) -> pl.DataFrame:
             {"training_manifest": manifest("train"), "evaluation_videos": videos("v0")},
         ),
         (
+            "benchmark_leaks_left_out",
+            {"training_manifest": manifest("train"), "benchmark_leaks": videos("w")},
+            {"training_manifest": manifest("train"), "benchmark_leaks": videos("v0")},
+        ),
+        (
             "reuploads_left_out",
             {"training_manifest": manifest("train"), "video_duplicates": videos()},
             {"training_manifest": manifest("train", "test"), "video_duplicates": videos("v1")},

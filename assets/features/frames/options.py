@@ -9,6 +9,8 @@ from pydantic import BeforeValidator, Field
 
 from assets.options import Options, Variable, listed
 
+BENCHMARK_LEAKS = "benchmark_leaks"
+
 
 @dataclass(frozen=True)
 class VisualDuplicateOptions(Options):
@@ -38,7 +40,10 @@ class VisualDuplicateOptions(Options):
 
 @dataclass(frozen=True)
 class ClipLimits(Options):
-    """Limits on the quality of clips; None sets no limit. What is unknown passes."""
+    """Limits on the quality of clips; None sets no limit. What is unknown passes.
+
+    ``benchmarks`` is no setting: it says whether there are raw videos of benchmarks, so that leaks are known.
+    """
 
     group: ClassVar = "Quality of clips"
     prefix: ClassVar = "clip_"
@@ -71,3 +76,14 @@ class ClipLimits(Options):
         Variable("drop_visual_duplicates"),
         Field(description="drop the clips of videos that show what a better-ranked video shows"),
     ] = False
+    drop_benchmark_leaks: Annotated[
+        bool,
+        Variable("drop_benchmark_leaks"),
+        Field(description="drop the clips of videos that show what a raw evaluation video of a benchmark shows"),
+    ] = True
+    benchmarks: bool = False
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The table of leaks, where there are raw videos of benchmarks."""
+        return (BENCHMARK_LEAKS,) if self.benchmarks else ()

@@ -171,7 +171,7 @@ class BrowsePage:
 
     def _measured(self) -> bool:
         """Whether the lake has the measures by which clips are dropped."""
-        return all(self.lake.has(name) for name in ("clip_quality", "visual_duplicates"))
+        return all(self.lake.has(name) for name in ("clip_quality", "visual_duplicates", *self.clip_limits.inputs))
 
     # -- exports ------------------------------------------------------------------------------------------------
 

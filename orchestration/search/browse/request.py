@@ -64,6 +64,7 @@ class Selection(BaseModel):
     max_words_per_s: Seconds = None
     languages: Text = ""
     drop_visual_duplicates: Literal["", "true", "false"] = ""
+    drop_benchmark_leaks: Literal["", "true", "false"] = ""
 
     @property
     def thresholds(self) -> dict[str, str]:

@@ -101,6 +101,11 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> History:
     for table in ("caption_fetches", "feature_index", "chapters", "shots", "clip_quality"):
         lake.write(table, rows_of(table, []))
     lake.write("evaluations", evaluations())
+    statuses = (("video1", "ok"), ("video2", "ok"), ("video3", "too_few_pictures"))
+    listed = [("MSR-VTT", "test", name, kind, None if kind == "ok" else kind) for name, kind in statuses]
+    lake.write("benchmark_references", load_tables()["benchmark_references"].frame(listed))
+    leaks = [(name, "MSR-VTT", "video2", 0.9, 0.5, False, 0.0, "90% of its pictures") for name in ("b", "c")]
+    lake.write("benchmark_leaks", load_tables()["benchmark_leaks"].frame(leaks))
     seen = {"probe": "pairs", "label": "yes", "drawn": 400, "labelled": 100, "items": 40, "share": 0.4}
     lake.write("quality_probes", rows_of("quality_probes", [{**seen, "share_low": 0.309, "share_high": 0.498}]))
     write(lake, ["synthetic-00000", "b", "c"], "synthetic", "How to Bake", "fold the dough")
@@ -158,6 +163,11 @@ def test_equal_synthetic_benchmarks_share_a_table_and_many_metrics_are_rows(draw
     many: Table = block(drawn, "models", "Joint embedding: TVR")
     assert many.header == ("metric", "zero-shot")
     assert [row[0] for row in many.rows][:3] == ["VCMR 0.5 R@1", "VCMR 0.5 R@10", "VCMR 0.5 R@100"]
+
+
+def test_evaluation_videos_that_could_not_be_compared_are_counted(drawn: Card) -> None:
+    compared: Table = block(drawn, "funnel", "Evaluation videos of benchmarks, compared by pictures")
+    assert compared.rows == [["MSR-VTT, test", "2", "1", "0", "0", "2"]]
 
 
 def test_probes_are_compared_with_the_paper(drawn: Card) -> None:

@@ -19,7 +19,10 @@ GERMAN = "jetzt legen wir den Deckel auf den Topf und warten"
 
 
 def quality(limits: ClipLimits) -> pl.DataFrame:
-    """Video a has a cut at 5 s, is a still picture before it and is dark after it; video b cannot be decoded."""
+    """Video a has a cut at 5 s, is a still picture before it and is dark after it; video b cannot be decoded.
+
+    Video b shows what a benchmark's does.
+    """
     tables = load_tables()
     lines = [
         ("a", 0, 1.0, 4.0, ENGLISH),
@@ -39,7 +42,9 @@ def quality(limits: ClipLimits) -> pl.DataFrame:
         ("shard-0000", "a", second, 0.5 if second < 5 else 0.05, 100.0, 0.0 if second < 5 else 0.1, *[None] * 6, "x")
         for second in range(9)
     )
-    return clip_quality(clips, shots, statistics, tables["visual_duplicates"].frame([]), limits)
+    leak = ("b", "MSR-VTT", "video1", 0.9, 0.5, False, 0.0, "90% of its pictures are those of video1")
+    leaks = tables["benchmark_leaks"].frame([leak])
+    return clip_quality(clips, shots, statistics, tables["visual_duplicates"].frame([]), leaks, limits)
 
 
 def test_without_limits_every_clip_is_kept_and_measured() -> None:
@@ -62,6 +67,8 @@ def test_without_limits_every_clip_is_kept_and_measured() -> None:
             [None, "more than 4.5 words per second", None, "more than 4.5 words per second"],
         ),
         (ClipLimits(languages=("en",)), [None, None, None, "language: de"]),
+        (ClipLimits(benchmarks=True), [None, None, None, "shows an evaluation video of a benchmark"]),
+        (ClipLimits(benchmarks=True, drop_benchmark_leaks=False), [None] * 4),
     ],
 )
 def test_a_clip_that_fails_a_limit_has_the_reason(limits: ClipLimits, reasons: list[str | None]) -> None:

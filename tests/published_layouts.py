@@ -128,7 +128,7 @@ def hero(folder: Path, kind: str) -> float:
         ]
         return max(_difference(one, other) for one, other in pairs)
     if kind == "question answering":
-        answers, unknown = AnswerNetwork(Hero(config), 2, 0.4).eval(), torch.tensor([-1])
+        answers, unknown = AnswerNetwork(Hero(config), 2).eval(), torch.tensor([-1])
         load_network(folder / "model", answers, kind)
         texts = [TEXT, TEXT[:-1]]
         found_answers, start, end = answers.logits(

@@ -62,9 +62,9 @@ def rows(model: Hero, pairs: Pairs, with_spans: bool) -> Rows:
 
 
 def losses(given: Rows, all_gather: AllGather, settings: LossSettings, step: int) -> dict[str, Tensor]:
-    """``loss``, the weighted sum of the others: ``videos`` and ``queries`` (ranking), and ``span`` if ``given`` has it.
+    """This process's part of ``loss``, and of its summands ``videos``, ``queries`` (ranking), and ``span`` if given.
 
-    Every process computes all of them from the rows of all processes, so that all have the same losses.
+    Every process computes whole losses from the rows of all processes, so each contributes an equal part.
     """
     names = ("queries", "query_items", "query_videos", "sentences", "frames", "lengths", "items", "videos")
     queries, query_items, query_videos, sentences, frames, lengths, items, videos = (
@@ -78,4 +78,5 @@ def losses(given: Rows, all_gather: AllGather, settings: LossSettings, step: int
         spans = all_gather(given["spans"])
         found["span"] = spans.sum() / max(len(spans), 1)
         loss = loss + settings.span * found["span"]
-    return {"loss": loss, **found}
+    processes = all_gather(given["queries"].new_ones(1)).sum()
+    return {name: each / processes for name, each in {"loss": loss, **found}.items()}

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ml.distributed import gather
+from ml.distributed import AllGather, Rows
 
 LAYERS = 2
 POSITIONS = 1024
@@ -65,13 +65,21 @@ def clip_frames(start_s: float, end_s: float, interval_s: float, frames: int) ->
     return first, min(max(round(end_s / interval_s), first + 1), frames)
 
 
-def caption_loss(logits: Tensor, targets: Tensor, padding: int, smoothing: float = LABEL_SMOOTHING) -> Tensor:
-    """Cross entropy with label smoothing of ``targets[clips, tokens]``, mean over all processes without padding."""
+def caption_rows(logits: Tensor, targets: Tensor, padding: int, smoothing: float = LABEL_SMOOTHING) -> Rows:
+    """Sums of each caption of ``targets[captions, tokens]`` without padding.
+
+    ``losses`` is of the cross entropies with label smoothing, ``tokens`` their number.
+    """
     losses = functional.cross_entropy(
         logits.flatten(0, 1), targets.flatten(), reduction="none", label_smoothing=smoothing
     )
-    counted = (targets.flatten() != padding).to(losses.dtype)
-    return gather(losses * counted).sum() / gather(counted).sum()
+    counted = targets != padding
+    return {"losses": (losses.view_as(targets) * counted).sum(1), "tokens": counted.sum(1)}
+
+
+def caption_loss(rows: Rows, all_gather: AllGather) -> Tensor:
+    """This process's part of the mean over the tokens of all processes."""
+    return rows["losses"].sum() / all_gather(rows["tokens"].sum()[None]).sum()
 
 
 @torch.no_grad()

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-import torch
-import torch.distributed
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -21,6 +19,7 @@ from ml.distributed import AllGather, Rows
 from ml.harness import Entry, Runtime, Trainer
 from ml.hero.model import encoders
 from ml.hero.optimisation import adamw, warm_up_and_decay
+from ml.parts import runs
 
 
 @dataclass(frozen=True)
@@ -64,9 +63,9 @@ PRESETS = {
 class Task(Protocol):
     """A task's part of the training.
 
-    ``network(batch, step)`` returns the losses to record; the one named ``loss`` is minimised. ``heads`` are the parts
-    of the network that are new in this task. ``identity`` names the data and the initial model. ``measure`` is the
-    metric of ``evaluate`` that selects the best model; greater is better.
+    ``network(batch, step)`` returns the rows of a batch that the losses need (``ml.harness.TrainTask``). ``heads`` are
+    the parts of the network that are new in this task. ``identity`` names the data and the initial model. ``measure``
+    is the metric of ``evaluate`` that selects the best model; greater is better.
     """
 
     @property
@@ -84,8 +83,20 @@ class Task(Protocol):
     @property
     def measure(self) -> str: ...
 
-    def batch(self, rows: Sequence[int]) -> Any:
-        """The training examples with these numbers as a batch on the CPU."""
+    def read(self, number: int) -> Any:
+        """A training example, as ``tokens`` and ``batch`` take it."""
+        ...
+
+    def tokens(self, example: Any) -> int:
+        """Tokens of an example (``ml.parts``)."""
+        ...
+
+    def batch(self, examples: Sequence[Any]) -> Any:
+        """Examples as a batch on the CPU."""
+        ...
+
+    def losses(self, rows: Rows, step: int, all_gather: AllGather) -> dict[str, Tensor]:
+        """This process's part of the losses (``ml.harness.TrainTask``)."""
         ...
 
     def evaluate(self) -> Entry:
@@ -112,38 +123,47 @@ def cut_to_limit(queries: Sequence[Sequence[int]], limit: int) -> tuple[list[lis
 
 
 class Part(NamedTuple):
-    """A process's examples of a step."""
+    """Examples that a process computes at once in a step, and the tokens of each."""
 
     examples: Any
     step: int
+    tokens: tuple[int, ...]
 
 
 class _Network(nn.Module):
-    """The network of a task, whose losses all processes have alike, each of which contributes an equal part."""
+    """The forward pass of a task as a module of one argument."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, part: Part) -> Rows:
-        losses: dict[str, Tensor] = self.network(part.examples, part.step)
-        processes = torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
-        return {name: loss / processes for name, loss in losses.items()}
+        rows: Rows = self.network(part.examples, part.step)
+        return rows
 
 
 @dataclass(frozen=True)
 class ExampleBatches:
-    """The batches of a fine-tuning by step (``ml.loading.Batches``)."""
+    """The batches of a fine-tuning by step (``ml.parts.Divisible``)."""
 
     task: Task
     settings: Settings
+    part_tokens: int | None = None
 
     def __call__(self, step: int, process: int, processes: int) -> list[Part]:
         items = self.settings.batch
-        rows = [self._example(step * items + place) for place in range(process, items, processes)]
-        return [Part(self.task.batch(rows), step)]
+        places = range(step * items + process, (step + 1) * items, processes)
+        examples = [self.task.read(self._number(place)) for place in places]
+        tokens = tuple(map(self.task.tokens, examples))
+        return [Part(self.task.batch(examples[own]), step, tokens[own]) for own in runs(tokens, self.part_tokens)]
 
-    def _example(self, place: int) -> int:
+    def in_parts(self, tokens: int) -> ExampleBatches:
+        return replace(self, part_tokens=tokens)
+
+    def tokens(self, part: Part) -> Sequence[int]:
+        return part.tokens
+
+    def _number(self, place: int) -> int:
         """The example at a position of the endless order, in which every pass over the data has its own shuffle."""
         passed, place = divmod(place, self.task.examples)
         return int(_shuffled(self.settings.seed, passed, self.task.examples)[place])
@@ -158,12 +178,12 @@ class FineTuning:
     """A task and its settings as a ``TrainTask`` of ``ml.harness``."""
 
     repeated = False
-    divisible = None  # its losses are computed within the network, from all examples
 
     def __init__(self, task: Task, settings: Settings) -> None:
         if task.examples < 1:
             raise ValueError(f"{type(task).__name__}: no training example; check annotations and videos")
-        self.task, self.settings, self.batches = task, settings, ExampleBatches(task, settings)
+        self.task, self.settings = task, settings
+        self.batches = self.divisible = ExampleBatches(task, settings)
         self.network, self.seed, self.steps = _Network(task.network), settings.seed, settings.steps
         self.compiled = encoders(task.network)
         self.steps_per_epoch, self.items = settings.validate_every, settings.batch
@@ -181,7 +201,7 @@ class FineTuning:
         return warm_up_and_decay(step, self.settings.warm_up, self.settings.steps)
 
     def losses(self, rows: Rows, step: int, all_gather: AllGather) -> dict[str, Tensor]:
-        return rows
+        return self.task.losses(rows, step, all_gather)
 
     def validate(self) -> Entry:
         return self.task.evaluate()

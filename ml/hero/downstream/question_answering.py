@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ml.distributed import gather
+from ml.distributed import AllGather, Rows, mean_over_processes
 from ml.hero.moment_head import span_losses
 
 SPAN_WEIGHT = 0.4
@@ -57,18 +57,24 @@ class AnswerHead(nn.Module):
         return answers, start, end
 
 
-def answer_loss(
-    logits: tuple[Tensor, Tensor, Tensor], right: Tensor, first: Tensor, last: Tensor, span_weight: float = SPAN_WEIGHT
-) -> dict[str, Tensor]:
-    """``CE(answer) + span_weight * (CE(first) + CE(last)) / 2``; where ``first`` is -1 the moment is unknown.
+def answer_rows(logits: tuple[Tensor, Tensor, Tensor], right: Tensor, first: Tensor, last: Tensor) -> Rows:
+    """``answers`` and ``spans``, the cross entropies of each question's answer, and of its first and last frame.
 
-    Means are over the questions of all processes.
+    Where ``first`` is -1 the moment is unknown: ``known`` is false, and the span's is 0.
     """
     answers, start, end = logits
-    answer = gather(functional.cross_entropy(answers, right, reduction="none")).mean()
-    known = (first >= 0).to(start.dtype)
+    known = first >= 0
     spans = span_losses(start, end, first.clamp(min=0), last.clamp(min=0)) * known
-    span = gather(spans).sum() / gather(known).sum().clamp(min=1)
+    return {"answers": functional.cross_entropy(answers, right, reduction="none"), "spans": spans, "known": known}
+
+
+def answer_loss(rows: Rows, all_gather: AllGather, span_weight: float = SPAN_WEIGHT) -> dict[str, Tensor]:
+    """This process's part of ``CE(answer) + span_weight * (CE(first) + CE(last)) / 2``, and of both.
+
+    Means are over the questions of all processes, that of the moment over those with a known one.
+    """
+    answer = mean_over_processes(rows["answers"], all_gather)
+    span = rows["spans"].sum() / all_gather(rows["known"].sum()[None]).sum().clamp(min=1)
     return {"loss": answer + span_weight * span / 2, "answer": answer, "span": span}
 
 

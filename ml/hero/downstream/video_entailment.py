@@ -8,7 +8,6 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ml.distributed import gather
 from ml.hero.downstream.question_answering import Pool, TwoLayers
 
 
@@ -26,9 +25,9 @@ class StatementHead(nn.Module):
         return truth[..., 0]
 
 
-def statement_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Binary cross entropy of ``labels[statements]``, true or false, mean over the statements of all processes."""
-    return gather(functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype), reduction="none")).mean()
+def statement_losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """Binary cross entropy of ``labels[statements]``, true or false, of each."""
+    return functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype), reduction="none")
 
 
 def judged_true(logits: Tensor) -> Tensor:

@@ -12,11 +12,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ml.distributed import gather
+from ml.distributed import AllGather, Rows
 from ml.harness import Entry
-from ml.hero.batch import BEGIN, END, PADDING, HeroBatch, collate
+from ml.hero.batch import BEGIN, END, PADDING, AlignedVideo, HeroBatch, collate, tokens_of
 from ml.hero.data.annotations import CaptionedClip
-from ml.hero.downstream.captioning import CaptionDecoder, caption_loss, clip_frames, write_greedily
+from ml.hero.downstream.captioning import (
+    CaptionDecoder,
+    caption_loss,
+    caption_rows,
+    clip_frames,
+    write_greedily,
+)
 from ml.hero.downstream.tasks.examples import Examples, parts
 from ml.hero.model import Hero
 from ml.loading import on_device
@@ -28,11 +34,24 @@ VIDEOS = 16
 """Videos whose clips are described at a time."""
 
 
+class Seen(NamedTuple):
+    """A video with those of its clips that begin within its frames, and the others.
+
+    ``places`` are the first frame of each clip and the one after its last, ``captions`` its captions as tokens.
+    """
+
+    video: AlignedVideo
+    clips: list[CaptionedClip]
+    places: list[tuple[int, int]]
+    captions: list[list[list[int]]]
+    late: list[CaptionedClip]
+
+
 class ClipsOfVideos(NamedTuple):
     """Videos, and clips of them: the row of each clip's video, its first frame and the one after its last.
 
     ``longest`` is the greatest number of frames of a clip. ``captions[captions, tokens]`` end in ``</s>`` and are
-    padded; ``of_clip[captions]`` is their clip. ``not_shown`` counts the clips that begin after the frames of their
+    padded; ``of_clip[captions]`` is their clip. ``not_shown[1]`` counts the clips that begin after the frames of their
     video.
     """
 
@@ -63,13 +82,13 @@ class CaptionNetwork(nn.Module):
         mask = places < lengths[:, None]
         return packed[starts[:, None] + places * mask], mask
 
-    def forward(self, clips: ClipsOfVideos, step: int) -> dict[str, Tensor]:
+    def forward(self, clips: ClipsOfVideos, step: int) -> Rows:
         frames, mask = self.frames(clips)
         begin = clips.captions.new_full((len(clips.captions), 1), BEGIN)
         words = self.model.cross_modal.words(torch.cat([begin, clips.captions[:, :-1]], 1))
         states = self.decoder(words, frames[clips.of_clip], mask[clips.of_clip])
-        loss = caption_loss(self.model.language(states).float(), clips.captions, PADDING)
-        return {"loss": loss, "not_shown": gather(clips.not_shown[None]).sum().float()}
+        rows = caption_rows(self.model.language(states).float(), clips.captions, PADDING)
+        return {**rows, "not_shown": clips.not_shown}
 
     def write(self, clips: ClipsOfVideos) -> list[list[int]]:
         """One caption per clip."""
@@ -101,12 +120,36 @@ class Captioning:
     def examples(self) -> int:
         return len(self.of_videos)
 
-    def batch(self, rows: Sequence[int]) -> ClipsOfVideos:
-        batch, shown = self._clips([self.of_videos[row] for row in rows])
-        if not shown:
-            clip = self.of_videos[rows[0]][0]
+    def read(self, number: int) -> Seen:
+        return self._seen(self.of_videos[number])
+
+    def tokens(self, example: Seen) -> int:
+        """A video without a clip to describe is left out, and has none."""
+        captions = sum(1 + len(text) for of_clip in example.captions for text in of_clip)
+        return tokens_of(example.video) + captions if example.clips else 0
+
+    def batch(self, examples: Sequence[Seen]) -> ClipsOfVideos:
+        seen = [each for each in examples if each.clips]
+        if not seen:
+            clip = examples[0].late[0]
             raise ValueError(f"clip {clip.clip_id} of {clip.video_id} and all others of a step begin too late")
-        return batch
+        places = torch.tensor([place for each in seen for place in each.places])
+        captions = [texts for each in seen for texts in each.captions]
+        longest = max((len(text) for texts in captions for text in texts), default=0)
+        padding = [[*text, END, *[PADDING] * (longest - len(text))] for texts in captions for text in texts]
+        return ClipsOfVideos(
+            collate([each.video for each in seen]),
+            torch.tensor([row for row, each in enumerate(seen) for _ in each.clips]),
+            places[:, 0],
+            places[:, 1],
+            int((places[:, 1] - places[:, 0]).max()),
+            torch.tensor(padding, dtype=torch.int64).view(-1, longest + 1),
+            torch.tensor([clip for clip, texts in enumerate(captions) for _ in texts], dtype=torch.int64),
+            torch.tensor([sum(len(each.late) for each in examples)]),
+        )
+
+    def losses(self, rows: Rows, step: int, all_gather: AllGather) -> dict[str, Tensor]:
+        return {"loss": caption_loss(rows, all_gather), "not_shown": rows["not_shown"].sum().float()}
 
     def evaluate(self) -> Entry:
         """BLEU-4, METEOR of 2005, ROUGE-L and CIDEr-D of the captions of all validation clips."""
@@ -131,41 +174,27 @@ class Captioning:
         device, found = device_of(self.network), dict[int | str, str]()
         known = _by_video([each for each in clips if each.video_id in self.data.videos])
         for some in parts(known, VIDEOS):
-            batch, shown = self._clips(some)
+            seen = [*map(self._seen, some)]
+            shown = [clip for each in seen for clip in each.clips]
             if shown:
-                written = self.caption_network.write(on_device(batch, device))
+                written = self.caption_network.write(on_device(self.batch(seen), device))
                 texts = map(self.data.tokenizer.decode, written)
                 found |= {clip.clip_id: text for clip, text in zip(shown, texts, strict=True)}
         return [found.get(each.clip_id) for each in clips]
 
-    def _clips(self, of_videos: Sequence[Sequence[CaptionedClip]]) -> tuple[ClipsOfVideos, list[CaptionedClip]]:
-        """Videos with their clips, and the clips that have frames, in the batch's order."""
-        videos = [self.data.videos[own[0].video_id] for own in of_videos]
-        seen = [self.data.align(video, self.model.config) for video in videos]
-        shown: list[CaptionedClip] = []
-        places: list[tuple[int, int, int]] = []
-        for row, (own, video) in enumerate(zip(of_videos, videos, strict=True)):
-            frames = len(seen[row].features)
-            for clip in own:
-                if clip.interval[0] / video.interval_s < frames:
-                    shown.append(clip)
-                    places.append((row, *clip_frames(*clip.interval, video.interval_s, frames)))
-        texts = [(number, text) for number, clip in enumerate(shown) for _, text in clip.captions]
-        tokens, _ = self.data.queries(text for _, text in texts)
-        longest = max(map(len, tokens), default=0)
-        padding = [[*text, END, *[PADDING] * (longest - len(text))] for text in tokens]
-        of_video, first, stop = torch.tensor(places, dtype=torch.int64).view(-1, 3).unbind(1)
-        batch = ClipsOfVideos(
-            collate(seen),
-            of_video,
-            first,
-            stop,
-            max((stop - first for _, first, stop in places), default=0),
-            torch.tensor(padding, dtype=torch.int64).view(-1, longest + 1),
-            torch.tensor([number for number, _ in texts], dtype=torch.int64),
-            torch.tensor(sum(map(len, of_videos)) - len(shown)),
+    def _seen(self, clips: Sequence[CaptionedClip]) -> Seen:
+        """The clips of a video."""
+        video = self.data.videos[clips[0].video_id]
+        aligned = self.data.align(video, self.model.config)
+        frames, interval_s = len(aligned.features), video.interval_s
+        shown = [each for each in clips if each.interval[0] / interval_s < frames]
+        return Seen(
+            aligned,
+            shown,
+            [clip_frames(*each.interval, interval_s, frames) for each in shown],
+            [self.data.queries(text for _, text in each.captions)[0] for each in shown],
+            [each for each in clips if each not in shown],
         )
-        return batch, shown
 
 
 def _by_video(clips: Sequence[CaptionedClip]) -> list[list[CaptionedClip]]:

@@ -6,14 +6,15 @@ import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ml.distributed import gather
+from ml.distributed import Rows
 from ml.hero import matching
-from ml.hero.batch import AlignedVideo, aligned, collate, collate_texts, key_of
+from ml.hero.batch import AlignedVideo, aligned, collate, collate_texts, key_of, tokens_of
 from ml.hero.config import HeroConfig
 from ml.hero.data.annotations import Description, Interval
 from ml.hero.downstream.moments import MomentIndex, moment_labels
@@ -21,54 +22,65 @@ from ml.hero.downstream.published_scoring import padding_frames
 from ml.hero.downstream.tasks.examples import Examples, parts
 from ml.hero.matching import Pairs
 from ml.hero.model import Hero
-from ml.hero.ranking import LossSettings
 from ml.hero.video import Video
 from ml.loading import on_device
 from ml.metrics.moments import Search, iou
-from ml.training import device_of, in_full_precision
+from ml.training import device_of
 
 VIDEOS, TEXTS = 32, 256
 """Videos and texts that are encoded at a time."""
 
 
 class RetrievalNetwork(nn.Module):
-    """The model's forward pass and its losses; a share of the steps also has the loss of moments."""
+    """The model's forward pass; a share of the steps also has the loss of moments."""
 
-    def __init__(self, model: Hero, settings: LossSettings, span_share: float) -> None:
+    def __init__(self, model: Hero, span_share: float) -> None:
         super().__init__()
-        self.model, self.settings, self.span_share = model, settings, span_share
+        self.model, self.span_share = model, span_share
 
-    def forward(self, pairs: Pairs, step: int) -> dict[str, Tensor]:
+    def forward(self, pairs: Pairs, step: int) -> Rows:
         with_spans = np.random.default_rng((step, 5)).random() < self.span_share
-        given = matching.rows(self.model, pairs, bool(with_spans))
-        # Half precision, in which the model may run, is too coarse for differences of cosines.
-        with in_full_precision(pairs.items.device):
-            return matching.losses(given, gather, self.settings, step)
+        return matching.rows(self.model, pairs, bool(with_spans))
 
 
-def pairs_of(examples: Examples[Description], model: Hero, numbers: Sequence[int]) -> Pairs:
-    """Training descriptions with their videos, as numbered in ``examples.learned``, and their moments if any."""
-    descriptions = [examples.learned[number] for number in numbers]
-    texts, _ = examples.queries(each.text for each in descriptions)
-    videos = [examples.videos[str(each.video_id)] for each in descriptions]
-    seen = [examples.align(video, model.config) for video in videos]
-    frames = [agreed(each.intervals) for each in descriptions]
-    lengths = torch.tensor([len(video.features) for video in seen])
-    first, last = moment_labels(
-        torch.tensor([[time / video.interval_s for time in each] for each, video in zip(frames, videos, strict=True)]),
-        lengths,
-        1.0,
-    )
+class Described(NamedTuple):
+    """A description as tokens with its video; ``moment`` is from and to, in frames, and [0, 0] if there is none."""
+
+    number: int
+    text: list[int]
+    video: AlignedVideo
+    moment: Interval
+
+    @property
+    def tokens(self) -> int:
+        """Elements of its sequences in the model."""
+        return tokens_of(self.video) + 1 + len(self.text)
+
+
+def described(examples: Examples[Description], config: HeroConfig, number: int) -> Described:
+    """The training description of this number in ``examples.learned``."""
+    description = examples.learned[number]
+    (text,), _ = examples.queries([description.text])
+    video = examples.videos[str(description.video_id)]
+    begin, end = (time / video.interval_s for time in agreed(description.intervals))
+    return Described(number, text, examples.align(video, config), (begin, end))
+
+
+def pairs_of(described: Sequence[Described]) -> Pairs:
+    """Descriptions with their videos and moments as a batch."""
+    videos = [each.video for each in described]
+    lengths = torch.tensor([len(video.features) for video in videos])
+    first, last = moment_labels(torch.tensor([each.moment for each in described]), lengths, 1.0)
     return Pairs(
-        collate(seen),
-        collate_texts(texts),
-        torch.arange(len(texts)),
+        collate(videos),
+        collate_texts([each.text for each in described]),
+        torch.arange(len(described)),
         first,
         last,
-        torch.tensor([key_of(text) for text in texts]),
+        torch.tensor([key_of(each.text) for each in described]),
         torch.tensor([key_of(video.video_id) for video in videos]),
         # Not the position in the batch: an example that is in it twice would be a negative of itself.
-        torch.tensor(numbers),
+        torch.tensor([each.number for each in described]),
     )
 
 

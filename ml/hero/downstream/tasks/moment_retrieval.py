@@ -9,13 +9,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
+from ml.distributed import AllGather, Rows
 from ml.harness import Entry
+from ml.hero import matching
 from ml.hero.data.annotations import Description
 from ml.hero.downstream.moments import MomentIndex
 from ml.hero.downstream.published_scoring import longest_of_batch
-from ml.hero.downstream.tasks.corpus import RetrievalNetwork, corpus_of, encode_queries, index_of, pairs_of
+from ml.hero.downstream.tasks.corpus import (
+    Described,
+    RetrievalNetwork,
+    corpus_of,
+    described,
+    encode_queries,
+    index_of,
+    pairs_of,
+)
 from ml.hero.downstream.tasks.examples import Examples
 from ml.hero.matching import Pairs
 from ml.hero.model import Hero
@@ -70,7 +80,7 @@ class MomentRetrieval:
             if not each.intervals:
                 raise ValueError(f"description {each.desc_id}: has no moment; remove it")
         self.model, self.data, self.settings = model, examples, settings
-        self.network: nn.Module = RetrievalNetwork(model, settings.losses, settings.span_share)
+        self.network: nn.Module = RetrievalNetwork(model, settings.span_share)
         self.heads: Sequence[nn.Module] = ()
         self.identity = examples.identity(f"moment retrieval {asdict(settings)}", self.network)
 
@@ -78,8 +88,17 @@ class MomentRetrieval:
     def examples(self) -> int:
         return len(self.data.learned)
 
-    def batch(self, rows: Sequence[int]) -> Pairs:
-        return pairs_of(self.data, self.model, rows)
+    def read(self, number: int) -> Described:
+        return described(self.data, self.model.config, number)
+
+    def tokens(self, example: Described) -> int:
+        return example.tokens
+
+    def batch(self, examples: Sequence[Described]) -> Pairs:
+        return pairs_of(examples)
+
+    def losses(self, rows: Rows, step: int, all_gather: AllGather) -> dict[str, Tensor]:
+        return matching.losses(rows, all_gather, self.settings.losses, step)
 
     def evaluate(self) -> Entry:
         """Hit rates over all validation descriptions, and the mean of VCMR, which selects the best model.

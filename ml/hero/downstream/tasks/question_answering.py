@@ -8,11 +8,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ml.distributed import AllGather, Rows
 from ml.harness import Entry
-from ml.hero.batch import HeroBatch, padded
+from ml.hero.batch import AlignedVideo, HeroBatch, padded, tokens_of
 from ml.hero.data.annotations import Question
 from ml.hero.downstream.moments import moment_labels
-from ml.hero.downstream.question_answering import SPAN_WEIGHT, AnswerHead, accuracy, answer_loss
+from ml.hero.downstream.question_answering import SPAN_WEIGHT, AnswerHead, accuracy, answer_loss, answer_rows
 from ml.hero.downstream.tasks.examples import Examples, parts, question_and_answer
 from ml.hero.model import Hero, initialise
 from ml.loading import on_device
@@ -20,6 +21,15 @@ from ml.training import device_of
 
 QUESTIONS = 8
 """Questions that are answered at a time."""
+
+
+class Posed(NamedTuple):
+    """A question, its video, the question with each answer as tokens, and its moment in frames if it is known."""
+
+    question: Question
+    video: AlignedVideo
+    texts: list[list[int]]
+    moment: tuple[float, float] | None
 
 
 class QuestionBatch(NamedTuple):
@@ -37,9 +47,9 @@ class QuestionBatch(NamedTuple):
 class AnswerNetwork(nn.Module):
     """The model, run on the video with each answer appended, and the head over all answers."""
 
-    def __init__(self, model: Hero, answers: int, span_weight: float) -> None:
+    def __init__(self, model: Hero, answers: int) -> None:
         super().__init__()
-        self.model, self.answers, self.span_weight = model, answers, span_weight
+        self.model, self.answers = model, answers
         self.head = AnswerHead(model.config.hidden).apply(initialise)
 
     def logits(self, questions: QuestionBatch) -> tuple[Tensor, Tensor, Tensor]:
@@ -48,8 +58,8 @@ class AnswerNetwork(nn.Module):
         answers, start, end = self.head(frames.unflatten(0, (-1, self.answers)), mask[:: self.answers])
         return answers.float(), start.float(), end.float()
 
-    def forward(self, questions: QuestionBatch, step: int) -> dict[str, Tensor]:
-        return answer_loss(self.logits(questions), questions.right, questions.first, questions.last, self.span_weight)
+    def forward(self, questions: QuestionBatch, step: int) -> Rows:
+        return answer_rows(self.logits(questions), questions.right, questions.first, questions.last)
 
 
 class QuestionAnswering:
@@ -70,7 +80,8 @@ class QuestionAnswering:
             if each.answer is None:
                 raise ValueError(f"question {each.question_id}: its right answer is secret; remove it")
         self.model, self.data, self.answers = model, examples, counts.pop()
-        self.answer_network = AnswerNetwork(model, self.answers, span_weight)
+        self.span_weight = span_weight
+        self.answer_network = AnswerNetwork(model, self.answers)
         self.network: nn.Module = self.answer_network
         self.heads = [self.answer_network.head]
         self.identity = examples.identity(f"question answering {span_weight}", self.network)
@@ -79,8 +90,39 @@ class QuestionAnswering:
     def examples(self) -> int:
         return len(self.data.learned)
 
-    def batch(self, rows: Sequence[int]) -> QuestionBatch:
-        return self._questions_batch([self.data.learned[row] for row in rows])
+    def read(self, number: int) -> Posed:
+        return self.posed(self.data.learned[number])
+
+    def posed(self, question: Question) -> Posed:
+        """A question with its video."""
+        video = self.data.videos[question.video_id]
+        moment = None
+        if question.interval is not None:
+            begin, end = question.interval
+            moment = begin / video.interval_s, end / video.interval_s
+        texts = [text for text, _ in self._texts(question)]
+        return Posed(question, self.data.align(video, self.model.config), texts, moment)
+
+    def tokens(self, example: Posed) -> int:
+        return sum(tokens_of(example.video, text) for text in example.texts)
+
+    def batch(self, examples: Sequence[Posed]) -> QuestionBatch:
+        moments = torch.tensor([each.moment or (0.0, 0.0) for each in examples])
+        first, last = moment_labels(moments, torch.tensor([len(each.video.features) for each in examples]), 1.0)
+        unknown = torch.tensor([each.moment is None for each in examples])
+        rights = [each.question.answer for each in examples]
+        return QuestionBatch(
+            self.model.with_texts(
+                [each.video for each in examples for _ in each.texts],
+                [text for each in examples for text in each.texts],
+            ),
+            torch.tensor([-1 if answer is None else answer for answer in rights]),
+            first.masked_fill(unknown, -1),
+            last.masked_fill(unknown, -1),
+        )
+
+    def losses(self, rows: Rows, step: int, all_gather: AllGather) -> dict[str, Tensor]:
+        return answer_loss(rows, all_gather, self.span_weight)
 
     def evaluate(self) -> Entry:
         """Accuracy over all validation questions; one without a video counts as wrong (``without_video``)."""
@@ -100,7 +142,7 @@ class QuestionAnswering:
         chosen = iter(
             answer
             for some in parts(known, QUESTIONS)
-            for answer in self.answer_network.logits(on_device(self._questions_batch(some), device))[0]
+            for answer in self.answer_network.logits(on_device(self.batch([*map(self.posed, some)]), device))[0]
             .argmax(1)
             .tolist()
         )
@@ -110,20 +152,3 @@ class QuestionAnswering:
         encode = self.data.tokenizer.encode
         text = encode(question.text)
         return [question_and_answer(text, encode(option), self.data.max_text) for option in question.options]
-
-    def _questions_batch(self, questions: Sequence[Question]) -> QuestionBatch:
-        videos = [self.data.videos[each.video_id] for each in questions]
-        seen = [self.data.align(video, self.model.config) for video in videos]
-        texts = [text for each in questions for text, _ in self._texts(each)]
-        moments = [
-            [time / video.interval_s for time in each.interval or (0.0, 0.0)]
-            for each, video in zip(questions, videos, strict=True)
-        ]
-        first, last = moment_labels(torch.tensor(moments), torch.tensor([len(each.features) for each in seen]), 1.0)
-        unknown = torch.tensor([each.interval is None for each in questions])
-        return QuestionBatch(
-            self.model.with_texts([video for video in seen for _ in range(self.answers)], texts),
-            torch.tensor([-1 if each.answer is None else each.answer for each in questions]),
-            first.masked_fill(unknown, -1),
-            last.masked_fill(unknown, -1),
-        )

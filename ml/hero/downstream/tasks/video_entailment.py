@@ -8,18 +8,27 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ml.distributed import AllGather, Rows, mean_over_processes
 from ml.harness import Entry
-from ml.hero.batch import END, HeroBatch, padded
+from ml.hero.batch import END, AlignedVideo, HeroBatch, padded, tokens_of
 from ml.hero.data.annotations import Statement
 from ml.hero.downstream.question_answering import accuracy
 from ml.hero.downstream.tasks.examples import Examples, parts
-from ml.hero.downstream.video_entailment import StatementHead, judged_true, statement_loss
+from ml.hero.downstream.video_entailment import StatementHead, judged_true, statement_losses
 from ml.hero.model import Hero, initialise
 from ml.loading import on_device
 from ml.training import device_of
 
 STATEMENTS = 16
 """Statements that are judged at a time."""
+
+
+class Stated(NamedTuple):
+    """A statement as tokens with its video."""
+
+    video: AlignedVideo
+    text: list[int]
+    label: bool
 
 
 class StatedVideos(NamedTuple):
@@ -41,8 +50,8 @@ class StatementNetwork(nn.Module):
         """One logit per statement."""
         return self.head(*padded(self.model.contextual(batch), batch.lengths, batch.longest)).float()
 
-    def forward(self, stated: StatedVideos, step: int) -> dict[str, Tensor]:
-        return {"loss": statement_loss(self.logits(stated.batch), stated.labels)}
+    def forward(self, stated: StatedVideos, step: int) -> Rows:
+        return {"losses": statement_losses(self.logits(stated.batch), stated.labels)}
 
 
 class VideoEntailment:
@@ -68,9 +77,19 @@ class VideoEntailment:
     def examples(self) -> int:
         return len(self.pairs)
 
-    def batch(self, rows: Sequence[int]) -> StatedVideos:
-        statements = [each for row in rows for each in self.pairs[row]]
-        return StatedVideos(self._with_statements(statements), torch.tensor([bool(each.label) for each in statements]))
+    def read(self, number: int) -> list[Stated]:
+        return [self._stated(each) for each in self.pairs[number]]
+
+    def tokens(self, example: Sequence[Stated]) -> int:
+        return sum(tokens_of(each.video, each.text) for each in example)
+
+    def batch(self, examples: Sequence[Sequence[Stated]]) -> StatedVideos:
+        stated = [each for example in examples for each in example]
+        videos = self.model.with_texts([each.video for each in stated], [each.text for each in stated])
+        return StatedVideos(videos, torch.tensor([each.label for each in stated]))
+
+    def losses(self, rows: Rows, step: int, all_gather: AllGather) -> dict[str, Tensor]:
+        return {"loss": mean_over_processes(rows["losses"], all_gather)}
 
     def evaluate(self) -> Entry:
         """Accuracy over all validation statements; one without a video counts as wrong (``without_video``)."""
@@ -89,15 +108,15 @@ class VideoEntailment:
             truth
             for some in parts(known, STATEMENTS)
             for truth in judged_true(
-                self.statement_network.logits(on_device(self._with_statements(some), device))
+                self.statement_network.logits(on_device(self.batch([[*map(self._stated, some)]]).batch, device))
             ).tolist()
         )
         return [next(judged) if each.video_id in self.data.videos else None for each in statements]
 
-    def _with_statements(self, statements: Sequence[Statement]) -> HeroBatch:
-        texts, _ = self.data.queries(each.text for each in statements)
-        seen = [self.data.align(self.data.videos[each.video_id], self.model.config) for each in statements]
-        return self.model.with_texts(seen, [[END, *text] for text in texts])
+    def _stated(self, statement: Statement) -> Stated:
+        (text,), _ = self.data.queries([statement.text])
+        video = self.data.align(self.data.videos[statement.video_id], self.model.config)
+        return Stated(video, [END, *text], bool(statement.label))
 
 
 def _pairs(statements: Sequence[Statement]) -> list[list[Statement]]:

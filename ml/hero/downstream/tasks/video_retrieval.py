@@ -6,11 +6,21 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from ml.distributed import AllGather, Rows
 from ml.harness import Entry
+from ml.hero import matching
 from ml.hero.data.annotations import Description
-from ml.hero.downstream.tasks.corpus import RetrievalNetwork, corpus_of, encode_queries, index_of, pairs_of
+from ml.hero.downstream.tasks.corpus import (
+    Described,
+    RetrievalNetwork,
+    corpus_of,
+    described,
+    encode_queries,
+    index_of,
+    pairs_of,
+)
 from ml.hero.downstream.tasks.examples import Examples
 from ml.hero.matching import Pairs
 from ml.hero.model import Hero
@@ -29,7 +39,8 @@ class VideoRetrieval:
 
     def __init__(self, model: Hero, examples: Examples[Description], settings: LossSettings = SETTINGS) -> None:
         self.model, self.data = model, examples
-        self.network: nn.Module = RetrievalNetwork(model, settings, span_share=0.0)
+        self.settings = settings
+        self.network: nn.Module = RetrievalNetwork(model, span_share=0.0)
         self.heads: Sequence[nn.Module] = ()
         self.identity = examples.identity(f"video retrieval {asdict(settings)}", self.network)
 
@@ -37,8 +48,17 @@ class VideoRetrieval:
     def examples(self) -> int:
         return len(self.data.learned)
 
-    def batch(self, rows: Sequence[int]) -> Pairs:
-        return pairs_of(self.data, self.model, rows)
+    def read(self, number: int) -> Described:
+        return described(self.data, self.model.config, number)
+
+    def tokens(self, example: Described) -> int:
+        return example.tokens
+
+    def batch(self, examples: Sequence[Described]) -> Pairs:
+        return pairs_of(examples)
+
+    def losses(self, rows: Rows, step: int, all_gather: AllGather) -> dict[str, Tensor]:
+        return matching.losses(rows, all_gather, self.settings, step)
 
     def evaluate(self) -> Entry:
         """R@k over all validation descriptions, and their mean, which selects the best model.

@@ -1,21 +1,27 @@
 """The fine-tuning loop on a small statement task: it learns, keeps the best, resumes, and treats groups as groups."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
 from torch import nn
 
+from ml.distributed import mean_over_processes
 from ml.harness import Runtime
 from ml.hero.downstream.finetune import PRESETS, FineTuning, Settings, cut_to_limit, finetune
 from ml.hero.downstream.question_answering import accuracy
-from ml.hero.downstream.video_entailment import StatementHead, judged_true, statement_loss
+from ml.hero.downstream.video_entailment import StatementHead, judged_true, statement_losses
 
 SETTINGS = Settings(1e-3, steps=60, warm_up=6, batch=16, head_factor=5, validate_every=20)
 RUNTIME = Runtime(device="cpu")
 
 
 class Network(nn.Module):
+    """It has no memory for more than ``most`` videos."""
+
+    most = 16
+
     def __init__(self):
         super().__init__()
         self.body, self.head = nn.Linear(6, 8), StatementHead(8)
@@ -24,7 +30,9 @@ class Network(nn.Module):
         return self.head(self.body(frames), torch.ones(frames.shape[:2], dtype=torch.bool))
 
     def forward(self, batch, step):
-        return {"loss": statement_loss(self.logits(batch["frames"]), batch["labels"])}
+        if len(batch["frames"]) > self.most:
+            raise torch.OutOfMemoryError("too many videos")
+        return {"losses": statement_losses(self.logits(batch["frames"]), batch["labels"])}
 
 
 class Statements:
@@ -40,9 +48,18 @@ class Statements:
         self.labels = self.frames[..., 0].amax(1) > 1.1
         self.requested = []
 
-    def batch(self, rows):
-        self.requested += rows
-        return {"frames": self.frames[rows], "labels": self.labels[rows]}
+    def read(self, number):
+        self.requested.append(number)
+        return number
+
+    def tokens(self, number):
+        return 2 + number % 2
+
+    def batch(self, numbers):
+        return {"frames": self.frames[[*numbers]], "labels": self.labels[[*numbers]]}
+
+    def losses(self, rows, step, all_gather):
+        return {"loss": mean_over_processes(rows["losses"], all_gather)}
 
     @torch.no_grad()
     def evaluate(self):
@@ -58,6 +75,17 @@ def test_training_improves_the_task_and_keeps_the_best_model():
     assert task.evaluate()["accuracy"] == max(entry["accuracy"] for entry in history) > max(0.8, before)
     # 960 examples from 100: each is used nine or ten times.
     assert {task.requested.count(row) for row in range(100)} == {9, 10}
+
+
+def test_a_step_that_runs_out_of_memory_is_repeated_in_parts_of_half_as_many_tokens(caplog):
+    whole, limited = Statements(), Statements()
+    limited.network.most = 5
+    expected, history = (finetune(task, SETTINGS, RUNTIME) for task in (whole, limited))
+    assert [entry["loss"] for entry in history] == pytest.approx([entry["loss"] for entry in expected], rel=1e-4)
+    one, other = (task.network.logits(task.frames).detach() for task in (whole, limited))
+    torch.testing.assert_close(other, one, atol=1e-4, rtol=1e-3)
+    tokens = [record.args[1] for record in caplog.records if "too little memory" in record.message]
+    assert len(tokens) >= 2 and tokens[-1] >= 10 and all(2 * after <= before + 1 for before, after in pairwise(tokens))
 
 
 def test_an_interrupted_training_ends_with_the_same_model(tmp_path):

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from ml.hero.downstream.captioning import CaptionDecoder, caption_loss, clip_frames, write_greedily
-from ml.hero.downstream.question_answering import AnswerHead, accuracy, answer_loss
-from ml.hero.downstream.video_entailment import StatementHead, judged_true, statement_loss
+from ml.distributed import gather
+from ml.hero.downstream.captioning import CaptionDecoder, caption_loss, caption_rows, clip_frames, write_greedily
+from ml.hero.downstream.question_answering import AnswerHead, accuracy, answer_loss, answer_rows
+from ml.hero.downstream.video_entailment import StatementHead, judged_true, statement_losses
 
 
 def millions(module):
@@ -33,8 +34,8 @@ def test_padding_does_not_change_answers():
 def test_a_question_without_a_moment_has_the_loss_of_its_answer_only():
     logits = (torch.zeros(2, 4), torch.zeros(2, 5), torch.zeros(2, 5))
     right, unknown = torch.tensor([0, 3]), torch.tensor([-1, -1])
-    assert float(answer_loss(logits, right, unknown, unknown)["loss"]) == pytest.approx(np.log(4))
-    losses = answer_loss(logits, right, torch.tensor([2, -1]), torch.tensor([3, -1]))
+    assert float(answer_loss(answer_rows(logits, right, unknown, unknown), gather)["loss"]) == pytest.approx(np.log(4))
+    losses = answer_loss(answer_rows(logits, right, torch.tensor([2, -1]), torch.tensor([3, -1])), gather)
     assert float(losses["loss"]) == pytest.approx(np.log(4) + 0.4 * np.log(5))
     assert accuracy(torch.tensor([0, 1]), right) == 0.5
 
@@ -43,7 +44,7 @@ def test_a_statement_is_true_from_one_half():
     logits = torch.tensor([2.0, -1.0])
     assert judged_true(logits).tolist() == [True, False]
     expected = (np.log1p(np.exp(-2)) + np.log1p(np.exp(1))) / 2
-    assert float(statement_loss(logits, torch.tensor([True, True]))) == pytest.approx(expected)
+    assert float(statement_losses(logits, torch.tensor([True, True])).mean()) == pytest.approx(expected)
 
 
 def test_a_clip_has_at_least_one_frame_and_ends_with_the_video():
@@ -57,7 +58,7 @@ def test_caption_loss_smooths_labels_and_leaves_padding_out():
     logits = torch.randn(1, 3, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     chances = torch.log_softmax(logits[0], 1).numpy()
     expected = -np.mean([0.9 * chances[n, token] + 0.1 * chances[n].mean() for n, token in enumerate((2, 4))])
-    assert float(caption_loss(logits, torch.tensor([[2, 4, 1]]), padding=1)) == pytest.approx(expected)
+    assert float(caption_loss(caption_rows(logits, torch.tensor([[2, 4, 1]]), 1), gather)) == pytest.approx(expected)
 
 
 def test_a_decoder_learns_to_write_what_each_clip_shows():
@@ -74,7 +75,7 @@ def test_a_decoder_learns_to_write_what_each_clip_shows():
 
     for _ in range(120):
         optimiser.zero_grad()
-        caption_loss(output(decoder(words(inputs), frames, mask)), captions, padding).backward()
+        caption_loss(caption_rows(output(decoder(words(inputs), frames, mask)), captions, padding), gather).backward()
         optimiser.step()
     decoder.eval()
     assert write_greedily(decoder, words, output, frames, mask, begin, end) == [[5, 6, 7], [8, 9], [10]]

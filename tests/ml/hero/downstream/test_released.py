@@ -59,7 +59,7 @@ def test_pre_training_and_retrieval(tmp_path: Path) -> None:
 @torch.inference_mode()
 def test_question_answering(tmp_path: Path) -> None:
     state, texts = released(CONFIG, "question answering"), [(END, 5, 6, END, 7 + answer) for answer in range(3)]
-    network, plain = AnswerNetwork(Hero(CONFIG), 3, 0.4).eval(), PlainHero(state, CONFIG.heads)
+    network, plain = AnswerNetwork(Hero(CONFIG), 3).eval(), PlainHero(state, CONFIG.heads)
     load_network(converted(state, tmp_path), network, "question answering")
     batch = Hero.with_texts([VIDEOS[1]] * 3, texts)
     unknown = torch.tensor([-1])
@@ -132,7 +132,7 @@ def test_what_does_not_fit_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="a HERO for question answering, not for captioning"):
         load_network(folder, CaptionNetwork(Hero(CONFIG)), "captioning")
     with pytest.raises(ValueError, match=r"size mismatch"):
-        load_network(folder, AnswerNetwork(Hero(replace(CONFIG, hidden=64)), 3, 0.4), "question answering")
+        load_network(folder, AnswerNetwork(Hero(replace(CONFIG, hidden=64)), 3), "question answering")
     del state["st_ed_pool.weight"]
     torch.save({**state, "decoder.odd": torch.zeros(1)}, tmp_path / "odd.pt")
     with pytest.raises(ValueError, match=r"st_ed_pool.weight is missing"):

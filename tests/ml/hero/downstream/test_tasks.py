@@ -10,15 +10,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
 
+from ml.distributed import gather
 from ml.harness import Runtime
-from ml.hero import matching
 from ml.hero.batch import END, AlignedVideo, Passage
 from ml.hero.data.annotations import Description
-from ml.hero.downstream.finetune import Settings, finetune
+from ml.hero.downstream.finetune import FineTuning, Settings, finetune
 from ml.hero.downstream.tasks.captioning import Captioning
-from ml.hero.downstream.tasks.corpus import agreed, pairs_of
+from ml.hero.downstream.tasks.corpus import agreed, described, pairs_of
 from ml.hero.downstream.tasks.examples import Examples, preceded, question_and_answer
 from ml.hero.downstream.tasks.moment_retrieval import MomentRetrieval, MomentSettings
 from ml.hero.downstream.tasks.question_answering import QuestionAnswering
@@ -92,10 +91,10 @@ def test_logits_of_a_question_do_not_depend_on_the_batch() -> None:
     task.data = replace(task.data, videos={**VIDEOS, short.video_id: short})
     items = questions(HELD_OUT[:3])
     task.network.eval()
-    together = task.network.logits(task._questions_batch(items))
+    together = task.network.logits(task.batch([*map(task.posed, items)]))
     assert together[0].shape == (3, 4)
     for row, question in enumerate(items):
-        alone = task.network.logits(task._questions_batch([question]))
+        alone = task.network.logits(task.batch([task.posed(question)]))
         for whole, own in zip(together, alone, strict=True):
             torch.testing.assert_close(whole[row, : own.shape[1]], own[0], atol=1e-5, rtol=1e-5)
     # A moment cannot be after the end of a shorter video.
@@ -146,48 +145,77 @@ def test_training_uses_the_annotator_who_agrees_most() -> None:
     assert agreed([(5, 10), (0, 5), (0, 6), (0, 5)]) == (0, 5)
     assert agreed([]) == (0, 0)
     task = task_of(MomentRetrieval, MOMENTS)
-    described = replace(task.data.learned[0], intervals=((6.0, 12.0), (6.0, 12.0), (0.0, 6.0), (6.0, 10.0)))
-    pairs = pairs_of(replace(task.data, training=[described]), task.model, [0])
+    description = replace(task.data.learned[0], intervals=((6.0, 12.0), (6.0, 12.0), (0.0, 6.0), (6.0, 10.0)))
+    pairs = pairs_of([described(replace(task.data, training=[description]), TINY, 0)])
     assert (int(pairs.first), int(pairs.last)) == (4, 7)
 
 
-def test_parts_of_a_batch_have_the_loss_of_the_whole() -> None:
-    task = task_of(MomentRetrieval, MOMENTS)
-    numbers = list(range(0, 40, 4))
+@pytest.mark.parametrize(
+    ("kind", "settings", "names"),
+    [
+        (MomentRetrieval, (replace(MOMENTS, span_share=1.0),), {"loss", "videos", "queries", "span"}),
+        (VideoRetrieval, (), {"loss", "videos", "queries"}),
+        (QuestionAnswering, (), {"loss", "answer", "span"}),
+        (VideoEntailment, (), {"loss"}),
+        (Captioning, (), {"loss", "not_shown"}),
+    ],
+)
+def test_parts_of_a_batch_have_the_losses_and_the_gradient_of_the_whole(kind, settings, names) -> None:
+    from tests.training import step_of  # which imports this file
 
-    def rows(own: list[int]) -> dict[str, Tensor]:
-        return matching.rows(task.model, task.batch(own), with_spans=True)
+    found = []
+    for tokens in (None, 150, 1):
+        learner = FineTuning(of_different_lengths(kind, *settings), settings_of(2))
+        learner.batches = replace(learner.batches, part_tokens=tokens)
+        parts = [sum(map(bool, part.tokens)) for part in learner.batches(0, 0, 1)]
+        assert len(parts) == 1 if tokens is None else len(parts) > 1 and (tokens > 1 or set(parts) == {1})
+        losses = {name: float(loss) for name, loss in step_of(learner).items()}
+        found.append((losses, [each.grad for each in learner.network.parameters() if each.grad is not None]))
+    (whole, gradient), *divided = found
+    assert set(whole) == names
+    for losses, gradient_of_parts in divided:
+        assert losses == pytest.approx(whole, rel=1e-5)
+        for one, other in zip(gradient, gradient_of_parts, strict=True):
+            torch.testing.assert_close(other, one, atol=1e-6, rtol=1e-4)
 
-    def losses(given: dict[str, Tensor]) -> dict[str, float]:
-        found = matching.losses(given, lambda each: each, MOMENTS.losses, 0)
-        return {name: float(loss.detach()) for name, loss in found.items()}
 
-    some, others = rows(numbers[:3]), rows(numbers[3:])
-    whole = losses(rows(numbers))
-    assert losses({name: torch.cat([some[name], others[name]]) for name in some}) == pytest.approx(whole, rel=1e-5)
-    assert set(whole) == {"loss", "videos", "queries", "span"}
+def of_different_lengths(kind, *settings):
+    """A task on videos of 3 to 8 frames; some questions have no moment, and some videos no clip that is shown."""
+    task = task_of(kind, *settings)
+    cut = {key: replace(video, features=video.features[: 3 + n % 6]) for n, (key, video) in enumerate(VIDEOS.items())}
+    learned: list = list(task.data.training)
+    for number, each in enumerate(learned):
+        if kind is QuestionAnswering and number % 3:
+            learned[number] = replace(each, interval=None)
+        if kind is Captioning and number % 6 < 2:  # both clips of a video
+            learned[number] = replace(each, interval=(100.0, 104.0))
+    data = replace(task.data, videos=cut, training=learned)
+    torch.manual_seed(0)
+    return kind(Hero(TINY), data, *settings)
 
 
 TWO_PROCESSES = """
 import sys, torch
+from dataclasses import replace
 from ml.hero.downstream.finetune import finetune
-from tests.ml.hero.downstream.test_tasks import CPU, GATHERED, settings_of, task_of
-found = [finetune(task_of(kind, *settings), settings_of(4), CPU)[0] for kind, *settings in GATHERED]
+from tests.ml.hero.downstream.test_tasks import CPU, GATHERED, of_different_lengths, settings_of
+parts = replace(CPU, part_tokens=100)
+found = [finetune(of_different_lengths(kind, *settings), settings_of(4), parts)[0] for kind, *settings in GATHERED]
 if torch.distributed.get_rank() == 0:
     torch.save(found, sys.argv[1])
 """
-GATHERED = ((MomentRetrieval, MOMENTS), (QuestionAnswering,), (VideoEntailment,), (Captioning,))
+GATHERED = ((MomentRetrieval, MOMENTS), (VideoRetrieval,), (QuestionAnswering,), (VideoEntailment,), (Captioning,))
 
 
 @pytest.mark.campaign
-def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
+def test_two_processes_learn_in_parts_what_one_learns(tmp_path: Path) -> None:
     script = tmp_path / "two.py"
     script.write_text(TWO_PROCESSES, encoding="utf-8")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(script)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path.cwd())}
     subprocess.run([*command, str(tmp_path / "entries.pt")], check=True, env=environment)
     for (kind, *settings), two in zip(GATHERED, torch.load(tmp_path / "entries.pt"), strict=True):
-        task = task_of(kind, *settings)
+        task = of_different_lengths(kind, *settings)
         (one,) = finetune(task, settings_of(4), CPU)
         assert two["loss"] == pytest.approx(one["loss"], rel=1e-4), kind
         assert two[task.measure] == pytest.approx(one[task.measure], abs=1e-3), kind
@@ -202,19 +230,18 @@ def test_a_clip_after_the_last_frame_is_counted_in_training_and_evaluation() -> 
     counted = {"captions": 6, "not_shown": 1, "without_video": 1, "training_without_video": 1}
     assert {name: found[name] for name in counted} == counted
     assert task.write([behind, lost]) == [None, None]
-    batch = task.batch([0, 1])
-    losses = task.network(batch, 0)
-    assert float(losses["not_shown"]) == 1
+    batch = task.batch([task.read(0), task.read(1)])
+    assert float(task.losses(task.network(batch, 0), 0, gather)["not_shown"]) == 1
     assert (len(batch.of_video), len(batch.captions)) == (4, 8)
     only = Captioning(Hero(TINY), Examples(Words(), VIDEOS, [behind], clips))
     with pytest.raises(ValueError, match="clip behind of video-1000 and all others of a step begin too late"):
-        only.batch([0])
+        only.batch([only.read(0)])
 
 
 def test_a_statement_and_its_opposite_are_one_example() -> None:
     task = task_of(VideoEntailment)
     assert task.examples == len(LEARNED)
-    assert task.batch([3, 5]).labels.tolist() == [True, False, True, False]
+    assert task.batch([task.read(3), task.read(5)]).labels.tolist() == [True, False, True, False]
     alone = VideoEntailment(Hero(TINY), replace(task.data, training=task.data.training[:3]))
     assert [len(pair) for pair in alone.pairs] == [2, 1]
 
@@ -232,7 +259,7 @@ def test_without_subtitles_all_frames_are_one_passage() -> None:
     task, same = task_of(VideoRetrieval, with_subtitles=False), task_of(VideoRetrieval, with_subtitles=False)
     same.data = replace(same.data, videos=silent)
     assert task.evaluate() == same.evaluate()
-    assert task.batch([0]).batch.packing.lengths.tolist() == [10]  # a passage of </s>, <s> and eight frames
+    assert task.batch([task.read(0)]).batch.packing.lengths.tolist() == [10]  # a passage of </s>, <s> and eight frames
 
 
 def test_subtitles_after_the_end_count_as_no_subtitles() -> None:

@@ -15,17 +15,21 @@ import torch
 from torch import Tensor
 
 from ml import memory_estimate
-from ml.harness import READ_EVERY, Runtime, Trainer, _Training
+from ml.harness import READ_EVERY, Runtime, Trainer, TrainTask, _Training
 from ml.hero.attention import attend
 from ml.hero.batch import Vocabulary, packing_of
 from ml.hero.config import PRESETS
+from ml.hero.downstream.finetune import FineTuning
+from ml.hero.downstream.finetune import Settings as FineTuningSettings
+from ml.hero.downstream.tasks.video_entailment import VideoEntailment
 from ml.hero.model import Hero
-from ml.hero.pretraining.train import PAPER, PreTraining
+from ml.hero.pretraining.train import PAPER, PreTraining, Settings
 from ml.joint_embedding.pairs import InMemoryPairs
 from ml.joint_embedding.train import Config, EmbeddingTask
 from ml.loading import on_device
 from ml.text.word_vectors import WordVectors
 from orchestration.settings.presets import PRESETS as PRESETS_OF_SETTINGS
+from tests.ml.hero.downstream import test_tasks as downstream
 from tests.ml.test_memory_estimate import Clips
 from tests.training import TRAININGS, training, without_dropout
 
@@ -171,6 +175,43 @@ def test_the_published_pre_training_uses_the_memory_that_was_estimated() -> None
         run._step(step, on_gpu)
     peak = torch.cuda.max_memory_allocated()
     assert 0.5 * expected < peak < 1.1 * expected < 80 * memory_estimate.GIB
+
+
+@pytest.mark.parametrize("kind", ["pre-training", "fine-tuning"])
+def test_a_training_with_too_little_memory_halves_its_parts_and_learns_the_same(kind: str) -> None:
+    """The limit is one of torch's allocator, of which the estimate knows nothing: a step runs out of memory."""
+    whole, tokens, peak = trained_within(1.0, kind)
+    assert tokens is None
+    available = torch.cuda.get_device_properties(GPU).total_memory
+    limited, tokens, lower = trained_within(0.6 * peak / available, kind)
+    assert tokens is not None and lower <= 0.6 * peak
+    assert limited == pytest.approx(whole, rel=1e-3)
+
+
+def trained_within(share: float, kind: str) -> tuple[list[float], int | None, int]:
+    """With a share of the GPU's memory: losses of the epochs, the tokens of a part, and the peak in bytes."""
+    task = large_training(kind, GPU)
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    torch.cuda.set_per_process_memory_fraction(share)
+    try:
+        run = _Training(task, Trainer(Runtime(device="cuda")))
+        losses = [entry["loss"] for entry in run.run()]
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    return losses, run.part_tokens, torch.cuda.max_memory_allocated()
+
+
+def large_training(kind: str, device: torch.device, scale: int = 1) -> TrainTask[Any]:
+    """Four steps without dropout, whose activations need some gigabytes, divided by ``scale``."""
+    torch.manual_seed(0)
+    if kind == "pre-training":
+        config = replace(PRESETS["small"], frame_dim=PRESETS["paper"].frame_dim, vocabulary=50_272, dropout=0.0)
+        settings = Settings({"mnce": 1}, steps=4, warm_up=1, batch=512 // scale, validate_every=2)
+        return PreTraining(Clips(), None, Vocabulary(50_264, 4, 50_200), Hero(config), settings, device)
+    entailment = downstream.task_of(VideoEntailment)
+    entailment.network.to(device)
+    return FineTuning(entailment, FineTuningSettings(1e-3, 4, 1, batch=8192 // scale, validate_every=2))
 
 
 def test_a_training_reads_the_losses_only_every_so_many_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +14,7 @@ from assets.joint_embedding.leaks.references import benchmark_leaks, measure_ref
 from assets.lake import Lake, load_tables
 from orchestration.artifacts.tables import contract_violations
 from tests.copies import CHANGES, shown
-from tests.shot_videos import Piece, ShotVideo
+from tests.shot_videos import Picture, Piece, ShotVideo
 
 OPTIONS = VisualDuplicateOptions()
 COPIES = ("encoded", "mirrored", "cropped10", "subtitled")
@@ -88,3 +89,33 @@ def test_a_file_is_measured_again_when_it_changes(root: Path, measured: tuple[pl
     assert frames.filter(video_id="video1").equals(known.filter(video_id="video1"))
     assert set(frames.filter(video_id="still")["edge_hash"]) != {7}
     assert references.filter(video_id="still")["status"].to_list() == ["ok"]
+
+
+@pytest.mark.campaign
+def test_copies_within_many_longer_videos_are_found(tmp_path: Path) -> None:
+    """Recall by kind of copy, and wrong findings: copies of 20 videos of 8 s in videos of 24 s, and 60 other videos."""
+    (tmp_path / "videos").mkdir()
+    for number in range(20):
+        shown(number).write(tmp_path / "videos" / f"video{number}.mp4")
+    rows = "".join(f"ret,msr,video{number},a man cooks\n" for number in range(20))
+    (tmp_path / "MSRVTT_JSFUSION_test.csv").write_text("key,vid_key,video_id,sentence\n" + rows)
+    around = iter(range(100, 1000))
+    lake: dict[str, tuple[ShotVideo, Callable[[Picture], Picture]]] = {
+        f"other {number}": (shown(next(around)), CHANGES["encoded"]) for number in range(60)
+    }
+    for number in range(20):
+        for name, change in CHANGES.items():
+            before, after = shown(next(around)).pieces, shown(next(around)).pieces
+            lake[f"{name} {number}"] = ShotVideo((*before, *shown(number).pieces, *after), shown(0).rate), change
+    seconds = []
+    for name, (video, change) in lake.items():
+        path = video.write(tmp_path / f"{name}.mp4", change, 38)
+        seconds += [("shard-0000", name, *row, "x") for row in second_rows(read_frames(path))]
+    statistics = load_tables()["frame_statistics"].frame(seconds).lazy()
+    found = benchmark_leaks(
+        pl.DataFrame({"video_id": [*lake]}), statistics, *measure_references(tmp_path, OPTIONS), OPTIONS
+    )
+    pairs = [(one.split(), other) for one, other in found.select("video_id", "benchmark_video").iter_rows()]
+    right = [kind for (kind, number), other in pairs if other == f"video{number}" and kind != "other"]
+    print({kind: right.count(kind) for kind in CHANGES}, f"wrong: {len(pairs) - len(right)}")
+    assert len(right) >= 0.95 * 20 * len(CHANGES) and len(pairs) - len(right) <= 0.01 * len(pairs)

@@ -16,6 +16,8 @@ from ml.metrics.moments import Moment, Search, best, moments_of_videos
 
 BLOCK = 32
 """Queries that are compared with all frames at a time."""
+COPIED = 4
+"""How many times as long it takes to copy a frame and multiply it as to multiply all frames without copies."""
 
 
 def moment_labels(intervals: Tensor, frames: Tensor, interval_s: float) -> tuple[Tensor, Tensor]:
@@ -102,8 +104,7 @@ class MomentIndex:
         mask = places < self.counts[videos][..., None]
         rows = self.firsts[videos][..., None] + places * mask
         requested = self.head.query(queries)
-        of_frames = (self.units @ requested.T * self.lengths[:, None]).T
-        similarity = of_frames.gather(1, rows.flatten(1)).view_as(rows)
+        similarity = self._products(requested, rows.flatten(1)).view_as(rows) * self.lengths[rows]
         if self.padding is not None:
             behind = self.counts[videos][..., None] + torch.arange(beyond, device=videos.device)
             read = torch.einsum("qvph,qh->qvp", self.padding[videos], requested)
@@ -113,3 +114,9 @@ class MomentIndex:
         )
         start, end = (each.softmax(1).to(self.exact).view_as(rows) for each in boundaries)
         return moments_of_videos(start, end, videos, scores, self.search)
+
+    def _products(self, requested: Tensor, rows: Tensor) -> Tensor:
+        """Products of each query with some of the frames, both ``[queries, n]``; frames are unit vectors."""
+        if COPIED * rows.numel() > len(self.units):
+            return (self.units @ requested.T).T.gather(1, rows)
+        return torch.einsum("qnh,qh->qn", self.units[rows], requested)

@@ -1,7 +1,7 @@
 """HERO's ablations on synthetic videos: pre-training tasks, encoders and corpora, and the time of all of them.
 
 The default is a tenth of the videos and steps of the asset ``hero_studies``, which shows the time but trains too little
-to compare the variants; ``BENCH_SHARE=1`` is all of them.
+to compare the variants. ``BENCH_SHARE=1`` is all of them, with their scores.
 """
 
 from __future__ import annotations
@@ -29,15 +29,25 @@ def test_ablations(table: Callable[..., Table]) -> None:
         retrieval_steps=round(share * whole.retrieval_steps),
         question_steps=round(share * whole.question_steps),
     )
-    began = time.monotonic()
+    began, before = time.monotonic(), _cpu_s_of_children()
     found = compare(("tasks", "architecture", "corpus"), [0], effort, "cpu", print)
+    if share >= 1:
+        add_scores(found, table)
+    title = f"HERO ablations: {effort.videos} videos, {sum(steps.values()):,} steps of pre-training"
+    taken = table(title, "ablations", "wall minutes", "CPU minutes")
+    taken.add("all", (time.monotonic() - began) / 60, (_cpu_s_of_children() - before) / 60)
+
+
+def _cpu_s_of_children() -> float:
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def add_scores(found: pl.DataFrame, table: Callable[..., Table]) -> None:
+    """A table of scores per subject, with a column per variant."""
     named = found.with_columns(pl.format("{}: {}", "benchmark", "metric").alias("benchmark and metric"))
     for (subject,), rows in named.group_by("subject", maintain_order=True):
         values = rows.pivot("method", index="benchmark and metric", values="value")
-        title = f"HERO ablation: {subject}, {effort.videos} videos, {sum(steps.values()):,} steps of pre-training"
-        measured = table(title, *values.columns)
+        measured = table(f"HERO ablation: {subject}", *values.columns)
         for row in values.iter_rows():
             measured.add(*row)
-    taken = table("HERO ablations: time", "ablations", "wall minutes", "CPU minutes")
-    taken.add("all", (time.monotonic() - began) / 60, (used.ru_utime + used.ru_stime) / 60)

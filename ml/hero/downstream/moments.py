@@ -16,8 +16,8 @@ from ml.metrics.moments import Moment, Search, best, moments_of_videos
 
 BLOCK = 32
 """Queries that are compared with all frames at a time."""
-COPIED = 4
-"""How many times as long it takes to copy a frame and multiply it as to multiply all frames without copies."""
+LARGEST_COPY = 4
+"""One in so many of all frames is the largest share that is copied and multiplied alone; copies cost memory traffic."""
 
 
 def moment_labels(intervals: Tensor, frames: Tensor, interval_s: float) -> tuple[Tensor, Tensor]:
@@ -117,6 +117,6 @@ class MomentIndex:
 
     def _products(self, requested: Tensor, rows: Tensor) -> Tensor:
         """Products of each query with some of the frames, both ``[queries, n]``; frames are unit vectors."""
-        if COPIED * rows.numel() > len(self.units):
+        if LARGEST_COPY * rows.numel() > len(self.units):
             return (self.units @ requested.T).T.gather(1, rows)
         return torch.einsum("qnh,qh->qn", self.units[rows], requested)

@@ -121,3 +121,16 @@ def test_minimising_the_losses_makes_each_query_find_its_moment():
     assert retrieval_metrics(ranks_of_scores(video_scores(queries, frames[mask], mask.sum(1)), own))["R@1"] == 1
     best = [moments[0] for moments in MomentIndex(head, list(frames), Search()).find(queries.detach())]
     assert [(moment.video, moment.start_s) for moment in best] == [(n, 1.5 * n) for n in range(6)]
+
+
+def test_a_query_alone_finds_the_moments_of_a_block_of_queries():
+    """One query multiplies copies of the frames of the best videos, a block of queries all frames."""
+    generator = torch.Generator().manual_seed(0)
+    counts = torch.randint(4, 12, (60,), generator=generator).tolist()
+    embeddings = torch.randn(sum(counts), HIDDEN, generator=generator).split(counts)
+    index = MomentIndex(MomentHead(HIDDEN), embeddings, Search(videos=5))
+    queries = torch.randn(16, HIDDEN, generator=generator)
+    alone = [index.find(query[None])[0] for query in queries]
+    for one, other in zip(alone, index.find(queries), strict=True):
+        assert [moment[:3] for moment in one] == [moment[:3] for moment in other]
+        np.testing.assert_allclose([moment.score for moment in one], [moment.score for moment in other], rtol=1e-5)

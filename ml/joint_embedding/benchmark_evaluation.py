@@ -12,9 +12,11 @@ import torch
 from numpy.typing import NDArray
 
 from ml.harness import Runtime
+from ml.joint_embedding.bags import bags
 from ml.joint_embedding.benchmarks import BenchmarkPairs, EvaluationSet
 from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.train import Config, train
+from ml.loading import on_device
 from ml.metrics.retrieval import bootstrap_intervals, chance, ranks_both_ways, retrieval_metrics
 from ml.text.tokens import published_tokens
 from ml.text.word_vectors import WordVectors, pad
@@ -83,7 +85,7 @@ def measure(
     table = torch.from_numpy(words.padded).to(target)
     ids = torch.from_numpy(pad(words.ids(test.captions, tokens=published_tokens)))
     video = [model.encode_video(part.to(target)) for part in torch.from_numpy(test.vectors).split(block)]
-    text = [model.encode_ids(part.to(target), table) for part in ids.split(block)]
+    text = [model.encode_bags(on_device(bags(part), target), table) for part in ids.split(block)]
     unknown = int((~ids.any(1)).sum())
     return metrics_both_ways(torch.cat(text), torch.cat(video), test.clip_of_caption, unknown, seed)
 

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from ml.joint_embedding.bags import Bags
 from ml.pretrained import Pretrained
 
 
@@ -49,41 +50,37 @@ class SentenceEncoder(nn.Module):
             hidden = hidden * words.any(-1, keepdim=True)
         return hidden.amax(1)
 
-    def of_distinct(self, distinct: torch.Tensor, slots: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
-        """The same for captions of the words ``distinct[d]`` of ``table[1 + words, word_dim]``: ``[n, sentence_dim]``.
+    def of_bags(self, captions: Bags, table: torch.Tensor) -> torch.Tensor:
+        """The same for captions of the words of ``table[1 + words, word_dim]``: ``[captions, sentence_dim]``.
 
         Most words of a batch occur many times, so each distinct word is multiplied once.
-
-        Args:
-            distinct: rows of the table, 0 for no word; slots: places in ``distinct``, ``[n, words]``.
         """
-        hidden = functional.relu(self.word(table[distinct]))
+        hidden = functional.relu(self.word(table[captions.distinct]))
         if self.mask_padding:
-            hidden = hidden * (distinct > 0)[:, None]
+            hidden = hidden * (captions.distinct > 0)[:, None]
         # The maximum is taken in float32 at least: embedding_bag has no kernel for bfloat16 on the CPU.
         hidden = hidden.to(torch.promote_types(torch.float32, hidden.dtype))
-        maximum: torch.Tensor = _Maximum.apply(hidden, slots)
+        maximum: torch.Tensor = _Maximum.apply(hidden, captions.slots, captions.begin)
         return maximum
 
 
 class _Maximum(torch.autograd.Function):
-    """The maximum over the rows of each bag: ``rows[n, dim], bags[b, words] -> [b, dim]``.
+    """The maximum over the rows of each bag: ``rows[n, dim], slots[words], begin[bags] -> [bags, dim]``.
 
     As ``torch.nn.functional.embedding_bag(mode="max")``, to the bit. Its own gradient adds columns one at a time on a
     CPU, which takes as long as the maximum.
     """
 
     @staticmethod
-    def forward(ctx: Any, rows: torch.Tensor, bags: torch.Tensor) -> torch.Tensor:
-        begin = torch.arange(0, bags.numel(), bags.shape[1], device=bags.device)
-        maximum, _, _, ctx.chosen = torch.embedding_bag(rows, bags.reshape(-1), begin, mode=_MAXIMUM)
+    def forward(ctx: Any, rows: torch.Tensor, slots: torch.Tensor, begin: torch.Tensor) -> torch.Tensor:
+        maximum, _, _, ctx.chosen = torch.embedding_bag(rows, slots, begin, mode=_MAXIMUM)
         ctx.rows = len(rows)
         return maximum
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         at_rows = gradient.new_zeros(ctx.rows, gradient.shape[1])
-        return (at_rows.scatter_add_(0, ctx.chosen, gradient) if len(gradient) else at_rows), None
+        return (at_rows.scatter_add_(0, ctx.chosen, gradient) if len(gradient) else at_rows), None, None
 
 
 _MAXIMUM = 2
@@ -140,14 +137,9 @@ class JointEmbedding(Pretrained):
         """``words[captions, words, word_dim] -> [captions, embedding_dim]``, of length 1."""
         return self.text(self.sentence(words))
 
-    def encode_ids(self, ids: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
-        """``encode_text(table[ids])``, faster; ``ids[captions, words]``, 0 for no word."""
-        distinct, slots = ids.unique(return_inverse=True)
-        return self.encode_distinct(distinct, slots, table)
-
-    def encode_distinct(self, distinct: torch.Tensor, slots: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
-        """``encode_text(table[distinct[slots]])``, faster and without waiting for the device."""
-        return self.text(self.sentence.of_distinct(distinct, slots, table))
+    def encode_bags(self, captions: Bags, table: torch.Tensor) -> torch.Tensor:
+        """The same for captions of the words of ``table[1 + words, word_dim]``, faster (``bags``)."""
+        return self.text(self.sentence.of_bags(captions, table))
 
     def forward(self, video: torch.Tensor, words: torch.Tensor) -> torch.Tensor:
         """``scores[text, video]`` of all captions with all clips."""

@@ -10,9 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ml.joint_embedding.bags import bags
 from ml.joint_embedding.clip_vectors import clip_vectors
 from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.pairs import Stream
+from ml.loading import on_device
 from ml.text.tokens import tokenize
 from ml.text.word_vectors import WordVectors, pad
 from ml.training import device_of
@@ -108,7 +110,7 @@ class MeanOfModels:
 
 def encode_captions(model: JointEmbedding, words: WordVectors, ids: NDArray[np.int64]) -> Tensor:
     """Embeddings of ``ids[captions, words]``, 0 for no word, on the model's device, which gets these words only."""
-    device = device_of(model)
-    distinct = np.union1d([0], ids).astype(np.int64)
-    slots, table = (torch.from_numpy(each) for each in (np.searchsorted(distinct, ids), words.padded[distinct]))
-    return model.encode_distinct(torch.arange(len(distinct), device=device), slots.to(device), table.to(device))
+    captions = bags(torch.from_numpy(ids))
+    table = torch.from_numpy(words.padded[captions.distinct.numpy()])
+    own = captions._replace(distinct=torch.arange(len(table)))
+    return model.encode_bags(*on_device((own, table), device_of(model)))

@@ -19,12 +19,14 @@ from torch import Tensor, nn
 from ml.distributed import AllGather, Rows
 from ml.files import content_hash
 from ml.harness import Entry, Runtime, Trainer
+from ml.joint_embedding.bags import Bags, bags
 from ml.joint_embedding.loss import mil_nce_loss, ranking_loss_of_rows
 from ml.joint_embedding.model import JointEmbedding
 from ml.joint_embedding.pairs import PairSource, nearest_captions, spread_pairs
+from ml.loading import on_device
 from ml.metrics.retrieval import ranks, retrieval_metrics
 from ml.parts import runs
-from ml.text.word_vectors import WordVectors
+from ml.text.word_vectors import MAX_WORDS, WordVectors
 from ml.training import read_model_folder, seed_everything
 
 History = list[dict[str, float]]
@@ -57,17 +59,19 @@ class Config:
     validation_pairs: int = 4000
     """Maximum number of pairs that are ranked after each epoch."""
 
+    @property
+    def captions_per_pair(self) -> int:
+        return self.candidates if self.objective == "mil_nce" else 1
+
 
 class Part(NamedTuple):
-    """Pairs that are in the network at once: clips ``[n, video_dim]`` and their captions.
+    """Pairs that are in the network at once: clips ``[n, video_dim]`` and their captions ``[n · candidates]``.
 
-    The words of the captions are ``distinct[d]``, rows of the word vectors, and ``slots[n · candidates, words]`` are
-    places in ``distinct``. ``videos[n]`` are the numbers of the pairs' videos in the batch of all processes.
+    ``videos[n]`` are the numbers of the pairs' videos in the batch of all processes.
     """
 
     clips: Tensor
-    distinct: Tensor
-    slots: Tensor
+    captions: Bags
     videos: Tensor
 
 
@@ -98,34 +102,23 @@ class PairBatches:
         if config.objective == "mil_nce":
             begin, end = (np.repeat(each[share], config.pairs_per_video) for each in (first, first + counts))
             ids = self.pairs.take(nearest_captions(own, begin, end, config.candidates).reshape(-1))[1]
-        return _parts(clips, ids, np.repeat(share, config.pairs_per_video), self.part_tokens)
+        vectors, numbers = torch.from_numpy(clips), torch.from_numpy(np.repeat(share, config.pairs_per_video))
+        captions = torch.from_numpy(ids).view(len(own), config.captions_per_pair, ids.shape[1])
+        return [
+            Part(vectors[part], bags(captions[part].flatten(0, 1)), numbers[part])
+            for part in runs([_tokens(config)] * len(own), self.part_tokens)
+        ]
 
     def in_parts(self, tokens: int) -> PairBatches:
         return replace(self, part_tokens=tokens)
 
     def tokens(self, part: Part) -> Sequence[int]:
-        pairs = len(part.clips)
-        return [part.slots.numel() // pairs] * pairs if pairs else []
+        return [_tokens(self.config)] * len(part.clips)
 
 
-def _parts(
-    clips: NDArray[np.floating], ids: NDArray[np.int64], videos: NDArray[np.int64], tokens: int | None
-) -> list[Part]:
-    """Parts of at most so many tokens, which are the words of ``ids[n · candidates, words]``."""
-    pairs = len(clips)
-    bag = len(ids) // max(pairs, 1)
-    parts = []
-    for own in runs([bag * ids.shape[1]] * pairs, tokens):
-        distinct, slots = _distinct(ids[own.start * bag : own.stop * bag])
-        parts.append(Part(*map(torch.from_numpy, (clips[own], distinct, slots, videos[own]))))
-    return parts
-
-
-def _distinct(ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The distinct ids, ascending, and the place of each id among them; faster than ``np.unique``, which sorts."""
-    occurs = np.zeros(ids.max(initial=0) + 1, bool)
-    occurs[ids] = True
-    return np.flatnonzero(occurs), (occurs.cumsum() - 1)[ids]
+def _tokens(config: Config) -> int:
+    """Tokens of each pair, however long its captions are: the vectors of the clips take most of the memory."""
+    return MAX_WORDS * config.captions_per_pair
 
 
 class _Encoders(nn.Module):
@@ -141,7 +134,7 @@ class _Encoders(nn.Module):
     def forward(self, part: Part) -> Rows:
         return {
             "video": self.model.encode_video(part.clips.float()).float(),
-            "text": self.model.encode_distinct(part.distinct, part.slots, self.table).float(),
+            "text": self.model.encode_bags(part.captions, self.table).float(),
             "videos": part.videos,
         }
 
@@ -298,7 +291,7 @@ def evaluate(
     model.eval()
     device = table.device
     video = [model.encode_video(part.to(device).float()) for part in torch.from_numpy(clips).split(block)]
-    text = [model.encode_ids(part.to(device), table) for part in torch.from_numpy(ids).split(block)]
+    text = [model.encode_bags(on_device(bags(part), device), table) for part in torch.from_numpy(ids).split(block)]
     return retrieval_metrics(ranks(torch.cat(text), torch.cat(video)))
 
 

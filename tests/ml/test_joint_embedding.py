@@ -16,10 +16,13 @@ import pytest
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ml.distributed import gather
 from ml.gradient_caching import backward
 from ml.harness import Runtime
+from ml.joint_embedding.bags import bags
 from ml.joint_embedding.job import Job
 from ml.joint_embedding.loss import max_margin_ranking_loss, mil_nce_loss
 from ml.joint_embedding.model import GatedEmbedding, JointEmbedding, SentenceEncoder
@@ -348,7 +351,7 @@ def test_distinct_words_give_the_same_scores_and_gradients() -> None:
         model = JointEmbedding(5, 3, 4, mask_padding=mask_padding).double()
         weights = torch.randn(4, 4, dtype=torch.float64)
         gradients = []
-        for text in (model.encode_text(table[ids]), model.encode_ids(ids, table)):
+        for text in (model.encode_text(table[ids]), model.encode_bags(bags(ids), table)):
             model.zero_grad()
             (text * weights).sum().backward()
             gradients.append(
@@ -361,16 +364,29 @@ def test_distinct_words_give_the_same_scores_and_gradients() -> None:
 def test_the_maximum_over_words_has_the_gradient_of_torch_to_the_bit(captions: int) -> None:
     torch.manual_seed(0)
     encoder, table = SentenceEncoder(3, 8), torch.randn(30, 3)
-    distinct, slots = torch.arange(30), torch.randint(30, (captions, 6))
+    ids = torch.randint(30, (captions, 6)) * (torch.arange(6) < torch.randint(7, (captions, 1)))
+    ours = bags(ids)
+    hidden = torch.relu(encoder.word(table[ours.distinct]))
     weights, gradients = torch.randn(captions, 8), []
-    hidden = torch.relu(encoder.word(table[distinct]))
     for maximum in (
-        encoder.of_distinct(distinct, slots, table),
-        torch.nn.functional.embedding_bag(slots, hidden, mode="max"),
+        encoder.of_bags(ours, table),
+        torch.nn.functional.embedding_bag(torch.searchsorted(ours.distinct, ids), hidden, mode="max"),
     ):
         (gradient,) = torch.autograd.grad((maximum * weights).sum(), [encoder.word.weight])
         gradients.append((maximum, gradient))
     assert all(torch.equal(one, other) for one, other in zip(*gradients, strict=True))
+
+
+@given(st.integers(1, 5).flatmap(lambda width: st.lists(st.lists(st.integers(0, 9), min_size=width, max_size=width))))
+def test_bags_have_the_words_of_each_caption_and_at_most_one_slot_without_a_word(captions: list[list[int]]) -> None:
+    ids = torch.tensor(captions, dtype=torch.int64).view(len(captions), -1 if captions else 1)
+    distinct, slots, begin = bags(ids)
+    assert distinct.tolist() == ids.unique().tolist()
+    assert begin.tolist()[:1] == [0] * len(captions[:1])
+    for own, expected in zip(torch.tensor_split(distinct[slots], begin[1:]), captions, strict=bool(captions)):
+        words = [word for word in expected if word]
+        assert [word for word in own.tolist() if word] == words
+        assert own.tolist().count(0) == (len(words) < len(expected))
 
 
 def test_mil_nce_equals_the_plain_formula() -> None:

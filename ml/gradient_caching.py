@@ -37,7 +37,8 @@ def backward(network: nn.Module, parts: Sequence[Any], losses: Losses, accelerat
         with torch.no_grad():
             once = [_rows(network, part, index, accelerator) for index, part in enumerate(parts)]
     of_processes(0)  # the losses may exchange rows: every process must have its own
-    whole = _joined(once)
+    # Floating rows get a gradient, but not the network's graph.
+    whole = {name: tensor.detach().requires_grad_(tensor.is_floating_point()) for name, tensor in joined(once).items()}
     found, at_rows = _at_rows(whole, losses, accelerator)
     if len(parts) == 1:
         _propagate(once[0], at_rows, accelerator)
@@ -50,10 +51,9 @@ def backward(network: nn.Module, parts: Sequence[Any], losses: Losses, accelerat
     return {name: value.detach() for name, value in found.items()}
 
 
-def _joined(rows: Sequence[Rows]) -> Rows:
-    """The rows of all parts without the network's graph; floating ones get a gradient."""
-    whole = {name: torch.cat([each[name] for each in rows]) if len(rows) > 1 else rows[0][name] for name in rows[0]}
-    return {name: tensor.detach().requires_grad_(tensor.is_floating_point()) for name, tensor in whole.items()}
+def joined(rows: Sequence[Rows]) -> Rows:
+    """The rows of all parts of a batch."""
+    return rows[0] if len(rows) == 1 else {name: torch.cat([each[name] for each in rows]) for name in rows[0]}
 
 
 def _at_rows(whole: Rows, losses: Losses, accelerator: Accelerator) -> tuple[dict[str, Tensor], Rows]:

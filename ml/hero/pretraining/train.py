@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ml.distributed import AllGather, Rows
 from ml.files import content_hash
+from ml.gradient_caching import joined
 from ml.harness import Entry, Runtime, Trainer
 from ml.hero.batch import AlignedVideo, Video, Vocabulary, aligned, tokens_of
 from ml.hero.config import HeroConfig
@@ -64,6 +65,9 @@ class Settings:
 
 
 TASKS: tuple[TaskName, ...] = ("mlm", "mnce", "mffr", "fom", "vsm")
+
+VALIDATED_AT_ONCE = 16_384
+"""Tokens of a part in validation, which needs less memory than training: more are not computed faster."""
 
 PAPER = Settings(
     steps=100_000,
@@ -245,12 +249,18 @@ class PreTraining:
             total = 0.0
             for first in range(0, len(self.held_out), self.items):
                 numbers = list(range(first, min(first + self.items, len(self.held_out))))
-                videos = [aligned(video, self.model.config) for video in self.held_out.take(numbers)]
-                drawn = self.batches.drawn(task, videos, numbers, (0, 4))
-                given = self.network(Part(task, on_device(drawn, self.device), True, ()))
-                total += len(numbers) * float(self.part(task, given, lambda rows: rows, 0))
+                total += len(numbers) * float(self.part(task, self._held_out_rows(task, numbers), lambda rows: rows, 0))
             found[f"validation_{task}"] = total / len(self.held_out)
         return found
+
+    def _held_out_rows(self, task: TaskName, numbers: list[int]) -> Rows:
+        assert self.held_out is not None
+        videos = [aligned(video, self.model.config) for video in self.held_out.take(numbers)]
+        rows = []
+        for own in runs(list(map(tokens_of, videos)), VALIDATED_AT_ONCE):
+            drawn = self.batches.drawn(task, videos[own], numbers[own], (0, 4))
+            rows.append(self.network(Part(task, on_device(drawn, self.device), True, ())))
+        return joined(rows)
 
     def score(self, entry: Entry) -> float:
         return score(entry)

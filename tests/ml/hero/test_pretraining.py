@@ -198,6 +198,16 @@ def test_parts_of_a_batch_have_the_loss_and_gradient_of_the_whole(task: str) -> 
             torch.testing.assert_close(other, one, atol=1e-6, rtol=1e-4)
 
 
+def test_validation_in_parts_gives_the_same_losses(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    settings = Settings(dict.fromkeys(TASKS, 1), steps=2, warm_up=0, batch=6)
+    learner = PreTraining(random_videos(4), random_videos(8), VOCABULARY, Hero(TINY), settings, CPU_DEVICE)
+    whole = learner.validate()
+    assert set(whole) == {f"validation_{task}" for task in TASKS}
+    monkeypatch.setattr("ml.hero.pretraining.train.VALIDATED_AT_ONCE", 1)
+    assert learner.validate() == pytest.approx(whole, rel=1e-5)
+
+
 def test_the_tokens_of_a_part_are_those_of_its_sequences() -> None:
     learner = PreTraining(random_videos(8), None, VOCABULARY, Hero(TINY), replace(ALL, shares={"fom": 1}), CPU_DEVICE)
     for part in learner.batches.in_parts(120)(0, 0, 1):

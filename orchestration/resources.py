@@ -136,6 +136,7 @@ def build_resources(settings: Settings) -> dict[str, Any]:
 
 
 def _options(settings: Settings, root: Path) -> dict[str, Options]:
+    clip_limits = replace(settings.clip_limits, benchmarks=settings.benchmarks.raw)
     return {
         "task_rules": task_rules(settings),
         "search_limits": narrowed(settings.limits, SearchLimits),
@@ -149,7 +150,8 @@ def _options(settings: Settings, root: Path) -> dict[str, Options]:
         "recognition": settings.recognition,
         "feature_options": feature_options(settings),
         "visual_duplicate_options": settings.visual_duplicates,
-        "clip_limits": replace(settings.clip_limits, benchmarks=settings.benchmarks.raw),
+        "clip_limits": clip_limits,
+        "leak_filter": clip_limits.leaks,
         "split": settings.split,
         "runtime_options": settings.runtime,
         "pair_options": settings.pairs,

@@ -9,6 +9,7 @@ import duckdb
 import polars as pl
 
 from assets.captions.shot_borders import ShotBorders
+from assets.features.frames.options import LeakFilter
 from assets.features.options import FeatureOptions
 from assets.features.reader import FeatureReader
 from assets.features.store import FeatureStore
@@ -70,11 +71,16 @@ def shard_hero_clips(
 
 
 @dg.asset(code_version="1", kinds={"duckdb"})
-def hero_manifest(hero_clips: duckdb.DuckDBPyRelation, split: dg.ResourceParam[SplitOptions]) -> pl.DataFrame:
-    """HERO's training clips with their split and content version."""
+def hero_manifest(
+    hero_clips: duckdb.DuckDBPyRelation,
+    split: dg.ResourceParam[SplitOptions],
+    leak_filter: dg.ResourceParam[LeakFilter],
+    lake: dg.ResourceParam[Lake],
+) -> pl.DataFrame:
+    """HERO's training clips with their split and content version, without videos that show an evaluation video."""
     from assets.hero.clips import manifest
 
-    return manifest(hero_clips, split)
+    return leak_filter.without_leaks(manifest(hero_clips, split), lake)
 
 
 @dg.asset(code_version="1", kinds={"huggingface"}, metadata={MODEL: "hero_tokenizer"})

@@ -156,7 +156,6 @@ def manifest(hero_clips: duckdb.DuckDBPyRelation, options: SplitOptions) -> pl.D
     return rows.with_columns(split).select("clip_id", "video_id", "shard", "split", "array_row", "content_hash")
 
 
-def places(manifest: pl.DataFrame, split: str) -> list[ClipPlace]:
-    """Where the clips of a split are stored, from rows of ``hero_manifest``."""
-    rows = manifest.filter(pl.col("split") == split).select("clip_id", "shard", "array_row", "content_hash")
-    return [ClipPlace(*row) for row in rows.iter_rows()]
+def places(clips: pl.DataFrame) -> list[ClipPlace]:
+    """Where clips are stored, from rows of ``hero_clips`` or ``hero_manifest``."""
+    return [ClipPlace(*row) for row in clips.select("clip_id", "shard", "array_row", "content_hash").iter_rows()]

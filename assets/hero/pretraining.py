@@ -66,8 +66,8 @@ def pretraining_job(
         output=folder,
         tokenizer=tokenizer,
         clips=str(clips.root),
-        training=places(manifest, "train"),
-        validation=places(manifest, "validation"),
+        training=places(manifest.filter(split="train")),
+        validation=places(manifest.filter(split="validation")),
         config=PRESETS[options.preset],
         settings=settings(options),
         runtime=Runtime(

@@ -23,7 +23,7 @@ from orchestration.search.errors import NotReadyError
 from orchestration.search.lists import Hero
 
 MODELS = ("hero_tokenizer", "hero")
-TABLES = ("hero_manifest", "hero_clips")
+CLIPS = "hero_clips"
 
 
 def load_hero(lake: Lake, models: Path, store: ClipStore, narration: NarrationArray, held_out: HeldOut | None) -> Hero:
@@ -39,25 +39,22 @@ def load_hero(lake: Lake, models: Path, store: ClipStore, narration: NarrationAr
     for name in MODELS:
         if not all((models / name / file).exists() for file in MODEL_FILES):
             raise NotReadyError("There is no HERO yet: materialize the assets of the group hero.")
-    if missing := [table for table in TABLES if not lake.has(table)]:
-        raise NotReadyError(f"The lake has no table {missing[0]} yet: materialize the assets of the group hero.")
-    manifest, tokenizer = lake.read("hero_manifest").pl(), load_tokenizer(models / "hero_tokenizer")
+    if not lake.has(CLIPS):
+        raise NotReadyError(f"The lake has no table {CLIPS} yet: materialize the assets of the group hero.")
+    clips, tokenizer = lake.read(CLIPS).pl().filter(pl.col("frames") > 0), load_tokenizer(models / "hero_tokenizer")
     try:
         model = Model.from_pretrained(models / "hero")
     except ValueError as error:
         raise NotReadyError(f"HERO is not usable: {error}. Materialize hero_pretraining again.") from error
     if padded_size(tokenizer) != model.config.vocabulary:
         raise NotReadyError("HERO was trained with another vocabulary: materialize hero_pretraining again.")
-    stored = StoredClips(
-        store, [each for split in ("train", "validation", "test") for each in places(manifest, split)], tokenizer.encode
-    )
+    stored = StoredClips(store, places(clips.sort("clip_id")), tokenizer.encode)
     try:
         # Moments of one clip may overlap: `hybrid.apart` removes those that overlap in the video.
         found = MomentSearch(model, tokenizer.encode, (stored[n] for n in range(len(stored))), Search(max_overlap=0.5))
     except (ValueError, FileNotFoundError) as error:
         raise NotReadyError(f"HERO does not fit its clips: {error}. Materialize hero_pretraining again.") from error
-    cuts = lake.read("hero_clips").pl().filter(pl.col("frames") > 0)
-    where = {clip: tuple(row) for clip, *row in cuts.select("clip_id", "video_id", "start_s", "end_s").iter_rows()}
+    where = {clip: tuple(row) for clip, *row in clips.select("clip_id", "video_id", "start_s", "end_s").iter_rows()}
     hero = Hero(found.find, [where[place.clip_id] for place in stored.places], partial(_known, narration), None)
     hero.caution = chance_caution(hero, held_out) if held_out else None
     return hero

@@ -164,11 +164,10 @@ class World:
         of = {"frames": 10, "subtitles": 0}
         times = [{"video_id": v, "start_s": 20.0 * n, "end_s": 20.0 * n + 20} for v, n, _ in cuts]
         rows = [
-            {**of, **time, "clip_id": c.clip_id, "array_row": c.row, "content_hash": c.content_hash, "split": "train"}
+            {**of, **time, "clip_id": c.clip_id, "array_row": c.row, "content_hash": c.content_hash}
             for time, c in zip(times, clips, strict=True)
         ]
         self.lake.write("hero_clips", self._rows("hero_clips", rows), "shard-0000")
-        self.lake.write("hero_manifest", self._rows("hero_manifest", rows))
         vocabulary, config = self.models / "hero_tokenizer", replace(PRESETS["small"], hidden=16)
         trained([caption for caption, _ in STEPS] * 5, 300).write(vocabulary, {})
         how = Settings(steps=3, warm_up=0, batch=4)

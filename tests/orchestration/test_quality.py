@@ -73,6 +73,11 @@ def labels(*counts: int) -> pl.DataFrame:
             {"training_manifest": manifest("train"), "benchmark_leaks": videos("v0")},
         ),
         (
+            "hero_benchmark_leaks_left_out",
+            {"hero_manifest": manifest("train"), "benchmark_leaks": videos("w")},
+            {"hero_manifest": manifest("train"), "benchmark_leaks": videos("v0")},
+        ),
+        (
             "reuploads_left_out",
             {"training_manifest": manifest("train"), "video_duplicates": videos()},
             {"training_manifest": manifest("train", "test"), "video_duplicates": videos("v1")},

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+import polars as pl
 from pydantic import BeforeValidator, Field
 
+from assets.lake import Lake
 from assets.options import Options, Variable, listed
 
 BENCHMARK_LEAKS = "benchmark_leaks"
@@ -87,3 +89,26 @@ class ClipLimits(Options):
     def inputs(self) -> tuple[str, ...]:
         """The table of leaks, where there are raw videos of benchmarks."""
         return (BENCHMARK_LEAKS,) if self.benchmarks else ()
+
+    @property
+    def leaks(self) -> LeakFilter:
+        """For assets that need no other limit."""
+        return LeakFilter(self.benchmarks and self.drop_benchmark_leaks)
+
+
+@dataclass(frozen=True)
+class LeakFilter(Options):
+    """Whether videos that show an evaluation video of a benchmark are no training data; no setting of its own."""
+
+    counts_where_set: ClassVar = True
+
+    on: bool = False
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The table of leaks, where it is used."""
+        return (BENCHMARK_LEAKS,) if self.on else ()
+
+    def without_leaks(self, videos: pl.DataFrame, lake: Lake) -> pl.DataFrame:
+        """The rows with another ``video_id`` than those of the table of leaks."""
+        return videos.join(lake.read(BENCHMARK_LEAKS).pl(), on="video_id", how="anti") if self.on else videos

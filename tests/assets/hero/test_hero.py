@@ -106,8 +106,7 @@ def test_a_shard_is_written_and_a_video_without_features_has_its_reason(tmp_path
     rows = write_shard(clips, FeatureReader(index, features, ["net"]), store, shard, OPTIONS)
     written = rows.select("clip_id", "frames", "subtitles", "array_row", "reason").rows()
     assert written == [("a.0", 30, 1, 0, None), ("a.1", 5, 1, 1, None), ("c.0", 0, 1, None, "no features by net")]
-    kept = rows.filter(pl.col("frames") > 0).with_columns(split=pl.lit("train"))
-    stored = StoredClips(store, places(kept, "train"), lambda text: [5])
+    stored = StoredClips(store, places(rows.filter(pl.col("frames") > 0)), lambda text: [5])
     assert [len(stored[number].features) for number in range(2)] == [30, 5]
 
 

@@ -45,7 +45,7 @@ class Job(TrainingJob):
             StoredClips(store, own, tokenizer.encode, tokenizer.identity) for own in (self.training, self.validation)
         )
         if not len(training):
-            raise ValueError("no clip has features: nothing to pre-train HERO on")
+            raise ValueError("no clip with features is in the training split: nothing to pre-train HERO on")
         config = replace(self.config, vocabulary=padded_size(tokenizer), frame_dim=training.dim)
         initial = load_file(self.initial / "model.safetensors") if self.initial else None
         held_out = validation if len(validation) else None

@@ -102,7 +102,7 @@ class SearchPage:
                 raise HTTPException(404, f"The data set has no video {at.video}.")
             spoken = corpus.lines([at.video]).get(at.video, [])
             lines = [(line, moment_page(at.video, line.start_s, line.end_s)) for line in spoken]
-            playable = at.video in corpus.files
+            playable = self.files.path(at.video) is not None
             chapters = corpus.chapters([at.video]).get(at.video, [])
             values = {"video": at.video, "facts": facts, "lines": lines, "chapters": chapters}
             return {**values, "start_s": at.at, "playable": playable}
@@ -182,7 +182,7 @@ class SearchPage:
     def _search(self, request: Request, query: Query) -> Answer:
         take_token(self.buckets, request)
         try:
-            return answer(self.library, query, self.options.moments)
+            return self._with_files(answer(self.library, query, self.options.moments))
         except ValueError as error:
             raise HTTPException(400, f"q: {error}") from None
 
@@ -204,14 +204,21 @@ class SearchPage:
             raise HTTPException(400, str(error)) from None
         except LookupError as error:
             raise HTTPException(404, str(error)) from None
-        return by_picture(self.library, query, vector, self.options.moments)
+        return self._with_files(by_picture(self.library, query, vector, self.options.moments))
 
     def _similar(self, request: Request, query: Similar) -> Answer:
         take_token(self.buckets, request)
         try:
-            return similar(self.library, query, self.options.moments)
+            return self._with_files(similar(self.library, query, self.options.moments))
         except LookupError as error:
             raise HTTPException(400, str(error).strip("'\"")) from None
+
+    def _with_files(self, found: Answer) -> Answer:
+        """The answer without addresses of files that are not served, such as those of a folder that is not set now."""
+        for moment in (*found.moments, *(each for ranking in found.results for each in ranking.moments)):
+            if moment.media and self.files.path(moment.video_id) is None:
+                moment.media = moment.still = None
+        return found
 
 
 def _filters_in(given: dict[str, str]) -> dict[str, str]:

@@ -90,11 +90,18 @@ class LakeFiles:
         headers = {"Content-Security-Policy": CARD_POLICY, "Cache-Control": "no-cache"}
         return FileResponse(str(self._card), media_type="text/html", headers=headers)
 
-    def _video(self, video_id: str) -> Path:
+    def path(self, video_id: str) -> Path | None:
+        """The file of a video; None if there is none that is served."""
         uri = self._uris().get(video_id)
-        path = (self._roots[0] / uri).resolve() if uri is not None else None
-        allowed = path is not None and any(path.is_relative_to(root) for root in self._roots)
-        if path is None or not (allowed and path.is_file() and _kind(path).startswith("video/")):
+        if uri is None or not self._roots:
+            return None
+        path = (self._roots[0] / uri).resolve()
+        allowed = any(path.is_relative_to(root) for root in self._roots)
+        return path if allowed and path.is_file() and _kind(path).startswith("video/") else None
+
+    def _video(self, video_id: str) -> Path:
+        path = self.path(video_id)
+        if path is None:
             raise HTTPException(404, "The lake has no file of that video.")
         return path
 

@@ -258,6 +258,22 @@ def test_no_file_outside_the_media_root_is_served(search_world: World, uri: str,
         assert client.get("/media/..%2Fsecret.mp4").status_code == 404
 
 
+def test_a_moment_has_no_address_of_a_file_that_is_not_served(search_world: World, tmp_path: Path) -> None:
+    """The folder of the videos is not set now, or is elsewhere."""
+    for root, served in ((search_world.media, True), (tmp_path, False)):
+        with TestClient(
+            build_app(
+                library_of(search_world.corpus, words=search_world.words_list),
+                [root],
+                SearchOptions(hosts=("testserver",)),
+            )
+        ) as client:
+            answer = when_ready(client).get("/api/search?q=pour").json()
+            moments = [*answer["moments"], *answer["results"][0]["moments"]]
+            assert moments and any(each["media"] and each["still"] for each in moments) == served
+            assert ('src="/media/synthetic-00000' in client.get("/moment?video=synthetic-00000").text) == served
+
+
 def test_every_answer_is_closed_to_other_sites(client: TestClient) -> None:
     for path in ("/", "/?q=pour", "/api/search?q=pour", "/api/search", "/media/none", "/nothing"):
         headers = client.get(path).headers

@@ -81,7 +81,10 @@ class VectorColumn:
             if whole:
                 np.take(self.parts[number], rows - self.ends[number], axis=0, out=into, mode="clip")
             else:
-                into[at[mine]] = self.parts[number][rows[mine] - self.ends[number]]
+                # One row at a time: indexing with arrays copies all of them twice.
+                stored = (rows[mine] - self.ends[number]).tolist()
+                for place, row in zip(at[mine].tolist(), stored, strict=True):
+                    into[place] = self.parts[number][row]
 
     def _from_lance(self, rows: NDArray[np.int64]) -> NDArray[np.float16]:
         column = self.array.take(rows.tolist(), columns=[self.name])[self.name]
@@ -110,8 +113,17 @@ def _mapped(
     for file in fragment.data_files():
         metadata = LanceFileReader(str(path / file.path)).metadata()
         column = metadata.columns[metadata.schema.get_field_index(name)]
-        for page in column.pages:
-            (size,) = {buffer.size for buffer in page.buffers[:1]}
-            if size % (2 * dim) == 0:
-                shape = size // (2 * dim), dim
-                yield np.memmap(path / file.path, np.float16, "r", page.buffers[0].position, shape)
+        pages = [(page.buffers[0].position, page.buffers[0].size) for page in column.pages]
+        for begin, end in _together(page for page in pages if page[1] % (2 * dim) == 0):
+            rows = (end - begin) // (2 * dim)
+            # As a plain array, since a memmap takes longer for each row.
+            yield np.asarray(np.memmap(path / file.path, np.float16, "r", begin, (rows, dim)))
+
+
+def _together(pages: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Begin and end of the stretches of a file that pages, given by begin and size, fill without a gap."""
+    stretches: list[tuple[int, int]] = []
+    for begin, size in pages:
+        first = stretches.pop()[0] if stretches and stretches[-1][1] == begin else begin
+        stretches.append((first, begin + size))
+    return stretches

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterator
 
 from assets.lake import Lake
+from sql import statement
 
 MOST_LINES = 25
 """Lines for each part; a query shows all rows."""
@@ -32,6 +33,8 @@ _PARTS = (
         "video_id, error FROM video_files WHERE status NOT IN ('ok', 'blocked', 'retry')",
     ),
 )
+_FILTERED = ("candidate_videos", "videos")
+"""Tables whose filters are named with their settings, by the check ``<table>_kept``."""
 _SPECIFIC = re.compile(r"[:;(].*|['\"].*?['\"]|\S*\d\S*", re.DOTALL)
 """What differs between two problems of the same kind."""
 
@@ -54,7 +57,16 @@ def left_out_lines(lake: Lake, tables: Collection[str]) -> list[str]:
         lines += [f"  {_printable(reason)}" for reason in reasons[:MOST_LINES]]
         if len(reasons) > MOST_LINES:
             lines.append(f"  ... and {len(reasons) - MOST_LINES:,} more lines; all rows: howto sql -c 'FROM {table}'")
-    return lines
+    return [*lines, *_filtered(lake, tables)]
+
+
+def _filtered(lake: Lake, tables: Collection[str]) -> Iterator[str]:
+    for table in _FILTERED:
+        if table not in tables or not lake.has(table):
+            continue
+        kept, _, explanation = lake.sql(statement(f"checks/{table}_kept")).fetchall()[0]
+        if kept is not None and kept < 1:
+            yield f"{table}: {explanation}; all rows: howto sql -c 'FROM {table} WHERE NOT kept'"
 
 
 def _printable(text: str) -> str:

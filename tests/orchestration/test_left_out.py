@@ -103,6 +103,24 @@ def test_each_odd_file_of_a_folder_is_named_with_its_reason(lines: list[str]) ->
         assert not any(line.strip().startswith(f"{name}:") for line in lines), name
 
 
+def test_videos_that_a_filter_drops_are_counted_with_the_setting(tmp_path: Path) -> None:
+    lake, contract = Lake(tmp_path), load_tables()["videos"]
+    rows = []
+    for video_id, reason in (("weld", None), ("paint", "fewer than 100 words"), ("knit", "fewer than 100 words")):
+        facts = {"video_id": video_id, "kept": reason is None, "reason": reason}
+        facts |= dict.fromkeys(("task_id", "category_1", "title", "source"), "x") | {"rank": 1, "word_count": 7}
+        rows.append(tuple(facts.get(name) for name in contract.column_types))
+    lake.write("videos", contract.frame(rows[:1]))
+    assert left_out_lines(lake, ["videos"]) == []
+    lake.write("videos", contract.frame(rows))
+    assert left_out_lines(lake, ["videos"]) == [
+        "videos: 1 of 3 kept; dropped: 2 × fewer than 100 words (HOWTO_MIN_WORDS);"
+        " all rows: howto sql -c 'FROM videos WHERE NOT kept'"
+    ]
+    assert left_out_lines(lake, ["clips"]) == []
+    lake.close()
+
+
 def test_many_files_of_one_kind_are_one_line(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     problems = [("folder", f"{i}.webp", "a picture, not needed") for i in range(1000)]

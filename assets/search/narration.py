@@ -22,12 +22,12 @@ from sql import literal
 
 if TYPE_CHECKING:
     import lance
-    from lance.query import BooleanQuery, MatchQuery, PhraseQuery
+    from lance.query import FullTextQuery, MatchQuery, PhraseQuery
 
 SCAN_ROWS = 4096
 EXACT_BELOW = 50_000
 """Number of passages below which a vector is compared with all others."""
-NUMBERS_OF_CODE, SAMPLE_RATE, PROBES, CANDIDATES = 8, 32, 60, 800
+NUMBERS_OF_CODE, SAMPLE_RATE, PROBES, CANDIDATES = 8, 32, 50, 2000
 """Of the index of vectors: numbers per byte of a code; vectors per centroid for its training; parts and exact
 comparisons of a search."""
 
@@ -200,8 +200,8 @@ class NarrationArray:
 
     def said(self, query: WordQuery, limit: int, where: str | None = None) -> list[Passage]:
         """The passages that say the words of a query, best first, scored by BM25."""
-        found = _any_of(query)
-        return self._passages(full_text_query=found, limit=limit, filter=where) if found else []
+        wanted = _full_text(query)
+        return self._passages(full_text_query=wanted, limit=limit, filter=where) if wanted else []
 
     def says(self, text: str, where: str | None = None, limit: int = 1) -> list[Passage]:
         """Passages that say a word or a phrase."""
@@ -280,16 +280,18 @@ def of_videos(video_ids: Iterable[str]) -> str | None:
     return f"video_id IN ({names})" if names else None
 
 
-def _any_of(query: WordQuery) -> BooleanQuery | None:
+def _full_text(query: WordQuery) -> FullTextQuery | None:
     """Phrases must be said, words may be said, excluded terms must not be said; None if nothing is searched for."""
     from lance.query import BooleanQuery, MatchQuery, Occur
 
     wanted = [(Occur.MUST, _term(phrase)) for phrase in query.phrases]
     if query.content_words:
         wanted.append((Occur.SHOULD, MatchQuery(" ".join(query.content_words), "passage")))
+    excluded = [(Occur.MUST_NOT, _term(each)) for each in query.excluded]
     if not wanted:
         return None
-    return BooleanQuery([*wanted, *((Occur.MUST_NOT, _term(each)) for each in query.excluded)])
+    # A query within another one is scored for all passages, by itself only for those that can be among the best.
+    return wanted[0][1] if len(wanted) == 1 and not excluded else BooleanQuery([*wanted, *excluded])
 
 
 def _term(text: str) -> MatchQuery | PhraseQuery:

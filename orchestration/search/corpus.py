@@ -99,7 +99,7 @@ class Corpus:
         if condition is None:
             return Selection()
         passing = pl.SQLContext(facts=self._facts).execute(f"SELECT video_id FROM facts WHERE {condition}", eager=True)
-        return Selection(filters.condition(), frozenset(passing["video_id"]))
+        return Selection(filters.condition(), frozenset(passing["video_id"]), len(passing) / max(len(self._facts), 1))
 
     def lines(self, video_ids: list[str]) -> dict[str, list[Line]]:
         """The caption lines of videos, in order."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,6 +21,9 @@ UNRELATED = 0.95
 MOST_FLOOR = 0.3
 DEEPER = 4
 """Factor by which more is requested of a list from which filters removed too much."""
+SPARE, WIDEST = 1.3, 2000
+"""A filter that passes many videos is applied to the results, as long as no more than ``WIDEST`` are expected to be
+needed, with ``SPARE`` times as many to be safe: to look up all passages that it passes takes longer."""
 
 Picture = NDArray[np.uint8]
 """RGB ``[height, width, 3]``."""
@@ -29,11 +33,13 @@ Picture = NDArray[np.uint8]
 class Selection:
     """What a search may find: the videos of a filter; None allows all.
 
-    ``condition`` is SQL for stored passages; it may pass more videos than ``videos`` has.
+    ``condition`` is SQL for stored passages; it may pass more videos than ``videos`` has. ``share`` is that of the
+    videos among all.
     """
 
     condition: str | None = None
     videos: Collection[str] | None = None
+    share: float = 1.0
 
 
 class RankedList(Protocol):
@@ -72,7 +78,7 @@ class Words:
         self.array = array
 
     def find(self, query: WordQuery, limit: int, selection: Selection) -> list[Passage]:
-        return _enough(lambda most: self.array.said(query, most, selection.condition), limit, selection)
+        return _filtered(lambda most, where: self.array.said(query, most, where), limit, selection)
 
     def missing(self, query: WordQuery) -> str | None:
         unknown = self.array.unknown(query)
@@ -101,7 +107,7 @@ class Meaning:
 
     def near(self, vector: NDArray[np.float32], limit: int, selection: Selection) -> list[Passage]:
         """The passages nearest to a vector, without those that are no nearer than unrelated ones."""
-        found = _enough(lambda most: self.array.near(vector, most, selection.condition), limit, selection)
+        found = _filtered(lambda most, where: self.array.near(vector, most, where), limit, selection)
         return [each for each in found if each.score > self.floor]
 
     def missing(self, query: WordQuery) -> str | None:
@@ -183,6 +189,15 @@ class Hero:
 
     def missing(self, query: WordQuery) -> str | None:
         return None if self._known(query) else "No narration has a word of the query."
+
+
+def _filtered(search: Callable[[int, str | None], Sequence[Any]], limit: int, selection: Selection) -> list[Passage]:
+    """The first ``limit`` results of selected videos, of a search that takes a number and a condition."""
+    if selection.condition is not None and selection.share * WIDEST >= SPARE * limit:
+        found = _selected(search(ceil(SPARE * limit / selection.share), None), selection)
+        if len(found) >= limit:
+            return found[:limit]
+    return _enough(lambda most: search(most, selection.condition), limit, selection)
 
 
 def _enough(search: Callable[[int], Sequence[Any]], limit: int, selection: Selection) -> list[Passage]:

@@ -31,7 +31,7 @@ from ml.memory_counters import resident_mib
 from orchestration.search.app import build_app
 from orchestration.search.corpus import Corpus
 from orchestration.search.library import Library
-from orchestration.search.lists import Meaning, Words
+from orchestration.search.lists import Meaning, Selection, Words
 from orchestration.search.loader import Loader
 from orchestration.search.options import SearchOptions
 from tests.benchmarks.results import Table
@@ -43,6 +43,11 @@ REQUESTS = 100
 LONGEST_S, REFINED = 30.0, 10
 FITS_IN_MEMORY = 2_000_000
 """Passages whose vectors NumPy scans in memory."""
+FILTERS = {
+    "": Filters(),
+    " with a filter that passes an eighth": Filters(category="Food", max_duration_s=450),
+    " with a filter that passes a fiftieth": Filters(channel="c3"),
+}
 CATEGORIES = ("Food", "Crafts", "Cars", "Pets")
 
 
@@ -182,17 +187,28 @@ def test_a_search_and_its_parts(clips: int, tmp_path: Path, table: Callable[...,
     some = next(read_blocks(files))
     queries = vectors_of_block(some)[np.linspace(0, some.num_rows - 1, REQUESTS).astype(int)].astype(np.float32)
     texts = [parse(f"word{50 + turn} word{900 + turn} how to") for turn in range(REQUESTS)]
-    where = Filters(category="Food", max_duration_s=450).condition()
-    with client_of(files, words, meaning, queries) as client:
-        rows = {
-            "words": milliseconds(lambda turn: words.said(texts[turn], 100)),
-            "words with a filter": milliseconds(lambda turn: words.said(texts[turn], 100, where)),
-            "meaning": milliseconds(lambda turn: meaning.near(queries[turn], 100)),
-            "meaning with a filter": milliseconds(lambda turn: meaning.near(queries[turn], 100, where)),
-            "request to the API": milliseconds(
-                lambda turn: client.get(f"/api/search?q=word{50 + turn}+word{900 + turn}")
-            ),
-        }
+    corpus = corpus_of(files, words)
+    said, meant = Words(words), Meaning(meaning, lambda _: queries[:1])
+    with client_of(corpus, said, meant) as client:
+
+        def request(turn: int, filters: str = "") -> None:
+            client.get(f"/api/search?q=word{50 + turn}+word{900 + turn}{filters}").raise_for_status()
+
+        def by_words(selection: Selection, turn: int) -> object:
+            return said.find(texts[turn], 100, selection)
+
+        def by_meaning(selection: Selection, turn: int) -> object:
+            return meant.near(queries[turn], 100, selection)
+
+        rows = {}
+        for name, filters in FILTERS.items():
+            selection = corpus.selection(filters)
+            rows[f"words{name}"] = milliseconds(partial(by_words, selection))
+            rows[f"meaning{name}"] = milliseconds(partial(by_meaning, selection))
+        rows["request to the API"] = milliseconds(request)
+        rows["request to the API with a filter"] = milliseconds(
+            lambda turn: request(turn, "&category=Food&max_duration_s=450")
+        )
     memory = resident_mib("VmHWM") / 1024
     wanted = nearest(files, queries)
     lance = lancedb_table(files, tmp_path)
@@ -221,15 +237,17 @@ def lancedb_nearest(lance: Any, query: NDArray[np.float32]) -> list[Any]:
     return [SimpleNamespace(**row) for row in rows]
 
 
-@contextmanager
-def client_of(
-    files: Sequence[Path], words: NarrationArray, meaning: NarrationArray, queries: NDArray[np.float32]
-) -> Iterator[TestClient]:
-    """A client of the page over both arrays, when the page has loaded them."""
+def corpus_of(files: Sequence[Path], words: NarrationArray) -> Corpus:
+    """The passages with the facts of their videos."""
     videos = pl.concat(pl.DataFrame(block.select(FACTS.names)).unique("video_id") for block in read_blocks(files))
     facts = videos.unique("video_id").sort("video_id").select(pl.exclude("clip_index"))
-    corpus = Corpus(words, facts.with_columns(title=pl.col("video_id"), split=pl.lit("test")), {})
-    lists: dict[str, Any] = {"words": Words(words), "meaning": Meaning(meaning, lambda _: queries[:1])}
+    return Corpus(words, facts.with_columns(title=pl.col("video_id"), split=pl.lit("test")), {})
+
+
+@contextmanager
+def client_of(corpus: Corpus, words: Words, meaning: Meaning) -> Iterator[TestClient]:
+    """A client of the page over both lists, when the page has loaded them."""
+    lists: dict[str, Any] = {"words": words, "meaning": meaning}
     loaders = {key: Loader(key, partial(lists.__getitem__, key), lambda: 1) for key in lists}
     library = Library(Loader("narration", lambda: corpus, lambda: 1), loaders)
     with TestClient(build_app(library, [], SearchOptions(hosts=("testserver",), rate=1e6, burst=10**6))) as client:

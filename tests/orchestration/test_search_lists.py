@@ -10,11 +10,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from assets.joint_embedding.clip_search import write_clip_index
 from assets.joint_embedding.text_video import LakeModel, load_joint_embedding
-from assets.search.query import parse
+from assets.search.narration import Passage
+from assets.search.query import WordQuery, parse
 from ml.hero.clip_store import Clip, ClipStore
 from ml.hero.tokenizer import trained
 from ml.joint_embedding.clip_index import ClipIndex
@@ -24,7 +27,7 @@ from orchestration.search.app import build_app
 from orchestration.search.errors import NotReadyError
 from orchestration.search.hero import load_hero
 from orchestration.search.hybrid import apart
-from orchestration.search.lists import Selection
+from orchestration.search.lists import SPARE, WIDEST, Selection, Words
 from orchestration.search.options import SearchOptions
 from orchestration.search.seen import load_seen
 from tests.orchestration.search_world import DIM, World, library_of, results, when_ready
@@ -53,6 +56,25 @@ def test_overlapping_clips_are_one_moment(search_world: World) -> None:
     found = load_seen(search_world.lake, search_world.models, store, index).find(parse("pour batter"), 5, Selection())
     search_world.lake.write("training_manifest", before)
     assert sorted(moment.start_s for moment in apart(found)) == [0.0, 20.0]
+
+
+@given(passing=st.lists(st.booleans(), min_size=1, max_size=300), limit=st.integers(1, 40))
+def test_a_filter_gives_the_same_moments_before_and_after_the_search(passing: list[bool], limit: int) -> None:
+    ranked = [Passage(f"v{number}", 0.0, 1.0, -number) for number in range(len(passing))]
+    allowed = [each for each, passes in zip(ranked, passing, strict=True) if passes]
+    requests = []
+
+    class Array:
+        def said(self, _: WordQuery, most: int, where: str | None) -> list[Passage]:
+            requests.append(where)
+            return (allowed if where else ranked)[:most]
+
+    videos = {each.video_id for each in allowed}
+    selection = Selection("a condition", videos, len(videos) / len(passing))
+    assert Words(Array()).find(parse("pour"), limit, selection) == allowed[:limit]  # type: ignore[arg-type]
+    assert requests[0] is None or selection.share < SPARE * limit / WIDEST
+    if all(passing) and len(passing) >= 2 * limit:
+        assert requests == [None]
 
 
 def test_an_index_of_another_model_is_refused(search_world: World, tmp_path: Path) -> None:

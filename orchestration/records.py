@@ -5,7 +5,6 @@ Both keep the files of the Dagster classes that they extend, so that they can re
 
 from __future__ import annotations
 
-import os
 import shutil
 import sqlite3
 import sys
@@ -25,6 +24,8 @@ from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine, create_engine, event, pool
+
+from ml.files import whole_file
 
 _OPEN_RUNS = 4
 """Event logs of runs that stay open, in addition to the index of all runs."""
@@ -66,7 +67,7 @@ class EventLogs(SqliteEventLogStorage):
         return self._engines[shard]
 
     def _copy_empty(self, shard: str) -> None:
-        """Make the file of a run, if there is none."""
+        """Make the file of a run, if there is none. Other processes see it when it is whole."""
         path, empty = Path(self.path_for_shard(shard)), Path(self._base_dir) / "empty"
         if shard == INDEX_SHARD_NAME or path.exists():
             return
@@ -76,11 +77,11 @@ class EventLogs(SqliteEventLogStorage):
             engine.dispose()
             with closing(sqlite3.connect(path)) as made:
                 made.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            part = empty.with_suffix(f".{os.getpid()}")
-            shutil.copy(path, part)
-            part.replace(empty)
+            source, target = path, empty
         else:
-            shutil.copy(empty, path)
+            source, target = empty, path
+        with whole_file(target) as part:
+            shutil.copy(source, part)
         self._initialized_dbs.add(shard)
 
     def dispose(self) -> None:

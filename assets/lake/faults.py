@@ -26,7 +26,11 @@ _FAULTS: tuple[tuple[re.Pattern[str], str, str], ...] = (
     (re.compile(r"read-only file system|readonly database|read-only database", re.IGNORECASE), *_READ_ONLY),
     (re.compile(r"permission denied", re.IGNORECASE), *_FORBIDDEN),
     (
-        re.compile(r"malformed|not a database|no such table: ducklake|file is encrypted", re.IGNORECASE),
+        # DuckDB reads the catalog; a message of Python's SQLite is about another file, such as Dagster's records.
+        re.compile(
+            r"\A(?!.*\(sqlite3\.).*(?:malformed|not a database|no such table: ducklake|file is encrypted)",
+            re.IGNORECASE | re.DOTALL,
+        ),
         "the catalog is broken",
         "restore it with howto restore",
     ),

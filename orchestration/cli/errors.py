@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 from collections.abc import Callable
 
@@ -39,6 +40,7 @@ _STORES = {"_duckdb.IOException", "_duckdb.ConnectionException"}
 
 
 _DATABASES = {"_duckdb.Error", "sqlite3.Error", "sqlalchemy.exc.SQLAlchemyError"}
+_DAMAGED = re.compile("malformed|not a database")
 _DISK = {errno.ENOSPC, errno.EROFS, errno.EDQUOT}
 
 
@@ -82,7 +84,7 @@ def explain(error: Exception) -> tuple[str, int] | None:
         return _usage(error), CANNOT_START
     if names & _CANNOT_START:
         return str(error), CANNOT_START
-    if fault := _fault_of_the_lake(error, names):
+    if fault := _damaged_records(error, names) or _fault_of_the_lake(error, names):
         return fault, CANNOT_START
     if names & _STORES:
         from orchestration.stores import reason
@@ -93,6 +95,17 @@ def explain(error: Exception) -> tuple[str, int] | None:
         place = f"{error.filename}: {error.strerror}; check the path and its permissions"
         return (place if error.filename is not None else str(error)), CANNOT_START
     return None
+
+
+def _damaged_records(error: Exception, names: set[str]) -> str | None:
+    """Dagster's records are the only SQLite files that are read by SQLAlchemy."""
+    if "sqlalchemy.exc.DatabaseError" not in names or not _DAMAGED.search(str(error)):
+        return None
+    place, first = os.environ.get("DAGSTER_STATE", "DAGSTER_STATE"), str(error).partition("\n")[0]
+    return (
+        f"{place}: Dagster's records of runs are damaged ({first}); restore a copy of this folder, or move it away:"
+        " everything is then made again, with the same content"
+    )
 
 
 def _fault_of_the_lake(error: Exception, names: set[str]) -> str | None:

@@ -178,6 +178,15 @@ def test_status_of_no_lake_names_every_step_and_makes_nothing(place: Path, capsy
     assert contents(place) == before
 
 
+def test_damaged_records_of_runs_are_named_with_a_remedy(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = place / "lake" / "dagster" / "history" / "runs.db"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"no database" * 1000)
+    assert main(["refresh", "--select", "key:video_source"]) == 2
+    printed = capsys.readouterr().err
+    assert f"{place}/lake/dagster: Dagster's records of runs are damaged" in printed and "move it away" in printed
+
+
 def test_settings_are_listed_without_secrets(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -124,6 +124,7 @@ def test_a_fault_is_named_with_its_remedy(tmp_path: Path, catalog: str | None, m
     explained = str(lake.explain(message))
     assert said.format(root=tmp_path) in explained and ";" in explained
     assert lake.explain("Binder Error: column x not found") is None
+    assert lake.explain("(sqlite3.DatabaseError) database disk image is malformed") is None
 
 
 def test_a_full_disk_is_one_line_for_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from lance.query import FullTextQuery, MatchQuery, PhraseQuery
 
 SCAN_ROWS = 4096
+MOST_WORDS = 10_000
+"""Words of queries of which is kept whether they are said."""
 EXACT_BELOW = 50_000
 """Number of passages below which a vector is compared with all others."""
 NUMBERS_OF_CODE, SAMPLE_RATE, PROBES, CANDIDATES = 8, 32, 50, 2000
@@ -112,6 +115,8 @@ class NarrationArray:
         self.path, self.exact_below = path, exact_below
         self._opened: tuple[list[str], lance.LanceDataset] | None = None
         self._pinned = False
+        # Of passages that stay as they are; a request asks for each word of its query more than once.
+        self._is_said = lru_cache(MOST_WORDS)(lambda word: bool(self.says(word)))
 
     # -- writing ------------------------------------------------------------------------------------------------
 
@@ -210,7 +215,8 @@ class NarrationArray:
     def unknown(self, query: WordQuery) -> list[str]:
         """The words of a query, without stop words, that no passage says."""
         words = dict.fromkeys((*query.content_words, *(word for each in query.phrases for word in each.split())))
-        return [word for word in words if not self.says(word)]
+        is_said = self._is_said if self._pinned else self.says
+        return [word for word in words if not is_said(word)]
 
     def near(self, vector: NDArray[np.floating], limit: int, where: str | None = None) -> list[Passage]:
         """The passages with the largest dot product with ``vector[dim]``, best first."""

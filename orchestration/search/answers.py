@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -52,7 +53,7 @@ def similar(library: Library, query: Similar, default_limit: int) -> Answer:
         LookupError: the video is not in the data set.
     """
     corpus = library.current()
-    if corpus.facts(query.video) is None:
+    if query.video not in corpus:
         raise LookupError(f"video={query.video}: not in the data set")
     selection = corpus.selection(query.filters)
     here = Passage(query.video, query.at, query.at, 0.0)
@@ -101,13 +102,20 @@ def _answer(
 ) -> Answer:
     limit, found = query.limit or default_limit, dict[str, list[Passage]]()
     rankings = list[tuple[str, Any, str | None]]()
-    for key, ranked in library.lists().items():
+    lists = library.lists()
+    with ThreadPoolExecutor(len(NAMES)) as threads:
+        searches = {
+            key: threads.submit(find, key, ranked)
+            for key, ranked in lists.items()
+            if not isinstance(ranked, UnavailableError)
+        }
+    for key, ranked in lists.items():
         if isinstance(ranked, UnavailableError):
             rankings.append((key, None, str(ranked)))
             continue
-        moments, message = find(key, ranked)
+        moments, message = searches[key].result()
         # Moments of videos that the data set no longer has are not shown.
-        found[key] = [each for each in moments if corpus.facts(each.video_id) is not None]
+        found[key] = [each for each in moments if each.video_id in corpus]
         rankings.append((key, ranked, message))
     counted = {key: found[key] for key, ranked, _ in rankings if ranked is not None and ranked.caution is None}
     best = fuse(counted, limit)

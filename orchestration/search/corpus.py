@@ -59,6 +59,9 @@ class Corpus:
     def __len__(self) -> int:
         return len(self.narration)
 
+    def __contains__(self, video_id: object) -> bool:
+        return video_id in self._rows
+
     @property
     def videos(self) -> int:
         """Number of videos."""

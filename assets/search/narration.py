@@ -30,9 +30,12 @@ MOST_WORDS = 10_000
 """Words of queries of which is kept whether they are said."""
 EXACT_BELOW = 50_000
 """Number of passages below which a vector is compared with all others."""
-NUMBERS_OF_CODE, SAMPLE_RATE, PROBES, CANDIDATES = 8, 32, 50, 2000
-"""Of the index of vectors: numbers per byte of a code; vectors per centroid for its training; parts and exact
-comparisons of a search."""
+NUMBERS_OF_CODE, SAMPLE_RATE = 8, 32
+"""Of the index of vectors: numbers per byte of a code, and vectors per centroid for its training."""
+LARGE = 1_000_000
+PROBES, CANDIDATES = {False: 60, True: 50}, {False: 800, True: 2000}
+"""Parts that a search of the index reads, and exact comparisons, in an array of fewer than ``LARGE`` passages and in
+one of more: with 10 million, more are about equally near, so that codes tell them apart less well."""
 
 FACTS = pa.schema(
     [
@@ -221,7 +224,8 @@ class NarrationArray:
     def near(self, vector: NDArray[np.floating], limit: int, where: str | None = None) -> list[Passage]:
         """The passages with the largest dot product with ``vector[dim]``, best first."""
         search = {"column": "vector", "q": vector.astype(np.float32), "k": limit, "metric": "dot"}
-        search |= {"nprobes": PROBES, "refine_factor": -(-CANDIDATES // limit)}
+        large = len(self) >= LARGE
+        search |= {"nprobes": PROBES[large], "refine_factor": -(-CANDIDATES[large] // limit)}
         columns = ["video_id", "start_s", "end_s", "_distance"]
         rows = self._scan(columns, nearest=search, filter=where)
         found = zip(*rows.to_pydict().values(), strict=True)

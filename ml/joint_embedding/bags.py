@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -18,13 +21,18 @@ class Bags(NamedTuple):
     begin: Tensor
 
 
-def bags(ids: Tensor) -> Bags:
+def bags(ids: NDArray[np.int64]) -> Bags:
     """Captions ``ids[captions, words]``, 0 for no word.
 
     Each caption keeps its words and, if it has any, one slot without a word: a maximum needs no second one.
     """
-    kept = (ids > 0) | ((ids == 0).cumsum(1) == 1)
-    counts = ids.flatten().bincount()
-    place = (counts > 0).cumsum(0) - 1
-    ends = kept.sum(1).cumsum(0)
-    return Bags(counts.nonzero()[:, 0], place[ids[kept]], ends - kept.sum(1))
+    # In NumPy: the threads of torch's operations would take the processors from the training that this runs next to.
+    empty = ids == 0
+    kept = ~empty
+    captions = np.flatnonzero(empty.any(1))
+    kept[captions, empty[captions].argmax(1)] = True
+    counts = kept.sum(1)
+    occurs = np.zeros(ids.max(initial=0) + 1, bool)
+    occurs[ids] = True
+    slots = (occurs.cumsum() - 1)[ids[kept]]
+    return Bags(*map(torch.from_numpy, (np.flatnonzero(occurs), slots, counts.cumsum() - counts)))

@@ -83,9 +83,10 @@ def measure(
     target = pick_device(device)
     model = model.to(target).eval()
     table = torch.from_numpy(words.padded).to(target)
-    ids = torch.from_numpy(pad(words.ids(test.captions, tokens=published_tokens)))
+    ids = pad(words.ids(test.captions, tokens=published_tokens))
     video = [model.encode_video(part.to(target)) for part in torch.from_numpy(test.vectors).split(block)]
-    text = [model.encode_bags(on_device(bags(part), target), table) for part in ids.split(block)]
+    parts = (bags(ids[first : first + block]) for first in range(0, len(ids), block))
+    text = [model.encode_bags(on_device(part, target), table) for part in parts]
     unknown = int((~ids.any(1)).sum())
     return metrics_both_ways(torch.cat(text), torch.cat(video), test.clip_of_caption, unknown, seed)
 

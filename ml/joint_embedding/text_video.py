@@ -110,7 +110,7 @@ class MeanOfModels:
 
 def encode_captions(model: JointEmbedding, words: WordVectors, ids: NDArray[np.int64]) -> Tensor:
     """Embeddings of ``ids[captions, words]``, 0 for no word, on the model's device, which gets these words only."""
-    captions = bags(torch.from_numpy(ids))
+    captions = bags(ids)
     table = torch.from_numpy(words.padded[captions.distinct.numpy()])
     own = captions._replace(distinct=torch.arange(len(table)))
     return model.encode_bags(*on_device((own, table), device_of(model)))

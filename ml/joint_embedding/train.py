@@ -103,9 +103,9 @@ class PairBatches:
             begin, end = (np.repeat(each[share], config.pairs_per_video) for each in (first, first + counts))
             ids = self.pairs.take(nearest_captions(own, begin, end, config.candidates).reshape(-1))[1]
         vectors, numbers = torch.from_numpy(clips), torch.from_numpy(np.repeat(share, config.pairs_per_video))
-        captions = torch.from_numpy(ids).view(len(own), config.captions_per_pair, ids.shape[1])
+        bag = config.captions_per_pair
         return [
-            Part(vectors[part], bags(captions[part].flatten(0, 1)), numbers[part])
+            Part(vectors[part], bags(ids[part.start * bag : part.stop * bag]), numbers[part])
             for part in runs([_tokens(config)] * len(own), self.part_tokens)
         ]
 
@@ -291,7 +291,8 @@ def evaluate(
     model.eval()
     device = table.device
     video = [model.encode_video(part.to(device).float()) for part in torch.from_numpy(clips).split(block)]
-    text = [model.encode_bags(on_device(bags(part), device), table) for part in torch.from_numpy(ids).split(block)]
+    parts = (bags(ids[first : first + block]) for first in range(0, len(ids), block))
+    text = [model.encode_bags(on_device(part, device), table) for part in parts]
     return retrieval_metrics(ranks(torch.cat(text), torch.cat(video)))
 
 

@@ -30,7 +30,7 @@ from tests.benchmarks.results import Table
 
 VIDEOS, LINES, SECONDS = 64, 110, 390
 DIM, WORD_DIM, VOCABULARY = 2048, 300, 30_000
-TURNS = 5
+TURNS = 3
 CONFIG = Config(embedding_dim=4096, epochs=3, videos_per_batch=32, pairs_per_video=64, learning_rate=1e-4)
 
 

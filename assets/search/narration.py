@@ -35,7 +35,7 @@ NUMBERS_OF_CODE, SAMPLE_RATE = 8, 32
 LARGE = 1_000_000
 PROBES, CANDIDATES = {False: 60, True: 50}, {False: 800, True: 2000}
 """Parts that a search of the index reads, and exact comparisons, in an array of fewer than ``LARGE`` passages and in
-one of more: with 10 million, more are about equally near, so that codes tell them apart less well."""
+one of more: with 10 million, more are about equally near, so that codes separate them less well."""
 
 FACTS = pa.schema(
     [

@@ -16,6 +16,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ml.files import content_hash
+from ml.host_memory import keep_freed_memory
 from ml.vision.presets import Options
 
 VERSION = 1
@@ -71,6 +72,8 @@ class FrozenNetwork:
         self.module = module.requires_grad_(False).eval().to(self.device)
         if options.bfloat16:
             hold_in_bfloat16(self.module)
+        if self.device.type == "cpu":
+            keep_freed_memory()
         if self.device.type == "cuda":
             torch.backends.cudnn.benchmark = True  # all batches but the last have one size
         if options.channels_last:

@@ -17,6 +17,7 @@ from dagster._core.snap import snapshot_from_execution_plan
 from dagster._core.storage.tags import PARTITION_NAME_TAG
 from dagster._core.utils import make_new_run_id
 
+from ml.host_memory import return_freed_memory
 from orchestration.origin import origins
 from orchestration.refresh.outcome import Outcome
 from orchestration.refresh.plan import Step
@@ -82,7 +83,10 @@ class Runs:
             log: takes the messages that the step logs.
         """
         self.instance.add_event_listener(run.run_id, _messages(log))
-        return Outcome.read(list(execute_run_iterator(self._jobs, run, self.instance)))
+        try:
+            return Outcome.read(list(execute_run_iterator(self._jobs, run, self.instance)))
+        finally:
+            return_freed_memory()
 
     def _of_job(self, keys: tuple[dg.AssetKey, ...]) -> Mapping[str, Any]:
         """What the runs of a computation share."""

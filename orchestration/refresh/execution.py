@@ -7,6 +7,7 @@ all partitions of an asset (the subset of the job, its plan, their snapshots) is
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -50,6 +51,11 @@ class Runs:
     """
 
     def __init__(self, defs: dg.Definitions, instance: dg.DagsterInstance, in_process: bool = True) -> None:
+        if in_process:
+            # A process has as many threads as the machine has cores, so that its results do not depend on the number of
+            # workers. Threads that wait must leave the cores to other workers and to the threads that decode videos.
+            # OpenMP reads this when PyTorch is loaded, which is later.
+            os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         self.instance = instance
         job = defs.resolve_implicit_global_asset_job_def()
         self._jobs = _Subsets(job.with_executor_def(dg.in_process_executor) if in_process else job)

@@ -158,9 +158,6 @@ def _work(connection: Connection, definitions: Definitions, instance: InstanceRe
     """What a worker process does until its connection is closed."""
     redact_output()
     collect_garbage_less_often()
-    # Each worker has as many threads as the machine has cores, so that its results do not depend on the number of
-    # workers. Threads that wait for work must leave the cores to the others. OpenMP reads this when it is loaded.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.setsid()  # Ctrl-C in a terminal reaches the refresh alone, which stops its workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with dg.DagsterInstance.from_ref(instance) as opened, suppress(EOFError, OSError, KeyboardInterrupt):

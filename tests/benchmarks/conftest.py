@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
 from ml.memory_counters import reset_peak
 from tests.benchmarks.results import FILE, Results, Table
+
+# As in the runs of a refresh. OpenMP reads this when PyTorch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 RESULTS = pytest.StashKey[Results]()
 PASSED = pytest.StashKey[set[str]]()

@@ -205,7 +205,7 @@ def test_two_workers_against_one(tmp_path: Path, table: Callable[..., Table]) ->
         return fmean(cost.wall_s for cost in costs)
 
     title = f"Features of 8 shards, {videos} videos"
-    results = table(title, "workers", "cores", "seconds", "times as fast", "with both cores busy")
+    results = table(title, "workers", "cores", "seconds", "speed, other core idle = 1", "other core busy = 1")
     alone = features(world("alone"), {0}, 1).wall_s
     busy = on_a_core_each()
     results.add("1, the other core idle", 1, alone, 1, "")

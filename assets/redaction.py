@@ -18,13 +18,19 @@ _SHORTEST = 6
 
 _WORDS = r"pass(?:word|wd)?|pwd|secret\w*|\w*token|api_?key|access_?key|sig(?:nature)?|x-amz-\w[\w-]*|auth|key"
 _FORMS = (
-    re.compile(r"(?<=://)[^/?#\s'\"]+(?=@)"),
-    re.compile(rf"(?<=[?&])((?:{_WORDS})=)[^&#\s'\"]+", re.IGNORECASE),
-    re.compile(
-        r"(?<![\w?&])((?:password|passwd|secret|session_token)\s*=\s*)('[^']*'|\"[^\"]*\"|[^\s'\";,)]+)", re.IGNORECASE
+    ("@", re.compile(r"(?<=://)[^/?#\s'\"]+(?=@)")),
+    ("=", re.compile(rf"[?&]((?:{_WORDS})=)[^&#\s'\"]+", re.IGNORECASE)),
+    (
+        "=",
+        re.compile(
+            r"(?<![\w?&])((?:password|passwd|secret|session_token)\s*=\s*)('[^']*'|\"[^\"]*\"|[^\s'\";,)]+)",
+            re.IGNORECASE,
+        ),
     ),
-    re.compile(r"(\b(?:SECRET|SESSION_TOKEN)\s+)('[^']*')"),
+    ("'", re.compile(r"((?:SECRET|SESSION_TOKEN)\s+)('[^']*')")),
 )
+"""The forms of secrets, each with a character without which it does not occur: a search for that costs little."""
+
 _SECRET_NAME = re.compile(
     r"PASS(?:WORD|WD|PHRASE)|SECRET|TOKEN(?!I)|API_?KEY|PRIVATE_?KEY|WEBHOOK|CREDENTIAL", re.IGNORECASE
 )
@@ -69,8 +75,8 @@ def _known_secrets(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _marked_secrets(text: str) -> Iterator[tuple[int, int]]:
-    for form in _FORMS:
-        for match in form.finditer(text):
+    for needed, form in _FORMS:
+        for match in form.finditer(text) if needed in text else ():
             yield (match.end(1) if match.lastindex else match.start()), match.end()
 
 

@@ -12,22 +12,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
-import polars as pl
 
 from assets.lake.commits import Commit, Written
 from assets.lake.extensions import LakeError, install_extension, s3_secret
 from assets.lake.faults import check_catalog, explain_fault
 from assets.lake.removals import FILE as REMOVALS
-from assets.lake.removals import ID_COLUMNS, removed_ids
+from assets.lake.removals import removed_ids
 from assets.lake.retrying import retrying
+from assets.lake.staging import STAGED, Frame, collected, stage
 from assets.lake.tables import Table, load_tables, partition_folders
 from assets.redaction import redact
 from ml.files import content_hash
 from sql import columns, identifier, literal
 
 __all__ = ["Frame", "Lake", "LakeError"]
-
-Frame = pl.DataFrame | pl.LazyFrame | duckdb.DuckDBPyRelation
 
 _EXTENSION_OF_CATALOG = {"sqlite": "sqlite_scanner", "postgres": "postgres_scanner"}
 _BUSY_TIMEOUT_MS = 60_000
@@ -165,8 +163,9 @@ class Lake:
         Raises:
             LakeError: the table does not exist yet.
         """
+        version = "" if self._is_reading else f"AT (VERSION => {self.snapshot()})"
         try:
-            relation = self.connection.sql(f"FROM {table} AT (VERSION => {self.snapshot()})")
+            relation = self.connection.sql(f"FROM {table} {version}")
         except duckdb.CatalogException:
             if self.has(table):
                 raise
@@ -216,10 +215,16 @@ class Lake:
     def reading(self) -> Iterator[None]:
         """One snapshot for several queries, at half their cost. Relations read within it must be used within it."""
         self.connection.execute("BEGIN TRANSACTION READ ONLY")
+        self._local.is_reading = True
         try:
             yield
         finally:
+            self._local.is_reading = False
             self.connection.execute("ROLLBACK")
+
+    @property
+    def _is_reading(self) -> bool:
+        return getattr(self._local, "is_reading", False)
 
     # -- writing ------------------------------------------------------------------------------------------------
 
@@ -241,53 +246,18 @@ class Lake:
             LakeError: columns differ from the contract, values do not fit it, or rows belong to another partition.
         """
         contract = self._contract(table)
-        self._stage(contract, frame)
-        if partition is not None:
-            self._refuse_foreign_rows(contract, partition)
-        rows, version = self._version(contract, "staged")
+        incoming = collected(frame)
+        with self._transaction():
+            stage(self.connection, contract, incoming, partition, removed_ids(self.removals))
+            rows, version = self._version(contract, STAGED)
         commit = commit or Commit(f"{table}[{partition}]" if partition else table)
         for attempt in retrying():
             with attempt:
-                changed = self._replace(contract, partition, version, partitions, commit)
-        self.connection.execute("DROP TABLE temp.staged")
-        return Written(rows, version, self._committed_snapshot() if changed else self.snapshot(), changed)
-
-    def _stage(self, contract: Table, frame: Frame) -> None:
-        incoming = frame.collect(engine="streaming") if isinstance(frame, pl.LazyFrame) else frame
-        wanted = [column.name for column in contract.columns]
-        missing = [name for name in wanted if name not in incoming.columns]
-        unknown = [name for name in incoming.columns if name not in wanted]
-        if missing or unknown:
-            raise LakeError(
-                f"{contract.name}: columns differ from sql/tables/{contract.name}.sql:"
-                f" missing {missing or 'none'}, unknown {unknown or 'none'}"
-            )
-        columns = ", ".join(f"CAST({identifier(c.name)} AS {c.type}) AS {identifier(c.name)}" for c in contract.columns)
-        self.connection.execute("DROP TABLE IF EXISTS temp.staged")
-        try:
-            # DuckDB finds `incoming` by its name among the local variables.
-            self.connection.execute(f"CREATE TEMP TABLE staged AS SELECT {columns} FROM incoming")
-            self._delete_removed_ids(contract)
-        except (duckdb.ConversionException, duckdb.InvalidInputException) as error:
-            raise LakeError(f"{contract.name}: {error}") from error
-
-    def _delete_removed_ids(self, contract: Table) -> None:
-        removed = sorted(removed_ids(self.removals))
-        for column in contract.columns if removed else ():
-            if column.name in ID_COLUMNS:
-                where = f"{identifier(column.name)} IN (SELECT unnest(?))"
-                self.connection.execute(f"DELETE FROM temp.staged WHERE {where}", [removed])
-
-    def _refuse_foreign_rows(self, contract: Table, partition: str) -> None:
-        column = contract.partition_column
-        if column is None:
-            raise LakeError(f"{contract.name}: the table is not partitioned, but partition {partition} was given")
-        foreign = self.connection.execute(
-            f"SELECT DISTINCT {column} FROM temp.staged WHERE {column} IS DISTINCT FROM ? LIMIT 3",
-            [partition],
-        ).fetchall()
-        if foreign:
-            raise LakeError(f"{contract.name}: rows of {column} {foreign} in the frame for {partition}")
+                unchanged = self._replace(contract, partition, version, partitions, commit)
+        self.connection.execute(f"DROP TABLE {STAGED}")
+        if unchanged is not None:
+            return Written(rows, version, unchanged, changed=False)
+        return Written(rows, version, self._committed_snapshot(), changed=True)
 
     def _replace(
         self,
@@ -296,16 +266,17 @@ class Lake:
         version: str,
         partitions: Sequence[str] | None,
         commit: Commit,
-    ) -> bool:
+    ) -> int | None:
+        """Replace stored rows by the staged ones; the snapshot in which they are stored already, None if changed."""
         with self.transaction(commit):
             self._make(contract)
             part = self._part(contract.name, partition)
             gone = self._delete_other_partitions(contract, partitions) if partitions else 0
             if self._version(contract, part)[1] == version:
-                return gone > 0
+                return None if gone else self.snapshot()
             self.connection.execute(f"DELETE {part.removeprefix('(').removesuffix(')')}")
             self._insert_staged(contract)
-        return True
+        return None
 
     def _delete_other_partitions(self, contract: Table, partitions: Sequence[str]) -> int:
         # Their folders name the partitions. A DELETE would read the column in the files of all partitions.
@@ -317,17 +288,17 @@ class Lake:
 
     def remake(self, contract: Table, rows: str) -> None:
         """Replace a whole table, which need not be readable, by the rows of a query."""
-        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE staged AS {rows}")
+        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {STAGED} AS {rows}")
         with self.transaction(Commit(contract.name)):
             self.connection.execute(f"DROP TABLE lake.{contract.name}")
             self._make(contract)
             self._insert_staged(contract)
-        self.connection.execute("DROP TABLE temp.staged")
+        self.connection.execute(f"DROP TABLE {STAGED}")
 
     def _insert_staged(self, contract: Table) -> None:
         order = columns(contract.primary_key)
         # By name: a column that was added to a stored table is its last one.
-        self.connection.execute(f"INSERT INTO lake.{contract.name} BY NAME FROM temp.staged ORDER BY {order}")
+        self.connection.execute(f"INSERT INTO lake.{contract.name} BY NAME FROM {STAGED} ORDER BY {order}")
 
     def _make(self, contract: Table) -> None:
         """Create the table or change it to its contract. Rows stay unless a new column must not be NULL."""
@@ -364,9 +335,15 @@ class Lake:
     @contextmanager
     def transaction(self, commit: Commit) -> Iterator[None]:
         """One snapshot, with its author and message; none if nothing changes in it."""
+        with self._transaction():
+            commit.record(self.connection)
+            yield
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        # Outside a transaction, each query looks up the newest snapshot, which costs more than most queries.
         self.connection.execute("BEGIN")
         try:
-            commit.record(self.connection)
             yield
         except BaseException:
             self.connection.execute("ROLLBACK")

@@ -109,16 +109,16 @@ def _found_damaged(resources: Resources) -> Contents:
 def contract_violations(lake: Lake, table: Table, partition: str | None) -> dict[str, int]:
     """The rules of a contract that a table, or one partition of it, breaks, with the number of rows."""
     with lake.reading():
-        stored = lake.read(table.name, None if partition is None else [partition])
-        actual = dict(zip(stored.columns, map(str, stored.types), strict=True))
+        rows = lake.read(table.name, None if partition is None else [partition])
+        actual = dict(zip(rows.columns, map(str, rows.types), strict=True))
         wrong = {
             f"{c.name} is {c.type}, not {actual.get(c.name)}": 1 for c in table.columns if actual.get(c.name) != c.type
         }
         if wrong:
             return wrong
         rules = dict(contract_rules(table))
-        # One pass over the rows, whatever the number of rules.
-        counts = stored.query("rows", f"SELECT {', '.join(rules.values())} FROM rows").fetchall()[0]
+        # One query, whatever the number of rules. DuckDB finds `rows` by its name among the local variables.
+        counts = lake.connection.execute(f"SELECT {', '.join(rules.values())} FROM rows").fetchall()[0]
     return {rule: int(count) for rule, count in zip(rules, counts, strict=True) if count}
 
 

@@ -37,7 +37,13 @@ def open_array(path: Place) -> lance.LanceDataset:
     """
     import lance
 
-    return lance.dataset(str(path), storage_options=_storage_options(path))
+    try:
+        return lance.dataset(str(path), storage_options=_storage_options(path))
+    except BaseException as error:
+        # Some damaged manifests make Lance panic: an exception that is no Exception, of a class without a module.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise OSError(f"{path} cannot be opened: {error}") from error
 
 
 def write_array(path: Place, batches: pa.RecordBatchReader, mode: WriteMode) -> int:

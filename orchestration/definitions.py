@@ -53,6 +53,7 @@ from orchestration.jobs import jobs
 from orchestration.partitions import partitions_by_column
 from orchestration.quality import quality_checks
 from orchestration.redaction import redact_output, redact_records
+from orchestration.repairs import with_repair
 from orchestration.resources import build_resources, options_version
 from orchestration.schedules import schedules
 from orchestration.sensors import sensors
@@ -142,7 +143,7 @@ def _assets_of(module: ModuleType, stage: str) -> list[dg.AssetsDefinition]:
 def _with_contract_and_options(
     definition: dg.AssetsDefinition, settings: Settings, resources: Mapping[str, Any]
 ) -> dg.AssetsDefinition:
-    """The asset with the columns of its table, its partitions, and version and inputs of the options that it uses."""
+    """The asset with the columns of its table, its partitions, its repair, and version and inputs of its options."""
     options = options_version(resources, set(definition.required_resource_keys), settings.lake)
     tables = {spec.key: table for spec in definition.specs if (table := contract_of(spec))}
     partitions = partitions_by_column(settings)
@@ -165,7 +166,8 @@ def _with_contract_and_options(
             metadata=metadata,
         )
 
-    return with_inputs_of_options(definition, resources).map_asset_specs(completed)
+    repaired = with_repair(definition, resources)
+    return with_inputs_of_options(repaired, resources).map_asset_specs(completed)
 
 
 def _with_contract_file(spec: dg.AssetSpec, table: Table) -> dg.CodeReferencesMetadataValue:

@@ -163,17 +163,20 @@ class Lake:
         Raises:
             LakeError: the table does not exist yet.
         """
-        version = "" if self._is_reading else f"AT (VERSION => {self.snapshot()})"
         try:
-            relation = self.connection.sql(f"FROM {table} {version}")
+            relation = self._relation(table)
         except duckdb.CatalogException:
-            if self.has(table):
-                raise
-            raise LakeError(f"{table}: not in the lake yet; materialize the asset {table} first") from None
+            if not self.has(table):
+                raise LakeError(f"{table}: not in the lake yet; materialize the asset {table} first") from None
+            relation = self._relation(table)  # another writer has just created it
         column = self._contract(table).partition_column
         if partitions is None or column is None:
             return relation
         return relation.filter(f"{column} IN ({', '.join(map(literal, partitions))})")
+
+    def _relation(self, table: str) -> duckdb.DuckDBPyRelation:
+        version = "" if self._is_reading else f"AT (VERSION => {self.snapshot()})"
+        return self.connection.sql(f"FROM {table} {version}")
 
     def version(self, table: str, partition: str | None = None) -> str | None:
         """Content version of a table or of one partition: a hash of its rows, whatever their order and files.
@@ -207,9 +210,9 @@ class Lake:
         try:
             return self.connection.execute(query).fetchall()
         except duckdb.CatalogException:
-            if self.has(table):
-                raise
-            return []
+            if not self.has(table):
+                return []
+            return self.connection.execute(query).fetchall()  # another writer has just created the table
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -288,11 +291,12 @@ class Lake:
 
     def remake(self, contract: Table, rows: str) -> None:
         """Replace a whole table, which need not be readable, by the rows of a query."""
-        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {STAGED} AS {rows}")
-        with self.transaction(Commit(contract.name)):
-            self.connection.execute(f"DROP TABLE lake.{contract.name}")
-            self._make(contract)
-            self._insert_staged(contract)
+        for attempt in retrying():
+            with attempt, self.transaction(Commit(contract.name)):
+                self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {STAGED} AS {rows}")
+                self.connection.execute(f"DROP TABLE lake.{contract.name}")
+                self._make(contract)
+                self._insert_staged(contract)
         self.connection.execute(f"DROP TABLE {STAGED}")
 
     def _insert_staged(self, contract: Table) -> None:

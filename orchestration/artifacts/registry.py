@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import dagster as dg
@@ -145,18 +145,16 @@ def wrong_content(defs: dg.Definitions, key: dg.AssetKey, partition: str | None,
     return artifact.wrong_hashes(resources, partition) if isinstance(artifact, VideoFiles) else []
 
 
-def repair(defs: dg.Definitions, key: dg.AssetKey, partition: str | None, recorded: str | None) -> None:
+def repair(artifact: Artifact, resources: Resources, partition: str | None, recorded: Callable[[], str | None]) -> None:
     """Remove damage that making an asset again would keep or fail on.
 
     Args:
-        recorded: the version that Dagster recorded. Content that still has it is not damaged.
+        recorded: returns the version that Dagster recorded. Content that still has it is not damaged.
     """
-    artifact = artifact_of(defs.resolve_asset_graph().get(key).to_asset_spec())
-    resources = defs.resources or {}
     # A table finds by itself what it cannot read; its rows are replaced, whatever their version.
     if (
         isinstance(artifact, LakeTable)
         or artifact.damage(resources, partition)
-        or _version_of(artifact, resources, partition) not in (None, recorded)
+        or _version_of(artifact, resources, partition) not in (None, recorded())
     ):
         artifact.repair(resources, partition)

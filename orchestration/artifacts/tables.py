@@ -11,6 +11,7 @@ import duckdb
 from assets.contents import Contents
 from assets.lake import Lake, Table
 from assets.lake.damage import DamageError, damaged_files, salvage
+from assets.lake.locks import Locks
 from ml.files import file_hash
 from orchestration.artifacts.protocol import Resources
 from sql import columns, identifier
@@ -49,9 +50,12 @@ class LakeTable:
 
     def repair(self, resources: Resources, partition: str | None) -> None:
         """Keep the partitions that can be read; of a damaged one, not even the rows can be deleted."""
-        lake: Lake = resources["lake"]
-        if damaged_files(lake, self.table.name, partition or self.part, read=True):
-            salvage(lake, self.table)
+        lake, part = resources["lake"], partition or self.part
+        if damaged_files(lake, self.table.name, part, read=True):
+            with Locks(lake.root / ".locks", lake.catalog).held(f"salvage-{self.table.name}"):
+                # Another run may have done it meanwhile.
+                if damaged_files(lake, self.table.name, part, read=True):
+                    salvage(lake, self.table)
 
 
 @dataclass(frozen=True)

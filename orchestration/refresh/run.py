@@ -14,7 +14,6 @@ from dagster._utils.interrupts import capture_interrupts, check_captured_interru
 
 from assets.lake import Lake
 from assets.outcomes import describe_open, open_requests
-from orchestration.artifacts import repair
 from orchestration.emptied import emptied_by
 from orchestration.refresh.display import Display, print_line
 from orchestration.refresh.execution import Runs
@@ -186,8 +185,6 @@ class Refresh:
     def _execute(self, step: Step, reason: str, pools: Pools, executor: Executor) -> None:
         self.display.begin(step, reason)
         versions = [self.plan.recorded_version(key, step.partition) for key in step.keys]
-        for asset, recorded in zip(step.keys, versions, strict=True):
-            repair(self.defs, asset, step.partition, recorded)
         run = self._runs.create(step, self.tags if self._elsewhere else self.tags | process_tags())
         self._started[run.run_id] = _Started(step, time.monotonic(), versions)
         pools.enter(step)

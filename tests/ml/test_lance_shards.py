@@ -1,4 +1,4 @@
-"""Arrays that were replaced go, those in force stay."""
+"""Lance arrays: reading, several writers, clean-up of replaced versions, and damaged manifests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from ml.array_history import clean_up
 from ml.hero.clip_store import Clip, ClipStore
-from ml.lance_arrays import WriteMode, open_array, write_array
+from ml.lance_arrays import WriteMode, array_versions, open_array, write_array
 from ml.lance_shards import VectorColumn
 from ml.token_ids import token_ids
 
@@ -80,3 +80,14 @@ def test_token_ids_of_an_array_that_is_not_on_disk_are_in_the_cache(
         ids = token_ids(array, lambda: next(read), lambda texts: ([len(text)] for text in texts), "lengths")
         assert ids.ids.tolist() == [14, 3]
     assert [path.name for path in tmp_path.iterdir()] == ["cache"]
+
+
+def test_a_manifest_that_is_cut_anywhere_is_an_error_that_counts_as_damage(tmp_path: Path) -> None:
+    path = tmp_path / "array.lance"
+    write_array(path, pa.table({"n": [1, 2]}).to_reader(), "overwrite")
+    newest = path / "_versions" / array_versions(path)[0]
+    content = newest.read_bytes()
+    for length in range(len(content)):
+        newest.write_bytes(content[:length])
+        with pytest.raises((OSError, ValueError)):
+            open_array(path)

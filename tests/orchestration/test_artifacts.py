@@ -132,12 +132,12 @@ def test_damage_that_cannot_be_read_is_another_version_and_is_repaired(tmp_path:
     key = dg.AssetKey("video_features")
     features(store)
     version = stored_version(defs, key, SHARD)
-    repair(defs, key, SHARD, version)
+    repair(FeatureArrays(), defs.resources, SHARD, lambda: version)
     assert stored_version(defs, key, SHARD) == version
     for file in store.array(STREAM, SHARD).path.glob("data/*.lance"):
         truncate(file)
     assert stored_version(defs, key, SHARD) == DAMAGED
-    repair(defs, key, SHARD, version)
+    repair(FeatureArrays(), defs.resources, SHARD, lambda: version)
     assert not store.array(STREAM, SHARD).path.exists()
 
 

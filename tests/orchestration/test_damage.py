@@ -150,3 +150,32 @@ def test_requests_of_other_partitions_are_known_though_one_is_damaged(
         stored = Stored(defs.resolve_all_asset_specs(), defs.resources or {})
         assert {*stored.due(key, shards)} == {*shards[number:]}
         assert sum(len(rows) for rows in stored.requests([key])) == len(shards) - number
+
+
+@pytest.mark.parametrize(
+    ("name", "partition", "pattern", "damage"),
+    [
+        ("clips", "shard-0000", "tables/main/clips/*shard-0000/*.parquet", Path.unlink),
+        ("graph_edges", None, "tables/main/graph_edges/*.parquet", write_nonsense),
+        ("video_features", "shard-0000", "arrays/efficientnet_lite0/shard-0000.lance/data/*", cut),
+        ("clip_pairs", "shard-0001", "arrays/pairs/shard-0001.lance/data/*", Path.unlink),
+        ("clip_search_index", None, "arrays/clip_embeddings.lance/_versions/*.manifest", cut),
+        ("video_files", "shard-0000", "media/**/*.mp4", cut),
+    ],
+)
+def test_a_run_without_a_refresh_repairs_what_it_makes(
+    name: str, partition: str | None, pattern: str, damage: Callable[[Path], None], made: tuple[Settings, Path]
+) -> None:
+    """As automation, schedules and the UI launch it."""
+    settings, state = made
+    files = sorted(settings.lake.glob(pattern))
+    assert files
+    for file in files:
+        damage(file)
+    with instance_in(state) as instance:
+        defs = build_defs(settings)
+        assets = defs.resolve_asset_graph().get(dg.AssetKey(name)).execution_set_asset_keys
+        job = defs.resolve_implicit_global_asset_job_def()
+        assert job.execute_in_process(None, instance, partition, asset_selection=list(assets)).success
+        found = [each for each in check_stored(defs, instance, f"key:{name}") if each.step.partition == partition]
+    assert found and not any(each.problems for each in found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -217,6 +218,18 @@ def test_writers_make_their_first_tables_at_the_same_time(tables: int | None, tm
         writer.join()
     assert [writer.exitcode for writer in writers] == [0, 0, 0]
     assert all(Lake(tmp_path).has(name) for name in names)
+
+
+def test_a_table_can_be_read_while_another_writer_creates_it(lake: Lake) -> None:
+    names = sorted(load_tables())[:20]
+    other = Lake(lake.root)
+    with ThreadPoolExecutor(1) as writer:
+        written = writer.submit(lambda: [other.write(name, load_tables()[name].frame([])) for name in names])
+        for name in names:
+            while not lake.files(name):
+                if lake.has(name):
+                    break
+    assert len(written.result()) == len(names)
 
 
 def test_a_killed_writer_leaves_whole_partitions(tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial, wraps
+from inspect import isgeneratorfunction
 from typing import Any
 
 import dagster as dg
@@ -18,15 +19,26 @@ def with_repair(definition: dg.AssetsDefinition, resources: Mapping[str, Any]) -
     artifacts = {spec.key: artifact_of(spec) for spec in definition.specs}
     compute = definition.op.compute_fn
     assert isinstance(compute, DecoratedOpFunction)
+    function = compute.decorated_fn
 
-    @wraps(compute.decorated_fn)
-    def repaired(*args: Any, **inputs: Any) -> Any:
+    def remove_damage() -> None:
         context = dg.AssetExecutionContext.get()
         partition = context.partition_key if context.has_partition_key else None
         for key, artifact in artifacts.items():
             repair(artifact, resources, partition, partial(_recorded_version, context.instance, key, partition))
-        return compute.decorated_fn(*args, **inputs)
 
+    @wraps(function)
+    def returning(*args: Any, **inputs: Any) -> Any:
+        remove_damage()
+        return function(*args, **inputs)
+
+    @wraps(function)
+    def yielding(*args: Any, **inputs: Any) -> Iterator[Any]:
+        remove_damage()
+        yield from function(*args, **inputs)
+
+    # Dagster reads the annotation of the result differently for a generator.
+    repaired = yielding if isgeneratorfunction(function) else returning
     op = definition.op.with_replaced_properties(definition.op.name)
     op._compute_fn = DecoratedOpFunction(repaired)
     return dg.AssetsDefinition.dagster_internal_init(**{**definition.get_attributes_dict(), "node_def": op})

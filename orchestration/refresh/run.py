@@ -112,9 +112,11 @@ class Refresh:
 
         Raises:
             SelectionError: the selection is wrong or selects nothing.
+            LakeError: the catalog cannot be used; nothing was started.
             DagsterExecutionInterruptedError: somebody stopped it; what was made stays, and a later refresh goes on.
         """
         computations = self.plan.computations(selection)
+        self.plan.lake.snapshot()  # fails before the first step, if it does
         self.display.start(self.plan, computations, self.jobs)
         order, pools = Order(self.plan, computations), Pools(self.instance, self.graph)
         try:

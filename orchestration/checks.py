@@ -1,5 +1,7 @@
 """One blocking schema check per asset: what the asset stored keeps its rules. See `artifacts` for the rules."""
 
+from contextlib import nullcontext
+
 import dagster as dg
 
 from orchestration.artifacts import artifact_of
@@ -21,8 +23,9 @@ def schema_check(spec: dg.AssetSpec) -> dg.AssetChecksDefinition:
     def check(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         partition = context.partition_key if spec.partitions_def else None
         resources = {name: getattr(context.resources, name) for name in artifact.resources}
-        damaged = artifact.damage(resources, partition)
-        broken = dict.fromkeys(damaged, 1) if damaged else artifact.violations(resources, partition)
+        with resources["lake"].reading() if "lake" in resources else nullcontext():
+            damaged = artifact.damage(resources, partition)
+            broken = dict.fromkeys(damaged, 1) if damaged else artifact.violations(resources, partition)
         return dg.AssetCheckResult(
             passed=not broken,
             description="; ".join(f"{count} break: {rule}" for rule, count in broken.items()) or None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import dagster as dg
 import duckdb
 import polars as pl
@@ -10,18 +12,18 @@ from assets.lake import Commit, Lake, load_tables
 from assets.metadata import PART, table_of
 from orchestration.columns import column_metadata
 
-SAMPLE_ROWS = 5
 LONGEST_CELL = 60
 
 
-def sample(rows: duckdb.DuckDBPyRelation) -> str:
-    """The first rows as a Markdown table, long values cut."""
+def as_markdown(names: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """Rows as a Markdown table, long values cut."""
 
     def cell(value: object) -> str:
         text = " ".join(str(value).split()).replace("|", "\\|").replace("<", "&lt;")
         return text if len(text) <= LONGEST_CELL else text[: LONGEST_CELL - 1] + "…"
 
-    lines = [rows.columns, ["---"] * len(rows.columns), *rows.limit(SAMPLE_ROWS).fetchall()]
+    header = list(names)
+    lines = [header, ["---"] * len(header), *rows]
     return "\n".join(f"| {' | '.join(map(cell, line))} |" for line in lines)
 
 
@@ -62,18 +64,16 @@ class LakeIOManager(dg.IOManager):
         # The version of the content, so that a rerun that changes nothing leaves everything downstream up to date.
         context.step_context.set_data_version(context.asset_key, dg.DataVersion(written.version))
         rows = "dagster/partition_row_count" if context.has_partition_key else "dagster/row_count"
-        with self.lake.reading():
-            table_bytes = self.lake.bytes(table)
-            shown = sample(self.lake.read(table, [partition] if partition else None))
+        contract = load_tables()[table]
         context.add_output_metadata(
             {
                 rows: written.rows,
                 "dagster/table_name": table,
-                **column_metadata(load_tables()[table]),
+                **column_metadata(contract),
                 "snapshot": written.snapshot,
-                "table_bytes": table_bytes,
+                "table_bytes": self.lake.bytes(table),
                 "changed": written.changed,
-                "sample": dg.MetadataValue.md(shown),
+                "sample": dg.MetadataValue.md(as_markdown(contract.column_types, written.first_rows)),
             }
         )
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import duckdb
+
+FIRST_ROWS = 5
+"""Rows of ``Written.first_rows``."""
 
 PROGRAM = "howto-lake"
 """Author of snapshots that no run of Dagster made."""
@@ -30,10 +34,11 @@ class Commit:
 class Written:
     """Result of a write: rows and content version of the written part, and the lake's snapshot.
 
-    ``changed`` is false if the same content was stored already.
+    ``changed`` is false if the same content was stored already. ``first_rows``: the first rows by the key, for display.
     """
 
     rows: int
     version: str
     snapshot: int
     changed: bool
+    first_rows: tuple[tuple[Any, ...], ...]

@@ -31,7 +31,7 @@ def _files(lake: Lake, table: str, partition: str | None) -> Iterator[tuple[str,
     """Path and recorded size of each data file and delete file."""
     folders = None if partition is None else partition_folders(partition)
     for data, data_bytes, deletes, deletes_bytes in lake.files(table):
-        if folders is not None and not any(f"{folder}/" in data for folder in folders):
+        if folders is not None and not any(f"={folder}/" in data for folder in folders):
             continue
         yield data, data_bytes
         if deletes is not None and deletes_bytes is not None:

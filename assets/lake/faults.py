@@ -21,6 +21,9 @@ _FORBIDDEN = (
     "this user may not read or write it",
     "correct its owner or permissions, or choose another folder with HOWTO_LAKE",
 )
+_AGAIN = "check it with howto doctor, then run the same command again; what was made stays"
+_RESTORE = "restore it with howto restore"
+_REMEDIES = (_FULL[1], _READ_ONLY[1], _FORBIDDEN[1], _AGAIN, _RESTORE)
 _FAULTS: tuple[tuple[re.Pattern[str], str, str], ...] = (
     (re.compile(r"no space left|disk is full|disk quota|out of disk", re.IGNORECASE), *_FULL),
     (re.compile(r"read-only file system|readonly database|read-only database", re.IGNORECASE), *_READ_ONLY),
@@ -32,7 +35,7 @@ _FAULTS: tuple[tuple[re.Pattern[str], str, str], ...] = (
             re.IGNORECASE | re.DOTALL,
         ),
         "the catalog is broken",
-        "restore it with howto restore",
+        _RESTORE,
     ),
 )
 _NOT_WRITTEN = re.compile(r"unable to open|disk i/o error|cannot open|could not (?:open|write)", re.IGNORECASE)
@@ -53,16 +56,18 @@ def explain_fault(message: str, root: Path, catalog: str, data_path: str) -> str
     """Place, cause and remedy of a fault of the lake as a whole; None where the message is about something else.
 
     Args:
-        message: of an error of DuckDB, SQLite or the operating system.
+        message: of an error of DuckDB, SQLite or the operating system, or an explanation, which is returned as it is.
         root: folder of the lake.
     """
     first = redact(message.strip().partition("\n")[0])
+    if first.endswith(_REMEDIES):
+        return first
     if not root.exists():
         return f"{root}: the folder of the lake was removed during use; restore it, or begin a new one"
     embedded = catalog.startswith("sqlite:")
     path = Path(catalog.removeprefix("sqlite:"))
     if embedded and not path.exists() and any(word in message for word in ("unable to open", "catalog", "disk I/O")):
-        return f"{path}: the catalog was removed during use; restore it with howto restore"
+        return f"{path}: the catalog was removed during use; {_RESTORE}"
     for pattern, cause, remedy in _FAULTS:
         if pattern.search(message):
             named = _PATH.search(message)
@@ -72,9 +77,9 @@ def explain_fault(message: str, root: Path, catalog: str, data_path: str) -> str
         return f"{root}: {found[0]} ({first}); {found[1]}"
     if data_path.startswith("s3://") and _LOST_STORE.search(message):
         where = f"HOWTO_DATA_PATH={redact(data_path)}"
-        return f"{where}: the object store cannot be reached ({first}); {_again('howto doctor')}"
+        return f"{where}: the object store cannot be reached ({first}); {_AGAIN}"
     if not embedded and _LOST_CATALOG.search(message):
-        return f"HOWTO_CATALOG: the connection to the catalog is lost ({first}); {_again('howto doctor')}"
+        return f"HOWTO_CATALOG: the connection to the catalog is lost ({first}); {_AGAIN}"
     return None
 
 
@@ -86,10 +91,6 @@ def _state_of_disk(root: Path) -> tuple[str, str] | None:
     if disk.f_bavail == 0:
         return _FULL
     return None if os.access(root, os.W_OK) else _FORBIDDEN
-
-
-def _again(check: str) -> str:
-    return f"check it with {check}, then run the same command again; what was made stays"
 
 
 def check_catalog(catalog: str, data_path: str) -> None:

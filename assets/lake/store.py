@@ -10,20 +10,22 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
-from assets.lake.commits import Commit, Written
+from assets.lake.commits import FIRST_ROWS, Commit, Written
 from assets.lake.extensions import LakeError, install_extension, s3_secret
 from assets.lake.faults import check_catalog, explain_fault
 from assets.lake.removals import FILE as REMOVALS
 from assets.lake.removals import removed_ids
 from assets.lake.retrying import retrying
+from assets.lake.schema import fit, stored_columns
 from assets.lake.staging import STAGED, Frame, collected, stage
 from assets.lake.tables import Table, load_tables, partition_folders
 from assets.redaction import redact
 from ml.files import content_hash
-from sql import columns, identifier, literal
+from sql import columns, literal
 
 __all__ = ["Frame", "Lake", "LakeError"]
 
@@ -155,7 +157,7 @@ class Lake:
     def has(self, table: str) -> bool:
         """True if the table exists, also without rows."""
         # Not duckdb_tables(), which reads the statistics of all tables.
-        return bool(self._stored_columns(table))
+        return bool(stored_columns(self.connection, table))
 
     def read(self, table: str, partitions: list[str] | None = None) -> duckdb.DuckDBPyRelation:
         """The table, or some of its partitions, at the current snapshot. Rows are read when the relation is used.
@@ -184,14 +186,14 @@ class Lake:
         None if the table does not exist or has columns that differ from its contract.
         """
         contract = self._contract(table)
-        if self._stored_columns(table) != contract.column_types:
+        if stored_columns(self.connection, table) != contract.column_types:
             return None
         return self._version(contract, self._part(table, partition))[1]
 
     def versions(self, table: str, partitions: Sequence[str]) -> dict[str, str | None]:
         """The ``version`` of each of these partitions of a partitioned table, by one query."""
         contract = self._contract(table)
-        if self._stored_columns(table) != contract.column_types:
+        if stored_columns(self.connection, table) != contract.column_types:
             return dict.fromkeys(partitions)
         query = f"SELECT {contract.partition_column}, {contract.sums} FROM lake.{table} GROUP BY ALL"
         found = self.connection.execute(query).fetchall()
@@ -217,6 +219,9 @@ class Lake:
     @contextmanager
     def reading(self) -> Iterator[None]:
         """One snapshot for several queries, at half their cost. Relations read within it must be used within it."""
+        if self._is_reading:
+            yield
+            return
         self.connection.execute("BEGIN TRANSACTION READ ONLY")
         self._local.is_reading = True
         try:
@@ -253,14 +258,15 @@ class Lake:
         with self._transaction():
             stage(self.connection, contract, incoming, partition, removed_ids(self.removals))
             rows, version = self._version(contract, STAGED)
+            first_rows = self._first_rows(contract)
         commit = commit or Commit(f"{table}[{partition}]" if partition else table)
         for attempt in retrying():
             with attempt:
                 unchanged = self._replace(contract, partition, version, partitions, commit)
         self.connection.execute(f"DROP TABLE {STAGED}")
         if unchanged is not None:
-            return Written(rows, version, unchanged, changed=False)
-        return Written(rows, version, self._committed_snapshot(), changed=True)
+            return Written(rows, version, unchanged, changed=False, first_rows=first_rows)
+        return Written(rows, version, self._committed_snapshot(), changed=True, first_rows=first_rows)
 
     def _replace(
         self,
@@ -272,22 +278,40 @@ class Lake:
     ) -> int | None:
         """Replace stored rows by the staged ones; the snapshot in which they are stored already, None if changed."""
         with self.transaction(commit):
-            self._make(contract)
-            part = self._part(contract.name, partition)
-            gone = self._delete_other_partitions(contract, partitions) if partitions else 0
-            if self._version(contract, part)[1] == version:
+            fit(self.connection, contract)
+            gone, may_have_rows = 0, True
+            if partition is not None and partitions is not None:
+                gone, may_have_rows = self._delete_other_partitions(contract, partition, partitions)
+            part, empty = self._part(contract.name, partition), self._hash(contract, 0, None, None)
+            stored = self._version(contract, part)[1] if may_have_rows else empty
+            if stored == version:
                 return None if gone else self.snapshot()
-            self.connection.execute(f"DELETE {part.removeprefix('(').removesuffix(')')}")
-            self._insert_staged(contract)
+            if stored != empty:
+                self.connection.execute(f"DELETE {part.removeprefix('(').removesuffix(')')}")
+            if version != empty:
+                self._insert_staged(contract)
         return None
 
-    def _delete_other_partitions(self, contract: Table, partitions: Sequence[str]) -> int:
-        # Their folders name the partitions. A DELETE would read the column in the files of all partitions.
-        known = {f"{contract.partition_column}{end}" for each in partitions for end in partition_folders(each)}
-        if {path.rsplit("/", 2)[1] for path, *_ in self.files(contract.name)} <= known:
-            return 0
-        others = f"DELETE FROM lake.{contract.name} WHERE {contract.partition_column} NOT IN (SELECT unnest(?))"
-        return int(self.connection.execute(others, [list(partitions)]).fetchall()[0][0])
+    def _delete_other_partitions(self, contract: Table, partition: str, partitions: Sequence[str]) -> tuple[int, bool]:
+        """Delete the rows of partitions that no longer exist.
+
+        Folders name the partitions of files. A query would read the column in the files of all partitions.
+
+        Returns:
+            Number of deleted rows, and whether the table may have rows of ``partition``.
+        """
+        column = contract.partition_column
+        folders = {path.rsplit("/", 2)[1].removeprefix(f"{column}=") for path, *_ in self.files(contract.name)}
+        own = partition_folders(partition)
+        others = {folder for each in partitions if each != partition for folder in partition_folders(each)}
+        if folders <= others.union(own):
+            return 0, not folders.isdisjoint(own)
+        gone = f"DELETE FROM lake.{contract.name} WHERE {column} NOT IN (SELECT unnest(?))"
+        return int(self.connection.execute(gone, [list(partitions)]).fetchall()[0][0]), True
+
+    def _first_rows(self, contract: Table) -> tuple[tuple[Any, ...], ...]:
+        ordered = f"FROM {STAGED} ORDER BY {columns(contract.primary_key)} LIMIT {FIRST_ROWS}"
+        return tuple(self.connection.execute(ordered).fetchall())
 
     def remake(self, contract: Table, rows: str) -> None:
         """Replace a whole table, which need not be readable, by the rows of a query."""
@@ -295,7 +319,7 @@ class Lake:
             with attempt, self.transaction(Commit(contract.name)):
                 self.connection.execute(f"CREATE OR REPLACE TEMP TABLE {STAGED} AS {rows}")
                 self.connection.execute(f"DROP TABLE lake.{contract.name}")
-                self._make(contract)
+                fit(self.connection, contract)
                 self._insert_staged(contract)
         self.connection.execute(f"DROP TABLE {STAGED}")
 
@@ -303,38 +327,6 @@ class Lake:
         order = columns(contract.primary_key)
         # By name: a column that was added to a stored table is its last one.
         self.connection.execute(f"INSERT INTO lake.{contract.name} BY NAME FROM {STAGED} ORDER BY {order}")
-
-    def _make(self, contract: Table) -> None:
-        """Create the table or change it to its contract. Rows stay unless a new column must not be NULL."""
-        stored = self._stored_columns(contract.name)
-        if stored == contract.column_types:
-            return
-        new = [column for column in contract.columns if column.name not in stored]
-        retyped = [c for c in contract.columns if c.name in stored and stored[c.name] != c.type]
-        if stored and not retyped and all(column.nullable for column in new):
-            for column in new:
-                self.connection.execute(
-                    f"ALTER TABLE {contract.name} ADD COLUMN {identifier(column.name)} {column.type}"
-                )
-            for name in stored.keys() - contract.column_types.keys():
-                self.connection.execute(f"ALTER TABLE {contract.name} DROP COLUMN {identifier(name)}")
-        else:
-            self.connection.execute(f"DROP TABLE IF EXISTS {contract.name}")
-            self.connection.execute(contract.create_statement)
-        if contract.partition_column:
-            self.connection.execute(f"ALTER TABLE {contract.name} SET PARTITIONED BY ({contract.partition_column})")
-        self.connection.execute(contract.order_statement)
-        self.connection.execute(f"COMMENT ON TABLE {contract.name} IS {literal(contract.description)}")
-        for column in contract.columns:
-            name = f"{contract.name}.{identifier(column.name)}"
-            self.connection.execute(f"COMMENT ON COLUMN {name} IS {literal(column.description)}")
-
-    def _stored_columns(self, table: str) -> dict[str, str]:
-        rows = self.connection.execute(
-            "SELECT column_name, data_type FROM duckdb_columns() WHERE database_name = 'lake' AND table_name = ?",
-            [table],
-        ).fetchall()
-        return dict(rows)
 
     @contextmanager
     def transaction(self, commit: Commit) -> Iterator[None]:

@@ -174,6 +174,7 @@ def load_tables() -> dict[str, Table]:
     return parse_tables(statements("tables"))
 
 
-def partition_folders(partition: str) -> tuple[str, ...]:
-    """How the folder of a partition may end: DuckLake quotes some characters in names of folders."""
-    return tuple({f"={partition}", f"={quote(partition)}", f"={quote(partition, safe='')}"})
+@cache
+def partition_folders(partition: str) -> frozenset[str]:
+    """The values by which the folder of a partition may be named: DuckLake quotes some characters in folders."""
+    return frozenset({partition, quote(partition), quote(partition, safe="")})

@@ -123,6 +123,7 @@ def test_a_fault_is_named_with_its_remedy(tmp_path: Path, catalog: str | None, m
     (tmp_path / "catalog.sqlite").touch()
     explained = str(lake.explain(message))
     assert said.format(root=tmp_path) in explained and ";" in explained
+    assert lake.explain(explained) == explained
     assert lake.explain("Binder Error: column x not found") is None
     assert lake.explain("(sqlite3.DatabaseError) database disk image is malformed") is None
 

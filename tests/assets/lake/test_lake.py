@@ -47,6 +47,11 @@ def clips(shard: str, rows: int, start_s: float = 0.0) -> pl.DataFrame:
     )
 
 
+@pytest.fixture(scope="module")
+def one_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    return Lake(tmp_path_factory.mktemp("lake"))
+
+
 def test_replacing_a_partition_does_not_change_another(lake: Lake) -> None:
     lake.write("clips", clips("shard-0000", 30), "shard-0000")
     other = lake.write("clips", clips("shard-0001", 20), "shard-0001")
@@ -63,6 +68,23 @@ def test_partitions_that_no_longer_exist_are_deleted(lake: Lake) -> None:
     lake.write("clips", clips("shard-0000", 4), "shard-0000", partitions=["shard-0000", "shard-0001"])
     shards = lake.sql("SELECT DISTINCT shard FROM clips ORDER BY shard").fetchall()
     assert shards == [("shard-0000",), ("shard-0001",)]
+
+
+NAMES = ["shard-0000", "Food and Entertaining", "Food%20and%20Entertaining", "Arts & Crafts/é=100%", "=", "a'b"]
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(NAMES), st.integers(0, 2), st.sets(st.sampled_from(NAMES))), max_size=6))
+def test_a_table_has_what_was_written_last_to_each_partition_that_exists(one_lake: Lake, writes: list) -> None:
+    expected: dict[str, int] = {}
+    one_lake.write("clips", clips(NAMES[0], 0))
+    for name, rows, existing in writes:
+        existing = sorted(existing | {name})
+        written = one_lake.write("clips", clips(name, rows), name, existing)
+        expected = {each: count for each, count in (expected | {name: rows}).items() if each in existing}
+        assert written.version == one_lake.version("clips", name) and len(written.first_rows) == rows
+    stored = dict(one_lake.sql("SELECT shard, count(*) FROM clips GROUP BY shard").fetchall())
+    assert stored == {name: rows for name, rows in expected.items() if rows}
 
 
 @pytest.mark.parametrize("other", ["shard-0001", "Food and Entertaining", "Arts & Crafts/é=100%"])
@@ -106,11 +128,6 @@ def test_the_same_content_creates_no_snapshot(lake: Lake) -> None:
     second = lake.write("clips", clips("shard-0000", 30).sample(fraction=1, shuffle=True, seed=1), "shard-0000")
     assert first.changed and not second.changed
     assert (first.version, first.snapshot) == (second.version, second.snapshot)
-
-
-@pytest.fixture(scope="module")
-def one_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    return Lake(tmp_path_factory.mktemp("lake"))
 
 
 @settings(max_examples=15, deadline=None)

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 
 from assets.lake.store import Lake
-from assets.lake.tables import Table, partition_folders
+from assets.lake.tables import Table, partition_folder
 from sql import identifier, literal
 
 
@@ -29,9 +29,9 @@ def damaged_files(lake: Lake, table: str, partition: str | None = None, read: bo
 
 def _files(lake: Lake, table: str, partition: str | None) -> Iterator[tuple[str, int]]:
     """Path and recorded size of each data file and delete file."""
-    folders = None if partition is None else partition_folders(partition)
+    folder = None if partition is None else f"={partition_folder(partition)}/"
     for data, data_bytes, deletes, deletes_bytes in lake.files(table):
-        if folders is not None and not any(f"={folder}/" in data for folder in folders):
+        if folder is not None and folder not in data:
             continue
         yield data, data_bytes
         if deletes is not None and deletes_bytes is not None:

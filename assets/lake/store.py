@@ -22,7 +22,7 @@ from assets.lake.removals import removed_ids
 from assets.lake.retrying import retrying
 from assets.lake.schema import fit, stored_columns
 from assets.lake.staging import STAGED, Frame, collected, stage
-from assets.lake.tables import Table, load_tables, partition_folders
+from assets.lake.tables import Table, load_tables, partition_folder
 from assets.redaction import redact
 from ml.files import content_hash
 from sql import columns, literal
@@ -302,10 +302,9 @@ class Lake:
         """
         column = contract.partition_column
         folders = {path.rsplit("/", 2)[1].removeprefix(f"{column}=") for path, *_ in self.files(contract.name)}
-        own = partition_folders(partition)
-        others = {folder for each in partitions if each != partition for folder in partition_folders(each)}
-        if folders <= others.union(own):
-            return 0, not folders.isdisjoint(own)
+        own = partition_folder(partition)
+        if folders <= {own, *map(partition_folder, partitions)}:
+            return 0, own in folders
         gone = f"DELETE FROM lake.{contract.name} WHERE {column} NOT IN (SELECT unnest(?))"
         return int(self.connection.execute(gone, [list(partitions)]).fetchall()[0][0]), True
 

@@ -175,6 +175,6 @@ def load_tables() -> dict[str, Table]:
 
 
 @cache
-def partition_folders(partition: str) -> frozenset[str]:
-    """The values by which the folder of a partition may be named: DuckLake quotes some characters in folders."""
-    return frozenset({partition, quote(partition), quote(partition, safe="")})
+def partition_folder(partition: str) -> str:
+    """The value in the name of a partition's folder, such as ``a%20b`` in ``shard=a%20b``, as DuckLake quotes it."""
+    return quote(partition, safe="")

@@ -70,7 +70,15 @@ def test_partitions_that_no_longer_exist_are_deleted(lake: Lake) -> None:
     assert shards == [("shard-0000",), ("shard-0001",)]
 
 
-NAMES = ["shard-0000", "Food and Entertaining", "Food%20and%20Entertaining", "Arts & Crafts/é=100%", "=", "a'b"]
+NAMES = [
+    "shard-0000",
+    "Food and Entertaining",
+    "Food%20and%20Entertaining",
+    "Arts & Crafts/é=100%",
+    "=",
+    "a~b-c_d.e",
+    "a'b",
+]
 
 
 @settings(max_examples=15, deadline=None)
